@@ -1,0 +1,120 @@
+"""Stall-free cycles and utilisations of a GEMM on a systolic array.
+
+The equations are written with operators only, so one text serves Python integers (exact at any
+size), NumPy arrays, and JAX tracers of integers (in 64 bits, for exactness) or floats (for
+gradients). They broadcast, so they need no `vmap`, and they are not jitted.
+
+Sources: SCALE-Sim (the scalesim 3.0.0 package, `RuntimeModel.SCALESIM`, verified against its
+output) and Samajdar et al., "A systematic methodology for characterizing scalability of DNN
+accelerators using SCALE-Sim", ISPASS 2020, equations 1 to 4 (`RuntimeModel.ISPASS2020`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from airchitect_jax.types import ArrayShape, CostReport, Dataflow, Gemm, RuntimeModel
+
+Number = Any  # Python int, NumPy array or JAX array
+
+
+def ceil_div(a: Number, b: Number) -> Number:
+    """ceil(a / b) in integers: how many tiles of b cover a."""
+    return -(-a // b)
+
+
+def mapped_dims(gemm: Gemm, dataflow: Dataflow) -> tuple[Number, Number, Number]:
+    """(s_r, s_c, t): what is mapped to rows, to columns and to time (ISPASS 2020, table III)."""
+    match dataflow:
+        case Dataflow.OS:
+            return gemm.m, gemm.n, gemm.k
+        case Dataflow.WS:
+            return gemm.k, gemm.n, gemm.m
+        case Dataflow.IS:
+            return gemm.k, gemm.m, gemm.n
+
+
+def row_passes(dataflow: Dataflow, runtime_model: RuntimeModel) -> int:
+    """How many times a fold crosses the rows, the factor of R in its cycles.
+
+    WS and IS first load the stationary operand row by row, then stream; OS only streams. The
+    ISPASS 2020 model counts the draining of OS outputs as a second crossing.
+    """
+    if dataflow is Dataflow.OS and runtime_model is RuntimeModel.SCALESIM:
+        return 1
+    return 2
+
+
+def last_cycle_offset(runtime_model: RuntimeModel) -> int:
+    """SCALE-Sim reports the index of the last cycle, counted from 0; ISPASS 2020 counts cycles."""
+    return 1 if runtime_model is RuntimeModel.SCALESIM else 0
+
+
+def fold_cycles(
+    array: ArrayShape, t: Number, dataflow: Dataflow, runtime_model: RuntimeModel
+) -> Number:
+    """Cycles of one fold, partly filled or not: `R + C + T - 2`, or `2R + C + T - 2`."""
+    return row_passes(dataflow, runtime_model) * array.rows + array.cols + t - 2
+
+
+def compute_cycles(
+    gemm: Gemm,
+    array: ArrayShape,
+    dataflow: Dataflow,
+    runtime_model: RuntimeModel = RuntimeModel.SCALESIM,
+) -> Number:
+    """Stall-free cycles: `F (p R + C + T - 2)`, less one for SCALESIM.
+
+    F = ceil(s_r / R) ceil(s_c / C) folds; p from `row_passes`. Exact in Python integers; in JAX
+    and NumPy as exact as the dtype: the count of a large GEMM overflows 32 bits, which is refused
+    here, and 64 bits, which `airchitect_jax.evaluate` refuses.
+
+    Raises:
+      TypeError: an operand is an integer array of less than 64 bits.
+    """
+    s_r, s_c, t = mapped_dims(gemm, dataflow)
+    _require_wide(gemm.m, gemm.n, gemm.k, array.rows, array.cols)
+    folds = ceil_div(s_r, array.rows) * ceil_div(s_c, array.cols)
+    cycles = folds * fold_cycles(array, t, dataflow, runtime_model)
+    return cycles - last_cycle_offset(runtime_model)
+
+
+def compute_report(
+    gemm: Gemm,
+    array: ArrayShape,
+    dataflow: Dataflow,
+    runtime_model: RuntimeModel = RuntimeModel.SCALESIM,
+) -> CostReport:
+    """Every figure of the stall-free model, by SCALE-Sim's definitions.
+
+    mapping efficiency `s_r s_c / (F R C)`; compute utilisation `s_r s_c t / (F R C X)` with X the
+    cycles of a fold, plus C - 1 for WS and IS; overall utilisation `m n k / (cycles R C)`.
+    """
+    s_r, s_c, t = mapped_dims(gemm, dataflow)
+    row_folds, col_folds = ceil_div(s_r, array.rows), ceil_div(s_c, array.cols)
+    cycles = compute_cycles(gemm, array, dataflow, runtime_model)
+    num_macs = array.rows * array.cols
+    # Products of three dimensions overflow integers: ratios first, in floating point.
+    mapping = (s_r / (row_folds * array.rows)) * (s_c / (col_folds * array.cols))
+    drain = 0 if dataflow is Dataflow.OS else array.cols - 1
+    utilization_cycles = fold_cycles(array, t, dataflow, runtime_model) + drain
+    return CostReport(
+        row_folds=row_folds,
+        col_folds=col_folds,
+        compute_cycles=cycles,
+        mapping_efficiency=mapping,
+        compute_utilization=mapping * (t / utilization_cycles),
+        overall_utilization=(s_r / num_macs) * (s_c / cycles) * t,
+    )
+
+
+def _require_wide(*operands: Number) -> None:
+    for operand in operands:
+        dtype = getattr(operand, "dtype", None)
+        if dtype is not None and jnp.issubdtype(dtype, jnp.integer) and dtype.itemsize < 8:
+            raise TypeError(
+                f"compute_cycles is exact in 64 bits or more, but an operand is {dtype}: use"
+                " Python ints, int64 (in JAX under jax.enable_x64(True)), or floats for gradients"
+            )

@@ -1,0 +1,211 @@
+"""Labelled workloads: drawn, split, stored, streamed.
+
+A workload belongs to one split for ever, by a hash of its values. So training data, stored or
+streamed without end, never contains a workload of the test set, and nothing has to be compared.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int
+
+from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax.files import atomic_path
+
+
+class Split(enum.IntEnum):
+    """Who may see a workload. The value also keeps the random numbers of the splits apart."""
+
+    TRAIN = 0
+    VALIDATION = 1
+    TEST = 2
+
+
+_BUCKETS = 32  # one for TEST, one for VALIDATION, the rest for TRAIN
+_MAX_ROUNDS = 4096  # of redrawing: (31/32)**4096 is 1e-57
+_BLOCK = 1 << 16  # workloads drawn at a time for a stored set: one shape to compile
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Workloads with their exact best designs.
+
+    Attributes:
+      workloads: Int[features, num], raw feature values (int32).
+      design_ids: Int[num] (int32).
+    """
+
+    workloads: Int[np.ndarray, "features num"]
+    design_ids: Int[np.ndarray, num]
+
+    def __len__(self) -> int:
+        return len(self.design_ids)
+
+
+def split_of(workloads: Int[Array, features * batch]) -> Int[Array, "*batch"]:
+    """The `Split` of each workload: FNV-1a over the features, finished with murmur3's mixer."""
+    state = jnp.full(workloads.shape[1:], 2166136261, jnp.uint32)
+    for feature in workloads:
+        state = (state ^ feature.astype(jnp.uint32)) * jnp.uint32(16777619)
+    state = (state ^ (state >> 16)) * jnp.uint32(0x85EBCA6B)
+    state = (state ^ (state >> 13)) * jnp.uint32(0xC2B2AE35)
+    bucket = (state ^ (state >> 16)) % jnp.uint32(_BUCKETS)
+    return jnp.where(bucket > Split.TEST, Split.TRAIN, bucket.astype(jnp.int32))
+
+
+# How many rounds were drawn, how many workloads found, and the workloads.
+_Drawn = tuple[Int[Array, ""], Int[Array, ""], Int[Array, "features count"]]
+
+
+def draw(
+    case: CaseStudy, key: jax.Array, count: int, split: Split | Int[Array, ""]
+) -> Int[Array, "features count"]:
+    """`count` random workloads of one split, traceable; zeros if the ranges hold none."""
+
+    def unfinished(state: _Drawn) -> Bool[Array, ""]:
+        turn, filled, _ = state
+        return (filled < count) & (turn < _MAX_ROUNDS)
+
+    def append(state: _Drawn) -> _Drawn:
+        turn, filled, workloads = state
+        fresh = case.sample(jax.random.fold_in(key, turn), count)
+        wanted = split_of(fresh) == split
+        places = filled + jnp.cumsum(wanted, dtype=jnp.int32)
+        # Unwanted workloads, and those past the end, go to a place that does not exist.
+        workloads = workloads.at[:, jnp.where(wanted, places - 1, count)].set(fresh, mode="drop")
+        return turn + 1, places[-1], workloads
+
+    nothing = jnp.zeros((len(case.features), count), jnp.int32)
+    return jax.lax.while_loop(unfinished, append, (jnp.int32(0), jnp.int32(0), nothing))[2]
+
+
+@functools.partial(jax.jit, static_argnames=("case", "count"))
+def _draw_block(
+    case: CaseStudy, key: jax.Array, block: Int[Array, ""], count: int, split: Int[Array, ""]
+) -> Int[Array, "features count"]:
+    return draw(case, jax.random.fold_in(jax.random.fold_in(key, split), block), count, split)
+
+
+def _labelled_block(
+    case: CaseStudy, key: jax.Array, block: int, count: int, split: Split
+) -> tuple[Int[Array, "features count"], Int[Array, count]]:
+    """Workloads and labels on the device. Traced numbers, so that few shapes are compiled."""
+    workloads = _draw_block(case, key, jnp.int32(block), count, jnp.int32(split))
+    return workloads, case.label(workloads)
+
+
+def sample_dataset(case: CaseStudy, *, seed: int, num: int, split: Split) -> Dataset:
+    """`num` labelled workloads of a split; the same seed gives the same ones.
+
+    Raises:
+      ValueError: the feature ranges are so small that a split has no workload at all.
+    """
+    key = jax.random.key(seed)
+    blocks = [
+        jax.device_get(_labelled_block(case, key, block, _BLOCK, split))
+        for block in range(-(-num // _BLOCK))
+    ]
+    dataset = Dataset(
+        workloads=np.concatenate([workloads for workloads, _ in blocks], axis=1)[:, :num],
+        design_ids=np.concatenate([design_ids for _, design_ids in blocks])[:num],
+    )
+    if np.any(np.asarray(split_of(jnp.asarray(dataset.workloads))) != split):
+        ranges = ", ".join(f"{f.name} {f.low}..{f.high}" for f in case.features)
+        raise ValueError(f"no workload for the {split.name.lower()} split in {ranges}: widen them")
+    return dataset
+
+
+def save_dataset(path: pathlib.Path, dataset: Dataset, description: dict[str, object]) -> None:
+    """Writes an .npz file, whole or not at all, with a description of its origin inside."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            workloads=dataset.workloads,
+            design_ids=dataset.design_ids,
+            description=np.array(json.dumps(description, sort_keys=True)),
+        )
+
+
+def load_dataset(path: pathlib.Path, description: dict[str, object]) -> Dataset | None:
+    """Reads what `save_dataset` wrote; None if there is no file or its origin differs."""
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        if str(arrays["description"]) != json.dumps(description, sort_keys=True):
+            return None
+        return Dataset(workloads=arrays["workloads"], design_ids=arrays["design_ids"])
+
+
+# Workloads and design ids of several consecutive steps.
+Block = tuple[Int[Array, "steps features batch"], Int[Array, "steps batch"]]
+
+
+class BatchSource(Protocol):
+    """Training batches, addressed by epoch so that a resumed run sees the same ones."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of batches in an epoch."""
+        ...
+
+    def blocks(self, epoch: int, block_steps: int) -> Iterator[Block]:
+        """The batches of an epoch in order, `block_steps` at a time; the last block may be less."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StoredBatches:
+    """A stored data set, shuffled anew each epoch; what does not fill a batch waits its turn."""
+
+    dataset: Dataset
+    batch_size: int
+    seed: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of full batches in the data set."""
+        return len(self.dataset) // self.batch_size
+
+    def blocks(self, epoch: int, block_steps: int) -> Iterator[Block]:
+        """See `BatchSource`."""
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.dataset))
+        steps = order[: self.steps_per_epoch * self.batch_size].reshape(-1, self.batch_size)
+        for first in range(0, len(steps), block_steps):
+            rows = steps[first : first + block_steps]
+            yield (
+                jnp.asarray(self.dataset.workloads[:, rows].swapaxes(0, 1)),
+                jnp.asarray(self.dataset.design_ids[rows]),
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StreamedBatches:
+    """Fresh workloads, drawn and labelled on the device for every batch; none is stored."""
+
+    case: CaseStudy
+    batch_size: int
+    steps_per_epoch: int
+    seed: int
+
+    def blocks(self, epoch: int, block_steps: int) -> Iterator[Block]:
+        """See `BatchSource`."""
+        key = jax.random.fold_in(jax.random.key(self.seed), epoch)
+        for first in range(0, self.steps_per_epoch, block_steps):
+            steps = min(block_steps, self.steps_per_epoch - first)
+            workloads, design_ids = _labelled_block(
+                self.case, key, first, steps * self.batch_size, Split.TRAIN
+            )
+            yield (
+                workloads.reshape(-1, steps, self.batch_size).swapaxes(0, 1),
+                design_ids.reshape(steps, self.batch_size),
+            )

@@ -1,0 +1,153 @@
+"""How good recommendations are: accuracy, normalised performance, and the floors beneath them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Float, Int
+
+from airchitect_jax.batching import map_chunks
+from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax.datasets import Dataset
+
+TOP = 5
+_BATCH = 8192
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Choices for a set of workloads beside the exact optimum.
+
+    Attributes:
+      chosen: Int[num], the recommended design ids.
+      optimal: Int[num], the exact best design ids.
+      normalized_performance: Float[num], optimal cycles / chosen cycles, in (0, 1].
+      metrics: the scalars of `summary.json`.
+    """
+
+    chosen: Int[np.ndarray, num]
+    optimal: Int[np.ndarray, num]
+    normalized_performance: Float[np.ndarray, num]
+    metrics: dict[str, float]
+
+
+class Recommender:
+    """A trained network as a function: the feasible designs that it ranks highest.
+
+    A softmax over all designs can put an infeasible one first; a recommendation cannot, so
+    infeasible logits are masked. How often that was needed is reported beside the accuracy.
+    """
+
+    def __init__(self, case: CaseStudy, model: nnx.Module) -> None:
+        self._case = case
+        self._graphdef, self._state = nnx.split(model)
+
+        @functools.partial(jax.jit, static_argnames="count")
+        def top(
+            state: Any, workloads: Int[jax.Array, "features batch"], count: int
+        ) -> tuple[Int[jax.Array, "batch count"], Int[jax.Array, batch]]:
+            logits = nnx.merge(self._graphdef, state)(workloads)
+            feasible = jnp.where(case.feasible(workloads), logits, -jnp.inf)
+            if count == 1:  # argmax is faster than a sort
+                ranked = feasible.argmax(axis=-1)[:, None]
+            else:
+                ranked = jax.lax.top_k(feasible, count)[1]
+            return ranked, logits.argmax(axis=-1)
+
+        self._top = top
+
+    def rank(
+        self, workloads: Int[np.ndarray, "features num"], count: int = 1
+    ) -> tuple[Int[np.ndarray, "num count"], Int[np.ndarray, num]]:
+        """The best `count` feasible design ids, best first, and the unmasked first choice.
+
+        Workloads must lie within the features' ranges; any number of them.
+        """
+        return map_chunks(
+            lambda columns: self._top(self._state, columns, count),
+            np.asarray(workloads, np.int32),
+            chunk=_BATCH,
+        )
+
+    def per_second(self, workloads: Int[np.ndarray, "features num"]) -> float:
+        """Decisions a second on the device, in batches of 8192, transfers left out."""
+        repeated = workloads[:, np.arange(_BATCH) % workloads.shape[1]]
+        batch = jnp.asarray(repeated, jnp.int32)
+        return _BATCH / best_seconds(lambda: self._top(self._state, batch, 1))
+
+
+def best_seconds(function: Callable[[], Any], repeats: int = 5) -> float:
+    """Shortest of a few runs after a first that compiles: the least disturbed one."""
+    jax.block_until_ready(function())
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        jax.block_until_ready(function())
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def performance_metrics(performance: Float[np.ndarray, num]) -> dict[str, float]:
+    """Geometric mean, first percentile and minimum of normalised performance."""
+    return {
+        "geomean_normalized_performance": float(np.exp(np.mean(np.log(performance)))),
+        "p01_normalized_performance": float(np.quantile(performance, 0.01)),
+        "min_normalized_performance": float(performance.min()),
+    }
+
+
+def evaluate_choices(case: CaseStudy, test: Dataset, chosen: Int[np.ndarray, num]) -> Evaluation:
+    """Scores feasible choices by the exact model."""
+    optimal_cycles = case.cycles(test.workloads, test.design_ids)
+    chosen_cycles = case.cycles(test.workloads, chosen)
+    performance = optimal_cycles / chosen_cycles
+    return Evaluation(
+        chosen=chosen,
+        optimal=test.design_ids,
+        normalized_performance=performance,
+        metrics={
+            "test_accuracy": float(np.mean(chosen == test.design_ids)),
+            "optimal_set_accuracy": float(np.mean(chosen_cycles == optimal_cycles)),
+            **performance_metrics(performance),
+        },
+    )
+
+
+def evaluate_recommender(case: CaseStudy, recommender: Recommender, test: Dataset) -> Evaluation:
+    """Scores a network's first choices, and how often the label is among its first five."""
+    ranked, unmasked = recommender.rank(test.workloads, TOP)
+    evaluation = evaluate_choices(case, test, ranked[:, 0])
+    hits = (ranked == test.design_ids[:, None]).any(axis=1)
+    metrics = evaluation.metrics | {
+        "top5_accuracy": float(np.mean(hits)),
+        "infeasible_first_choice_share": float(np.mean(unmasked != ranked[:, 0])),
+    }
+    return dataclasses.replace(evaluation, metrics=metrics)
+
+
+def evaluate_heuristics(case: CaseStudy, test: Dataset) -> dict[str, Evaluation]:
+    """Scores the case study's rules of thumb."""
+    return {
+        name: evaluate_choices(case, test, chosen)
+        for name, chosen in case.heuristics(test.workloads).items()
+    }
+
+
+def majority_class_accuracy(reference: Dataset, test: Dataset) -> float:
+    """Accuracy of always answering the most frequent label of `reference`."""
+    majority = np.bincount(reference.design_ids).argmax()
+    return float(np.mean(test.design_ids == majority))
+
+
+def labels_per_second(case: CaseStudy, *, seed: int, batch: int = 1 << 20) -> float:
+    """Exact labels a second on the device, in one large batch, transfers left out."""
+    workloads = jax.jit(case.sample, static_argnums=1)(jax.random.key(seed), batch)
+    return batch / best_seconds(lambda: case.label(workloads))

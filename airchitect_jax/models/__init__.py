@@ -1,0 +1,1 @@
+"""Recommendation networks: workloads in, logits over design ids out."""

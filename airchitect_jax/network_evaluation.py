@@ -1,0 +1,155 @@
+"""Recommendations for the layers of real networks, each beside the exact optimum."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Int
+
+from airchitect_jax.case_studies.base import CaseStudy, out_of_range
+from airchitect_jax.evaluation import Recommender
+from airchitect_jax.workloads.network import Network
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LayerResult:
+    """One layer in one context. Where `in_range` is false the choice is the exact search's."""
+
+    layer: str
+    m: int
+    n: int
+    k: int
+    count: int
+    in_range: bool
+    optimal_design: str
+    optimal_cycles: int
+    chosen_design: str
+    chosen_cycles: int
+
+    @property
+    def normalized_performance(self) -> float:
+        """Optimal cycles / chosen cycles, in (0, 1]."""
+        return self.optimal_cycles / self.chosen_cycles
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkResult:
+    """A network in one context; cycles weigh each layer by its count.
+
+    Attributes:
+      optimal_cycles: every layer on its own best design.
+      chosen_cycles: every layer on the design recommended for it.
+      single_design, single_cycles: the one design that is best for the whole network.
+    """
+
+    network: str
+    context: str
+    layers: tuple[LayerResult, ...]
+    optimal_cycles: int
+    chosen_cycles: int
+    single_design: str
+    single_cycles: int
+
+    @property
+    def normalized_performance(self) -> float:
+        """Optimal cycles / chosen cycles of the whole network."""
+        return self.optimal_cycles / self.chosen_cycles
+
+    @property
+    def num_out_of_range(self) -> int:
+        """How many layers the network was not asked about."""
+        return sum(not layer.in_range for layer in self.layers)
+
+
+def evaluate_networks(
+    case: CaseStudy, recommender: Recommender, networks: Sequence[Network]
+) -> list[list[NetworkResult]]:
+    """For each network, one result for each context of the case study."""
+    places = [(network, context) for network in networks for context in case.contexts]
+    if not places:
+        return []
+    # All layers of all networks in all contexts at once, then cut into pieces.
+    workloads = np.concatenate(
+        [case.from_gemms(network.gemms, context) for network, context in places], axis=1
+    )
+    optimum = case.exact(workloads)
+    in_range = ~out_of_range(case, workloads)
+    chosen = np.where(in_range, -1, optimum.design_id)
+    chosen[in_range] = recommender.rank(workloads[:, in_range])[0][:, 0]
+    cycles = case.cycles(workloads, chosen)
+    results: dict[int, list[NetworkResult]] = {}
+    first = 0
+    for index, (network, context) in enumerate(places):
+        rows = slice(first, first + len(network.layers))
+        first = rows.stop
+        layers = tuple(
+            LayerResult(
+                layer=layer.name,
+                m=layer.m,
+                n=layer.n,
+                k=layer.k,
+                count=layer.count,
+                in_range=bool(in_range[row]),
+                optimal_design=case.space.describe(int(optimum.design_id[row])),
+                optimal_cycles=int(optimum.cycles[row]),
+                chosen_design=case.space.describe(int(chosen[row])),
+                chosen_cycles=int(cycles[row]),
+            )
+            for row, layer in zip(range(rows.start, rows.stop), network.layers, strict=True)
+        )
+        single, single_cycles = _best_single_design(case, workloads[:, rows], network)
+        results.setdefault(index // len(case.contexts), []).append(
+            NetworkResult(
+                network=network.name,
+                context=context.name,
+                layers=layers,
+                optimal_cycles=sum(layer.optimal_cycles * layer.count for layer in layers),
+                chosen_cycles=sum(layer.chosen_cycles * layer.count for layer in layers),
+                single_design=case.space.describe(single),
+                single_cycles=single_cycles,
+            )
+        )
+    return list(results.values())
+
+
+def _best_single_design(
+    case: CaseStudy, workloads: Int[np.ndarray, "features layers"], network: Network
+) -> tuple[int, int]:
+    """The first of the designs with the fewest cycles over all layers, and those cycles."""
+    usable = np.flatnonzero(np.asarray(case.feasible(workloads.astype(np.int32))).all(axis=0))
+    cycles = case.cycles(workloads, np.broadcast_to(usable, (len(network.layers), len(usable))))
+    # Python integers: a network may exceed what each of its layers may not.
+    counts = np.array([[layer.count] for layer in network.layers], dtype=object)
+    totals = (cycles.astype(object) * counts).sum(axis=0)
+    best = int(np.argmin(totals))
+    return int(usable[best]), int(totals[best])
+
+
+def to_csv(results: Sequence[NetworkResult]) -> str:
+    """All layers of all results, a row each. Names that a spreadsheet would run are quoted."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    fields = [field.name for field in dataclasses.fields(LayerResult)]
+    writer.writerow(["network", "context", *fields, "normalized_performance"])
+    for result in results:
+        for layer in result.layers:
+            writer.writerow(
+                [
+                    _inert(result.network),
+                    result.context,
+                    *(_inert(value) for value in dataclasses.astuple(layer)),
+                    f"{layer.normalized_performance:.6f}",
+                ]
+            )
+    return text.getvalue()
+
+
+def _inert(value: object) -> object:
+    """A text that a spreadsheet does not take for a formula."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return value

@@ -1,0 +1,1 @@
+"""Exact optima by exhaustive search: the labels that networks learn."""

@@ -1,0 +1,252 @@
+"""The exact best array shape and dataflow of a GEMM under a MAC budget (case study 1).
+
+Exhaustive, but factored. With rows 2**i, cols 2**j and F = row_folds(i) * col_folds(j), the
+cycles of `airchitect_jax.cost.compute` are
+
+    row_folds(i) * [ col_folds(j) * q(i) + col_folds(j) * 2**j ],    q(i) = p 2**i + t - 2,
+
+so for each i and dataflow the best j is the lowest of a few straight lines in q: one addition of
+a multiple and one comparison a design. Four devices keep it at that on a vector unit:
+
+* The batch lies in the vector lanes and all designs are unrolled at trace time.
+* Columns are indexed by the slack v = mac_exponent - j. A design fits the budget if i <= v, which
+  is known at trace time though the budget differs from lane to lane: no masks.
+* From one i to the next a line moves by a multiple of its slope, so it is updated in place.
+* Ties are settled by a code in the low bits of the cost, so that one minimum finds cost and
+  design together. All numbers are whole and below 2**53, where float64 is exact; an optimum that
+  is not is detected (rounding is monotone, so it cannot look smaller) and left to Python integers.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from airchitect_jax.batching import map_chunks
+from airchitect_jax.checks import MAX_DIM, int_field, is_traced
+from airchitect_jax.cost.compute import compute_cycles, last_cycle_offset, row_passes
+from airchitect_jax.spaces import ArrayDataflowSpace
+from airchitect_jax.types import (
+    ArrayShape,
+    BudgetedGemm,
+    Dataflow,
+    Gemm,
+    Labels,
+    RuntimeModel,
+)
+
+MIN_MAC_BUDGET = 4  # the smallest array is 2 x 2
+CHUNK = 1 << 20  # workloads in one compiled call
+
+_SLACK_SCALE = 32.0  # low bits of a line hold the slack: max_side_exponent < 32
+_EXACT = 2.0**53
+_NEVER = 1e200  # slope of a column count that a budget rules out; no sum of these overflows
+
+
+def label(
+    workloads: BudgetedGemm,
+    space: ArrayDataflowSpace | None = None,
+    *,
+    runtime_model: RuntimeModel = RuntimeModel.SCALESIM,
+) -> Labels:
+    """The exact optimum of each workload: the first of the cheapest feasible designs.
+
+    Args:
+      workloads: fields of one shape (scalars broadcast): whole numbers, mac_budget in
+        4..2**31 - 1, m, n and k in 1..2**31 - 1. Any number of workloads; NumPy or JAX.
+      space: the designs; the 459 of case study 1 by default.
+      runtime_model: which cycle count is minimised.
+
+    Returns:
+      Design ids (int32) and cycles (int64) of the workloads' shape. NumPy arrays, or, inside a
+      caller's `jit` or `vmap`, traced arrays with -1 for workloads that are invalid or whose
+      optimum times the tie code exceeds 2**53 (about 4e12 cycles in the default space).
+
+    Raises:
+      ValueError: a field is out of range, or an optimum does not fit into int64.
+    """
+    space = space or ArrayDataflowSpace()
+    if is_traced(workloads):
+        with jax.enable_x64(True):
+            return _label_traced(workloads, space=space, runtime_model=runtime_model)
+    fields = np.broadcast_arrays(
+        int_field("mac_budget", workloads.mac_budget, low=MIN_MAC_BUDGET),
+        *(int_field(name, getattr(workloads, name), low=1) for name in ("m", "n", "k")),
+    )
+    shape = fields[0].shape
+    flat = np.stack([field.reshape(-1) for field in fields]).astype(np.int32)
+    flat[0] = np.minimum(_floor_log2(flat[0]), space.max_mac_exponent)
+    with jax.enable_x64(True):
+        labels = map_chunks(
+            lambda columns: _label_columns(columns, space, runtime_model), flat, chunk=CHUNK
+        )
+    for row in np.flatnonzero(labels.design_id < 0):
+        mac_exponent, m, n, k = flat[:, row].tolist()
+        labels.design_id[row], labels.cycles[row] = _label_in_python(
+            mac_exponent, Gemm(m=m, n=n, k=k), space, runtime_model
+        )
+    return jax.tree.map(lambda field: field.reshape(shape), labels)
+
+
+@functools.partial(jax.jit, static_argnames=("space", "runtime_model"))
+def label_exponents(
+    mac_exponent: Int[Array, "*batch"],
+    m: Int[Array, "*batch"],
+    n: Int[Array, "*batch"],
+    k: Int[Array, "*batch"],
+    *,
+    space: ArrayDataflowSpace,
+    runtime_model: RuntimeModel,
+) -> Int[Array, "*batch"]:
+    """Design ids only, of workloads that are on the device and known to be valid.
+
+    Budgets are 2**mac_exponent. No checks, and -1 where an optimum is not exact. Fastest when
+    called with whole columns, outside of another `jit`: XLA's CPU backend splits the program
+    where the columns are slices of a matrix, which costs two thirds of the speed.
+    """
+    with jax.enable_x64(True):
+        best = _packed_minimum(mac_exponent, m, n, k, space=space, runtime_model=runtime_model)
+        return _unpack(best, space, runtime_model).design_id
+
+
+def _label_columns(
+    columns: Int[np.ndarray, "4 rows"], space: ArrayDataflowSpace, runtime_model: RuntimeModel
+) -> Labels:
+    # Two programs: XLA's CPU backend would compute a minimum with two users twice.
+    best = _packed_minimum_jit(*columns, space=space, runtime_model=runtime_model)
+    return _unpack_jit(best, space=space, runtime_model=runtime_model)
+
+
+def _label_traced(
+    workloads: BudgetedGemm, *, space: ArrayDataflowSpace, runtime_model: RuntimeModel
+) -> Labels:
+    fields = (workloads.mac_budget, workloads.m, workloads.n, workloads.k)
+    wide = jnp.broadcast_arrays(*(jnp.asarray(field).astype(jnp.int64) for field in fields))
+    valid = functools.reduce(jnp.logical_and, [field <= MAX_DIM for field in wide])
+    valid &= (wide[0] >= MIN_MAC_BUDGET) & (wide[1] >= 1) & (wide[2] >= 1) & (wide[3] >= 1)
+    budget, m, n, k = (jnp.where(valid, field, 4).astype(jnp.int32) for field in wide)
+    exponent = jnp.minimum(31 - jax.lax.clz(budget), space.max_mac_exponent)
+    best = _packed_minimum(exponent, m, n, k, space=space, runtime_model=runtime_model)
+    labels = _unpack(best, space, runtime_model)
+    return jax.tree.map(lambda field: jnp.where(valid, field, -1), labels)
+
+
+def _tie_stride(space: ArrayDataflowSpace) -> int:
+    """Tie code: mac_exponent * stride + 3 i + dataflow, with the stride a power of two."""
+    return 1 << (len(Dataflow) * (space.max_side_exponent + 1)).bit_length()
+
+
+def _tie_scale(space: ArrayDataflowSpace) -> float:
+    return float(1 << (_tie_stride(space) * (space.max_mac_exponent + 1)).bit_length())
+
+
+def _packed_minimum(
+    mac_exponent: Int[Array, "*batch"],
+    m: Int[Array, "*batch"],
+    n: Int[Array, "*batch"],
+    k: Int[Array, "*batch"],
+    *,
+    space: ArrayDataflowSpace,
+    runtime_model: RuntimeModel,
+) -> Float[Array, "*batch"]:
+    """Min over feasible designs of (cycles + offset) * tie_scale + tie code, in float64."""
+    stride, scale = float(_tie_stride(space)), _tie_scale(space)
+    sides = range(1, space.max_side_exponent + 1)
+    # A slack code counts down from the largest slack, so that among ties fewer columns win.
+    budget_ties = mac_exponent.astype(jnp.float64) * stride
+
+    def lines(s_c: Int[Array, "*batch"]) -> tuple[list[Array], list[Array]]:
+        """Slope and intercept of each column count, scaled to leave room for the slack code."""
+        slopes, intercepts = [], []
+        for v in sides:
+            j = jnp.maximum(mac_exponent - v, 0)
+            col_folds = (((s_c - 1) >> j) + 1).astype(jnp.float64) * _SLACK_SCALE
+            slope = jnp.where(mac_exponent - v >= 1, col_folds, _NEVER)
+            cols = (jnp.ones_like(j) << j).astype(jnp.float64)
+            slopes.append(slope)
+            intercepts.append(slope * cols + float(space.max_side_exponent - v))
+        return slopes, intercepts
+
+    def lowest(a: Array, b: Array) -> Array:
+        # Not jnp.minimum: its care for NaN, of which there are none, costs three more operations.
+        return jnp.where(a > b, b, a)
+
+    n_lines, m_lines = lines(n), lines(m)
+    keys = []
+    for dataflow in Dataflow:
+        # The operands of `mapped_dims`, with the lines of s_c shared between OS and WS.
+        s_r, (slopes, intercepts), t = {
+            Dataflow.OS: (m, n_lines, k),
+            Dataflow.WS: (k, n_lines, m),
+            Dataflow.IS: (k, m_lines, n),
+        }[dataflow]
+        passes = row_passes(dataflow, runtime_model)
+        q = t.astype(jnp.float64) + float(passes * 2 - 2)
+        values = [slope * q + start for slope, start in zip(slopes, intercepts, strict=True)]
+        for i in sides:
+            if i > 1:
+                rise = float(passes * (2**i - 2 ** (i - 1)))
+                for v in range(i, space.max_side_exponent + 1):
+                    values[v - 1] = values[v - 1] + slopes[v - 1] * rise
+            low = functools.reduce(lowest, values[i - 1 :]) * (1 / _SLACK_SCALE)
+            whole = jnp.floor(low)
+            # low - whole is (max_side_exponent - v) / 32, and i + j = mac_exponent + i - v.
+            tie = (low - whole) * (_SLACK_SCALE * stride) + (
+                budget_ties
+                + float(stride * (i - space.max_side_exponent) + len(Dataflow) * i + dataflow)
+            )
+            row_folds = ((s_r - 1) >> i) + 1
+            keys.append(whole * (row_folds.astype(jnp.float64) * scale) + tie)
+    return functools.reduce(lowest, keys)
+
+
+def _unpack(
+    best: Float[Array, "*batch"], space: ArrayDataflowSpace, runtime_model: RuntimeModel
+) -> Labels:
+    cost = jnp.floor(best / _tie_scale(space))
+    tie = (best - cost * _tie_scale(space)).astype(jnp.int32)
+    total, rest = tie // _tie_stride(space), tie % _tie_stride(space)
+    i, dataflow = rest // len(Dataflow), rest % len(Dataflow)
+    exact = best < _EXACT
+    cycles = cost.astype(jnp.int64) - last_cycle_offset(runtime_model)
+    return Labels(
+        design_id=jnp.where(exact, space.design_id(i, total - i, dataflow), -1),
+        cycles=jnp.where(exact, cycles, -1),
+    )
+
+
+_packed_minimum_jit = jax.jit(_packed_minimum, static_argnames=("space", "runtime_model"))
+_unpack_jit = jax.jit(_unpack, static_argnames=("space", "runtime_model"))
+
+
+def _label_in_python(
+    mac_exponent: int, gemm: Gemm, space: ArrayDataflowSpace, runtime_model: RuntimeModel
+) -> tuple[int, int]:
+    """The same search in integers of any size, a few thousand times slower."""
+    cycles, design_id = min(
+        (
+            compute_cycles(
+                gemm, ArrayShape(rows=1 << int(i), cols=1 << int(j)), Dataflow(flow), runtime_model
+            ),
+            design_id,
+        )
+        for design_id, (i, j, flow) in enumerate(
+            zip(space.row_exponent, space.col_exponent, space.dataflow, strict=True)
+        )
+        if i + j <= mac_exponent
+    )
+    if cycles >= 2**63:
+        raise ValueError(
+            f"m={gemm.m}, n={gemm.n}, k={gemm.k} under a budget of 2**{mac_exponent} MACs takes"
+            f" {cycles} cycles; labels are limited to int64 (2**63 - 1)"
+        )
+    return design_id, cycles
+
+
+def _floor_log2(values: Int[np.ndarray, rows]) -> Int[np.ndarray, rows]:
+    # frexp is exact for integers below 2**53; np.log2 is not.
+    return np.frexp(values.astype(np.float64))[1] - 1

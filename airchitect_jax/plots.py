@@ -1,0 +1,262 @@
+"""Figures, and the one style that they share. Needs matplotlib (extra `plots`)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+try:
+    import matplotlib
+    from cycler import cycler
+    from matplotlib.axes import Axes
+    from matplotlib.colors import LogNorm
+    from matplotlib.figure import Figure
+except ImportError as error:  # pragma: no cover - depends on the installation
+    raise ImportError("figures need matplotlib: pip install 'airchitect-jax[plots]'") from error
+
+from airchitect_jax.network_evaluation import NetworkResult
+from airchitect_jax.spaces import Attribute
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart.
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#000000",
+)
+_CYCLE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK)
+_STYLE: Any = {
+    "axes.grid": True,
+    "axes.prop_cycle": cycler(color=_CYCLE),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.dpi": 100,
+    "font.size": 10,
+    "grid.alpha": 0.3,
+    "legend.frameon": False,
+    "savefig.dpi": 130,
+}
+_styled = matplotlib.rc_context(_STYLE)  # a decorator: each figure is made within the style
+_MAX_TICKS = 20  # more category names than this do not fit an axis
+
+
+def _figure(columns: int = 1, width: float = 8.0, height: float = 4.2) -> tuple[Figure, Any]:
+    """A figure without global state, so that nothing has to be closed."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(1, columns, squeeze=False)[0]
+    return figure, axes[0] if columns == 1 else axes
+
+
+@_styled
+def to_png(figure: Figure) -> bytes:
+    """The figure as a PNG, with the same bytes for the same figure."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+@_styled
+def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
+    """Loss and accuracy against examples seen, in training and on the validation split."""
+    figure, (left, right) = _figure(columns=2)
+    examples = [row["examples"] / 1e6 for row in history]
+    checked = [row for row in history if "validation_loss" in row]
+    for axes, name, label in (
+        (left, "loss", "cross-entropy (nats)"),
+        (right, "accuracy", "accuracy"),
+    ):
+        axes.plot(examples, [row[name] for row in history], color=BLUE, label="training")
+        axes.plot(
+            [row["examples"] / 1e6 for row in checked],
+            [row[f"validation_{name}"] for row in checked],
+            color=ORANGE,
+            marker="o",
+            label="validation",
+        )
+        axes.set_xlabel("examples seen (millions)")
+        axes.set_ylabel(label)
+        axes.set_xlim(left=0)
+        axes.legend()
+    left.set_ylim(bottom=0)
+    right.set_ylim(0, 1)
+    return figure
+
+
+@_styled
+def design_histogram(
+    optimal: Int[np.ndarray, num], chosen: Int[np.ndarray, num], num_designs: int
+) -> Figure:
+    """How often each design id is optimal and how often it is chosen."""
+    figure, axes = _figure()
+    edges = np.arange(num_designs + 1)
+    for ids, color, label, filled in (
+        (optimal, SKY, "optimal", True),
+        (chosen, RED, "chosen by the network", False),
+    ):
+        counts = np.bincount(ids, minlength=num_designs)
+        axes.stairs(counts, edges, color=color, fill=filled, label=label, linewidth=0.8)
+    axes.set_yscale("symlog", linthresh=1)
+    axes.set_ylim(bottom=0)
+    axes.set_xlim(0, num_designs)
+    axes.set_xlabel("design id (tie order: fewer resources first)")
+    axes.set_ylabel("workloads")
+    axes.legend()
+    return figure
+
+
+@_styled
+def normalized_performance(
+    network: Float[np.ndarray, num],
+    others: Mapping[str, Float[np.ndarray, num]],
+    metrics: Mapping[str, float],
+) -> Figure:
+    """Normalised performance in ascending order, with geomean, p1 and minimum of the network."""
+    figure, axes = _figure()
+    for (name, values), color in zip(
+        {"network": network, **others}.items(), (BLUE, ORANGE, GREEN, PURPLE), strict=False
+    ):
+        share = (np.arange(len(values)) + 0.5) / len(values)
+        axes.plot(share * 100, np.sort(values), color=color, label=name)
+    for key, label, style in (
+        ("geomean_normalized_performance", "geomean", "--"),
+        ("p01_normalized_performance", "p1", "-."),
+        ("min_normalized_performance", "min", ":"),
+    ):
+        axes.axhline(
+            metrics[key],
+            color=BLACK,
+            linestyle=style,
+            linewidth=1,
+            label=f"{label} {metrics[key]:.4f}",
+        )
+    axes.set_xlabel("workloads, worst first (%, logarithmic)")
+    axes.set_ylabel("optimal cycles / chosen cycles")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_ylim(0, 1.03)
+    axes.set_xlim(right=100)
+    axes.legend(loc="lower right")
+    return figure
+
+
+@_styled
+def confusion(
+    attributes: Sequence[Attribute],
+    optimal: Int[np.ndarray, num],
+    chosen: Int[np.ndarray, num],
+) -> Figure:
+    """For each attribute of a design, the chosen category against the optimal one."""
+    figure, panels = _figure(columns=len(attributes), width=4.4 * len(attributes), height=4.2)
+    for axes, attribute in zip(np.atleast_1d(panels), attributes, strict=True):
+        size = len(attribute.categories)
+        counts = np.zeros((size, size), np.int64)
+        np.add.at(counts, (attribute.of_design[optimal], attribute.of_design[chosen]), 1)
+        image = axes.imshow(
+            np.where(counts > 0, counts, np.nan),
+            norm=LogNorm(vmin=1, vmax=max(counts.max(), 2)),
+            cmap="viridis",
+            origin="lower",
+        )
+        axes.grid(visible=False)
+        agreement = np.trace(counts) / max(counts.sum(), 1)
+        axes.set_title(f"{attribute.name}: {agreement:.1%} agree", fontsize=10)
+        axes.set_xlabel("chosen")
+        axes.set_ylabel("optimal")
+        _category_ticks(axes, attribute.categories)
+        figure.colorbar(image, ax=axes, shrink=0.8, label="workloads")
+    return figure
+
+
+def _category_ticks(axes: Axes, categories: Sequence[str]) -> None:
+    step = -(-len(categories) // _MAX_TICKS) if len(categories) > _MAX_TICKS else 1
+    # Few enough to be read: long lists get a handful of names.
+    step = step if step == 1 else max(step, len(categories) // 6)
+    ticks = range(0, len(categories), step)
+    names = [categories[tick] for tick in ticks]
+    axes.set_xticks(ticks, names, rotation=45 if step > 1 else 0, fontsize=8)
+    axes.set_yticks(ticks, names, fontsize=8)
+
+
+@_styled
+def aspect_ratio_map(
+    workload_aspect: Float[np.ndarray, num],
+    depth: Float[np.ndarray, num],
+    design_aspect: Float[np.ndarray, num],
+    dataflow: Attribute,
+    optimal: Int[np.ndarray, num],
+) -> Figure:
+    """The optimal aspect ratio over workload shape, a panel a dataflow that is optimal there.
+
+    Args:
+      workload_aspect: log2(m / n).
+      depth: log2(k / sqrt(m n)).
+      design_aspect: log2(rows / cols) of the optimum.
+      dataflow: the attribute that names the panels.
+      optimal: the optimal design ids.
+    """
+    figure, panels = _figure(columns=len(dataflow.categories), width=12, height=4.0)
+    limit = np.quantile(np.abs(design_aspect), 0.99)
+    image = None
+    for index, (axes, name) in enumerate(zip(panels, dataflow.categories, strict=True)):
+        here = dataflow.of_design[optimal] == index
+        if here.any():
+            image = axes.hexbin(
+                workload_aspect[here],
+                depth[here],
+                C=design_aspect[here],
+                reduce_C_function=np.mean,
+                gridsize=36,
+                extent=(-6, 6, -6, 6),
+                cmap="RdBu_r",
+                vmin=-limit,
+                vmax=limit,
+            )
+        axes.set_title(f"{name} optimal: {here.mean():.1%} of workloads", fontsize=10)
+        axes.set_xlabel("log2(m / n)")
+        axes.set_xlim(-6, 6)
+        axes.set_ylim(-6, 6)
+    panels[0].set_ylabel("log2(k / sqrt(m n))")
+    if image is not None:
+        figure.colorbar(image, ax=list(panels), label="mean log2(rows / cols)", shrink=0.9)
+    return figure
+
+
+@_styled
+def networks(results: Sequence[NetworkResult]) -> Figure:
+    """Normalised performance of real networks over the contexts: chosen and best single design."""
+    names = list(dict.fromkeys(result.network for result in results))
+    figure, (left, right) = _figure(columns=2, width=11)
+    for index, name in enumerate(names):
+        rows = [result for result in results if result.network == name]
+        contexts = [result.context for result in rows]
+        style = {
+            "color": _CYCLE[index % len(_CYCLE)],
+            "marker": "osD^v<>"[index % 7],
+            "markersize": 4,
+            "linestyle": "-" if index < len(_CYCLE) else "--",
+            "label": _plain(name),
+        }
+        left.plot(contexts, [row.normalized_performance for row in rows], **style)
+        right.plot(contexts, [row.optimal_cycles / row.single_cycles for row in rows], **style)
+    for axes, title in (
+        (left, "a design a layer, as recommended"),
+        (right, "the best single design for all layers"),
+    ):
+        axes.set_title(title, fontsize=10)
+        axes.set_ylim(0, 1.03)
+        axes.tick_params(axis="x", rotation=60, labelsize=8)
+    left.set_ylabel("optimal cycles / cycles")
+    right.legend(fontsize=8)
+    return figure
+
+
+def _plain(text: str) -> str:
+    """Text that matplotlib does not take for mathematics or for a hidden label."""
+    return text.replace("$", r"\$").lstrip("_") or "unnamed"

@@ -1,0 +1,150 @@
+"""The HTML report of a run: one file, no network, everything foreign escaped."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Iterable, Mapping, Sequence
+
+from airchitect_jax.network_evaluation import NetworkResult
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto;
+       padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.25rem; margin-top: 2.2rem; }
+h3 { font-size: 1.05rem; margin-bottom: 0.3rem; }
+table { border-collapse: collapse; margin: 0.6rem 0; }
+th, td { padding: 0.2rem 0.7rem; border-bottom: 1px solid #ddd; text-align: left; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+figure { margin: 1rem 0 1.6rem; } figure img { max-width: 100%; height: auto; }
+figcaption { color: #555; } .wide { overflow-x: auto; } details { margin: 0.4rem 0; }
+summary { cursor: pointer; } .flag { color: #b34700; }
+"""
+
+
+def escape(value: object) -> str:
+    """Any value as text that cannot become markup."""
+    return html.escape(str(value))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """An HTML table; numbers are set right, integers with thousands separators."""
+    body = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in rows)
+    head = "".join(f"<th>{escape(name)}</th>" for name in header)
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return f"<td>{escape(value)}</td>"
+    text = f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+    return f'<td class="number">{text}</td>'
+
+
+def image(png: bytes, caption: str) -> str:
+    """A figure with its data inside the page."""
+    data = base64.b64encode(png).decode("ascii")
+    return (
+        f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def network_section(results: Sequence[NetworkResult]) -> str:
+    """The contexts of one network, and its layers folded away beneath."""
+    parts = [
+        f"<h3>{escape(results[0].network)}</h3>",
+        table(
+            [
+                "",
+                "a design a layer: optimal cycles",
+                "as recommended",
+                "normalized performance",
+                "layers out of range",
+                "best single design",
+                "its cycles",
+            ],
+            (
+                [
+                    result.context,
+                    result.optimal_cycles,
+                    result.chosen_cycles,
+                    result.normalized_performance,
+                    result.num_out_of_range,
+                    result.single_design,
+                    result.single_cycles,
+                ]
+                for result in results
+            ),
+        ),
+    ]
+    for result in results:
+        rows = (
+            [
+                layer.layer,
+                layer.m,
+                layer.n,
+                layer.k,
+                layer.count,
+                layer.optimal_design,
+                layer.optimal_cycles,
+                layer.chosen_design if layer.in_range else "out of range: exact search",
+                layer.normalized_performance,
+            ]
+            for layer in result.layers
+        )
+        header = ["layer", "m", "n", "k", "count", "optimal design", "cycles", "chosen"]
+        parts.append(
+            f"<details><summary>{escape(result.context)}: layers</summary>"
+            + table([*header, "normalized performance"], rows)
+            + "</details>"
+        )
+    return "".join(parts)
+
+
+def page(
+    title: str,
+    *,
+    claims: Sequence[Sequence[object]],
+    summary: Mapping[str, object],
+    config: Mapping[str, object],
+    figures: Mapping[str, tuple[str, bytes]],
+    networks: Sequence[Sequence[NetworkResult]],
+) -> str:
+    """The whole report.
+
+    Args:
+      title: the heading.
+      claims: rows of (figure, this run, the paper).
+      summary: the contents of summary.json.
+      config: the contents of config.json.
+      figures: caption and PNG by name.
+      networks: for each network, its results in all contexts.
+    """
+    figure_html = "".join(image(png, caption) for caption, png in figures.values())
+    network_html = "".join(network_section(results) for results in networks)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<h1>{escape(title)}</h1>
+{table(["", "this run", "paper (arXiv 2108.08295)"], claims)}
+<h2>Figures</h2>
+{figure_html}
+<h2>Real networks</h2>
+<p>Every layer with the exact best design for it, and the design that the trained network
+recommends. Cycles weigh each layer by how often it occurs. A layer with a dimension outside of the
+trained range is not shown to the network: exact search answers for it.</p>
+{network_html}
+<h2>Summary</h2>
+{table(["key", "value"], summary.items())}
+<h2>Configuration</h2>
+{table(["key", "value"], config.items())}
+</body>
+</html>
+"""

@@ -1,0 +1,185 @@
+"""The enumerated design spaces: design_id <-> design, feasibility, tie order.
+
+Designs are enumerated in tie order, so that "the first minimum" is the whole tie rule.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any, Protocol
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from airchitect_jax.checks import int_field
+from airchitect_jax.types import ArrayDesign, Dataflow
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Attribute:
+    """One way to look at a design: a named category for each design of a space.
+
+    Attributes:
+      name: what the categories are, for example "dataflow".
+      categories: the names of the categories, in display order.
+      of_design: Int[num_designs], the category of each design.
+    """
+
+    name: str
+    categories: tuple[str, ...]
+    of_design: Int[np.ndarray, designs]
+
+
+class DesignSpace(Protocol):
+    """What training, evaluation and figures need to know of an enumeration of designs."""
+
+    @property
+    def num_designs(self) -> int:
+        """Number of classes."""
+        ...
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """Coarser views of the designs, for confusion matrices."""
+        ...
+
+    def describe(self, design_id: int) -> str:
+        """The design in the words of its user, for example "32x64 OS"."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ArrayDataflowSpace:
+    """Case study 1: array shape and dataflow.
+
+    Rows and cols are powers of two of at least 2 with rows * cols <= 2**max_mac_exponent, each
+    with the three dataflows; for the default of 18 these are 153 shapes and 459 designs. The tie
+    order, and so the order of the ids, is: fewer MACs, then fewer rows, then OS, WS, IS.
+    """
+
+    max_mac_exponent: int = 18
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.max_mac_exponent <= 30:
+            raise ValueError(
+                f"max_mac_exponent: {self.max_mac_exponent} is not allowed; expected 2..30"
+            )
+
+    @property
+    def max_side_exponent(self) -> int:
+        """The largest exponent of rows or cols."""
+        return self.max_mac_exponent - 1
+
+    @property
+    def num_designs(self) -> int:
+        """Number of designs: three dataflows for each shape."""
+        return len(Dataflow) * self.max_side_exponent * self.max_mac_exponent // 2
+
+    @functools.cached_property
+    def _table(self) -> Int[np.ndarray, "designs 3"]:
+        """(row_exponent, col_exponent, dataflow) of each design, in tie order."""
+        return np.array(
+            [
+                (i, total - i, dataflow)
+                for total in range(2, self.max_mac_exponent + 1)
+                for i in range(1, total)
+                for dataflow in Dataflow
+            ],
+            dtype=np.int32,
+        )
+
+    @property
+    def row_exponent(self) -> Int[np.ndarray, designs]:
+        """log2(rows) of each design."""
+        return self._table[:, 0]
+
+    @property
+    def col_exponent(self) -> Int[np.ndarray, designs]:
+        """log2(cols) of each design."""
+        return self._table[:, 1]
+
+    @property
+    def mac_exponent(self) -> Int[np.ndarray, designs]:
+        """log2(rows * cols) of each design."""
+        return self.row_exponent + self.col_exponent
+
+    @property
+    def dataflow(self) -> Int[np.ndarray, designs]:
+        """The `Dataflow` value of each design."""
+        return self._table[:, 2]
+
+    def design_id(self, row_exponent: Any, col_exponent: Any, dataflow: Any) -> Any:
+        """The id of 2**row_exponent x 2**col_exponent with a dataflow: closed form, any backend.
+
+        Designs with fewer MACs come first (an arithmetic series of shapes), then fewer rows.
+        """
+        total = row_exponent + col_exponent
+        shapes_before = (total - 1) * (total - 2) // 2
+        return len(Dataflow) * (shapes_before + row_exponent - 1) + dataflow
+
+    def decode(self, design_id: Any) -> ArrayDesign:
+        """The designs (NumPy int64) of ids of any shape.
+
+        Raises:
+          ValueError: an id is not in 0..num_designs - 1.
+        """
+        index = int_field("design_id", design_id, low=0, high=self.num_designs - 1)
+        return ArrayDesign(
+            rows=np.int64(1) << self.row_exponent[index].astype(np.int64),
+            cols=np.int64(1) << self.col_exponent[index].astype(np.int64),
+            dataflow=self.dataflow[index].astype(np.int64),
+        )
+
+    def encode(self, design: ArrayDesign) -> Int[np.ndarray, "*batch"]:
+        """The ids of designs, the inverse of `decode`.
+
+        Raises:
+          ValueError: a side is no power of two, or a design lies outside of the space.
+        """
+        largest = 1 << self.max_side_exponent
+        rows = int_field("rows", design.rows, low=2, high=largest)
+        cols = int_field("cols", design.cols, low=2, high=largest)
+        dataflow = int_field("dataflow", design.dataflow, low=0, high=len(Dataflow) - 1)
+        for name, side in (("rows", rows), ("cols", cols)):
+            if np.any(side & (side - 1)):
+                raise ValueError(f"{name}: {side} is not allowed; expected powers of two")
+        int_field("rows * cols", rows * cols, low=4, high=1 << self.max_mac_exponent)
+        return self.design_id(_log2(rows), _log2(cols), dataflow)
+
+    def feasible(self, mac_exponent: int) -> Bool[np.ndarray, designs]:
+        """Which designs fit a budget of 2**mac_exponent MACs."""
+        return self.mac_exponent <= mac_exponent
+
+    def describe(self, design_id: int) -> str:
+        """For example "32x64 OS"."""
+        design = self.decode(design_id)
+        return f"{design.rows}x{design.cols} {Dataflow(int(design.dataflow)).name}"
+
+    @functools.cached_property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """Dataflow; array shape; aspect ratio log2(rows / cols)."""
+        shapes = tuple(f"{1 << i}x{1 << j}" for i, j, dataflow in self._table if dataflow == 0)
+        widest = self.max_mac_exponent - 2
+        aspects = tuple(str(aspect) for aspect in range(-widest, widest + 1))
+        return (
+            Attribute(
+                name="dataflow",
+                categories=tuple(dataflow.name for dataflow in Dataflow),
+                of_design=self.dataflow,
+            ),
+            Attribute(
+                name="array shape",
+                categories=shapes,
+                of_design=np.arange(self.num_designs) // len(Dataflow),
+            ),
+            Attribute(
+                name="log2(rows / cols)",
+                categories=aspects,
+                of_design=self.row_exponent - self.col_exponent + widest,
+            ),
+        )
+
+
+def _log2(power_of_two: Int[np.ndarray, "*batch"]) -> Int[np.ndarray, "*batch"]:
+    return np.round(np.log2(power_of_two)).astype(np.int64)

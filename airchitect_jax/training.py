@@ -1,0 +1,227 @@
+"""Training a recommendation network: one compiled program for many steps, resumable."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import pathlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+import orbax.checkpoint as ocp
+from flax import nnx
+from jaxtyping import Array, Float, Int
+
+from airchitect_jax.datasets import BatchSource, Dataset
+
+Row = dict[str, float | int]
+
+BLOCK_STEPS = 64  # steps in one compiled call
+_WARMUP_SHARE = 0.02  # of all steps; the first updates of Adam are the least informed
+_VALIDATION_BATCH = 8192
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """What `fit` needs beside the model and its data.
+
+    Attributes:
+      epochs: passes over the source; also how often validation runs and a checkpoint is written.
+      learning_rate: the peak, reached after a short warm-up, then cosine decay to zero.
+    """
+
+    epochs: int
+    learning_rate: float
+
+
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["params", "opt_state", "step"],
+    meta_fields=[],
+)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainState:
+    """Everything that a step changes."""
+
+    params: nnx.State[Any, Any]
+    opt_state: optax.OptState
+    step: Int[Array, ""]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FitResult:
+    """A trained model.
+
+    Attributes:
+      model: the model with its trained parameters.
+      history: a row a block of steps; the last of an epoch also has the validation metrics.
+      seconds: wall time of this call, which a resumed run's history exceeds.
+    """
+
+    model: nnx.Module
+    history: list[Row]
+    seconds: float
+
+
+def cross_entropy(
+    logits: Float[Array, "batch designs"], design_ids: Int[Array, batch]
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Mean cross-entropy in nats, and accuracy (ties for the largest logit count)."""
+    chosen = jnp.take_along_axis(logits, design_ids[:, None], axis=-1)[:, 0]
+    loss = (jax.nn.logsumexp(logits, axis=-1) - chosen).mean()
+    # Not argmax, which XLA's CPU backend does not vectorise.
+    return loss, (chosen >= logits.max(axis=-1)).mean()
+
+
+def optimizer(config: TrainConfig, total_steps: int) -> optax.GradientTransformation:
+    """Adam with a short warm-up and cosine decay to zero."""
+    warmup = max(1, round(_WARMUP_SHARE * total_steps))
+    return optax.adam(
+        optax.warmup_cosine_decay_schedule(
+            0.0, config.learning_rate, warmup, max(total_steps, warmup + 1)
+        )
+    )
+
+
+def fit(
+    model: nnx.Module,
+    source: BatchSource,
+    validation: Dataset,
+    config: TrainConfig,
+    *,
+    checkpoint_dir: pathlib.Path | None = None,
+    on_rows: Callable[[list[Row], int], None] | None = None,
+) -> FitResult:
+    """Trains `model` and returns it with its history.
+
+    Args:
+      model: maps Int[features, batch] to logits; its initial parameters are used unless
+        `checkpoint_dir` holds a checkpoint.
+      source: the training batches.
+      validation: workloads that training does not see, evaluated after every epoch.
+      config: epochs and learning rate.
+      checkpoint_dir: an absolute path; written after every epoch and resumed from. A resumed
+        run ends as an undisturbed one does.
+      on_rows: called after every block with the history so far and the number of steps in all.
+
+    Raises:
+      ValueError: the source has no full batch.
+    """
+    if source.steps_per_epoch < 1:
+        raise ValueError("batch_size: larger than the number of training examples in an epoch")
+    total_steps = config.epochs * source.steps_per_epoch
+    transform = optimizer(config, total_steps)
+    graphdef, params, rest = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
+    state = TrainState(
+        params=params, opt_state=transform.init(params), step=jnp.zeros((), jnp.int32)
+    )
+    history: list[Row] = []
+    checkpoints = None
+    if checkpoint_dir is not None:
+        checkpoints = ocp.CheckpointManager(
+            checkpoint_dir,
+            options=ocp.CheckpointManagerOptions(
+                max_to_keep=2, enable_async_checkpointing=False, create=True
+            ),
+        )
+        if checkpoints.latest_step() is not None:
+            state, history = _restore(checkpoints, state)
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def train(state: TrainState, workloads: Any, design_ids: Any) -> tuple[TrainState, Any]:
+        def loss_fn(params: nnx.State[Any, Any], workloads: Any, design_ids: Any) -> Any:
+            return cross_entropy(nnx.merge(graphdef, params, rest)(workloads), design_ids)
+
+        def step(state: TrainState, batch: Any) -> tuple[TrainState, Any]:
+            metrics, grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params, *batch)
+            updates, opt_state = transform.update(grads, state.opt_state, state.params)
+            params = optax.apply_updates(state.params, updates)
+            return TrainState(params=params, opt_state=opt_state, step=state.step + 1), metrics
+
+        state, metrics = jax.lax.scan(step, state, (workloads, design_ids))
+        return state, jax.tree.map(jnp.mean, metrics)
+
+    before = float(history[-1]["seconds"]) if history else 0.0
+    start = time.perf_counter()
+    step = int(state.step)
+    for epoch in range(step // source.steps_per_epoch, config.epochs):
+        for workloads, design_ids in source.blocks(epoch, BLOCK_STEPS):
+            state, (loss, accuracy) = train(state, workloads, design_ids)
+            step += len(design_ids)
+            row: Row = {
+                "epoch": epoch + 1,
+                "step": step,
+                "examples": step * design_ids.shape[1],
+                "loss": float(loss),  # waits for the device
+                "accuracy": float(accuracy),
+                "seconds": round(before + time.perf_counter() - start, 3),
+            }
+            history.append(row)
+            if step == (epoch + 1) * source.steps_per_epoch:
+                row |= _validate(graphdef, state.params, rest, validation)
+                if checkpoints is not None:
+                    _save(checkpoints, state, history)
+            if on_rows is not None:
+                on_rows(history, total_steps)
+    if checkpoints is not None:
+        checkpoints.close()
+    return FitResult(
+        model=nnx.merge(graphdef, state.params, rest),
+        history=history,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _validate(graphdef: Any, params: nnx.State[Any, Any], rest: Any, validation: Dataset) -> Row:
+    num = len(validation)
+    totals = [0.0, 0.0]
+    for first in range(0, num, _VALIDATION_BATCH):
+        rows = slice(first, min(first + _VALIDATION_BATCH, num))
+        metrics = _validation_metrics(
+            graphdef, params, rest, validation.workloads[:, rows], validation.design_ids[rows]
+        )
+        for index, value in enumerate(metrics):
+            totals[index] += float(value) * (rows.stop - rows.start)
+    return {"validation_loss": totals[0] / num, "validation_accuracy": totals[1] / num}
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _validation_metrics(
+    graphdef: Any, params: nnx.State[Any, Any], rest: Any, workloads: Any, design_ids: Any
+) -> Any:
+    return cross_entropy(nnx.merge(graphdef, params, rest)(workloads), design_ids)
+
+
+def _save(checkpoints: ocp.CheckpointManager, state: TrainState, history: list[Row]) -> None:
+    # One step of the manager is one atomic rename: state and history belong together.
+    checkpoints.save(
+        int(state.step),
+        args=ocp.args.Composite(
+            state=ocp.args.StandardSave(_named_leaves(state)),
+            history=ocp.args.JsonSave({"rows": history}),
+        ),
+    )
+
+
+def _restore(checkpoints: ocp.CheckpointManager, like: TrainState) -> tuple[TrainState, list[Row]]:
+    restored = checkpoints.restore(
+        checkpoints.latest_step(),
+        args=ocp.args.Composite(
+            state=ocp.args.StandardRestore(_named_leaves(like)),
+            history=ocp.args.JsonRestore(),
+        ),
+    )
+    leaves = [restored.state[name] for name in _named_leaves(like)]
+    return jax.tree.unflatten(jax.tree.structure(like), leaves), restored.history["rows"]
+
+
+def _named_leaves(state: TrainState) -> dict[str, Array]:
+    """The leaves by readable names, so that a checkpoint outlives the classes that made it."""
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="."): leaf
+        for path, leaf in jax.tree_util.tree_leaves_with_path(state)
+    }

@@ -1,0 +1,116 @@
+"""The words of the field as types: GEMMs, arrays, dataflows, cost reports.
+
+Every numeric field may be a Python int, a NumPy array or a JAX array (traced or not); the shapes
+named on the fields say what a batch of them looks like. All types are frozen, keyword-only and
+registered as pytrees, so that they pass through `jit`, `vmap` and `grad`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import Any, TypeVar, dataclass_transform
+
+import jax
+from jaxtyping import Array, Float, Int
+
+_T = TypeVar("_T")
+
+# Exact integers of any origin: Python ints, NumPy arrays, JAX arrays.
+IntLike = Any
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+def _pytree(cls: type[_T]) -> type[_T]:
+    """A frozen, keyword-only dataclass whose fields are all pytree leaves."""
+    data_class = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+    fields = [field.name for field in dataclasses.fields(data_class)]  # type: ignore[arg-type]
+    return jax.tree_util.register_dataclass(data_class, data_fields=fields, meta_fields=[])
+
+
+class Dataflow(enum.IntEnum):
+    """Which operand stays in the processing elements. The value is the id in tie order."""
+
+    OS = 0  # output stationary
+    WS = 1  # weight stationary
+    IS = 2  # input stationary
+
+
+class RuntimeModel(enum.Enum):
+    """Which published form of the stall-free cycle count is meant; every result names its own."""
+
+    SCALESIM = "scalesim"
+    ISPASS2020 = "ispass2020"
+
+
+@_pytree
+class Gemm:
+    """A matrix product (m x k) by (k x n): ifmap A (m x k), filter B (k x n), ofmap C (m x n)."""
+
+    m: Int[Array, "*batch"] | IntLike
+    n: Int[Array, "*batch"] | IntLike
+    k: Int[Array, "*batch"] | IntLike
+
+
+@_pytree
+class BudgetedGemm:
+    """A GEMM and the largest number of MAC units that its array may have."""
+
+    mac_budget: Int[Array, "*batch"] | IntLike
+    m: Int[Array, "*batch"] | IntLike
+    n: Int[Array, "*batch"] | IntLike
+    k: Int[Array, "*batch"] | IntLike
+
+    @property
+    def gemm(self) -> Gemm:
+        """The GEMM without its budget."""
+        return Gemm(m=self.m, n=self.n, k=self.k)
+
+
+@_pytree
+class ArrayShape:
+    """A systolic array of `rows` x `cols` MAC units."""
+
+    rows: Int[Array, "*batch"] | IntLike
+    cols: Int[Array, "*batch"] | IntLike
+
+
+@_pytree
+class ArrayDesign:
+    """One design of case study 1: an array and the dataflow that it runs."""
+
+    rows: Int[Array, "*batch"] | IntLike
+    cols: Int[Array, "*batch"] | IntLike
+    dataflow: Int[Array, "*batch"] | Dataflow
+
+    @property
+    def array(self) -> ArrayShape:
+        """The array without its dataflow."""
+        return ArrayShape(rows=self.rows, cols=self.cols)
+
+
+@_pytree
+class CostReport:
+    """What the analytic model says about a GEMM on an array, memory stalls left out.
+
+    Utilisations are SCALE-Sim's, as fractions of one (the simulator prints percent).
+    """
+
+    row_folds: Int[Array, "*batch"] | IntLike
+    col_folds: Int[Array, "*batch"] | IntLike
+    compute_cycles: Int[Array, "*batch"] | IntLike
+    mapping_efficiency: Float[Array, "*batch"] | float
+    compute_utilization: Float[Array, "*batch"] | float
+    overall_utilization: Float[Array, "*batch"] | float
+
+
+@_pytree
+class Labels:
+    """The exact optimum of each workload.
+
+    `design_id` is -1 and `cycles` is -1 where a traced workload was invalid or too large to be
+    exact; outside of tracing such workloads raise instead.
+    """
+
+    design_id: Int[Array, "*batch"] | IntLike
+    cycles: Int[Array, "*batch"] | IntLike

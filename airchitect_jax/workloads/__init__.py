@@ -1,0 +1,1 @@
+"""Where workloads come from: seeded samplers, SCALE-Sim topologies, packaged networks."""

@@ -1,0 +1,32 @@
+"""Seeded samplers of whole numbers, traceable."""
+
+from __future__ import annotations
+
+import enum
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+
+class Distribution(enum.Enum):
+    """How workload dimensions are drawn."""
+
+    UNIFORM = "uniform"
+    LOG_UNIFORM = "log_uniform"
+
+
+def sample_integers(
+    key: jax.Array, shape: tuple[int, ...], *, low: int, high: int, distribution: Distribution
+) -> Int[Array, "*shape"]:
+    """int32 whole numbers in low..high inclusive.
+
+    UNIFORM gives each number the same chance. LOG_UNIFORM gives v a chance proportional to
+    log((v + 1) / v): the floor of exp of a uniform number, so every octave weighs the same.
+    """
+    if distribution is Distribution.UNIFORM:
+        return jax.random.randint(key, shape, low, high + 1, dtype=jnp.int32)
+    logs = jax.random.uniform(
+        key, shape, jnp.float32, minval=jnp.log(float(low)), maxval=jnp.log(float(high + 1))
+    )
+    return jnp.clip(jnp.floor(jnp.exp(logs)).astype(jnp.int32), low, high)

@@ -1,0 +1,1 @@
+"""Scripts: flags to configuration to library to results."""

@@ -1,0 +1,171 @@
+"""Flags, presets and error handling that the experiment scripts share."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import rich.console
+from absl import app, flags, logging
+
+from airchitect_jax.experiment import RunConfig
+from airchitect_jax.workloads.network import Network
+from airchitect_jax.workloads.scalesim_csv import read_topology
+from airchitect_jax.workloads.zoo import load_network, network_names
+
+FLAGS = flags.FLAGS
+
+_PRESET = "the preset's unless given"
+
+WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder for the results; runs/NAME_OF_THE_SCRIPT unless given."
+)
+PRESET = flags.DEFINE_enum(
+    "preset",
+    "default",
+    ["smoke", "default", "paper"],
+    "Sizes of the run: a test of seconds, minutes, or what it takes to reach the paper's figures."
+    " Any flag given beside it wins.",
+)
+RESUME = flags.DEFINE_boolean(
+    "resume", False, "Go on with the run that the workdir holds; start one if it holds none."
+)
+SEED = flags.DEFINE_integer(
+    "seed", 0, "Seed of everything random.", lower_bound=0, upper_bound=2**31 - 1
+)
+NUM_TRAIN = flags.DEFINE_integer(
+    "num_train", None, f"Training examples in an epoch; {_PRESET}.", lower_bound=1
+)
+NUM_TEST = flags.DEFINE_integer(
+    "num_test", None, f"Unseen workloads to test on; {_PRESET}.", lower_bound=1
+)
+EPOCHS = flags.DEFINE_integer(
+    "epochs",
+    None,
+    f"Epochs; each ends with validation and a checkpoint; {_PRESET}.",
+    lower_bound=1,
+)
+BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", None, f"Examples in a step; {_PRESET}.", lower_bound=1, upper_bound=2**20
+)
+LEARNING_RATE = flags.DEFINE_float(
+    "learning_rate",
+    None,
+    f"Peak learning rate of Adam; {_PRESET}.",
+    lower_bound=1e-8,
+    upper_bound=10.0,
+)
+EMBEDDING_DIM = flags.DEFINE_integer(
+    "embedding_dim",
+    None,
+    f"Width of the embedding of each input; {_PRESET}.",
+    lower_bound=1,
+    upper_bound=4096,
+)
+HIDDEN_SIZES = flags.DEFINE_list(
+    "hidden_sizes", None, f"Widths of the hidden layers, separated by commas; {_PRESET}."
+)
+STREAM = flags.DEFINE_boolean(
+    "stream",
+    None,
+    "Draw and label fresh workloads on the device for every batch, instead of storing a data set"
+    f" and shuffling it each epoch; {_PRESET}.",
+)
+EVAL_WORKLOADS = flags.DEFINE_multi_string(
+    "eval_workloads",
+    [],
+    "A SCALE-Sim topology (GEMM or convolution CSV) to recommend for, beside the packaged networks;"
+    " may be given several times.",
+)
+
+# May differ when a run is resumed: they do not change what is trained.
+_FREE = {"workdir", "resume", "eval_workloads"}
+
+
+def run_config(presets: Mapping[str, RunConfig]) -> RunConfig:
+    """The preset with the given flags laid over it.
+
+    Raises:
+      ValueError: a flag's value is not allowed.
+    """
+    given: dict[str, Any] = {
+        field.name: FLAGS[field.name].value
+        for field in dataclasses.fields(RunConfig)
+        if FLAGS[field.name].value is not None
+    }
+    if "hidden_sizes" in given:
+        given["hidden_sizes"] = tuple(_hidden_size(text) for text in given["hidden_sizes"])
+    config = dataclasses.replace(presets[PRESET.value], **given)
+    if config.num_train < config.batch_size:
+        raise ValueError(
+            f"--num_train: {config.num_train} is not allowed; expected at least one batch"
+            f" (--batch_size={config.batch_size})"
+        )
+    return config
+
+
+def _hidden_size(text: str) -> int:
+    if not text.strip().isdecimal() or not 1 <= int(text) <= 65536:
+        raise ValueError(
+            f"--hidden_sizes: {text!r} is not allowed; expected whole numbers in 1..65536,"
+            " separated by commas"
+        )
+    return int(text)
+
+
+def networks() -> list[Network]:
+    """The packaged networks, then the files of --eval_workloads.
+
+    Raises:
+      ValueError: a file cannot be read or has a bad cell.
+    """
+    packaged = [load_network(name) for name in network_names()]
+    return [*packaged, *(read_topology(path) for path in EVAL_WORKLOADS.value)]
+
+
+def settings(config: RunConfig, script_flags: Sequence[flags.FlagHolder[Any]]) -> dict[str, Any]:
+    """Every flag as JSON, presets resolved: what makes this run this run."""
+    own = {flag.name: flag.value for flag in (*script_flags, EVAL_WORKLOADS)}
+    merged = {**dataclasses.asdict(config), **own}
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in merged.items()
+    }
+
+
+def free_settings() -> set[str]:
+    """Settings that a resumed run may change."""
+    return set(_FREE)
+
+
+def workdir(script: str) -> pathlib.Path:
+    """Where the results go."""
+    return pathlib.Path(WORKDIR.value or f"runs/{script}")
+
+
+def run_main(main: Callable[[rich.console.Console], None]) -> None:
+    """Runs a script: bad input ends it with one line and status 2, Ctrl-C with 130.
+
+    `--verbosity=1` shows the whole trace of an error instead.
+    """
+
+    def guarded(arguments: Sequence[str]) -> None:
+        # Orbax narrates every checkpoint; its warnings stay.
+        if not FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.WARNING)
+        if len(arguments) > 1:
+            raise app.UsageError(f"unexpected argument {arguments[1]!r}; flags begin with --")
+        try:
+            main(rich.console.Console())
+        except (ValueError, OSError) as error:
+            if logging.level_debug():
+                raise
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            print("interrupted; give --resume to go on from the last epoch", file=sys.stderr)
+            sys.exit(130)
+
+    app.run(guarded)
