@@ -32,7 +32,7 @@ class Split(enum.IntEnum):
 
 
 _BUCKETS = 32  # one for TEST, one for VALIDATION, the rest for TRAIN
-_MAX_ROUNDS = 4096  # of redrawing: (31/32)**4096 is 1e-57
+_MAX_ROUNDS = 512  # of drawing; about 35 fill a split of one bucket, unless the ranges are tiny
 _BLOCK = 1 << 16  # workloads drawn at a time for a stored set: one shape to compile
 
 

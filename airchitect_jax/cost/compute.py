@@ -90,13 +90,13 @@ def compute_report(
     """Every figure of the stall-free model, by SCALE-Sim's definitions.
 
     mapping efficiency `s_r s_c / (F R C)`; compute utilisation `s_r s_c t / (F R C X)` with X the
-    cycles of a fold, plus C - 1 for WS and IS; overall utilisation `m n k / (cycles R C)`.
+    cycles of a fold, plus C - 1 for WS and IS; overall utilisation `m n k / (cycles R C)`,
+    which is mapping efficiency times `F t / cycles`.
     """
     s_r, s_c, t = mapped_dims(gemm, dataflow)
     row_folds, col_folds = ceil_div(s_r, array.rows), ceil_div(s_c, array.cols)
     cycles = compute_cycles(gemm, array, dataflow, runtime_model)
-    num_macs = array.rows * array.cols
-    # Products of three dimensions overflow integers: ratios first, in floating point.
+    # m n k and F R C overflow before the cycles do: ratios of like sizes instead.
     mapping = (s_r / (row_folds * array.rows)) * (s_c / (col_folds * array.cols))
     drain = 0 if dataflow is Dataflow.OS else array.cols - 1
     utilization_cycles = fold_cycles(array, t, dataflow, runtime_model) + drain
@@ -106,7 +106,7 @@ def compute_report(
         compute_cycles=cycles,
         mapping_efficiency=mapping,
         compute_utilization=mapping * (t / utilization_cycles),
-        overall_utilization=(s_r / num_macs) * (s_c / cycles) * t,
+        overall_utilization=mapping * (row_folds * col_folds * t / cycles),
     )
 
 

@@ -1,0 +1,18 @@
+"""Strictness for all tests: no silent rank promotion, no silent mixing of dtypes."""
+
+import os
+
+# Two test processes on two cores: one thread each keeps them out of each other's way.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+@pytest.fixture(autouse=True)
+def _x64_is_never_left_on():
+    yield
+    assert not jax.config.jax_enable_x64

@@ -1,0 +1,161 @@
+"""The oracle equals a plain-Python brute force on every input, ties included."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airchitect_jax import (
+    ArrayDataflowSpace,
+    BudgetedGemm,
+    Gemm,
+    RuntimeModel,
+    evaluate,
+    label,
+)
+from airchitect_jax.oracle import array_dataflow
+
+budgets = st.one_of(st.integers(4, 64), st.integers(4, 2**20))
+dims = st.one_of(
+    st.integers(1, 6),
+    st.integers(1, 200),
+    st.integers(1, 10_000),
+    st.integers(1, 9_000_000),
+    # Beside powers of two, where the number of folds jumps.
+    st.builds(lambda e, d: max(1, 2**e + d), st.integers(0, 20), st.integers(-1, 1)),
+)
+models = st.sampled_from(list(RuntimeModel))
+
+
+def check(rows, model):
+    budget, m, n, k = (np.array(column) for column in zip(*rows, strict=True))
+    labels = label(BudgetedGemm(mac_budget=budget, m=m, n=n, k=k), runtime_model=model)
+    expected = [reference.best(*row, model.value) for row in rows]
+    assert list(zip(labels.design_id.tolist(), labels.cycles.tolist(), strict=True)) == expected
+
+
+@given(st.lists(st.tuples(budgets, dims, dims, dims), min_size=1, max_size=12), models)
+@settings(max_examples=80, deadline=None)
+def test_brute_force(rows, model):
+    check(rows, model)
+
+
+@pytest.mark.parametrize("model", list(RuntimeModel))
+def test_all_tiny_workloads_where_ties_abound(model):
+    rows = [
+        (budget, m, n, k)
+        for budget in (4, 32, 2**18)
+        for m in range(1, 6)
+        for n in range(1, 6)
+        for k in range(1, 6)
+    ]
+    check(rows, model)
+
+
+def test_ties_go_to_fewer_macs_then_lower_id():
+    space = ArrayDataflowSpace()
+    designs = space.decode(np.arange(459))
+    tied = 0
+    for m in range(1, 30):
+        workload = BudgetedGemm(mac_budget=2**10, m=m, n=7, k=3)
+        costs = evaluate(workload.gemm, designs).compute_cycles[space.feasible(10)]
+        tied += int((costs == costs.min()).sum() > 1)
+        assert int(label(workload).design_id) == int(np.argmin(costs))
+    assert tied > 0
+
+
+@pytest.mark.parametrize("model", list(RuntimeModel))
+def test_optima_around_the_limit_of_float64_are_exact(model):
+    # The packed minimum is exact up to 2**42 cycles; past it Python integers take over.
+    rng = np.random.default_rng(3)
+    rows = [
+        (int(2 ** rng.integers(2, 19)), *(int(2 ** rng.uniform(10, 21)) for _ in range(3)))
+        for _ in range(150)
+    ]
+    optima = [reference.best(*row, model.value)[1] for row in rows]
+    assert any(cost > 2**42 for cost in optima)
+    assert any(cost < 2**42 for cost in optima)
+    check(rows, model)
+
+
+def test_optima_beyond_int64_are_refused():
+    workload = BudgetedGemm(mac_budget=4, m=2**31 - 1, n=2**31 - 1, k=2**31 - 1)
+    with pytest.raises(ValueError, match="limited to int64"):
+        label(workload)
+
+
+@pytest.mark.parametrize("exponent", [2, 3, 10, 30])
+def test_other_spaces(exponent):
+    rng = np.random.default_rng(exponent)
+    space = ArrayDataflowSpace(max_mac_exponent=exponent)
+    rows = [(int(2 ** rng.integers(2, 31)), *map(int, rng.integers(1, 3000, 3))) for _ in range(20)]
+    budget, m, n, k = (np.array(column) for column in zip(*rows, strict=True))
+    labels = label(BudgetedGemm(mac_budget=budget, m=m, n=n, k=k), space)
+    for row, design_id, cycles in zip(rows, labels.design_id, labels.cycles, strict=True):
+        assert (design_id, cycles) == reference.best(*row, "scalesim", exponent)
+
+
+def test_a_larger_budget_never_costs_cycles():
+    budgets = 2 ** np.arange(2, 19)
+    labels = label(BudgetedGemm(mac_budget=budgets, m=777, n=1234, k=4321))
+    assert (np.diff(labels.cycles) <= 0).all()
+
+
+def test_any_shape_any_number_and_chunks(monkeypatch):
+    rng = np.random.default_rng(0)
+    m = rng.integers(1, 500, (3, 1700))
+    whole = label(BudgetedGemm(mac_budget=1024, m=m, n=100, k=77))
+    assert whole.design_id.shape == (3, 1700)
+    assert whole.design_id.dtype == np.int32
+    assert whole.cycles.dtype == np.int64
+    monkeypatch.setattr(array_dataflow, "CHUNK", 2048)
+    pieces = label(BudgetedGemm(mac_budget=1024, m=m, n=100, k=77))
+    np.testing.assert_array_equal(whole.design_id, pieces.design_id)
+    np.testing.assert_array_equal(whole.cycles, pieces.cycles)
+    assert label(BudgetedGemm(mac_budget=8, m=m[:0], n=1, k=1)).design_id.shape == (0, 1700)
+
+
+def test_inside_of_jit_and_vmap():
+    m = np.array([5, 100, 0, 2**30, 640])
+    workloads = BudgetedGemm(mac_budget=np.array([64, 2**18, 64, 4, 3]), m=m, n=m, k=m)
+    traced = jax.jit(label)(workloads)
+    mapped = jax.vmap(label)(jax.tree.map(jnp.asarray, workloads))
+    # Row 2 is invalid, row 3 too large to be exact, row 4 has a budget below 2 x 2.
+    good = BudgetedGemm(mac_budget=workloads.mac_budget[:2], m=m[:2], n=m[:2], k=m[:2])
+    expected = [*label(good).design_id.tolist(), -1, -1, -1]
+    assert traced.design_id.tolist() == expected
+    assert mapped.design_id.tolist() == expected
+    assert traced.cycles.tolist() == [*label(good).cycles.tolist(), -1, -1, -1]
+
+
+def test_label_is_compiled_once_for_many_sizes():
+    array_dataflow._packed_minimum_jit.clear_cache()
+    for size in (1, 2, 100, 1000, 1024):
+        label(BudgetedGemm(mac_budget=64, m=np.ones(size, int), n=1, k=1))
+    assert array_dataflow._packed_minimum_jit._cache_size() == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mac_budget": 3}, "mac_budget: 3 is not allowed; expected a whole number in 4.."),
+        ({"m": np.array([4, 0, 4])}, "m: 0 at row 1 is not allowed"),
+        ({"k": 2**31}, "k: 2147483648 is not allowed"),
+    ],
+)
+def test_bad_input_is_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        label(BudgetedGemm(**({"mac_budget": 64, "m": 1, "n": 1, "k": 1} | change)))
+
+
+def test_labels_agree_with_the_cost_model():
+    rng = np.random.default_rng(1)
+    m, n, k = rng.integers(1, 10_001, (3, 500))
+    labels = label(BudgetedGemm(mac_budget=4096, m=m, n=n, k=k))
+    designs = ArrayDataflowSpace().decode(labels.design_id)
+    report = evaluate(Gemm(m=m, n=n, k=k), designs)
+    np.testing.assert_array_equal(report.compute_cycles, labels.cycles)
+    assert (designs.rows * designs.cols <= 4096).all()

@@ -1,0 +1,135 @@
+import pathlib
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airchitect_jax import Layer, load_network, network_names, read_topology
+from airchitect_jax.workloads.scalesim_csv import parse_topology
+from tools import write_networks
+
+TOPOLOGIES = pathlib.Path(__file__).parent / "testdata" / "topologies"
+GEMM = "Layer,M,N,K,\n"
+CONV = (
+    "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels,"
+    " Num Filter, Strides,\n"
+)
+
+
+def parse(text, encoding="utf-8"):
+    return parse_topology(text.encode(encoding), name="net", source="net.csv").layers
+
+
+def test_crlf_blank_rows_and_no_last_comma():
+    network = read_topology(TOPOLOGIES / "gemm_crlf.csv")
+    assert network.name == "gemm_crlf"
+    assert network.layers == (
+        Layer(name="QKT", m=1024, n=1024, k=64),
+        Layer(name="PW-FF-L2", m=1024, n=1600, k=3072),
+    )
+
+
+def test_byte_order_mark():
+    (layer,) = read_topology(TOPOLOGIES / "conv_bom.csv").layers
+    assert layer == Layer(name="Conv1a", m=2046 * 2046, n=64, k=9)
+
+
+def test_extra_columns_and_rows_of_commas():
+    conv1, fc = read_topology(TOPOLOGIES / "conv_extra_columns.csv").layers
+    # ceil((224 - 7 + 2) / 2) = 110 outputs a side: rounded up, as the package does.
+    assert conv1 == Layer(name="Conv1", m=110 * 110, n=64, k=7 * 7 * 3)
+    assert fc == Layer(name="FC6", m=1, n=1000, k=2048)
+
+
+def test_padded_cells_and_depthwise_by_name():
+    conv1, depthwise = read_topology(TOPOLOGIES / "conv_padded_depthwise.csv").layers
+    assert conv1 == Layer(name="Conv1", m=55 * 55, n=96, k=363)
+    assert depthwise == Layer(name="Conv2_DP", m=112 * 112, n=1, k=9, count=32)
+
+
+def test_utf16_as_spreadsheets_write_it():
+    assert parse(GEMM + "a,1,2,3,\n", "utf-16") == (Layer(name="a", m=1, n=2, k=3),)
+
+
+def test_count_column_and_quoted_names():
+    layers = parse('Layer, M, N, K, Count\n"a, b",1,2,3,7\n,4,5,6,1\n')
+    assert layers == (
+        Layer(name="a, b", m=1, n=2, k=3, count=7),
+        Layer(name="row 3", m=4, n=5, k=6),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "net.csv: the file is empty"),
+        ("\n\n,,,\n", "net.csv: the file is empty"),
+        (GEMM, "net.csv: no layers after the header"),
+        ("a,1,2,3,\nb,1,2,3,\n", "net.csv: row 1: expected a header"),
+        ("Name,Size\na,1\n", "net.csv: row 1: unknown columns Name, Size"),
+        (GEMM + "a,1,2,3,\nb,1,0,3,\n", "net.csv: row 3, column N: '0' is not allowed"),
+        (GEMM + "a,1,-2,3,\n", "net.csv: row 2, column N: '-2' is not allowed"),
+        (GEMM + "a,1,2.5,3,\n", "net.csv: row 2, column N: '2.5' is not allowed"),
+        (GEMM + "a,1,2,many,\n", "net.csv: row 2, column K: 'many' is not allowed"),
+        (GEMM + "a,1,2,1_000,\n", "net.csv: row 2, column K: '1_000' is not allowed"),
+        (GEMM + "a,1,2,٣,\n", "net.csv: row 2, column K"),
+        (GEMM + "a,1,2,2147483648,\n", "net.csv: row 2, column K: '2147483648' is not allowed"),
+        (GEMM + "\n\na,1,2\n", "net.csv: row 4, column K: no value"),
+        (CONV + "c,224,224,7,7,3,64,\n", "net.csv: row 2, column Strides: no value"),
+        (CONV + "c,4,4,7,7,3,64,1,\n", "net.csv: row 2: filter 7x7 is larger than ifmap 4x4"),
+        (CONV + "c,60000,60000,1,1,1,1,1,\n", "net.csv: row 2: the layer is a GEMM of 3600000000"),
+        ("Layer,M,N,K,Count\na,1,2,3,0\n", "net.csv: row 2, column Count: '0' is not allowed"),
+    ],
+)
+def test_malformed_files_name_row_and_column(text, message):
+    with pytest.raises(ValueError, match="^" + re.escape(message)) as error:
+        parse(text)
+    assert "\n" not in str(error.value)
+
+
+def test_unreadable_files_are_named(tmp_path):
+    with pytest.raises(ValueError, match=r"missing\.csv: cannot be read: No such file"):
+        read_topology(tmp_path / "missing.csv")
+    with pytest.raises(ValueError, match="cannot be read: Is a directory"):
+        read_topology(tmp_path)
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.text(max_size=200).map(lambda s: (GEMM + s).encode("utf-8", "ignore")),
+    )
+)
+@settings(max_examples=300, deadline=None)
+def test_nothing_but_value_errors_comes_out(data):
+    try:
+        network = parse_topology(data, name="net", source="net.csv")
+    except ValueError:
+        return
+    assert all(min(layer.m, layer.n, layer.k, layer.count) >= 1 for layer in network.layers)
+
+
+def test_packaged_tables_are_what_the_script_writes():
+    assert set(network_names()) == set(write_networks.NETWORKS)
+    for name in network_names():
+        assert (write_networks.TABLES / f"{name}.csv").read_text() == write_networks.table(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "macs"),
+    [
+        ("resnet50", 3.8e9),  # He et al. 2016, table 1
+        ("mobilenet_v2", 300e6),  # Sandler et al. 2018, table 4
+        ("vit_b16", 17.6e9),  # 55.4 GFLOP at 384 in the paper's code; 17.6 GMAC at 224 (timm)
+        ("bert_base", 11.2e9),  # 85M block weights * 128 tokens, and attention
+        ("gpt2", 146e9),  # 124M weights less positions * 1024 tokens, and attention
+    ],
+)
+def test_published_macs(name, macs):
+    assert load_network(name).macs == pytest.approx(macs, rel=0.02)
+
+
+def test_unknown_network_lists_the_known():
+    with pytest.raises(ValueError, match="'resnet51' is not packaged; there are bert_base, dlrm"):
+        load_network("resnet51")

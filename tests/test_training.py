@@ -1,0 +1,135 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+
+from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
+from airchitect_jax.datasets import Split, StoredBatches, StreamedBatches, sample_dataset
+from airchitect_jax.models.airchitect import Airchitect
+from airchitect_jax.training import TrainConfig, cross_entropy, fit
+
+CASE = ArrayDataflowCase(min_mac_exponent=4, max_mac_exponent=6, max_dim=64)
+VALIDATION = sample_dataset(CASE, seed=1, num=500, split=Split.VALIDATION)
+CONFIG = TrainConfig(epochs=3, learning_rate=0.02)
+
+
+@pytest.fixture(autouse=True)
+def _standard_promotion():
+    # Optax's Adam raises a float to the power of an int32 count.
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+def model(seed=0):
+    return Airchitect(
+        CASE.features,
+        CASE.space.num_designs,
+        embedding_dim=4,
+        hidden_sizes=(16,),
+        rngs=nnx.Rngs(seed),
+    )
+
+
+def streamed():
+    return StreamedBatches(case=CASE, batch_size=128, steps_per_epoch=70, seed=0)
+
+
+def stored():
+    dataset = sample_dataset(CASE, seed=0, num=9000, split=Split.TRAIN)
+    return StoredBatches(dataset=dataset, batch_size=128, seed=0)
+
+
+def test_network_is_the_papers_figure_1():
+    network = Airchitect(CASE.features, 459, rngs=nnx.Rngs(0))
+    sizes = {
+        ".".join(map(str, path)): leaf[...].shape
+        for path, leaf in nnx.to_flat_state(nnx.state(network, nnx.Param))
+    }
+    assert sizes == {
+        "embeddings.0.embedding": (3, 16),
+        "embeddings.1.embedding": (64, 16),
+        "embeddings.2.embedding": (64, 16),
+        "embeddings.3.embedding": (64, 16),
+        "hidden.0.kernel": (64, 256),
+        "hidden.0.bias": (256,),
+        "logits.kernel": (256, 459),
+        "logits.bias": (459,),
+    }
+
+
+def test_each_value_has_its_own_embedding():
+    network = model()
+    low = jnp.array([[4], [1], [1], [1]], jnp.int32)
+    high = jnp.array([[6], [64], [64], [64]], jnp.int32)
+    for workload, row in ((low, 0), (high, -1)):
+        parts = [table.embedding[...][row] for table in network.embeddings]
+        hidden = nnx.relu(network.hidden[0](jnp.concatenate(parts)))
+        np.testing.assert_allclose(network(workload)[0], network.logits(hidden), rtol=1e-5)
+
+
+def test_cross_entropy_against_optax():
+    rng = np.random.default_rng(0)
+    logits = jnp.asarray(rng.normal(size=(50, 9)).astype(np.float32))
+    labels = jnp.asarray(rng.integers(0, 9, 50).astype(np.int32))
+    loss, accuracy = cross_entropy(logits, labels)
+    expected = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+    assert float(accuracy) == pytest.approx(np.mean(np.argmax(logits, 1) == labels))
+
+
+@pytest.mark.parametrize("make_source", [streamed, stored])
+def test_training_learns_and_validates_each_epoch(make_source):
+    result = fit(model(), make_source(), VALIDATION, CONFIG)
+    steps = make_source().steps_per_epoch
+    checked = [row for row in result.history if "validation_loss" in row]
+    assert [row["step"] for row in checked] == [steps, 2 * steps, 3 * steps]
+    assert checked[-1]["examples"] == 3 * steps * 128
+    assert checked[-1]["validation_loss"] < checked[0]["validation_loss"]
+    majority = np.bincount(VALIDATION.design_ids).max() / len(VALIDATION)
+    assert checked[-1]["validation_accuracy"] > majority + 0.1
+
+
+def without_seconds(history):
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in history]
+
+
+@pytest.mark.parametrize("make_source", [streamed, stored])
+@pytest.mark.parametrize("stop_at_step", [64, 70, 134, 210])
+def test_an_interrupted_run_resumes_to_the_same_end(tmp_path, make_source, stop_at_step):
+    class StopError(Exception):
+        pass
+
+    def stop(history, total_steps):
+        if history[-1]["step"] >= stop_at_step:
+            raise StopError
+
+    undisturbed = fit(model(), make_source(), VALIDATION, CONFIG)
+    with pytest.raises(StopError):
+        fit(model(), make_source(), VALIDATION, CONFIG, checkpoint_dir=tmp_path, on_rows=stop)
+    resumed = fit(model(), make_source(), VALIDATION, CONFIG, checkpoint_dir=tmp_path)
+    assert without_seconds(resumed.history) == without_seconds(undisturbed.history)
+    workloads = jnp.asarray(VALIDATION.workloads)
+    np.testing.assert_array_equal(resumed.model(workloads), undisturbed.model(workloads))
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path):
+    first = fit(model(), streamed(), VALIDATION, CONFIG, checkpoint_dir=tmp_path)
+    again = fit(model(seed=9), streamed(), VALIDATION, CONFIG, checkpoint_dir=tmp_path)
+    assert again.history == first.history
+    np.testing.assert_array_equal(
+        again.model(VALIDATION.workloads), first.model(VALIDATION.workloads)
+    )
+
+
+def test_training_stays_in_32_bits():
+    result = fit(model(), streamed(), VALIDATION, TrainConfig(epochs=1, learning_rate=0.01))
+    for _, leaf in nnx.to_flat_state(nnx.state(result.model, nnx.Param)):
+        assert leaf[...].dtype == jnp.float32
+
+
+def test_a_source_without_a_full_batch_is_refused():
+    source = StreamedBatches(case=CASE, batch_size=128, steps_per_epoch=0, seed=0)
+    with pytest.raises(ValueError, match="batch_size"):
+        fit(model(), source, VALIDATION, CONFIG)
