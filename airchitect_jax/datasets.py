@@ -14,6 +14,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import Protocol
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,7 +47,7 @@ class Dataset:
     """
 
     workloads: Int[np.ndarray, "features num"]
-    design_ids: Int[np.ndarray, num]
+    design_ids: Int[np.ndarray, "num"]
 
     def __len__(self) -> int:
         return len(self.design_ids)
@@ -79,6 +80,7 @@ def draw(
     def append(state: _Drawn) -> _Drawn:
         turn, filled, workloads = state
         fresh = case.sample(jax.random.fold_in(key, turn), count)
+        chex.assert_shape(fresh, (len(case.features), count))
         wanted = split_of(fresh) == split
         places = filled + jnp.cumsum(wanted, dtype=jnp.int32)
         # Unwanted workloads, and those past the end, go to a place that does not exist.
@@ -98,7 +100,7 @@ def _draw_block(
 
 def _labelled_block(
     case: CaseStudy, key: jax.Array, block: int, count: int, split: Split
-) -> tuple[Int[Array, "features count"], Int[Array, count]]:
+) -> tuple[Int[Array, "features count"], Int[Array, "count"]]:
     """Workloads and labels on the device. Traced numbers, so that few shapes are compiled."""
     workloads = _draw_block(case, key, jnp.int32(block), count, jnp.int32(split))
     return workloads, case.label(workloads)

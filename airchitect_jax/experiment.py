@@ -159,15 +159,19 @@ def _train(
         hidden_sizes=config.hidden_sizes,
         rngs=nnx.Rngs(config.seed),
     )
+
+    def write_metrics(history: list[Row]) -> None:
+        lines = "".join(json.dumps(row) + "\n" for row in history)
+        files.write_text(workdir / "metrics.jsonl", lines)
+
     with TrainingProgress(console) as progress:
 
         def on_rows(history: list[Row], total_steps: int) -> None:
             progress(history, total_steps)
             if "validation_loss" in history[-1]:
-                lines = "".join(json.dumps(row) + "\n" for row in history)
-                files.write_text(workdir / "metrics.jsonl", lines)
+                write_metrics(history)
 
-        return fit(
+        fitted = fit(
             model,
             _source(case, config, workdir),
             validation,
@@ -175,6 +179,8 @@ def _train(
             checkpoint_dir=(workdir / "checkpoints").absolute(),
             on_rows=on_rows,
         )
+    write_metrics(fitted.history)  # a run may have been killed after its last checkpoint
+    return fitted
 
 
 def _source(case: CaseStudy, config: RunConfig, workdir: pathlib.Path) -> BatchSource:

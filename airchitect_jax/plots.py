@@ -11,10 +11,10 @@ from jaxtyping import Float, Int
 
 try:
     import matplotlib
-    from cycler import cycler
     from matplotlib.axes import Axes
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
+    from matplotlib.rcsetup import cycler
 except ImportError as error:  # pragma: no cover - depends on the installation
     raise ImportError("figures need matplotlib: pip install 'airchitect-jax[plots]'") from error
 
@@ -91,7 +91,7 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
 
 @_styled
 def design_histogram(
-    optimal: Int[np.ndarray, num], chosen: Int[np.ndarray, num], num_designs: int
+    optimal: Int[np.ndarray, "num"], chosen: Int[np.ndarray, "num"], num_designs: int
 ) -> Figure:
     """How often each design id is optimal and how often it is chosen."""
     figure, axes = _figure()
@@ -113,8 +113,8 @@ def design_histogram(
 
 @_styled
 def normalized_performance(
-    network: Float[np.ndarray, num],
-    others: Mapping[str, Float[np.ndarray, num]],
+    network: Float[np.ndarray, "num"],
+    others: Mapping[str, Float[np.ndarray, "num"]],
     metrics: Mapping[str, float],
 ) -> Figure:
     """Normalised performance in ascending order, with geomean, p1 and minimum of the network."""
@@ -149,8 +149,8 @@ def normalized_performance(
 @_styled
 def confusion(
     attributes: Sequence[Attribute],
-    optimal: Int[np.ndarray, num],
-    chosen: Int[np.ndarray, num],
+    optimal: Int[np.ndarray, "num"],
+    chosen: Int[np.ndarray, "num"],
 ) -> Figure:
     """For each attribute of a design, the chosen category against the optimal one."""
     figure, panels = _figure(columns=len(attributes), width=4.4 * len(attributes), height=4.2)
@@ -186,11 +186,11 @@ def _category_ticks(axes: Axes, categories: Sequence[str]) -> None:
 
 @_styled
 def aspect_ratio_map(
-    workload_aspect: Float[np.ndarray, num],
-    depth: Float[np.ndarray, num],
-    design_aspect: Float[np.ndarray, num],
+    workload_aspect: Float[np.ndarray, "num"],
+    depth: Float[np.ndarray, "num"],
+    design_aspect: Float[np.ndarray, "num"],
     dataflow: Attribute,
-    optimal: Int[np.ndarray, num],
+    optimal: Int[np.ndarray, "num"],
 ) -> Figure:
     """The optimal aspect ratio over workload shape, a panel a dataflow that is optimal there.
 
@@ -250,6 +250,7 @@ def networks(results: Sequence[NetworkResult]) -> Figure:
         (right, "the best single design for all layers"),
     ):
         axes.set_title(title, fontsize=10)
+        axes.set_xlabel("constraint")
         axes.set_ylim(0, 1.03)
         axes.tick_params(axis="x", rotation=60, labelsize=8)
     left.set_ylabel("optimal cycles / cycles")

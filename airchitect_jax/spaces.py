@@ -28,7 +28,7 @@ class Attribute:
 
     name: str
     categories: tuple[str, ...]
-    of_design: Int[np.ndarray, designs]
+    of_design: Int[np.ndarray, "designs"]
 
 
 class DesignSpace(Protocol):
@@ -90,22 +90,22 @@ class ArrayDataflowSpace:
         )
 
     @property
-    def row_exponent(self) -> Int[np.ndarray, designs]:
+    def row_exponent(self) -> Int[np.ndarray, "designs"]:
         """log2(rows) of each design."""
         return self._table[:, 0]
 
     @property
-    def col_exponent(self) -> Int[np.ndarray, designs]:
+    def col_exponent(self) -> Int[np.ndarray, "designs"]:
         """log2(cols) of each design."""
         return self._table[:, 1]
 
     @property
-    def mac_exponent(self) -> Int[np.ndarray, designs]:
+    def mac_exponent(self) -> Int[np.ndarray, "designs"]:
         """log2(rows * cols) of each design."""
         return self.row_exponent + self.col_exponent
 
     @property
-    def dataflow(self) -> Int[np.ndarray, designs]:
+    def dataflow(self) -> Int[np.ndarray, "designs"]:
         """The `Dataflow` value of each design."""
         return self._table[:, 2]
 
@@ -147,7 +147,7 @@ class ArrayDataflowSpace:
         int_field("rows * cols", rows * cols, low=4, high=1 << self.max_mac_exponent)
         return self.design_id(_log2(rows), _log2(cols), dataflow)
 
-    def feasible(self, mac_exponent: int) -> Bool[np.ndarray, designs]:
+    def feasible(self, mac_exponent: int) -> Bool[np.ndarray, "designs"]:
         """Which designs fit a budget of 2**mac_exponent MACs."""
         return self.mac_exponent <= mac_exponent
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import optax
@@ -68,9 +69,10 @@ class FitResult:
 
 
 def cross_entropy(
-    logits: Float[Array, "batch designs"], design_ids: Int[Array, batch]
+    logits: Float[Array, "batch designs"], design_ids: Int[Array, "batch"]
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Mean cross-entropy in nats, and accuracy (ties for the largest logit count)."""
+    chex.assert_rank([logits, design_ids], [2, 1])
     chosen = jnp.take_along_axis(logits, design_ids[:, None], axis=-1)[:, 0]
     loss = (jax.nn.logsumexp(logits, axis=-1) - chosen).mean()
     # Not argmax, which XLA's CPU backend does not vectorise.
@@ -85,6 +87,46 @@ def optimizer(config: TrainConfig, total_steps: int) -> optax.GradientTransforma
             0.0, config.learning_rate, warmup, max(total_steps, warmup + 1)
         )
     )
+
+
+def train_block(
+    graphdef: Any, rest: Any, transform: optax.GradientTransformation
+) -> Callable[[TrainState, Array, Array], tuple[TrainState, tuple[Array, Array]]]:
+    """A compiled function: state and the batches of several steps in, state and means out.
+
+    One program for many steps, so that Python and dispatch cost nothing; the state is donated.
+
+    Args:
+      graphdef: the model without its parameters, from `nnx.split`.
+      rest: what the model holds beside its parameters.
+      transform: the optimiser.
+
+    Returns:
+      A function of the state, Int[steps, features, batch] workloads and Int[steps, batch] design
+      ids, to the new state and the mean loss and accuracy.
+    """
+
+    def loss_fn(
+        params: nnx.State[Any, Any], workloads: Array, design_ids: Array
+    ) -> tuple[Array, Array]:
+        return cross_entropy(nnx.merge(graphdef, params, rest)(workloads), design_ids)
+
+    def step(
+        state: TrainState, batch: tuple[Array, Array]
+    ) -> tuple[TrainState, tuple[Array, Array]]:
+        metrics, grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params, *batch)
+        updates, opt_state = transform.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        return TrainState(params=params, opt_state=opt_state, step=state.step + 1), metrics
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def block(
+        state: TrainState, workloads: Array, design_ids: Array
+    ) -> tuple[TrainState, tuple[Array, Array]]:
+        state, metrics = jax.lax.scan(step, state, (workloads, design_ids))
+        return state, jax.tree.map(jnp.mean, metrics)
+
+    return block
 
 
 def fit(
@@ -131,20 +173,7 @@ def fit(
         if checkpoints.latest_step() is not None:
             state, history = _restore(checkpoints, state)
 
-    @functools.partial(jax.jit, donate_argnums=0)
-    def train(state: TrainState, workloads: Any, design_ids: Any) -> tuple[TrainState, Any]:
-        def loss_fn(params: nnx.State[Any, Any], workloads: Any, design_ids: Any) -> Any:
-            return cross_entropy(nnx.merge(graphdef, params, rest)(workloads), design_ids)
-
-        def step(state: TrainState, batch: Any) -> tuple[TrainState, Any]:
-            metrics, grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params, *batch)
-            updates, opt_state = transform.update(grads, state.opt_state, state.params)
-            params = optax.apply_updates(state.params, updates)
-            return TrainState(params=params, opt_state=opt_state, step=state.step + 1), metrics
-
-        state, metrics = jax.lax.scan(step, state, (workloads, design_ids))
-        return state, jax.tree.map(jnp.mean, metrics)
-
+    train = train_block(graphdef, rest, transform)
     before = float(history[-1]["seconds"]) if history else 0.0
     start = time.perf_counter()
     step = int(state.step)

@@ -42,6 +42,8 @@ def claim(workdir: pathlib.Path, flags: Mapping[str, Any], *, resume: bool, free
       ValueError: the folder holds another run, or one with other settings, or cannot be written.
     """
     path = workdir / "config.json"
+    if workdir.exists() and not workdir.is_dir():
+        raise ValueError(f"--workdir: {workdir} is not a folder")
     try:
         if path.exists():
             if not resume:

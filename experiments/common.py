@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import pathlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -99,6 +100,10 @@ def run_config(presets: Mapping[str, RunConfig]) -> RunConfig:
     if "hidden_sizes" in given:
         given["hidden_sizes"] = tuple(_hidden_size(text) for text in given["hidden_sizes"])
     config = dataclasses.replace(presets[PRESET.value], **given)
+    if not math.isfinite(config.learning_rate):  # absl's bounds let NaN through
+        raise ValueError(
+            f"--learning_rate: {config.learning_rate} is not allowed; expected a number"
+        )
     if config.num_train < config.batch_size:
         raise ValueError(
             f"--num_train: {config.num_train} is not allowed; expected at least one batch"

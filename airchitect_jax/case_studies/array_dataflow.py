@@ -85,7 +85,7 @@ class ArrayDataflowCase:
         )
         return jnp.concatenate([budgets, dims])
 
-    def label(self, workloads: Int[Array, "features batch"]) -> Int[Array, batch]:
+    def label(self, workloads: Int[Array, "features batch"]) -> Int[Array, "batch"]:
         """Exact best design ids, traceable."""
         return oracle.label_exponents(
             *workloads, space=self.space, runtime_model=self.runtime_model
@@ -122,7 +122,7 @@ class ArrayDataflowCase:
 
     def heuristics(
         self, workloads: Int[np.ndarray, "features batch"]
-    ) -> Mapping[str, Int[np.ndarray, batch]]:
+    ) -> Mapping[str, Int[np.ndarray, "batch"]]:
         """The array as square as the budget allows, with the best of its three dataflows."""
         exponent = np.asarray(workloads[0])
         row_exponent = exponent // 2

@@ -83,7 +83,7 @@ class CaseStudy(Protocol):
         """`count` random workloads (int32), traceable."""
         ...
 
-    def label(self, workloads: Int[Array, "features batch"]) -> Int[Array, batch]:
+    def label(self, workloads: Int[Array, "features batch"]) -> Int[Array, "batch"]:
         """Exact best design ids of workloads within the ranges (int32), compiled, traceable."""
         ...
 
@@ -105,7 +105,7 @@ class CaseStudy(Protocol):
 
     def heuristics(
         self, workloads: Int[np.ndarray, "features batch"]
-    ) -> Mapping[str, Int[np.ndarray, batch]]:
+    ) -> Mapping[str, Int[np.ndarray, "batch"]]:
         """Design ids that closed-form rules of thumb choose, by the name of the rule."""
         ...
 
@@ -116,7 +116,7 @@ class CaseStudy(Protocol):
 
 def out_of_range(
     case: CaseStudy, workloads: Int[np.ndarray, "features batch"]
-) -> Bool[np.ndarray, batch]:
+) -> Bool[np.ndarray, "batch"]:
     """Which workloads lie outside of the ranges that the network is trained on."""
     low = np.array([[feature.low] for feature in case.features])
     high = np.array([[feature.high] for feature in case.features])

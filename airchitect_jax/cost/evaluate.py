@@ -74,7 +74,7 @@ def evaluate(
 @functools.partial(jax.jit, static_argnames="runtime_model")
 def _evaluate(
     columns: Int[Array, "6 batch"], *, runtime_model: RuntimeModel
-) -> tuple[CostReport, Bool[Array, batch]]:
+) -> tuple[CostReport, Bool[Array, "batch"]]:
     """The reports, and where int64 is too small for the cycles."""
     m, n, k, rows, cols, dataflow = columns
     gemm, array = Gemm(m=m, n=n, k=k), ArrayShape(rows=rows, cols=cols)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+import chex
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -51,6 +52,7 @@ class Airchitect(nnx.Module):
 
     def __call__(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
         """Logits; workloads are raw feature values and must lie in the features' ranges."""
+        chex.assert_shape(workloads, (len(self.lows), None))
         x = jnp.concatenate(
             [
                 embedding(values - low)

@@ -247,6 +247,6 @@ def _label_in_python(
     return design_id, cycles
 
 
-def _floor_log2(values: Int[np.ndarray, rows]) -> Int[np.ndarray, rows]:
+def _floor_log2(values: Int[np.ndarray, "rows"]) -> Int[np.ndarray, "rows"]:
     # frexp is exact for integers below 2**53; np.log2 is not.
     return np.frexp(values.astype(np.float64))[1] - 1

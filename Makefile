@@ -1,0 +1,35 @@
+# Two jobs for a fresh machine with Python 3.11 or newer:
+#   make case_study1   runs the main experiment (flags: make case_study1 FLAGS="--preset=paper")
+#   make test          runs the tests
+PYTHON ?= python3
+VENV ?= .venv
+FLAGS ?=
+BIN := $(VENV)/bin
+
+.PHONY: case_study1 test lint benchmarks clean
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+# --resume starts a run where there is none, so that the same command goes on after an interruption.
+case_study1: $(VENV)/installed
+	$(BIN)/python -m experiments.case_study1 --resume $(FLAGS)
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+benchmarks: $(VENV)/installed
+	$(BIN)/python -m benchmarks.labelling
+	$(BIN)/python -m benchmarks.training
+
+clean:
+	rm -rf $(VENV)

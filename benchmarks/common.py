@@ -1,0 +1,58 @@
+"""What the benchmarks share: interleaved timing, and rows that say where they were measured."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from absl import app, flags, logging
+
+from airchitect_jax import files
+from airchitect_jax.workdir import environment
+
+SEED = flags.DEFINE_integer("seed", 0, "Seed of the workloads.")
+REPEATS = flags.DEFINE_integer("repeats", 7, "Timed runs of each contender.", lower_bound=1)
+OUTPUT = flags.DEFINE_string("output", None, "File for the rows, beside standard output.")
+
+
+def interleaved_seconds(
+    contenders: Mapping[str, Callable[[], Any]], repeats: int
+) -> dict[str, float]:
+    """Median seconds of each contender, one run of each in turn after a first that compiles.
+
+    Each contender waits for its own result. Turns share whatever else the machine is doing, so
+    that ratios hold on a noisy one.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for turn in range(repeats + 1):
+        for name, contender in contenders.items():
+            start = time.perf_counter()
+            contender()
+            if turn:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def run(main: Callable[[], None]) -> None:
+    """Parses the flags and runs a benchmark, without the libraries' own log lines."""
+
+    def quiet(arguments: Sequence[str]) -> None:
+        if len(arguments) > 1:
+            raise app.UsageError(f"unexpected argument {arguments[1]!r}; flags begin with --")
+        logging.set_verbosity(logging.WARNING)
+        main()
+
+    app.run(quiet)
+
+
+def emit(rows: list[dict[str, Any]]) -> None:
+    """Prints one JSON line a row, each with versions and hardware."""
+    where = environment()
+    lines = "".join(json.dumps({**row, "environment": where}) + "\n" for row in rows)
+    print(lines, end="")
+    if OUTPUT.value:
+        files.write_text(pathlib.Path(OUTPUT.value), lines)

@@ -1,0 +1,271 @@
+"""python -m experiments.case_study1, as a user runs it."""
+
+import io
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import rich.console
+from absl import flags
+from absl.testing import flagsaver
+
+from experiments import case_study1
+
+ROOT = pathlib.Path(__file__).parent.parent
+TINY = [
+    "--preset=smoke",
+    "--num_train=8192",
+    "--num_test=500",
+    "--epochs=2",
+    "--batch_size=128",
+    "--embedding_dim=4",
+    "--hidden_sizes=16",
+    "--max_mac_exponent=7",
+    "--max_dim=200",
+]
+SUMMARY_KEYS = {
+    "case_study",
+    "num_designs",
+    "test_accuracy",
+    "optimal_set_accuracy",
+    "top5_accuracy",
+    "geomean_normalized_performance",
+    "p01_normalized_performance",
+    "min_normalized_performance",
+    "majority_class_accuracy",
+    "num_train_examples_seen",
+    "num_test",
+    "labels_per_second",
+    "train_examples_per_second",
+    "inference_per_second",
+    "wall_seconds",
+    "seed",
+    "runtime_model",
+    "preset",
+}
+TIMINGS = {key for key in SUMMARY_KEYS if key.endswith(("per_second", "_seconds"))}
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """Runs of this module share compiled programs."""
+    cache = tmp_path_factory.mktemp("jax_cache")
+    return os.environ | {
+        "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "experiments.case_study1", *arguments]
+
+
+def run(environment, *arguments):
+    return subprocess.run(
+        command(*arguments), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(environment, tmp_path_factory):
+    """An undisturbed run with a stored data set and a user's network with hostile names."""
+    folder = tmp_path_factory.mktemp("run")
+    topology = folder / "<b>net$.csv"
+    topology.write_text("Layer,M,N,K,\n<script>1</script>,100,50,20,\n=1+1,3000,1,1,\n")
+    result = run(environment, *TINY, f"--workdir={folder}/run", f"--eval_workloads={topology}")
+    assert result.returncode == 0, result.stderr
+    return folder / "run", topology, result
+
+
+def summary_of(folder):
+    return json.loads((folder / "summary.json").read_text())
+
+
+def test_everything_is_written(finished):
+    folder, _, _ = finished
+    found = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+    figures = ["training_curves", "design_histogram", "normalized_performance", "confusion"]
+    figures += ["aspect_ratio", "networks"]
+    expected = {f"figures/{name}.png" for name in figures}
+    expected |= {"config.json", "metrics.jsonl", "networks.csv", "report.html", "summary.json"}
+    expected |= {"data/train.npz"}
+    assert expected <= found
+    assert not [name for name in found if "/." in name or name.startswith(".")]
+    assert len(list((folder / "checkpoints").iterdir())) == 2
+
+
+def test_the_summary_says_what_was_run(finished):
+    folder, _, _ = finished
+    summary = summary_of(folder)
+    assert set(summary) >= SUMMARY_KEYS
+    assert summary["case_study"] == "case_study1"
+    assert summary["num_designs"] == 459
+    assert summary["num_test"] == 500
+    assert summary["num_train_examples_seen"] == 16384
+    assert summary["runtime_model"] == "scalesim"
+    assert summary["seed"] == 0
+    assert 0 < summary["min_normalized_performance"] <= summary["p01_normalized_performance"]
+    assert summary["test_accuracy"] <= summary["optimal_set_accuracy"]
+    assert summary["test_accuracy"] <= summary["top5_accuracy"]
+    # It has learnt something: far better than always giving one answer.
+    assert summary["test_accuracy"] > 2 * summary["majority_class_accuracy"]
+    assert summary["networks"]["<b>net$"] == {
+        "min_normalized_performance": pytest.approx(1, abs=0.95),
+        "min_at": summary["networks"]["<b>net$"]["min_at"],
+        "layers": 2,
+        "layers_out_of_range": 1,
+    }
+
+
+def test_the_config_holds_every_flag_and_the_versions(finished):
+    folder, topology, _ = finished
+    config = json.loads((folder / "config.json").read_text())
+    assert config["flags"]["hidden_sizes"] == [16]
+    assert config["flags"]["eval_workloads"] == [str(topology)]
+    assert config["flags"]["distribution"] == "uniform"
+    assert config["flags"]["stream"] is False
+    assert {"jax", "flax", "device", "airchitect_jax"} <= set(config["environment"])
+
+
+def test_the_report_escapes_what_the_user_supplied(finished):
+    folder, _, _ = finished
+    page = (folder / "report.html").read_text()
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert "&lt;script&gt;1&lt;/script&gt;" in page
+    assert "out of range: exact search" in page
+    assert ",'=1+1,3000,1,1,1,False," in (folder / "networks.csv").read_text()
+
+
+def test_output_ends_with_a_small_table_beside_the_papers_claims(finished):
+    _, _, result = finished
+    lines = result.stdout.rstrip().splitlines()
+    assert "\x1b" not in result.stdout
+    assert any(line.startswith("step 128/128  epoch 2") for line in lines)
+    table = "\n".join(lines[-20:])
+    for text in ("this run", "paper", "test accuracy", "94.3%", "99.9%"):
+        assert text in table
+    assert result.stderr == ""
+
+
+def test_metrics_have_a_row_a_block(finished):
+    folder, _, _ = finished
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [64, 128]
+    assert all("validation_accuracy" in row for row in rows)
+
+
+def test_killed_and_resumed_it_ends_as_an_undisturbed_run(finished, environment, tmp_path):
+    folder, topology, _ = finished
+    arguments = [*TINY, f"--workdir={tmp_path}/run", f"--eval_workloads={topology}"]
+    process = subprocess.Popen(
+        command(*arguments), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 200
+    while not (tmp_path / "run" / "metrics.jsonl").exists():  # the first epoch is saved
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "run" / "summary.json").exists()
+    refused = run(environment, *arguments)
+    assert refused.returncode == 2
+    assert "holds a run already; give --resume" in refused.stderr
+    resumed = run(environment, *arguments, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    ours, theirs = summary_of(tmp_path / "run"), summary_of(folder)
+    assert {k: v for k, v in ours.items() if k not in TIMINGS} == {
+        k: v for k, v in theirs.items() if k not in TIMINGS
+    }
+    other = run(environment, *arguments, "--resume", "--learning_rate=0.5")
+    assert other.returncode == 2
+    assert other.stderr == (
+        f"error: --learning_rate: 0.5 is not allowed; expected 0.01, as in the run that"
+        f" {tmp_path}/run holds\n"
+    )
+
+
+def test_streaming_log_uniform_and_the_other_runtime_model(environment, tmp_path):
+    result = run(
+        environment,
+        *TINY,
+        "--stream",
+        "--distribution=log_uniform",
+        "--runtime_model=ispass2020",
+        "--seed=7",
+        "--hidden_sizes=",
+        f"--workdir={tmp_path}/run",
+    )
+    assert result.returncode == 0, result.stderr
+    summary = summary_of(tmp_path / "run")
+    assert summary["runtime_model"] == "ispass2020"
+    assert summary["distribution"] == "log_uniform"
+    assert not (tmp_path / "run" / "data").exists()
+
+
+def test_help_reads_well(environment):
+    result = run(environment, "--help")
+    for flag in ("workdir", "preset", "resume", "hidden_sizes", "max_dim", "eval_workloads"):
+        assert f"--{flag}" in result.stdout or f"--[no]{flag}" in result.stdout
+    assert "Case study 1: learn the best array shape and dataflow" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--num_train=0"], "num_train"),
+        (["--num_test=-5"], "num_test"),
+        (["--epochs=0"], "epochs"),
+        (["--batch_size=0"], "batch_size"),
+        (["--learning_rate=0"], "learning_rate"),
+        (["--learning_rate=nan"], "learning_rate: nan is not allowed"),
+        (["--embedding_dim=0"], "embedding_dim"),
+        (["--hidden_sizes=16,x"], "--hidden_sizes: 'x' is not allowed"),
+        (["--hidden_sizes=0"], "--hidden_sizes: '0' is not allowed"),
+        (["--max_dim=1"], "max_dim"),
+        (["--min_mac_exponent=1"], "min_mac_exponent"),
+        (["--max_mac_exponent=19"], "max_mac_exponent"),
+        (["--min_mac_exponent=9", "--max_mac_exponent=8"], "mac exponents: 9..8 is not allowed"),
+        (["--distribution=normal"], "distribution"),
+        (["--runtime_model=magic"], "runtime_model"),
+        (["--preset=huge"], "preset"),
+        (["--seed=-1"], "seed"),
+        (["--num_train=100", "--batch_size=128"], "--num_train: 100 is not allowed"),
+        (["--eval_workloads=/nowhere/net.csv"], "/nowhere/net.csv: cannot be read"),
+        (["--workdir=/dev/null/run"], "/dev/null/run cannot be written: Not a directory"),
+    ],
+)
+def test_bad_flags_are_named_before_anything_is_written(arguments, message, tmp_path):
+    def parse_and_run():
+        flags.FLAGS(["case_study1", *TINY, *arguments])
+        case_study1.main(rich.console.Console(file=io.StringIO()))
+
+    with (
+        flagsaver.flagsaver(workdir=str(tmp_path / "run")),
+        pytest.raises((flags.IllegalFlagValueError, ValueError), match=message) as error,
+    ):
+        parse_and_run()
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_are_one_line_without_a_traceback(environment, tmp_path):
+    bad = tmp_path / "bad.csv"
+    bad.write_text("Layer,M,N,K,\na,1,2,0,\n")
+    result = run(environment, f"--eval_workloads={bad}", f"--workdir={tmp_path}/run")
+    assert result.returncode == 2
+    assert result.stderr == (
+        f"error: {bad}: row 2, column K: '0' is not allowed; expected a whole number in"
+        " 1..2147483647\n"
+    )
+    assert not (tmp_path / "run").exists()
+    typo = run(environment, "--epoch=3")
+    assert typo.returncode != 0
+    assert "Unknown command line flag 'epoch'" in typo.stderr
+    assert "Traceback" not in typo.stderr

@@ -1,0 +1,197 @@
+"""Figures, report, progress, files and workdir."""
+
+import html.parser
+import io
+import json
+import time
+
+import numpy as np
+import pytest
+import rich.console
+from matplotlib.figure import Figure
+
+from airchitect_jax import ArrayDataflowSpace, files, plots, report, workdir
+from airchitect_jax.network_evaluation import LayerResult, NetworkResult
+from airchitect_jax.progress import TrainingProgress
+
+HOSTILE = "<script>alert('x')</script>$\\frac{&\"_"
+
+
+def network_result(name=HOSTILE, context="32 MACs"):
+    layer = LayerResult(
+        layer=HOSTILE,
+        m=1,
+        n=2,
+        k=3,
+        count=1,
+        in_range=False,
+        optimal_design="2x2 OS",
+        optimal_cycles=5,
+        chosen_design="2x2 OS",
+        chosen_cycles=5,
+    )
+    return NetworkResult(
+        network=name,
+        context=context,
+        layers=(layer,),
+        optimal_cycles=5,
+        chosen_cycles=6,
+        single_design="2x2 OS",
+        single_cycles=10,
+    )
+
+
+class Page(html.parser.HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.text, self.open = [], [], "", []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += attributes
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_the_report_is_self_contained_well_formed_and_escaped():
+    png = plots.to_png(plots.training_curves([{"examples": 1, "loss": 1, "accuracy": 0}]))
+    page = Page(
+        report.page(
+            HOSTILE,
+            claims=[(HOSTILE, "1", "2")],
+            summary={"key": HOSTILE, "count": 1234567, "share": 0.5},
+            config={"eval_workloads": [HOSTILE]},
+            figures={"training_curves": (HOSTILE, png)},
+            networks=[[network_result()]],
+        )
+    )
+    assert page.open == []
+    assert "script" not in page.tags
+    assert page.text.count(HOSTILE) >= 5
+    assert "1,234,567" in page.text
+    assert "out of range: exact search" in page.text
+    links = [value for name, value in page.attributes if name in ("src", "href")]
+    assert links
+    assert all(link.startswith("data:image/png;base64,") for link in links)
+
+
+def test_figures_are_drawn_from_any_names_and_are_deterministic():
+    space = ArrayDataflowSpace()
+    rng = np.random.default_rng(0)
+    optimal, chosen = rng.integers(0, 459, (2, 200))
+    shapes = rng.normal(size=(3, 200))
+    history = [
+        {"examples": 100, "loss": 3.0, "accuracy": 0.1},
+        {
+            "examples": 200,
+            "loss": 2.0,
+            "accuracy": 0.2,
+            "validation_loss": 1,
+            "validation_accuracy": 1,
+        },
+    ]
+    metrics = {
+        f"{name}_normalized_performance": value
+        for name, value in (("geomean", 0.9), ("p01", 0.5), ("min", 0.1))
+    }
+    makers = {
+        "curves": lambda: plots.training_curves(history),
+        "histogram": lambda: plots.design_histogram(optimal, chosen, 459),
+        "performance": lambda: plots.normalized_performance(
+            np.linspace(0.1, 1, 10), {"square": np.ones(10)}, metrics
+        ),
+        "confusion": lambda: plots.confusion(space.attributes, optimal, chosen),
+        "networks": lambda: plots.networks(
+            [network_result(f"{HOSTILE}{index}", context) for index in range(9) for context in "ab"]
+        ),
+        "aspect": lambda: plots.aspect_ratio_map(*shapes, space.attributes[0], optimal),
+    }
+    for name, make in makers.items():
+        figure = make()
+        assert isinstance(figure, Figure), name
+        assert all(axes.get_xlabel() for axes in figure.axes if axes.get_title()), name
+        first = plots.to_png(figure)
+        assert first.startswith(b"\x89PNG"), name
+        assert plots.to_png(make()) == first, name
+
+
+def test_confusion_counts_agreement():
+    space = ArrayDataflowSpace()
+    figure = plots.confusion(space.attributes[:1], np.array([0, 1, 2, 3]), np.array([0, 1, 5, 4]))
+    assert figure.axes[0].get_title() == "dataflow: 75.0% agree"
+
+
+def test_progress_writes_plain_lines_where_there_is_no_terminal():
+    text = io.StringIO()
+    with TrainingProgress(rich.console.Console(file=text, width=40)) as progress:
+        history = []
+        for step in (64, 128):
+            history.append(
+                {"step": step, "epoch": 1, "loss": 2.5, "accuracy": 0.25, "seconds": step / 64}
+            )
+            progress(history, 128)
+    first, last = text.getvalue().splitlines()
+    assert first.startswith("step 64/128  epoch 1")
+    assert last == ("step 128/128  epoch 1  64.0 steps/s  loss 2.500  accuracy 25.0%  0 s left")
+    assert "\x1b" not in text.getvalue()
+
+
+def test_progress_draws_a_bar_on_a_terminal():
+    text = io.StringIO()
+    console = rich.console.Console(file=text, force_terminal=True, width=120)
+    with TrainingProgress(console) as progress:
+        row = {"step": 64, "epoch": 1, "loss": 2.5, "accuracy": 0.25, "seconds": 1.0}
+        progress([row], 128)
+        progress([row, row | {"step": 128, "seconds": 2.0}], 128)
+        time.sleep(0.15)
+    assert "100%" in text.getvalue()
+    assert "64.0 steps/s" in text.getvalue()
+
+
+def test_files_are_whole_or_absent(tmp_path):
+    path = tmp_path / "deep" / "file.json"
+    files.write_json(path, {"a": 1})
+    assert files.read_json(path) == {"a": 1}
+
+    def fail():
+        with files.atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert files.read_json(path) == {"a": 1}
+    assert [entry.name for entry in path.parent.iterdir()] == ["file.json"]
+    with pytest.raises(ValueError, match="JSON compliant"):
+        files.write_json(path, {"a": float("nan")})
+
+
+def test_workdir_is_claimed_by_its_settings(tmp_path):
+    folder = tmp_path / "run"
+    settings = {"seed": 0, "eval_workloads": []}
+    workdir.claim(folder, settings, resume=False, free={"eval_workloads"})
+    config = json.loads((folder / "config.json").read_text())
+    assert config["flags"] == settings
+    assert {"airchitect_jax", "jax", "device", "python"} <= set(config["environment"])
+    with pytest.raises(ValueError, match="holds a run already; give --resume"):
+        workdir.claim(folder, settings, resume=False, free=set())
+    with pytest.raises(ValueError, match="--seed: 1 is not allowed; expected 0"):
+        workdir.claim(folder, settings | {"seed": 1}, resume=True, free=set())
+    changed = settings | {"eval_workloads": ["a.csv"]}
+    workdir.claim(folder, changed, resume=True, free={"eval_workloads"})
+
+
+def test_workdirs_that_cannot_be_used_are_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="file is not a folder"):
+        workdir.claim(tmp_path / "file", {}, resume=False, free=set())
+    (tmp_path / "config.json").write_text("{half")
+    with pytest.raises(ValueError, match=r"config\.json: not valid JSON"):
+        workdir.claim(tmp_path, {}, resume=True, free=set())

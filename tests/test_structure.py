@@ -1,0 +1,202 @@
+"""The structure holds: imports run one way, BUILD knows every file, nothing foreign slips in."""
+
+import ast
+import pathlib
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+import airchitect_jax
+
+RUN_PYTEST = "tests/run_pytest.py"  # part of every test target
+ROOT = pathlib.Path(__file__).parent.parent
+PACKAGE = ROOT / "airchitect_jax"
+
+# Lowest first. A module imports from lower layers, or from an earlier module of its own layer.
+LAYERS = [
+    ["version", "types", "checks", "files", "batching", "progress"],
+    [
+        "spaces",
+        "workloads.network",
+        "workloads.sampling",
+        "workloads.scalesim_csv",
+        "workloads.zoo",
+    ],
+    ["cost.compute", "cost.evaluate"],
+    ["oracle.array_dataflow"],
+    ["case_studies.base", "case_studies.array_dataflow"],
+    ["datasets"],
+    ["models.airchitect"],
+    ["training"],
+    ["evaluation", "network_evaluation"],
+    ["plots", "report", "workdir"],
+    ["experiment"],
+]
+# What never knows which case study it serves.
+GENERAL = ["datasets", "models.airchitect", "training", "evaluation", "network_evaluation", "plots"]
+GENERAL += ["report", "workdir", "experiment"]
+
+
+def python_files(*folders):
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def imports(path):
+    """Names of the modules that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+            names.add(node.module)
+    return names
+
+
+def module_of(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def source_modules():
+    files = [path for path in python_files("airchitect_jax") if path.name != "__init__.py"]
+    return {module_of(path).removeprefix("airchitect_jax."): path for path in files}
+
+
+def test_every_module_has_its_layer():
+    assert sorted(source_modules()) == sorted(name for layer in LAYERS for name in layer)
+
+
+def test_imports_run_one_way():
+    order = [name for layer in LAYERS for name in layer]
+    for name, path in source_modules().items():
+        for imported in imports(path):
+            other = imported.removeprefix("airchitect_jax.")
+            if other in order and imported != other:
+                assert order.index(other) < order.index(name), f"{name} imports {other}"
+
+
+def test_general_modules_know_no_case_study():
+    for name in GENERAL:
+        found = {i for i in imports(source_modules()[name]) if "array_dataflow" in i}
+        assert not found, f"{name} imports {found}"
+
+
+def test_flags_live_in_experiments_and_benchmarks_only():
+    for path in python_files("airchitect_jax"):
+        assert not any(name.startswith("absl") for name in imports(path)), path
+
+
+def test_the_public_face_is_sorted_and_real():
+    assert airchitect_jax.__all__ == sorted(airchitect_jax.__all__)
+    for name in airchitect_jax.__all__:
+        assert getattr(airchitect_jax, name) is not None
+
+
+def test_importing_the_package_is_light():
+    heavy = ["flax", "optax", "orbax", "matplotlib", "pandas", "scipy.stats"]
+    code = f"import sys, airchitect_jax; print([m for m in {heavy} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert found.stdout.strip() == "[]", found.stderr
+
+
+def test_files_are_of_readable_size():
+    for path in python_files("airchitect_jax", "experiments", "benchmarks", "tools", "tests"):
+        assert len(path.read_text().splitlines()) <= 400, path
+
+
+@pytest.fixture(scope="module")
+def targets():
+    """Rules of BUILD by name: (kind, arguments). Starlark of this kind is Python syntax."""
+    rules = {}
+    for node in ast.parse((ROOT / "BUILD").read_text()).body:
+        call = node.value if isinstance(node, ast.Expr) else None
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "").startswith("py_"):
+            arguments = {keyword.arg: _value(keyword.value) for keyword in call.keywords}
+            rules[arguments["name"]] = (call.func.id, arguments)
+    return rules
+
+
+def _value(node):
+    if isinstance(node, ast.List):
+        return [_value(element) for element in node.elts]
+    if isinstance(node, ast.BinOp):  # glob([...]) + [...]
+        return [_value(node.left), *_value(node.right)]
+    if isinstance(node, ast.Call):  # requirement("jax") or glob([...])
+        return f"{node.func.id}:{_value(node.args[0])}"
+    return ast.literal_eval(node)
+
+
+def test_build_has_every_source_file_once(targets):
+    listed = [source for _, arguments in targets.values() for source in arguments["srcs"]]
+    listed = [source for source in listed if source != RUN_PYTEST] + [RUN_PYTEST]
+    assert len(listed) == len(set(listed))
+    here = python_files("airchitect_jax", "experiments", "benchmarks", "tools", "tests")
+    assert sorted(listed) == sorted(str(path.relative_to(ROOT)) for path in here)
+
+
+def test_build_has_a_target_of_each_kind(targets):
+    assert {kind for kind, _ in targets.values()} == {"py_library", "py_test", "py_binary"}
+    for kind, arguments in targets.values():
+        if kind == "py_test":
+            assert arguments["main"] == RUN_PYTEST
+            assert arguments["srcs"][-1] == RUN_PYTEST
+
+
+# The distribution that provides a module, where the names differ.
+DISTRIBUTIONS = {"absl": "absl-py", "orbax": "orbax-checkpoint"}
+
+
+def test_build_names_every_dependency(targets):
+    owner = {
+        source: name
+        for name, (_, arguments) in targets.items()
+        for source in arguments["srcs"]
+        if source != RUN_PYTEST
+    }
+    modules = {source.removesuffix(".py").replace("/", "."): source for source in owner}
+    modules |= {
+        module.removesuffix(".__init__"): source for module, source in list(modules.items())
+    }
+    modules |= {  # tests import their helpers by bare name
+        module.removeprefix("tests."): source
+        for module, source in list(modules.items())
+        if module.startswith("tests.")
+    }
+    for name, (_, arguments) in targets.items():
+        declared = set(arguments.get("deps", []))
+        for source in arguments["srcs"]:
+            needed = set()
+            for imported in imports(ROOT / source):
+                top = imported.split(".")[0]
+                if imported in modules:
+                    needed.add(f":{owner[modules[imported]]}")
+                elif top in sys.stdlib_module_names or top in ("airchitect_jax", "__future__"):
+                    continue
+                elif top not in ("experiments", "benchmarks", "tools", "tests", "reference"):
+                    needed.add(f"requirement:{DISTRIBUTIONS.get(top, top)}")
+            missing = needed - declared - {f":{name}"}
+            assert not missing, f"BUILD: {name} ({source}) needs {sorted(missing)}"
+        for dependency in declared:
+            if dependency.startswith(":"):
+                assert dependency.removeprefix(":") in targets, f"{name}: no target {dependency}"
+
+
+def test_build_requirements_are_in_pyproject(targets):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = [*project["dependencies"]]
+    for extra in project["optional-dependencies"].values():
+        lines += extra
+    known = {re.split(r"[\[<>=!~]", line)[0] for line in lines}
+    for name, (_, arguments) in targets.items():
+        for dependency in arguments.get("deps", []):
+            if dependency.startswith("requirement:"):
+                assert dependency.removeprefix("requirement:") in known, f"{name}: {dependency}"
+    core = {re.split(r"[\[<>=!~]", line)[0] for line in project["dependencies"]}
+    for path in python_files("airchitect_jax"):
+        for imported in imports(path):
+            top = imported.split(".")[0]
+            if top not in sys.stdlib_module_names and top not in ("airchitect_jax", "matplotlib"):
+                assert DISTRIBUTIONS.get(top, top) in core, f"{path} imports {imported}"
