@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import rich.console
+import rich.markup
 import rich.table
 from flax import nnx
 from matplotlib.figure import Figure
@@ -306,7 +307,20 @@ def _print_closing(
     summary: Mapping[str, Any], workdir: pathlib.Path, console: rich.console.Console
 ) -> None:
     console.print(f"report: {workdir / 'report.html'}", highlight=False, markup=False)
-    table = rich.table.Table("", "this run", "paper", title=f"{summary['case_study']}")
+    if summary["networks"]:
+        table = rich.table.Table(
+            "real network", "layers", "out of range", "lowest performance", "at"
+        )
+        for name, row in summary["networks"].items():
+            table.add_row(
+                rich.markup.escape(name),
+                str(row["layers"]),
+                str(row["layers_out_of_range"]),
+                f"{row['min_normalized_performance']:.2%}",
+                row["min_at"],
+            )
+        console.print(table)
+    table = rich.table.Table(summary["case_study"], "this run", "paper")
     for row in _claims(summary):
         table.add_row(*row)
     console.print(table)

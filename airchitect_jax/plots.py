@@ -107,7 +107,7 @@ def design_histogram(
     axes.set_xlim(0, num_designs)
     axes.set_xlabel("design id (tie order: fewer resources first)")
     axes.set_ylabel("workloads")
-    axes.legend()
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return figure
 
 
@@ -153,7 +153,7 @@ def confusion(
     chosen: Int[np.ndarray, "num"],
 ) -> Figure:
     """For each attribute of a design, the chosen category against the optimal one."""
-    figure, panels = _figure(columns=len(attributes), width=4.4 * len(attributes), height=4.2)
+    figure, panels = _figure(columns=len(attributes), width=3.8 * len(attributes), height=3.6)
     for axes, attribute in zip(np.atleast_1d(panels), attributes, strict=True):
         size = len(attribute.categories)
         counts = np.zeros((size, size), np.int64)

@@ -15,10 +15,11 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.25rem; margin-top: 2.2rem; }
 h3 { font-size: 1.05rem; margin-bottom: 0.3rem; }
 table { border-collapse: collapse; margin: 0.6rem 0; }
 th, td { padding: 0.2rem 0.7rem; border-bottom: 1px solid #ddd; text-align: left; }
+th { vertical-align: bottom; } td:first-child { white-space: nowrap; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 figure { margin: 1rem 0 1.6rem; } figure img { max-width: 100%; height: auto; }
 figcaption { color: #555; } .wide { overflow-x: auto; } details { margin: 0.4rem 0; }
-summary { cursor: pointer; } .flag { color: #b34700; }
+summary { cursor: pointer; }
 """
 
 
@@ -29,13 +30,23 @@ def escape(value: object) -> str:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """An HTML table; numbers are set right, integers with thousands separators."""
+    rows = [list(row) for row in rows]
     body = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in rows)
-    head = "".join(f"<th>{escape(name)}</th>" for name in header)
+    # A heading stands over its column: right, if that holds numbers.
+    kinds = [_is_number(value) for value in rows[0]] if rows else [False] * len(header)
+    head = "".join(
+        f'<th class="number">{escape(name)}</th>' if number else f"<th>{escape(name)}</th>"
+        for name, number in zip(header, kinds, strict=True)
+    )
     return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _cell(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if not _is_number(value):
         return f"<td>{escape(value)}</td>"
     text = f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
     return f'<td class="number">{text}</td>'
@@ -78,6 +89,7 @@ def network_section(results: Sequence[NetworkResult]) -> str:
             ),
         ),
     ]
+    parts.append("<details><summary>layers</summary>")
     for result in results:
         rows = (
             [
@@ -95,11 +107,10 @@ def network_section(results: Sequence[NetworkResult]) -> str:
         )
         header = ["layer", "m", "n", "k", "count", "optimal design", "cycles", "chosen"]
         parts.append(
-            f"<details><summary>{escape(result.context)}: layers</summary>"
+            f"<h4>{escape(result.network)}, {escape(result.context)}</h4>"
             + table([*header, "normalized performance"], rows)
-            + "</details>"
         )
-    return "".join(parts)
+    return "".join([*parts, "</details>"])
 
 
 def page(

@@ -4,11 +4,18 @@ Draws GEMM workloads, labels them by exact search over 459 designs, trains AIRCH
 labels, and evaluates it on unseen workloads and on the layers of real networks. Writes figures,
 report.html and summary.json into the workdir.
 
+  preset   examples                  network                    on two CPU cores
+  smoke    2 x 65536, stored         embeddings 8, hidden 64    20 seconds
+  default  10 x 2097152, streamed    embeddings 16, hidden 256  2 to 3 minutes
+  paper    48 x 2097152, streamed    embeddings 16, hidden 256  10 minutes
+
   python -m experiments.case_study1 --preset=smoke --workdir=/tmp/smoke
   python -m experiments.case_study1 --eval_workloads=my_network.csv
 """
 
 from __future__ import annotations
+
+import pathlib
 
 import numpy as np
 import rich.console
@@ -24,6 +31,7 @@ from airchitect_jax.workloads.sampling import Distribution
 from experiments import common
 
 flags.adopt_module_key_flags(common)
+flags.set_default(common.WORKDIR, "runs/case_study1")
 
 MIN_MAC_EXPONENT = flags.DEFINE_integer(
     "min_mac_exponent",
@@ -120,7 +128,7 @@ def main(console: rich.console.Console) -> None:
     networks = common.networks()
     own_flags = (MIN_MAC_EXPONENT, MAX_MAC_EXPONENT, MAX_DIM, DISTRIBUTION, RUNTIME_MODEL)
     settings = common.settings(config, own_flags)
-    folder = common.workdir("case_study1")
+    folder = pathlib.Path(common.WORKDIR.value)
     workdir.claim(folder, settings, resume=common.RESUME.value, free=common.free_settings())
     run(
         case,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import pathlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -22,7 +21,7 @@ FLAGS = flags.FLAGS
 _PRESET = "the preset's unless given"
 
 WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder for the results; runs/NAME_OF_THE_SCRIPT unless given."
+    "workdir", "runs/experiment", "Folder for the results; created if it does not exist."
 )
 PRESET = flags.DEFINE_enum(
     "preset",
@@ -145,23 +144,27 @@ def free_settings() -> set[str]:
     return set(_FREE)
 
 
-def workdir(script: str) -> pathlib.Path:
-    """Where the results go."""
-    return pathlib.Path(WORKDIR.value or f"runs/{script}")
-
-
 def run_main(main: Callable[[rich.console.Console], None]) -> None:
     """Runs a script: bad input ends it with one line and status 2, Ctrl-C with 130.
 
     `--verbosity=1` shows the whole trace of an error instead.
     """
 
+    def parse(arguments: Sequence[str]) -> list[str]:
+        try:
+            rest = FLAGS(arguments)
+            if len(rest) > 1:
+                raise flags.Error(f"unexpected argument {rest[1]!r}: flags begin with --")
+            return rest
+        except flags.Error as error:
+            print(f"error: {error} (--help lists the flags)", file=sys.stderr)
+            sys.exit(2)
+
     def guarded(arguments: Sequence[str]) -> None:
+        del arguments
         # Orbax narrates every checkpoint; its warnings stay.
         if not FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)
-        if len(arguments) > 1:
-            raise app.UsageError(f"unexpected argument {arguments[1]!r}; flags begin with --")
         try:
             main(rich.console.Console())
         except (ValueError, OSError) as error:
@@ -173,4 +176,4 @@ def run_main(main: Callable[[rich.console.Console], None]) -> None:
             print("interrupted; give --resume to go on from the last epoch", file=sys.stderr)
             sys.exit(130)
 
-    app.run(guarded)
+    app.run(guarded, flags_parser=parse)

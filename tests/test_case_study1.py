@@ -266,6 +266,9 @@ def test_errors_are_one_line_without_a_traceback(environment, tmp_path):
     )
     assert not (tmp_path / "run").exists()
     typo = run(environment, "--epoch=3")
-    assert typo.returncode != 0
-    assert "Unknown command line flag 'epoch'" in typo.stderr
-    assert "Traceback" not in typo.stderr
+    assert typo.returncode == 2
+    assert typo.stderr.startswith("error: Unknown command line flag 'epoch'. Did you mean: epochs")
+    assert typo.stderr.count("\n") == 1
+    stray = run(environment, "smoke")
+    assert stray.returncode == 2
+    assert stray.stderr.startswith("error: unexpected argument 'smoke'")
