@@ -38,7 +38,12 @@ from airchitect_jax.evaluation import (
     majority_class_accuracy,
 )
 from airchitect_jax.models.airchitect import Airchitect
-from airchitect_jax.network_evaluation import NetworkResult, evaluate_networks, to_csv
+from airchitect_jax.network_evaluation import (
+    NetworkResult,
+    evaluate_networks,
+    layers_csv,
+    networks_csv,
+)
 from airchitect_jax.progress import TrainingProgress
 from airchitect_jax.training import FitResult, Row, TrainConfig, fit
 from airchitect_jax.workloads.network import Network
@@ -129,7 +134,8 @@ def run(
         with files.atomic_path(workdir / "figures" / f"{name}.png") as temporary:
             temporary.write_bytes(png)
     flat_results = [result for group in results for result in group]
-    files.write_text(workdir / "networks.csv", to_csv(flat_results))
+    files.write_text(workdir / "networks.csv", networks_csv(flat_results))
+    files.write_text(workdir / "layers.csv", layers_csv(flat_results))
     files.write_text(
         workdir / "report.html",
         report.page(

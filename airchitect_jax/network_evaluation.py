@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Int
@@ -129,22 +129,45 @@ def _best_single_design(
     return int(usable[best]), int(totals[best])
 
 
-def to_csv(results: Sequence[NetworkResult]) -> str:
-    """All layers of all results, a row each. Names that a spreadsheet would run are quoted."""
+def layers_csv(results: Sequence[NetworkResult]) -> str:
+    """All layers of all results, a row each. Names that a spreadsheet would run are made inert."""
+    fields = [field.name for field in dataclasses.fields(LayerResult)]
+    return _csv(
+        ["network", "context", *fields, "normalized_performance"],
+        (
+            [
+                result.network,
+                result.context,
+                *dataclasses.astuple(layer),
+                f"{layer.normalized_performance:.6f}",
+            ]
+            for result in results
+            for layer in result.layers
+        ),
+    )
+
+
+def networks_csv(results: Sequence[NetworkResult]) -> str:
+    """All results, a row each."""
+    fields = [field.name for field in dataclasses.fields(NetworkResult) if field.name != "layers"]
+    return _csv(
+        [*fields, "normalized_performance", "layers_out_of_range"],
+        (
+            [
+                *(getattr(result, name) for name in fields),
+                f"{result.normalized_performance:.6f}",
+                result.num_out_of_range,
+            ]
+            for result in results
+        ),
+    )
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    fields = [field.name for field in dataclasses.fields(LayerResult)]
-    writer.writerow(["network", "context", *fields, "normalized_performance"])
-    for result in results:
-        for layer in result.layers:
-            writer.writerow(
-                [
-                    _inert(result.network),
-                    result.context,
-                    *(_inert(value) for value in dataclasses.astuple(layer)),
-                    f"{layer.normalized_performance:.6f}",
-                ]
-            )
+    writer.writerow(header)
+    writer.writerows([_inert(value) for value in row] for row in rows)
     return text.getvalue()
 
 

@@ -15,6 +15,7 @@ report.html and summary.json into the workdir.
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -87,18 +88,7 @@ _DEFAULT = RunConfig(
     hidden_sizes=(256,),
     stream=True,
 )
-_PAPER = RunConfig(
-    preset="paper",
-    seed=0,
-    num_train=2_097_152,
-    num_test=100_000,
-    epochs=48,
-    batch_size=4_096,
-    learning_rate=0.02,
-    embedding_dim=16,
-    hidden_sizes=(256,),
-    stream=True,
-)
+_PAPER = dataclasses.replace(_DEFAULT, preset="paper", epochs=48)
 PRESETS = {config.preset: config for config in (_SMOKE, _DEFAULT, _PAPER)}
 
 
@@ -129,7 +119,7 @@ def main(console: rich.console.Console) -> None:
     own_flags = (MIN_MAC_EXPONENT, MAX_MAC_EXPONENT, MAX_DIM, DISTRIBUTION, RUNTIME_MODEL)
     settings = common.settings(config, own_flags)
     folder = pathlib.Path(common.WORKDIR.value)
-    workdir.claim(folder, settings, resume=common.RESUME.value, free=common.free_settings())
+    workdir.claim(folder, settings, resume=common.RESUME.value, free=common.FREE)
     run(
         case,
         config,

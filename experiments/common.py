@@ -81,8 +81,8 @@ EVAL_WORKLOADS = flags.DEFINE_multi_string(
     " may be given several times.",
 )
 
-# May differ when a run is resumed: they do not change what is trained.
-_FREE = {"workdir", "resume", "eval_workloads"}
+# Settings that may differ when a run is resumed: they do not change what is trained.
+FREE = {"workdir", "resume", "eval_workloads"}
 
 
 def run_config(presets: Mapping[str, RunConfig]) -> RunConfig:
@@ -132,16 +132,11 @@ def networks() -> list[Network]:
 
 def settings(config: RunConfig, script_flags: Sequence[flags.FlagHolder[Any]]) -> dict[str, Any]:
     """Every flag as JSON, presets resolved: what makes this run this run."""
-    own = {flag.name: flag.value for flag in (*script_flags, EVAL_WORKLOADS)}
+    own = {flag.name: flag.value for flag in (*script_flags, EVAL_WORKLOADS, WORKDIR, RESUME)}
     merged = {**dataclasses.asdict(config), **own}
     return {
         name: list(value) if isinstance(value, tuple) else value for name, value in merged.items()
     }
-
-
-def free_settings() -> set[str]:
-    """Settings that a resumed run may change."""
-    return set(_FREE)
 
 
 def run_main(main: Callable[[rich.console.Console], None]) -> None:

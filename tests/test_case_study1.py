@@ -92,7 +92,8 @@ def test_everything_is_written(finished):
     figures = ["training_curves", "design_histogram", "normalized_performance", "confusion"]
     figures += ["aspect_ratio", "networks"]
     expected = {f"figures/{name}.png" for name in figures}
-    expected |= {"config.json", "metrics.jsonl", "networks.csv", "report.html", "summary.json"}
+    expected |= {"config.json", "metrics.jsonl", "layers.csv", "networks.csv"}
+    expected |= {"report.html", "summary.json"}
     expected |= {"data/train.npz"}
     assert expected <= found
     assert not [name for name in found if "/." in name or name.startswith(".")]
@@ -129,6 +130,8 @@ def test_the_config_holds_every_flag_and_the_versions(finished):
     assert config["flags"]["eval_workloads"] == [str(topology)]
     assert config["flags"]["distribution"] == "uniform"
     assert config["flags"]["stream"] is False
+    assert config["flags"]["resume"] is False
+    assert config["flags"]["workdir"] == str(folder)
     assert {"jax", "flax", "device", "airchitect_jax"} <= set(config["environment"])
 
 
@@ -139,7 +142,7 @@ def test_the_report_escapes_what_the_user_supplied(finished):
     assert "<b>" not in page
     assert "&lt;script&gt;1&lt;/script&gt;" in page
     assert "out of range: exact search" in page
-    assert ",'=1+1,3000,1,1,1,False," in (folder / "networks.csv").read_text()
+    assert ",'=1+1,3000,1,1,1,False," in (folder / "layers.csv").read_text()
 
 
 def test_output_ends_with_a_small_table_beside_the_papers_claims(finished):

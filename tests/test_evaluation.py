@@ -17,7 +17,7 @@ from airchitect_jax.evaluation import (
     majority_class_accuracy,
     performance_metrics,
 )
-from airchitect_jax.network_evaluation import evaluate_networks, to_csv
+from airchitect_jax.network_evaluation import evaluate_networks, layers_csv, networks_csv
 
 CASE = ArrayDataflowCase(min_mac_exponent=5, max_mac_exponent=8, max_dim=500)
 TEST = sample_dataset(CASE, seed=0, num=3000, split=Split.TEST)
@@ -159,11 +159,26 @@ def test_no_networks():
 
 def test_csv_rows_are_inert_in_a_spreadsheet():
     (results,) = evaluate_networks(CASE, Recommender(CASE, Favourite()), [NETWORK])
-    header, *rows = to_csv(results[:1]).splitlines()
+    header, *rows = layers_csv(results[:1]).splitlines()
     assert header.startswith("network,context,layer,m,n,k,count,in_range,optimal_design")
     assert rows[0].startswith("'=net,32 MACs,inside,100,200,300,3,True,")
     assert ",'+outside," in rows[1]
     assert network_evaluation._inert(-5) == -5
+
+
+def test_the_networks_table_has_a_row_a_context():
+    (results,) = evaluate_networks(CASE, Recommender(CASE, Favourite()), [NETWORK])
+    header, *rows = networks_csv(results).splitlines()
+    assert header == (
+        "network,context,optimal_cycles,chosen_cycles,single_design,single_cycles,"
+        "normalized_performance,layers_out_of_range"
+    )
+    first = results[0]
+    assert rows[0] == (
+        f"'=net,32 MACs,{first.optimal_cycles},{first.chosen_cycles},{first.single_design},"
+        f"{first.single_cycles},{first.normalized_performance:.6f},2"
+    )
+    assert len(rows) == 4
 
 
 def test_first_argmax_is_argmax_ties_included():
