@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import jax
@@ -15,29 +15,43 @@ _SMALLEST = 1024  # below this one more program costs more than the rows it woul
 
 
 def map_chunks(
-    function: Callable[[Shaped[np.ndarray, "features size"]], _Out],
-    columns: Shaped[np.ndarray, "features num"],
+    function: Callable[[list[Shaped[np.ndarray, "size"]]], _Out],
+    columns: Sequence[Shaped[np.ndarray, "num"]],
     *,
     chunk: int = 1 << 20,
 ) -> _Out:
-    """Applies `function` to chunks of the last axis and joins the results in NumPy.
+    """Applies `function` to chunks of columns of one length and joins the results in NumPy.
 
-    Chunks are padded with ones to a power of two, so that few shapes are compiled; what belongs
-    to the padding is cut off again.
+    The last chunk is padded with ones to a power of two, so that few shapes are compiled; what
+    belongs to the padding is cut off again.
 
     Args:
-      function: returns a pytree of arrays with the batch as their first axis.
+      function: takes the columns of a chunk, returns a pytree of arrays, batch first.
       columns: the whole input, of any length, none included.
       chunk: most rows in one call, a power of two.
     """
-    num = columns.shape[1]
+    num = len(columns[0])
     results = []
     for first in range(0, max(num, 1), chunk):
-        part = columns[:, first : first + chunk]
-        rows = part.shape[1]
-        size = min(chunk, max(_SMALLEST, 1 << max(rows - 1, 0).bit_length()))
-        padded = np.ones((len(columns), size), columns.dtype)
-        padded[:, :rows] = part
-        result = jax.device_get(function(padded))
+        parts = [column[first : first + chunk] for column in columns]
+        rows = len(parts[0])
+        size = min(chunk, padded_size(rows))
+        result = jax.device_get(function([pad_with_ones(part, size) for part in parts]))
         results.append(jax.tree.map(lambda field, rows=rows: field[:rows], result))
+    if len(results) == 1:
+        return jax.tree.map(np.array, results[0])
     return jax.tree.map(lambda *fields: np.concatenate(fields), *results)
+
+
+def padded_size(rows: int) -> int:
+    """The number of rows that a compiled call on `rows` rows takes."""
+    return max(_SMALLEST, 1 << max(rows - 1, 0).bit_length())
+
+
+def pad_with_ones(column: Shaped[np.ndarray, "rows"], size: int) -> Shaped[np.ndarray, "size"]:
+    """The column itself if it is long enough, or a longer copy."""
+    if len(column) == size:
+        return column
+    padded = np.ones(size, column.dtype)
+    padded[: len(column)] = column
+    return padded

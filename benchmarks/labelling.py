@@ -90,8 +90,8 @@ def main() -> None:
 
     def pure_python() -> list[int]:
         return [
-            array_dataflow._label_in_python(
-                exponent, Gemm(m=m, n=n, k=k), CASE.space, RuntimeModel.SCALESIM
+            array_dataflow.label_in_python(
+                1 << exponent, m, n, k, space=CASE.space, runtime_model=RuntimeModel.SCALESIM
             )[0]
             for exponent, m, n, k in tiny.T.tolist()
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +58,7 @@ def evaluate(
     }
     fields["dataflow"] = int_field("dataflow", designs.dataflow, low=0, high=len(Dataflow) - 1)
     arrays = np.broadcast_arrays(*fields.values())
-    columns = np.stack([array.reshape(-1) for array in arrays])
+    columns = [array.reshape(-1) for array in arrays]
     with jax.enable_x64(True):
         report, too_large = map_chunks(
             functools.partial(_evaluate, runtime_model=runtime_model), columns
@@ -65,7 +66,8 @@ def evaluate(
     if too_large.any():
         row = int(np.argmax(too_large))
         values = ", ".join(
-            f"{name}={value}" for name, value in zip(fields, columns[:, row], strict=True)
+            f"{name}={value}"
+            for name, value in zip(fields, (column[row] for column in columns), strict=True)
         )
         raise ValueError(f"compute_cycles at row {row} exceed int64 (2**63 - 1): {values}")
     return jax.tree.map(lambda field: field.reshape(arrays[0].shape), report)
@@ -73,7 +75,7 @@ def evaluate(
 
 @functools.partial(jax.jit, static_argnames="runtime_model")
 def _evaluate(
-    columns: Int[Array, "6 batch"], *, runtime_model: RuntimeModel
+    columns: Sequence[Int[Array, "batch"]], *, runtime_model: RuntimeModel
 ) -> tuple[CostReport, Bool[Array, "batch"]]:
     """The reports, and where int64 is too small for the cycles."""
     m, n, k, rows, cols, dataflow = columns

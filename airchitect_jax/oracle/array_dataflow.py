@@ -20,11 +20,13 @@ a multiple and one comparison a design. Four devices keep it at that on a vector
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from airchitect_jax.batching import map_chunks
 from airchitect_jax.checks import MAX_DIM, int_field, is_traced
@@ -42,6 +44,7 @@ from airchitect_jax.types import (
 MIN_MAC_BUDGET = 4  # the smallest array is 2 x 2
 CHUNK = 1 << 20  # workloads in one compiled call
 
+_NAMES = ("mac_budget", "m", "n", "k")
 _SLACK_SCALE = 32.0  # low bits of a line hold the slack: max_side_exponent < 32
 _EXACT = 2.0**53
 _NEVER = 1e200  # slope of a column count that a budget rules out; no sum of these overflows
@@ -72,24 +75,48 @@ def label(
     space = space or ArrayDataflowSpace()
     if is_traced(workloads):
         with jax.enable_x64(True):
-            return _label_traced(workloads, space=space, runtime_model=runtime_model)
-    fields = np.broadcast_arrays(
-        int_field("mac_budget", workloads.mac_budget, low=MIN_MAC_BUDGET),
-        *(int_field(name, getattr(workloads, name), low=1) for name in ("m", "n", "k")),
+            fields = jnp.broadcast_arrays(*_fields(workloads))
+            exponent, m, n, k, valid = _prepare(*fields, space=space)
+            best = _packed_minimum(exponent, m, n, k, space=space, runtime_model=runtime_model)
+            labels = _unpack(best, space, runtime_model)
+            return jax.tree.map(lambda field: jnp.where(valid, field, -1), labels)
+    columns = [np.asarray(field) for field in _fields(workloads)]
+    if any(column.dtype not in (np.int32, np.int64) for column in columns):
+        columns = [_checked(name, column) for name, column in zip(_NAMES, columns, strict=True)]
+    shape = np.broadcast_shapes(*(column.shape for column in columns))
+    flat = [np.broadcast_to(column, shape).reshape(-1) for column in columns]
+    labels, valid = map_chunks(
+        functools.partial(label_columns, space=space, runtime_model=runtime_model),
+        flat,
+        chunk=CHUNK,
     )
-    shape = fields[0].shape
-    flat = np.stack([field.reshape(-1) for field in fields]).astype(np.int32)
-    flat[0] = np.minimum(_floor_log2(flat[0]), space.max_mac_exponent)
-    with jax.enable_x64(True):
-        labels = map_chunks(
-            lambda columns: _label_columns(columns, space, runtime_model), flat, chunk=CHUNK
-        )
+    if not valid.all():  # the slow checks find the culprit and name it
+        for name, column in zip(_NAMES, columns, strict=True):
+            _checked(name, column)
     for row in np.flatnonzero(labels.design_id < 0):
-        mac_exponent, m, n, k = flat[:, row].tolist()
-        labels.design_id[row], labels.cycles[row] = _label_in_python(
-            mac_exponent, Gemm(m=m, n=n, k=k), space, runtime_model
+        labels.design_id[row], labels.cycles[row] = label_in_python(
+            *(int(column[row]) for column in flat), space=space, runtime_model=runtime_model
         )
     return jax.tree.map(lambda field: field.reshape(shape), labels)
+
+
+def label_columns(
+    columns: Sequence[Int[np.ndarray | Array, "rows"]],
+    *,
+    space: ArrayDataflowSpace,
+    runtime_model: RuntimeModel,
+) -> tuple[Labels, Bool[Array, "rows"]]:
+    """Labels on the device, not waited for, and which workloads are valid.
+
+    The engine beneath `label`: mac_budget, m, n and k as int32 or int64 of one length. Rows are
+    independent, so columns that are sharded over devices give labels sharded alike. Labels of
+    invalid workloads mean nothing; those of optima that are not exact here are -1.
+    """
+    with jax.enable_x64(True):
+        *fields, valid = _prepare_jit(*columns, space=space)
+        # A program of its own: XLA's CPU backend computes a minimum with two users twice.
+        best = _packed_minimum_jit(*fields, space=space, runtime_model=runtime_model)
+        return _unpack_jit(best, space=space, runtime_model=runtime_model), valid
 
 
 @functools.partial(jax.jit, static_argnames=("space", "runtime_model"))
@@ -113,26 +140,30 @@ def label_exponents(
         return _unpack(best, space, runtime_model).design_id
 
 
-def _label_columns(
-    columns: Int[np.ndarray, "4 rows"], space: ArrayDataflowSpace, runtime_model: RuntimeModel
-) -> Labels:
-    # Two programs: XLA's CPU backend would compute a minimum with two users twice.
-    best = _packed_minimum_jit(*columns, space=space, runtime_model=runtime_model)
-    return _unpack_jit(best, space=space, runtime_model=runtime_model)
+def _fields(workloads: BudgetedGemm) -> tuple[Any, ...]:
+    return workloads.mac_budget, workloads.m, workloads.n, workloads.k
 
 
-def _label_traced(
-    workloads: BudgetedGemm, *, space: ArrayDataflowSpace, runtime_model: RuntimeModel
-) -> Labels:
-    fields = (workloads.mac_budget, workloads.m, workloads.n, workloads.k)
-    wide = jnp.broadcast_arrays(*(jnp.asarray(field).astype(jnp.int64) for field in fields))
-    valid = functools.reduce(jnp.logical_and, [field <= MAX_DIM for field in wide])
-    valid &= (wide[0] >= MIN_MAC_BUDGET) & (wide[1] >= 1) & (wide[2] >= 1) & (wide[3] >= 1)
-    budget, m, n, k = (jnp.where(valid, field, 4).astype(jnp.int32) for field in wide)
+def _checked(name: str, column: np.ndarray) -> Int[np.ndarray, "*batch"]:
+    return int_field(name, column, low=MIN_MAC_BUDGET if name == "mac_budget" else 1)
+
+
+def _prepare(
+    mac_budget: Int[Array, "*batch"],
+    m: Int[Array, "*batch"],
+    n: Int[Array, "*batch"],
+    k: Int[Array, "*batch"],
+    *,
+    space: ArrayDataflowSpace,
+) -> tuple[Array, Array, Array, Array, Array]:
+    """The exponent of the budget and the dimensions as int32, and where all are in range."""
+    wide = [jnp.asarray(field).astype(jnp.int64) for field in (mac_budget, m, n, k)]
+    valid = wide[0] >= MIN_MAC_BUDGET
+    for field in wide:
+        valid &= (field >= 1) & (field <= MAX_DIM)
+    budget, *dims = (jnp.where(valid, field, MIN_MAC_BUDGET).astype(jnp.int32) for field in wide)
     exponent = jnp.minimum(31 - jax.lax.clz(budget), space.max_mac_exponent)
-    best = _packed_minimum(exponent, m, n, k, space=space, runtime_model=runtime_model)
-    labels = _unpack(best, space, runtime_model)
-    return jax.tree.map(lambda field: jnp.where(valid, field, -1), labels)
+    return exponent, dims[0], dims[1], dims[2], valid
 
 
 def _tie_stride(space: ArrayDataflowSpace) -> int:
@@ -219,14 +250,26 @@ def _unpack(
     )
 
 
+_prepare_jit = jax.jit(_prepare, static_argnames="space")
 _packed_minimum_jit = jax.jit(_packed_minimum, static_argnames=("space", "runtime_model"))
 _unpack_jit = jax.jit(_unpack, static_argnames=("space", "runtime_model"))
 
 
-def _label_in_python(
-    mac_exponent: int, gemm: Gemm, space: ArrayDataflowSpace, runtime_model: RuntimeModel
+def label_in_python(
+    mac_budget: int,
+    m: int,
+    n: int,
+    k: int,
+    *,
+    space: ArrayDataflowSpace,
+    runtime_model: RuntimeModel,
 ) -> tuple[int, int]:
-    """The same search in integers of any size, a few thousand times slower."""
+    """(design_id, cycles) by the same search in integers of any size, in Python.
+
+    Raises:
+      ValueError: the optimum does not fit into int64.
+    """
+    gemm = Gemm(m=m, n=n, k=k)
     cycles, design_id = min(
         (
             compute_cycles(
@@ -237,16 +280,11 @@ def _label_in_python(
         for design_id, (i, j, flow) in enumerate(
             zip(space.row_exponent, space.col_exponent, space.dataflow, strict=True)
         )
-        if i + j <= mac_exponent
+        if 1 << int(i + j) <= mac_budget
     )
     if cycles >= 2**63:
         raise ValueError(
-            f"m={gemm.m}, n={gemm.n}, k={gemm.k} under a budget of 2**{mac_exponent} MACs takes"
-            f" {cycles} cycles; labels are limited to int64 (2**63 - 1)"
+            f"m={m}, n={n}, k={k} under a budget of {mac_budget} MACs takes {cycles} cycles;"
+            " labels are limited to int64 (2**63 - 1)"
         )
     return design_id, cycles
-
-
-def _floor_log2(values: Int[np.ndarray, "rows"]) -> Int[np.ndarray, "rows"]:
-    # frexp is exact for integers below 2**53; np.log2 is not.
-    return np.frexp(values.astype(np.float64))[1] - 1
