@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -15,7 +15,7 @@ _SMALLEST = 1024  # below this one more program costs more than the rows it woul
 
 
 def map_chunks(
-    function: Callable[[list[Shaped[np.ndarray, "size"]]], _Out],
+    function: Callable[[list[Any]], _Out],
     columns: Sequence[Shaped[np.ndarray, "num"]],
     *,
     chunk: int = 1 << 20,
@@ -23,7 +23,7 @@ def map_chunks(
     """Applies `function` to chunks of columns of one length and joins the results in NumPy.
 
     The last chunk is padded with ones to a power of two, so that few shapes are compiled; what
-    belongs to the padding is cut off again.
+    belongs to the padding is cut off again. Several local devices share each chunk.
 
     Args:
       function: takes the columns of a chunk, returns a pytree of arrays, batch first.
@@ -35,20 +35,31 @@ def map_chunks(
     for first in range(0, max(num, 1), chunk):
         parts = [column[first : first + chunk] for column in columns]
         rows = len(parts[0])
-        size = min(chunk, padded_size(rows))
-        result = jax.device_get(function([pad_with_ones(part, size) for part in parts]))
+        result = jax.device_get(function(on_devices(parts, chunk)))
         results.append(jax.tree.map(lambda field, rows=rows: field[:rows], result))
     if len(results) == 1:
         return jax.tree.map(np.array, results[0])
     return jax.tree.map(lambda *fields: np.concatenate(fields), *results)
 
 
-def padded_size(rows: int) -> int:
-    """The number of rows that a compiled call on `rows` rows takes."""
-    return max(_SMALLEST, 1 << max(rows - 1, 0).bit_length())
+def on_devices(columns: Sequence[Shaped[np.ndarray, "rows"]], chunk: int) -> list[Any]:
+    """The columns of at most `chunk` rows, padded, and sharded over the local devices.
+
+    One device is left to take NumPy arrays as they are, which costs no copy on a CPU.
+    """
+    size = min(chunk, max(_SMALLEST, 1 << max(len(columns[0]) - 1, 0).bit_length()))
+    devices = jax.local_devices()
+    size = -(-size // len(devices)) * len(devices)
+    padded = [_pad_with_ones(column, size) for column in columns]
+    if len(devices) == 1:
+        return padded
+    mesh = jax.make_mesh((len(devices),), ("batch",), devices=devices)
+    sharding = jax.sharding.NamedSharding(mesh, jax.P("batch"))
+    with jax.enable_x64(True):  # or int64 columns would become int32 here
+        return [jax.device_put(column, sharding) for column in padded]
 
 
-def pad_with_ones(column: Shaped[np.ndarray, "rows"], size: int) -> Shaped[np.ndarray, "size"]:
+def _pad_with_ones(column: Shaped[np.ndarray, "rows"], size: int) -> Shaped[np.ndarray, "size"]:
     """The column itself if it is long enough, or a longer copy."""
     if len(column) == size:
         return column

@@ -8,6 +8,8 @@ import jax
 import numpy as np
 
 MAX_DIM = 2**31 - 1  # workload dimensions travel as int32
+# Floating-point estimates of counts below this bound leave room for their own rounding.
+INT64_SAFE = 2.0**63 * (1 - 2.0**-40)
 
 
 def is_traced(*values: Any) -> bool:

@@ -72,7 +72,7 @@ class Recommender:
         Workloads must lie within the features' ranges; any number of them.
         """
         return map_chunks(
-            lambda columns: self._top(self._state, np.stack(columns), count),
+            lambda columns: self._top(self._state, jnp.stack(columns), count),
             list(np.asarray(workloads, np.int32)),
             chunk=_BATCH,
         )

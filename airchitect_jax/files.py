@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import pathlib
-import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 
 @contextlib.contextmanager
 def atomic_path(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A temporary sibling of `path` to write to; takes its place when the block ends well."""
+    """A temporary sibling of `path` to write to; takes its place when the block ends well.
+
+    Its name depends on nothing but that of `path`, so what a killed run leaves the next replaces.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(
-        prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent
-    )
-    os.close(descriptor)
-    temporary = pathlib.Path(name)
+    temporary = path.with_name(f".{path.name}.partial")
     try:
         yield temporary
-        temporary.chmod(0o644)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

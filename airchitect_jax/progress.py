@@ -1,11 +1,12 @@
-"""Progress of a training run: a live bar on a terminal, plain lines elsewhere."""
+"""Progress of long jobs: a live bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import rich.console
 import rich.progress
@@ -13,18 +14,24 @@ import rich.progress
 _PLAIN_SECONDS = 10.0  # between two lines
 
 
-class TrainingProgress:
-    """A context manager that is called with the history after every block of steps."""
+class Progress:
+    """A context manager that is told how far a job is, from any thread.
 
-    def __init__(self, console: rich.console.Console) -> None:
+    Args:
+      console: a terminal, or anything else.
+      title: what is being done.
+    """
+
+    def __init__(self, console: rich.console.Console, title: str) -> None:
         self._console = console
+        self._title = title
+        self._lock = threading.Lock()
         self._bar: rich.progress.Progress | None = None
         self._task: Any = None
-        self._first: dict[str, Any] | None = None
         self._last_line = 0.0
         if console.is_terminal:
             self._bar = rich.progress.Progress(
-                rich.progress.TextColumn("training"),
+                rich.progress.TextColumn(title),
                 rich.progress.BarColumn(),
                 rich.progress.TaskProgressColumn(),
                 rich.progress.TextColumn("{task.fields[status]}"),
@@ -32,10 +39,10 @@ class TrainingProgress:
                 console=console,
             )
 
-    def __enter__(self) -> TrainingProgress:
+    def __enter__(self) -> Self:
         if self._bar:
             self._bar.start()
-            self._task = self._bar.add_task("training", total=None, status="compiling")
+            self._task = self._bar.add_task(self._title, total=None, status="compiling")
         return self
 
     def __exit__(
@@ -47,6 +54,27 @@ class TrainingProgress:
         if self._bar:
             self._bar.stop()
 
+    def show(self, unit: str, done: int, total: int | None, rate: float, status: str) -> None:
+        """Shows `done` of `total` units at `rate` units a second; totals may be unknown."""
+        with self._lock:
+            if self._bar:
+                self._bar.update(self._task, completed=done, total=total, status=status)
+            now = time.monotonic()
+            if not self._bar and (done == total or now - self._last_line >= _PLAIN_SECONDS):
+                self._last_line = now
+                of = "" if total is None else f"/{total}"
+                left = f"  {(total - done) / rate:.0f} s left" if total and rate else ""
+                line = f"{unit} {done}{of}  {status}{left}"
+                self._console.print(line, highlight=False, soft_wrap=True)
+
+
+class TrainingProgress(Progress):
+    """Is called with the history after every block of steps."""
+
+    def __init__(self, console: rich.console.Console) -> None:
+        super().__init__(console, "training")
+        self._first: dict[str, Any] | None = None
+
     def __call__(self, history: Sequence[dict[str, Any]], total_steps: int) -> None:
         """Shows the newest row."""
         row = history[-1]
@@ -54,16 +82,33 @@ class TrainingProgress:
         first = self._first = self._first or row
         steps, seconds = row["step"] - first["step"], row["seconds"] - first["seconds"]
         rate = steps / seconds if seconds > 0 else 0.0
-        status = f"{rate:.1f} steps/s  loss {row['loss']:.3f}  accuracy {row['accuracy']:.1%}"
-        if self._bar:
-            self._bar.update(self._task, completed=row["step"], total=total_steps, status=status)
-        now = time.monotonic()
-        last = row["step"] == total_steps
-        if not self._bar and (last or now - self._last_line >= _PLAIN_SECONDS):
-            self._last_line = now
-            left = f"{(total_steps - row['step']) / rate:.0f} s left" if rate else "starting"
-            self._console.print(
-                f"step {row['step']}/{total_steps}  epoch {row['epoch']}  {status}  {left}",
-                highlight=False,
-                soft_wrap=True,
-            )
+        status = (
+            f"epoch {row['epoch']}  {rate:.1f} steps/s  loss {row['loss']:.3f}"
+            f"  accuracy {row['accuracy']:.1%}"
+        )
+        self.show("step", row["step"], total_steps, rate, status)
+
+
+class RowProgress(Progress):
+    """Is called with the number of rows that are finished, and whether they were made now."""
+
+    def __init__(self, console: rich.console.Console, title: str, total: int | None) -> None:
+        super().__init__(console, title)
+        self._total = total
+        self._done = 0
+        self._made = 0
+        self._start = time.monotonic()
+
+    def __call__(self, rows: int, made_now: bool) -> None:
+        """Adds rows."""
+        with self._lock:
+            self._done += rows
+            self._made += rows * made_now
+            done, made = self._done, self._made
+        rate = made / max(time.monotonic() - self._start, 1e-9)
+        self.show("row", done, self._total, rate, f"{rate / 1e6:.2f} million workloads/s")
+
+    @property
+    def made_now(self) -> int:
+        """Rows made since the start, those that were there already left out."""
+        return self._made

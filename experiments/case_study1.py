@@ -27,42 +27,11 @@ from airchitect_jax import plots, workdir
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.datasets import Dataset
 from airchitect_jax.experiment import RunConfig, run
-from airchitect_jax.types import RuntimeModel
-from airchitect_jax.workloads.sampling import Distribution
-from experiments import common
+from experiments import learning, runner, workload_flags
 
-flags.adopt_module_key_flags(common)
-flags.set_default(common.WORKDIR, "runs/case_study1")
-
-MIN_MAC_EXPONENT = flags.DEFINE_integer(
-    "min_mac_exponent",
-    5,
-    "The smallest MAC budget is 2 to this power.",
-    lower_bound=2,
-    upper_bound=18,
-)
-MAX_MAC_EXPONENT = flags.DEFINE_integer(
-    "max_mac_exponent",
-    18,
-    "The largest MAC budget is 2 to this power.",
-    lower_bound=2,
-    upper_bound=18,
-)
-MAX_DIM = flags.DEFINE_integer(
-    "max_dim", 10_000, "Largest m, n and k.", lower_bound=8, upper_bound=1_000_000
-)
-DISTRIBUTION = flags.DEFINE_enum(
-    "distribution",
-    Distribution.UNIFORM.value,
-    [distribution.value for distribution in Distribution],
-    "How m, n and k are drawn from 1..max_dim.",
-)
-RUNTIME_MODEL = flags.DEFINE_enum(
-    "runtime_model",
-    RuntimeModel.SCALESIM.value,
-    [model.value for model in RuntimeModel],
-    "Cycles as the scalesim package counts them, or as in the ISPASS 2020 paper.",
-)
+flags.adopt_module_key_flags(learning)
+flags.adopt_module_key_flags(workload_flags)
+flags.set_default(runner.WORKDIR, "runs/case_study1")
 
 _SMOKE = RunConfig(
     preset="smoke",
@@ -107,19 +76,12 @@ def aspect_ratio(case: ArrayDataflowCase, test: Dataset) -> Figure:
 
 def main(console: rich.console.Console) -> None:
     """Flags to configuration to library."""
-    config = common.run_config(PRESETS)
-    case = ArrayDataflowCase(
-        min_mac_exponent=MIN_MAC_EXPONENT.value,
-        max_mac_exponent=MAX_MAC_EXPONENT.value,
-        max_dim=MAX_DIM.value,
-        distribution=Distribution(DISTRIBUTION.value),
-        runtime_model=RuntimeModel(RUNTIME_MODEL.value),
-    )
-    networks = common.networks()
-    own_flags = (MIN_MAC_EXPONENT, MAX_MAC_EXPONENT, MAX_DIM, DISTRIBUTION, RUNTIME_MODEL)
-    settings = common.settings(config, own_flags)
-    folder = pathlib.Path(common.WORKDIR.value)
-    workdir.claim(folder, settings, resume=common.RESUME.value, free=common.FREE)
+    config = learning.run_config(PRESETS)
+    case = workload_flags.array_dataflow_case()
+    networks = learning.networks()
+    settings = learning.settings(config, workload_flags.ALL)
+    folder = pathlib.Path(runner.WORKDIR.value)
+    workdir.claim(folder, settings, resume=learning.RESUME.value, free=learning.FREE)
     run(
         case,
         config,
@@ -137,4 +99,4 @@ def main(console: rich.console.Console) -> None:
 
 
 if __name__ == "__main__":
-    common.run_main(main)
+    runner.run_main(main, interrupted="give --resume to go on from the last epoch")

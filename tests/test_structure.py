@@ -17,7 +17,7 @@ PACKAGE = ROOT / "airchitect_jax"
 
 # Lowest first. A module imports from lower layers, or from an earlier module of its own layer.
 LAYERS = [
-    ["version", "types", "checks", "files", "batching", "progress"],
+    ["version", "types", "checks", "files", "arrow", "batching", "progress"],
     [
         "spaces",
         "workloads.network",
@@ -26,9 +26,10 @@ LAYERS = [
         "workloads.zoo",
     ],
     ["cost.compute", "cost.evaluate"],
-    ["oracle.array_dataflow"],
+    ["oracle.array_dataflow", "oracle.ranking"],
     ["case_studies.base", "case_studies.array_dataflow"],
     ["datasets"],
+    ["labelling.columns", "labelling.tasks", "labelling.sources", "labelling.engine"],
     ["models.airchitect"],
     ["training"],
     ["evaluation", "network_evaluation"],
@@ -37,7 +38,11 @@ LAYERS = [
 ]
 # What never knows which case study it serves.
 GENERAL = ["datasets", "models.airchitect", "training", "evaluation", "network_evaluation", "plots"]
-GENERAL += ["report", "workdir", "experiment"]
+GENERAL += ["report", "workdir", "experiment", "labelling.columns"]
+GENERAL += ["labelling.sources", "labelling.engine"]
+
+
+OPTIONAL = ("airchitect_jax", "matplotlib", "pyarrow")
 
 
 def python_files(*folders):
@@ -96,7 +101,7 @@ def test_the_public_face_is_sorted_and_real():
 
 
 def test_importing_the_package_is_light():
-    heavy = ["flax", "optax", "orbax", "matplotlib", "pandas", "scipy.stats"]
+    heavy = ["flax", "optax", "orbax", "matplotlib", "pyarrow", "pandas", "scipy.stats"]
     code = f"import sys, airchitect_jax; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert found.stdout.strip() == "[]", found.stderr
@@ -198,5 +203,5 @@ def test_build_requirements_are_in_pyproject(targets):
     for path in python_files("airchitect_jax"):
         for imported in imports(path):
             top = imported.split(".")[0]
-            if top not in sys.stdlib_module_names and top not in ("airchitect_jax", "matplotlib"):
+            if top not in sys.stdlib_module_names and top not in OPTIONAL:
                 assert DISTRIBUTIONS.get(top, top) in core, f"{path} imports {imported}"

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from airchitect_jax.batching import map_chunks
-from airchitect_jax.checks import int_field
+from airchitect_jax.checks import INT64_SAFE, int_field
 from airchitect_jax.cost.compute import compute_cycles, compute_report
 from airchitect_jax.types import (
     ArrayDesign,
@@ -21,9 +21,6 @@ from airchitect_jax.types import (
     Gemm,
     RuntimeModel,
 )
-
-# Floating-point estimates of counts below this bound leave room for their own rounding.
-_INT64_SAFE = 2.0**63 * (1 - 2.0**-40)
 
 
 def evaluate(
@@ -87,4 +84,4 @@ def _evaluate(
     reports = [compute_report(gemm, array, value, runtime_model) for value in Dataflow]
     wide_gemm, wide_array = jax.tree.map(lambda x: x.astype(jnp.float64), (gemm, array))
     estimates = [compute_cycles(wide_gemm, wide_array, value, runtime_model) for value in Dataflow]
-    return jax.tree.map(select, *reports), select(*estimates) >= _INT64_SAFE
+    return jax.tree.map(select, *reports), select(*estimates) >= INT64_SAFE

@@ -1,28 +1,25 @@
-"""Flags, presets and error handling that the experiment scripts share."""
+"""Flags and presets that the experiments which train a network share."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import rich.console
-from absl import app, flags, logging
+from absl import flags
 
 from airchitect_jax.experiment import RunConfig
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.scalesim_csv import read_topology
 from airchitect_jax.workloads.zoo import load_network, network_names
+from experiments import runner
 
 FLAGS = flags.FLAGS
 
 _PRESET = "the preset's unless given"
 
-WORKDIR = flags.DEFINE_string(
-    "workdir", "runs/experiment", "Folder for the results; created if it does not exist."
-)
+flags.adopt_module_key_flags(runner)
 PRESET = flags.DEFINE_enum(
     "preset",
     "default",
@@ -32,9 +29,6 @@ PRESET = flags.DEFINE_enum(
 )
 RESUME = flags.DEFINE_boolean(
     "resume", False, "Go on with the run that the workdir holds; start one if it holds none."
-)
-SEED = flags.DEFINE_integer(
-    "seed", 0, "Seed of everything random.", lower_bound=0, upper_bound=2**31 - 1
 )
 NUM_TRAIN = flags.DEFINE_integer(
     "num_train", None, f"Training examples in an epoch; {_PRESET}.", lower_bound=1
@@ -132,43 +126,10 @@ def networks() -> list[Network]:
 
 def settings(config: RunConfig, script_flags: Sequence[flags.FlagHolder[Any]]) -> dict[str, Any]:
     """Every flag as JSON, presets resolved: what makes this run this run."""
-    own = {flag.name: flag.value for flag in (*script_flags, EVAL_WORKLOADS, WORKDIR, RESUME)}
+    own = {
+        flag.name: flag.value for flag in (*script_flags, EVAL_WORKLOADS, runner.WORKDIR, RESUME)
+    }
     merged = {**dataclasses.asdict(config), **own}
     return {
         name: list(value) if isinstance(value, tuple) else value for name, value in merged.items()
     }
-
-
-def run_main(main: Callable[[rich.console.Console], None]) -> None:
-    """Runs a script: bad input ends it with one line and status 2, Ctrl-C with 130.
-
-    `--verbosity=1` shows the whole trace of an error instead.
-    """
-
-    def parse(arguments: Sequence[str]) -> list[str]:
-        try:
-            rest = FLAGS(arguments)
-            if len(rest) > 1:
-                raise flags.Error(f"unexpected argument {rest[1]!r}: flags begin with --")
-            return rest
-        except flags.Error as error:
-            print(f"error: {error} (--help lists the flags)", file=sys.stderr)
-            sys.exit(2)
-
-    def guarded(arguments: Sequence[str]) -> None:
-        del arguments
-        # Orbax narrates every checkpoint; its warnings stay.
-        if not FLAGS["verbosity"].present:
-            logging.set_verbosity(logging.WARNING)
-        try:
-            main(rich.console.Console())
-        except (ValueError, OSError) as error:
-            if logging.level_debug():
-                raise
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-            sys.exit(2)
-        except KeyboardInterrupt:
-            print("interrupted; give --resume to go on from the last epoch", file=sys.stderr)
-            sys.exit(130)
-
-    app.run(guarded, flags_parser=parse)

@@ -1,0 +1,1 @@
+"""Labelling sets of workloads of any size: files in, shards of exact labels out."""

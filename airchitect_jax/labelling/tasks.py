@@ -1,0 +1,200 @@
+"""What is computed for each workload, and the columns that it makes."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int, PyTree
+
+from airchitect_jax.arrow import pa
+from airchitect_jax.checks import MAX_DIM
+from airchitect_jax.oracle import array_dataflow, ranking
+from airchitect_jax.spaces import ArrayDataflowSpace
+from airchitect_jax.types import Dataflow, RuntimeModel
+from airchitect_jax.version import __version__
+
+Columns = Sequence[Int[np.ndarray | Array, "rows"]]
+
+
+class Report(enum.Enum):
+    """LABELS gives the optimum of each workload; COSTS the cycles of every design besides."""
+
+    LABELS = "labels"
+    COSTS = "costs"
+
+
+class LabelTask(Protocol):
+    """The engine's view of a case study."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the input columns."""
+        ...
+
+    @property
+    def chunk(self) -> int:
+        """Rows of one compiled call, a power of two: what its memory allows."""
+        ...
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What every result is named with."""
+        ...
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Input columns, then output columns."""
+        ...
+
+    def compute(self, columns: Columns) -> tuple[PyTree[Array], Bool[Array, "rows"]]:
+        """Results on the device, not waited for, and which rows are valid."""
+        ...
+
+    def inexact(self, results: PyTree[np.ndarray]) -> Bool[np.ndarray, "rows"]:
+        """Valid rows that the device could not answer exactly."""
+        ...
+
+    def repair(self, results: PyTree[np.ndarray], row: int, columns: Columns) -> None:
+        """Answers such a row in Python, or raises ValueError."""
+        ...
+
+    def outputs(self, results: PyTree[np.ndarray]) -> list[pa.Array]:
+        """The output columns."""
+        ...
+
+    def objection(self, columns: Columns, row: int) -> tuple[str, str]:
+        """The first column that makes a row invalid, and what is allowed in it."""
+        ...
+
+
+def budgeted_columns(
+    workloads: Int[np.ndarray, "4 rows"],
+) -> dict[str, Int[np.ndarray, "rows"]]:
+    """Features of case study 1 as input columns: the budget is 2 to the power of its exponent."""
+    exponent, m, n, k = workloads
+    return {"mac_budget": np.left_shift(np.int32(1), exponent), "m": m, "n": n, "k": k}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ArrayDataflowTask:
+    """Case study 1.
+
+    Attributes:
+      topk: how many of the best designs to give with their cycles; 1 for the optimum only.
+      runner_up: also the cycles of the second-best design, and how many share the optimum.
+      report: whether to add the cycles of every design.
+    """
+
+    space: ArrayDataflowSpace = dataclasses.field(default_factory=ArrayDataflowSpace)
+    runtime_model: RuntimeModel = RuntimeModel.SCALESIM
+    topk: int = 1
+    runner_up: bool = False
+    report: Report = Report.LABELS
+
+    inputs = ("mac_budget", "m", "n", "k")
+
+    @property
+    def chunk(self) -> int:
+        """A few kilobytes a row where every cost is written out."""
+        return 1 << 20 if self._labels_only else 1 << 14
+
+    @property
+    def _labels_only(self) -> bool:
+        return self.topk == 1 and not self.runner_up and self.report is Report.LABELS
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Case study, model, space, version."""
+        return {
+            "case_study": "case_study1",
+            "runtime_model": self.runtime_model.value,
+            "design_space": f"array and dataflow, {self.space.num_designs} designs",
+            "max_mac_exponent": str(self.space.max_mac_exponent),
+            "airchitect_jax": __version__,
+        }
+
+    @property
+    def schema(self) -> pa.Schema:
+        """No column but the cycles of infeasible designs can be null."""
+        names = [(name, pa.int32()) for name in self.inputs]
+        names += [("design_id", pa.int32()), ("rows", pa.int32()), ("cols", pa.int32())]
+        names += [("dataflow", pa.dictionary(pa.int8(), pa.string())), ("cycles", pa.int64())]
+        if self.runner_up:
+            names += [("runner_up_cycles", pa.int64()), ("num_ties", pa.int32())]
+        if self.topk > 1:
+            names += [
+                ("topk_design_id", pa.list_(pa.int32(), self.topk)),
+                ("topk_cycles", pa.list_(pa.int64(), self.topk)),
+            ]
+        if self.report is Report.COSTS:
+            names += [("design_cycles", pa.list_(pa.int64(), self.space.num_designs))]
+        fields = [pa.field(name, kind, nullable=False) for name, kind in names]
+        return pa.schema(fields, metadata=self.metadata)
+
+    def compute(self, columns: Columns) -> tuple[PyTree[Array], Bool[Array, "rows"]]:
+        """See `LabelTask`."""
+        settings: Any = {"space": self.space, "runtime_model": self.runtime_model}
+        labels, valid = array_dataflow.label_columns(columns, **settings)
+        results: dict[str, Any] = {"design_id": labels.design_id, "cycles": labels.cycles}
+        with jax.enable_x64(True):
+            if not self._labels_only:
+                # Rows that are invalid are rejected later; until then they stand for 2 x 2 x 2.
+                safe = [jnp.where(valid, jnp.asarray(c), 4).astype(jnp.int64) for c in columns]
+                count = max(self.topk, 2)
+                results["ranking"] = ranking.best_designs(safe, count=count, **settings)
+                if self.report is Report.COSTS:
+                    results["costs"] = ranking.cost_matrix(safe, **settings)
+        return results, valid
+
+    def inexact(self, results: PyTree[np.ndarray]) -> Bool[np.ndarray, "rows"]:
+        """See `LabelTask`."""
+        return results["design_id"] < 0
+
+    def repair(self, results: PyTree[np.ndarray], row: int, columns: Columns) -> None:
+        """See `LabelTask`."""
+        results["design_id"][row], results["cycles"][row] = array_dataflow.label_in_python(
+            *(int(column[row]) for column in columns),
+            space=self.space,
+            runtime_model=self.runtime_model,
+        )
+
+    def outputs(self, results: PyTree[np.ndarray]) -> list[pa.Array]:
+        """See `LabelTask`."""
+        ids = results["design_id"]
+        rows, cols = (
+            np.left_shift(np.int32(1), exponent)
+            for exponent in (self.space.row_exponent, self.space.col_exponent)
+        )
+        codes = self.space.dataflow.astype(np.int8)
+        names = pa.array([dataflow.name for dataflow in Dataflow])
+        arrays = [pa.array(ids), pa.array(rows[ids]), pa.array(cols[ids])]
+        arrays += [pa.DictionaryArray.from_arrays(pa.array(codes[ids]), names)]
+        arrays += [pa.array(results["cycles"])]
+        if self._labels_only:
+            return arrays
+        ranked_ids, ranked_cycles, num_ties = results["ranking"]
+        if self.runner_up:
+            arrays += [pa.array(ranked_cycles[:, 1].copy()), pa.array(num_ties)]
+        if self.topk > 1:
+            for matrix in (ranked_ids[:, : self.topk], ranked_cycles[:, : self.topk]):
+                values = pa.array(np.ascontiguousarray(matrix).reshape(-1))
+                arrays.append(pa.FixedSizeListArray.from_arrays(values, self.topk))
+        if self.report is Report.COSTS:
+            costs = results["costs"].reshape(-1)
+            values = pa.array(costs, mask=costs == ranking.NEVER)
+            arrays.append(pa.FixedSizeListArray.from_arrays(values, self.space.num_designs))
+        return arrays
+
+    def objection(self, columns: Columns, row: int) -> tuple[str, str]:
+        """See `LabelTask`."""
+        for name, column in zip(self.inputs, columns, strict=True):
+            low = array_dataflow.MIN_MAC_BUDGET if name == "mac_budget" else 1
+            if not low <= int(column[row]) <= MAX_DIM:
+                return name, f"a whole number in {low}..{MAX_DIM}"
+        raise AssertionError(f"row {row} is valid")

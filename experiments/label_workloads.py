@@ -1,0 +1,227 @@
+"""Label workload sets of any size: the exact best design of each workload, to Parquet.
+
+Rows come from --sample or from Parquet and CSV files with columns m, n, k and mac_budget. Labels
+go to WORKDIR/labels in shards; rows that cannot be labelled go to WORKDIR/rejects.csv. The same
+command, started again, goes on from the shards that are finished.
+
+  python -m experiments.label_workloads --sample=1000000 --workdir=runs/labels
+  python -m experiments.label_workloads --input=a.parquet --input=b.csv --mac_budget=16384
+"""
+
+from __future__ import annotations
+
+import pathlib
+import time
+from typing import Any
+
+import jax
+import rich.console
+from absl import flags
+
+from airchitect_jax import files, workdir
+from airchitect_jax.labelling.engine import Engine, Process, count_rows, merge_rejects
+from airchitect_jax.labelling.sources import FileSource, SampledSource
+from airchitect_jax.labelling.tasks import ArrayDataflowTask, Report, budgeted_columns
+from airchitect_jax.progress import RowProgress
+from experiments import runner, workload_flags
+
+flags.adopt_module_key_flags(runner)
+flags.adopt_module_key_flags(workload_flags)
+flags.set_default(runner.WORKDIR, "runs/label_workloads")
+
+SAMPLE = flags.DEFINE_integer(
+    "sample", None, "Label this many random workloads.", lower_bound=1, upper_bound=10**12
+)
+INPUT = flags.DEFINE_multi_string(
+    "input", [], "Label the rows of this Parquet or CSV file; may be given several times."
+)
+MAC_BUDGET = flags.DEFINE_integer(
+    "mac_budget",
+    None,
+    "Budget of all rows of files without a column mac_budget.",
+    lower_bound=4,
+    upper_bound=2**31 - 1,
+)
+TOPK = flags.DEFINE_integer(
+    "topk",
+    1,
+    "Also the K best designs with their cycles (slower).",
+    lower_bound=1,
+    upper_bound=100,
+)
+RUNNER_UP = flags.DEFINE_boolean(
+    "runner_up",
+    False,
+    "Also the cycles of the second-best design, and how many designs share the optimum (slower).",
+)
+REPORT = flags.DEFINE_enum(
+    "report",
+    Report.LABELS.value,
+    [report.value for report in Report],
+    "labels, or costs: the cycles of every design besides, 4 kilobytes a row, for small sets.",
+)
+STRICT = flags.DEFINE_boolean("strict", False, "Stop at the first row that cannot be labelled.")
+SHARD_ROWS = flags.DEFINE_integer(
+    "shard_rows",
+    1 << 21,
+    "Rows of a shard; with --report=costs at most 65536.",
+    lower_bound=1,
+    upper_bound=1 << 24,
+)
+COMPRESSION = flags.DEFINE_enum(
+    "compression", "none", ["none", "snappy", "zstd"], "Of the Parquet files; none is fastest."
+)
+COMPILATION_CACHE = flags.DEFINE_string(
+    "compilation_cache",
+    "~/.cache/airchitect_jax",
+    "Folder where compiled programs wait for the next run; empty for none.",
+)
+DISTRIBUTED = flags.DEFINE_boolean(
+    "distributed",
+    False,
+    "One of several processes, each of which labels its share into the same workdir. The"
+    " coordinator and the numbers come from the flags below, or from SLURM, Kubernetes or other"
+    " environments that jax.distributed knows.",
+)
+COORDINATOR = flags.DEFINE_string("coordinator_address", None, "HOST:PORT of process 0.")
+NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many there are.", lower_bound=1)
+PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which one this is.", lower_bound=0)
+
+_MAX_COST_ROWS = 1_000_000
+_COST_SHARD_ROWS = 1 << 16  # a quarter of a gigabyte of costs
+# What does not change the labels may change when a run is started again.
+_FREE = {"workdir"}
+
+
+def _source(shard_rows: int) -> SampledSource | FileSource:
+    if (SAMPLE.value is None) == (not INPUT.value):
+        raise ValueError("--sample or --input: give one of them")
+    if SAMPLE.value is not None:
+        return SampledSource(
+            case=workload_flags.array_dataflow_case(),
+            columns_of=budgeted_columns,
+            num_rows=SAMPLE.value,
+            shard_rows=shard_rows,
+            seed=runner.SEED.value,
+        )
+    source = FileSource(
+        paths=tuple(pathlib.Path(path) for path in INPUT.value),
+        columns=ArrayDataflowTask.inputs,
+        constants={} if MAC_BUDGET.value is None else {"mac_budget": MAC_BUDGET.value},
+        shard_rows=shard_rows,
+    )
+    source.check()
+    return source
+
+
+def _settings(source: SampledSource | FileSource) -> dict[str, Any]:
+    """What makes this set of labels this one, the state of its files included."""
+    own = (SAMPLE, INPUT, MAC_BUDGET, TOPK, RUNNER_UP, REPORT, STRICT, SHARD_ROWS, COMPRESSION)
+    shared = (runner.SEED, runner.WORKDIR, *workload_flags.ALL)
+    paths = source.paths if isinstance(source, FileSource) else ()
+    return {
+        **{flag.name: flag.value for flag in (*own, *shared)},
+        "input_bytes": [path.stat().st_size for path in paths],
+        "input_modified_ns": [path.stat().st_mtime_ns for path in paths],
+    }
+
+
+def _join() -> Process:
+    """Our place among the processes."""
+    if not DISTRIBUTED.value:
+        for flag in (COORDINATOR, NUM_PROCESSES, PROCESS_ID):
+            if flag.value is not None:
+                raise ValueError(f"--{flag.name}: needs --distributed")
+        return Process()
+    try:
+        jax.distributed.initialize(
+            coordinator_address=COORDINATOR.value,
+            num_processes=NUM_PROCESSES.value,
+            process_id=PROCESS_ID.value,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"--distributed: {error}") from None
+    return Process(index=jax.process_index(), count=jax.process_count())
+
+
+def main(console: rich.console.Console) -> None:
+    """Flags to engine to workdir."""
+    start = time.perf_counter()
+    process = _join()
+    if COMPILATION_CACHE.value:
+        cache = pathlib.Path(COMPILATION_CACHE.value).expanduser()
+        jax.config.update("jax_compilation_cache_dir", str(cache))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    report = Report(REPORT.value)
+    most = _COST_SHARD_ROWS if report is Report.COSTS else SHARD_ROWS.value
+    source = _source(min(SHARD_ROWS.value, most))
+    total = source.num_rows
+    if report is Report.COSTS and (total or 0) > _MAX_COST_ROWS:
+        raise ValueError(f"--report=costs: {total} rows are too many; expected {_MAX_COST_ROWS}")
+    task = ArrayDataflowTask(
+        runtime_model=workload_flags.array_dataflow_case().runtime_model,
+        topk=TOPK.value,
+        runner_up=RUNNER_UP.value,
+        report=report,
+    )
+    folder = pathlib.Path(runner.WORKDIR.value)
+    if process.index == 0:
+        workdir.claim(folder, _settings(source), resume=True, free=_FREE)
+    if process.count > 1:
+        _wait_for_all("claimed")
+    engine = Engine(
+        task=task,
+        source=source,
+        folder=folder,
+        strict=STRICT.value,
+        compression=COMPRESSION.value,
+        metadata={"seed": str(runner.SEED.value)} if isinstance(source, SampledSource) else {},
+        process=process,
+    )
+    ours = None if total is None else total // process.count
+    with RowProgress(console, "labelling", total if process.count == 1 else ours) as progress:
+        engine.run(progress)
+    if process.count > 1:
+        _wait_for_all("labelled")
+    if process.index == 0:
+        seconds = time.perf_counter() - start
+        _close(folder, task, console, seconds, progress.made_now / seconds)
+
+
+def _wait_for_all(what: str) -> None:
+    from jax.experimental import multihost_utils
+
+    multihost_utils.sync_global_devices(what)
+
+
+def _close(
+    folder: pathlib.Path,
+    task: ArrayDataflowTask,
+    console: rich.console.Console,
+    seconds: float,
+    rate: float,
+) -> None:
+    rejected = merge_rejects(folder)
+    rows, shards = count_rows(folder)
+    summary = {
+        **task.metadata,
+        "rows_labelled": rows,
+        "rows_rejected": rejected,
+        "shards": shards,
+        "seed": runner.SEED.value,
+        "wall_seconds": round(seconds, 3),
+        # What this process made, and in how long; a resumed run found the rest.
+        "workloads_per_second": round(rate),
+    }
+    files.write_json(folder / "summary.json", summary)
+    console.print(
+        f"{rows} workloads labelled in {shards} shards, {rejected} rejected,"
+        f" {seconds:.1f} s: {folder / 'labels'}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+if __name__ == "__main__":
+    runner.run_main(main, interrupted="the same command goes on from the finished shards")

@@ -1,0 +1,297 @@
+"""The labelling engine as a library: sources, rejects, shards, more than one device."""
+
+import csv
+import os
+import pathlib
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+import pytest
+import reference
+
+from airchitect_jax import ArrayDataflowSpace, BudgetedGemm, label
+from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
+from airchitect_jax.labelling.columns import to_integers
+from airchitect_jax.labelling.engine import Engine, Process, count_rows, merge_rejects
+from airchitect_jax.labelling.sources import FileSource, SampledSource
+from airchitect_jax.labelling.tasks import ArrayDataflowTask, Report, budgeted_columns
+from airchitect_jax.oracle import ranking
+
+ROOT = pathlib.Path(__file__).parent.parent
+COLUMNS = ("mac_budget", "m", "n", "k")
+
+
+def sample(case, num_rows, shard_rows=100, seed=4):
+    return SampledSource(
+        case=case, columns_of=budgeted_columns, num_rows=num_rows, shard_rows=shard_rows, seed=seed
+    )
+
+
+def files(*paths, shard_rows=100, **constants):
+    return FileSource(paths=paths, columns=COLUMNS, constants=constants, shard_rows=shard_rows)
+
+
+def workloads(num, seed=0):
+    rng = np.random.default_rng(seed)
+    return {
+        "mac_budget": rng.integers(4, 2**18, num),
+        **{name: rng.integers(1, 5000, num) for name in "mnk"},
+    }
+
+
+def run(source, folder, task=None, **options):
+    counts = []
+    engine = Engine(task=task or ArrayDataflowTask(), source=source, folder=folder, **options)
+    engine.run(lambda rows, made_now: counts.append(rows))
+    return sum(counts)
+
+
+def read(folder):
+    return pa.concat_tables([pq.read_table(p) for p in sorted((folder / "labels").iterdir())])
+
+
+def test_labels_are_the_oracles_in_the_order_of_the_input(tmp_path):
+    data = workloads(1050)
+    pq.write_table(pa.table(data), tmp_path / "in.parquet", row_group_size=130)
+    assert run(files(tmp_path / "in.parquet"), tmp_path) == 1050
+    assert len(list((tmp_path / "labels").iterdir())) == 11
+    table = read(tmp_path)
+    for name in COLUMNS:
+        np.testing.assert_array_equal(table[name], data[name])
+    expected = label(BudgetedGemm(**data))
+    np.testing.assert_array_equal(table["design_id"], expected.design_id)
+    np.testing.assert_array_equal(table["cycles"], expected.cycles)
+    designs = ArrayDataflowSpace().decode(expected.design_id)
+    np.testing.assert_array_equal(table["rows"], designs.rows)
+    np.testing.assert_array_equal(table["cols"], designs.cols)
+    flows = np.array(["OS", "WS", "IS"])[designs.dataflow]
+    assert table["dataflow"].to_pylist() == flows.tolist()
+    metadata = pq.read_schema(tmp_path / "labels" / "part-00000-000000.parquet").metadata
+    assert metadata[b"case_study"] == b"case_study1"
+    assert metadata[b"runtime_model"] == b"scalesim"
+    assert b"459 designs" in metadata[b"design_space"]
+    assert b"airchitect_jax" in metadata
+
+
+def test_csv_parquet_and_the_sampler_agree(tmp_path):
+    case = ArrayDataflowCase(max_dim=3000)
+    source = sample(case, 250)
+    run(source, tmp_path / "sample")
+    sampled = read(tmp_path / "sample")
+    inputs = sampled.select(["k", "n", "m", "mac_budget"])
+    pq.write_table(inputs, tmp_path / "a.parquet")
+    renamed = inputs.rename_columns(["K", " N", "M ", "Mac_Budget"])
+    pacsv.write_csv(renamed, tmp_path / "b.csv")
+    run(files(tmp_path / "a.parquet", tmp_path / "b.csv"), tmp_path / "files")
+    twice = read(tmp_path / "files")
+    assert twice.slice(0, 250).equals(sampled)
+    assert twice.slice(250).equals(sampled)
+    assert files(tmp_path / "a.parquet").num_rows == 250
+    assert files(tmp_path / "b.csv").num_rows is None
+
+
+def test_a_longer_sample_begins_with_the_shorter(tmp_path):
+    case = ArrayDataflowCase()
+    for name, num in (("short", 130), ("long", 250)):
+        run(sample(case, num), tmp_path / name)
+    assert read(tmp_path / "long").slice(0, 130).equals(read(tmp_path / "short"))
+
+
+def test_a_constant_budget_for_files_without_one(tmp_path):
+    (tmp_path / "in.csv").write_text("m,n,k\n5,6,7\n")
+    run(files(tmp_path / "in.csv", mac_budget=64), tmp_path)
+    (row,) = read(tmp_path).to_pylist()
+    assert (row["design_id"], row["cycles"]) == reference.best(64, 5, 6, 7, "scalesim")
+
+
+BAD = [
+    # mac_budget, m, n, k, the column that is to blame
+    ("64", "0", "5", "5", "m"),
+    ("64", "5", "-5", "5", "n"),
+    ("64", "5", "5", "", "k"),
+    ("64", "5", "2.5", "5", "n"),
+    ("64", "5", "five", "5", "n"),
+    ("3", "5", "5", "5", "mac_budget"),
+    ("64", "5", "5", "2147483648", "k"),
+    ("64", "99999999999999999999999", "5", "5", "m"),
+    ("4", "2147483647", "2147483647", "2147483647", "cycles"),
+]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_invalid_rows_are_written_down_and_never_labelled(tmp_path, kind):
+    good = [
+        ("64", "5", "5", "5"),
+        ("262144", "3000000", "3000000", "3000000"),
+        ("64", "5.0", " 7", "5"),
+    ]
+    rows = [good[0], *(row[:4] for row in BAD), *good[1:]]
+    path = tmp_path / f"in.{kind}"
+    if kind == "csv":
+        lines = [",".join(COLUMNS), *(",".join(row) for row in rows)]
+        path.write_text("\n".join(lines) + "\n")
+    else:
+        columns = [[cell or None for cell in column] for column in zip(*rows, strict=True)]
+        pq.write_table(pa.table(dict(zip(COLUMNS, columns, strict=True))), path)
+    assert run(files(path, shard_rows=4), tmp_path) == 3
+    table = read(tmp_path)
+    assert table["m"].to_pylist() == [5, 3_000_000, 5]
+    expected = [reference.best(*(int(float(c)) for c in row), "scalesim") for row in good]
+    ours = zip(table["design_id"].to_pylist(), table["cycles"].to_pylist(), strict=True)
+    assert list(ours) == expected
+    assert merge_rejects(tmp_path) == len(BAD)
+    with (tmp_path / "rejects.csv").open() as file:
+        rejects = list(csv.DictReader(file))
+    assert [reject["row"] for reject in rejects] == [str(number) for number in range(2, 11)]
+    assert {reject["file"] for reject in rejects} == {str(path)}
+    assert [reject["column"] for reject in rejects] == [row[4] for row in BAD]
+    assert rejects[0]["value"] == "0"
+    assert rejects[2]["value"] == "null"
+    assert rejects[4]["value"] == "five"
+    assert rejects[0]["allowed"] == "a whole number in 1..2147483647"
+    assert "limited to int64" in rejects[-1]["allowed"]
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (pa.array([1, None, 3], pa.int64()), [1, 0, 3]),
+        (pa.array([1, 2**63], pa.uint64()), [1, 0]),
+        (pa.array([7, -1], pa.int8()), [7, -1]),
+        (pa.array([1.0, 2.5, float("nan"), float("inf"), 1e300, None]), [1, 0, 0, 0, 0, 0]),
+        (
+            pa.array(["12", " 3 ", "+4", "5.", "6.0", "x", "", None, "1e3"]),
+            [12, 3, 4, 5, 6, 0, 0, 0, 0],
+        ),
+        (pa.array(["8", "9"]).dictionary_encode(), [8, 9]),
+        (pa.array([None, None]), [0, 0]),
+    ],
+)
+def test_columns_of_any_type_become_integers(array, expected):
+    values = to_integers(pa.chunked_array([array]))
+    assert values.tolist() == expected
+    assert values.dtype in (np.int32, np.int64)
+
+
+def test_strict_stops_at_the_first_and_keeps_finished_shards(tmp_path):
+    data = workloads(300)
+    data["n"][250] = 0
+    pq.write_table(pa.table(data), tmp_path / "in.parquet")
+    with pytest.raises(ValueError, match=r"in\.parquet: row 251: n: 0 is not allowed; expected"):
+        run(files(tmp_path / "in.parquet"), tmp_path, strict=True)
+    assert not (tmp_path / "labels" / "part-00000-000002.parquet").exists()
+    finished = {path.name for path in (tmp_path / "labels").glob("part-*")}
+    assert finished <= {"part-00000-000000.parquet", "part-00000-000001.parquet"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("missing.parquet", None, r"missing\.parquet: cannot be read"),
+        ("broken.parquet", b"PAR1 not really", r"broken\.parquet: cannot be read"),
+        ("empty.csv", b"", r"empty\.csv: cannot be read"),
+        ("columns.csv", b"m,n\n1,2\n", r"columns\.csv: .* no column mac_budget, k; found m, n"),
+        ("ragged.csv", b"mac_budget,m,n,k\n64,1,2,3\n64,1\n", r"ragged\.csv: cannot be read"),
+    ],
+)
+def test_unreadable_inputs_are_named_in_one_line(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message) as error:
+        run(files(tmp_path / name), tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_failing_disk_ends_the_run_with_finished_shards_intact(tmp_path, monkeypatch):
+    pq.write_table(pa.table(workloads(500)), tmp_path / "in.parquet")
+    write = pq.ParquetWriter.write_table
+
+    def full(self, table, *arguments, **options):
+        if len(list((tmp_path / "labels").glob("part-*"))) >= 2:
+            raise OSError(28, "No space left on device")
+        return write(self, table, *arguments, **options)
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
+    with pytest.raises(OSError, match="No space left"):
+        run(files(tmp_path / "in.parquet"), tmp_path)
+    for path in (tmp_path / "labels").glob("part-*"):
+        assert pq.read_metadata(path).num_rows == 100
+    monkeypatch.undo()
+    assert run(files(tmp_path / "in.parquet"), tmp_path) == 500
+    assert count_rows(tmp_path) == (500, 5)
+    assert not list((tmp_path / "labels").glob(".*"))
+
+
+def test_shares_of_processes_make_up_the_whole(tmp_path):
+    data = pa.table(workloads(1000))
+    pq.write_table(data, tmp_path / "in.parquet")
+    source = files(tmp_path / "in.parquet")
+    run(source, tmp_path / "one")
+    for index in range(3):
+        run(source, tmp_path / "three", process=Process(index=index, count=3))
+    for path in sorted((tmp_path / "one" / "labels").iterdir()):
+        assert path.read_bytes() == (tmp_path / "three" / "labels" / path.name).read_bytes()
+
+
+def test_more_devices_give_the_same_bytes(tmp_path):
+    pq.write_table(pa.table(workloads(3000)), tmp_path / "in.parquet")
+    code = (
+        "import sys, pathlib, jax; sys.path.insert(0, 'tests'); import test_labelling as t;"
+        "assert jax.local_device_count() == 3;"
+        "folder = pathlib.Path(sys.argv[1]);"
+        "data = t.workloads(3000); ours = t.label(t.BudgetedGemm(**data));"
+        "t.np.save(folder / 'ids.npy', ours.design_id);"
+        "t.np.save(folder / 'cycles.npy', ours.cycles);"
+        "t.run(t.files(folder / 'in.parquet', shard_rows=1300), folder / 'three')"
+    )
+    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=3", "JAX_PLATFORMS": "cpu"}
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], check=True, cwd=ROOT, env=os.environ | flags
+    )
+    alone = label(BudgetedGemm(**workloads(3000)))
+    np.testing.assert_array_equal(np.load(tmp_path / "ids.npy"), alone.design_id)
+    np.testing.assert_array_equal(np.load(tmp_path / "cycles.npy"), alone.cycles)
+    run(files(tmp_path / "in.parquet", shard_rows=1300), tmp_path / "one")
+    for path in sorted((tmp_path / "one" / "labels").iterdir()):
+        assert path.read_bytes() == (tmp_path / "three" / "labels" / path.name).read_bytes()
+
+
+def sorted_costs(budget, m, n, k):
+    return sorted(
+        (reference.cycles(m, n, k, rows, cols, flow, "scalesim"), design_id)
+        for design_id, (rows, cols, flow) in enumerate(reference.designs())
+        if rows * cols <= budget
+    )
+
+
+def test_topk_runner_up_ties_and_costs(tmp_path):
+    rows = [(4, 3, 3, 3), (64, 5, 5, 5), (1024, 4, 4, 4), (2**18, 77, 1, 1000)]
+    data = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+    pq.write_table(pa.table(data), tmp_path / "in.parquet")
+    task = ArrayDataflowTask(topk=5, runner_up=True, report=Report.COSTS)
+    run(files(tmp_path / "in.parquet"), tmp_path, task)
+    for row, result in zip(rows, read(tmp_path).to_pylist(), strict=True):
+        ranked = sorted_costs(*row)
+        best = [*ranked[:5], *[(-1, -1)] * (5 - len(ranked))]
+        assert result["topk_cycles"] == [cost for cost, _ in best]
+        assert result["topk_design_id"] == [design_id for _, design_id in best]
+        assert result["design_id"] == best[0][1]
+        assert result["runner_up_cycles"] == best[1][0]
+        assert result["num_ties"] == sum(cost == best[0][0] for cost, _ in ranked)
+        costs = {design_id: cost for cost, design_id in ranked}
+        assert result["design_cycles"] == [costs.get(design_id) for design_id in range(459)]
+
+
+def test_costs_beyond_int64_are_left_out_not_wrapped():
+    columns = [np.array([value], np.int64) for value in (64, 2**31 - 1, 2**31 - 1, 2**31 - 1)]
+    with jax.enable_x64(True):
+        settings = {
+            "space": ArrayDataflowSpace(),
+            "runtime_model": ArrayDataflowTask().runtime_model,
+        }
+        assert (np.asarray(ranking.cost_matrix(columns, **settings)) == ranking.NEVER).all()
