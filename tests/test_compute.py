@@ -81,7 +81,7 @@ def test_golden_compute_cycles_and_utilisations_of_all_rows():
 
 
 @given(m=dims, n=dims, k=dims, rows=sides, cols=sides, dataflow=dataflows, model=models)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_python_integers_match_the_reference(m, n, k, rows, cols, dataflow, model):
     ours = compute_cycles(Gemm(m=m, n=n, k=k), ArrayShape(rows=rows, cols=cols), dataflow, model)
     assert ours == reference.cycles(m, n, k, rows, cols, dataflow.name, model.value)
@@ -91,7 +91,7 @@ def test_python_integers_match_the_reference(m, n, k, rows, cols, dataflow, mode
 @given(
     st.lists(st.tuples(dims, dims, dims, sides, sides, dataflows), min_size=1, max_size=40), models
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_evaluate_matches_the_reference_or_refuses(rows, model):
     m, n, k, array_rows, cols, dataflow = (np.array(column) for column in zip(*rows, strict=True))
     expected = [reference.cycles(*map(int, row[:5]), row[5].name, model.value) for row in rows]
@@ -107,7 +107,7 @@ def test_evaluate_matches_the_reference_or_refuses(rows, model):
 
 
 @given(m=dims, n=dims, k=dims, rows=sides, cols=sides, dataflow=dataflows)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_utilisations_are_shares(m, n, k, rows, cols, dataflow):
     report = compute_report(Gemm(m=m, n=n, k=k), ArrayShape(rows=rows + 1, cols=cols), dataflow)
     assert 0 < report.mapping_efficiency <= 1

@@ -101,7 +101,7 @@ def test_unreadable_files_are_named(tmp_path):
         st.text(max_size=200).map(lambda s: (GEMM + s).encode("utf-8", "ignore")),
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_nothing_but_value_errors_comes_out(data):
     try:
         network = parse_topology(data, name="net", source="net.csv")
