@@ -116,6 +116,19 @@ def evaluate_networks(
     return list(results.values())
 
 
+def check_network(case: CaseStudy, network: Network) -> None:
+    """Finds out, before anything is trained, whether a network can be evaluated exactly.
+
+    Raises:
+      ValueError: a layer is too large in some context; names the network and the layer.
+    """
+    for context in case.contexts:
+        try:
+            _best_single_design(case, case.from_gemms(network.gemms, context), network)
+        except ValueError as error:
+            raise ValueError(f"{network.name}: {error}") from None
+
+
 def _best_single_design(
     case: CaseStudy, workloads: Int[np.ndarray, "features layers"], network: Network
 ) -> tuple[int, int]:

@@ -78,7 +78,7 @@ def main(console: rich.console.Console) -> None:
     """Flags to configuration to library."""
     config = learning.run_config(PRESETS)
     case = workload_flags.array_dataflow_case()
-    networks = learning.networks()
+    networks = learning.networks(case)
     settings = learning.settings(config, workload_flags.ALL)
     folder = pathlib.Path(runner.WORKDIR.value)
     workdir.claim(folder, settings, resume=learning.RESUME.value, free=learning.FREE)

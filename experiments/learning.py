@@ -9,7 +9,9 @@ from typing import Any
 
 from absl import flags
 
+from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.experiment import RunConfig
+from airchitect_jax.network_evaluation import check_network
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.scalesim_csv import read_topology
 from airchitect_jax.workloads.zoo import load_network, network_names
@@ -114,14 +116,20 @@ def _hidden_size(text: str) -> int:
     return int(text)
 
 
-def networks() -> list[Network]:
-    """The packaged networks, then the files of --eval_workloads.
+def networks(case: CaseStudy) -> list[Network]:
+    """The packaged networks, then the files of --eval_workloads, each under a name of its own.
 
     Raises:
-      ValueError: a file cannot be read or has a bad cell.
+      ValueError: a file cannot be read, has a bad cell, or a layer too large to be exact.
     """
-    packaged = [load_network(name) for name in network_names()]
-    return [*packaged, *(read_topology(path) for path in EVAL_WORKLOADS.value)]
+    found = [load_network(name) for name in network_names()]
+    for path in EVAL_WORKLOADS.value:
+        network = read_topology(path)
+        check_network(case, network)
+        same = sum(other.name.split(" (")[0] == network.name for other in found)
+        name = f"{network.name} ({same + 1})" if same else network.name
+        found.append(dataclasses.replace(network, name=name))
+    return found
 
 
 def settings(config: RunConfig, script_flags: Sequence[flags.FlagHolder[Any]]) -> dict[str, Any]:

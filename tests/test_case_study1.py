@@ -14,7 +14,8 @@ import rich.console
 from absl import flags
 from absl.testing import flagsaver
 
-from experiments import case_study1
+from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
+from experiments import case_study1, learning
 
 ROOT = pathlib.Path(__file__).parent.parent
 TINY = [
@@ -219,6 +220,18 @@ def test_help_reads_well(environment):
     assert "Case study 1: learn the best array shape and dataflow" in result.stdout
 
 
+def test_networks_of_one_name_are_kept_apart(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "resnet50.csv").write_text("Layer,M,N,K,\nx,1,2,3,\n")
+    paths = [str(tmp_path / folder / "resnet50.csv") for folder in ("a", "b")]
+    with flagsaver.flagsaver(eval_workloads=paths):
+        flags.FLAGS.mark_as_parsed()
+        names = [network.name for network in learning.networks(ArrayDataflowCase())]
+    assert names[-2:] == ["resnet50 (2)", "resnet50 (3)"]
+    assert len(set(names)) == len(names)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -267,6 +280,12 @@ def test_errors_are_one_line_without_a_traceback(environment, tmp_path):
         f"error: {bad}: row 2, column K: '0' is not allowed; expected a whole number in"
         " 1..2147483647\n"
     )
+    assert not (tmp_path / "run").exists()
+    bad.write_text("Layer,M,N,K,\nhuge,2000000000,2000000000,2000000000,\n")
+    huge = run(environment, f"--eval_workloads={bad}", f"--workdir={tmp_path}/run")
+    assert huge.returncode == 2
+    assert huge.stderr.startswith("error: bad: compute_cycles at row 0 exceed int64")
+    assert huge.stderr.count("\n") == 1
     assert not (tmp_path / "run").exists()
     typo = run(environment, "--epoch=3")
     assert typo.returncode == 2

@@ -195,7 +195,7 @@ def test_strict_stops_at_the_first_and_keeps_finished_shards(tmp_path):
         ("missing.parquet", None, r"missing\.parquet: cannot be read"),
         ("broken.parquet", b"PAR1 not really", r"broken\.parquet: cannot be read"),
         ("empty.csv", b"", r"empty\.csv: cannot be read"),
-        ("columns.csv", b"m,n\n1,2\n", r"columns\.csv: .* no column mac_budget, k; found m, n"),
+        ("columns.csv", b"m,n\n1,2\n", r"columns\.csv: .* no column mac_budget, k, only m, n"),
         ("ragged.csv", b"mac_budget,m,n,k\n64,1,2,3\n64,1\n", r"ragged\.csv: cannot be read"),
     ],
 )

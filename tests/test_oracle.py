@@ -136,6 +136,11 @@ def test_inside_of_jit_and_vmap():
     assert traced.cycles.tolist() == [*label(good).cycles.tolist(), -1, -1, -1]
 
 
+def test_traced_fractions_are_refused():
+    with pytest.raises(TypeError, match="k: float32 is not allowed"):
+        jax.jit(label)(BudgetedGemm(mac_budget=64, m=5, n=5, k=jnp.float32(2.5)))
+
+
 def test_label_is_compiled_once_for_many_sizes():
     array_dataflow._packed_minimum_jit.clear_cache()
     for size in (1, 2, 100, 1000, 1024):

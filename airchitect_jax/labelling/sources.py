@@ -176,7 +176,7 @@ class FileSource:
         by_lower = {name.strip().lower(): name for name in reversed(found)}
         missing = [c for c in self.columns if c not in by_lower and c not in self.constants]
         if missing:
-            raise ValueError(f"no column {', '.join(missing)}; found {', '.join(found)}")
+            raise ValueError(f"there is no column {', '.join(missing)}, only {', '.join(found)}")
         return {by_lower[name]: name for name in self.columns if name in by_lower}
 
 

@@ -71,11 +71,15 @@ def label(
 
     Raises:
       ValueError: a field is out of range, or an optimum does not fit into int64.
+      TypeError: a traced field is not of integers.
     """
     space = space or ArrayDataflowSpace()
     if is_traced(workloads):
         with jax.enable_x64(True):
             fields = jnp.broadcast_arrays(*_fields(workloads))
+            for name, field in zip(_NAMES, fields, strict=True):
+                if not jnp.issubdtype(field.dtype, jnp.integer):
+                    raise TypeError(f"{name}: {field.dtype} is not allowed; expected integers")
             exponent, m, n, k, valid = _prepare(*fields, space=space)
             best = _packed_minimum(exponent, m, n, k, space=space, runtime_model=runtime_model)
             labels = _unpack(best, space, runtime_model)
