@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -12,6 +10,7 @@ from jaxtyping import Int
 
 from airchitect_jax.case_studies.base import CaseStudy, out_of_range
 from airchitect_jax.evaluation import Recommender
+from airchitect_jax.files import csv_text
 from airchitect_jax.workloads.network import Network
 
 
@@ -177,11 +176,7 @@ def networks_csv(results: Sequence[NetworkResult]) -> str:
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([_inert(value) for value in row] for row in rows)
-    return text.getvalue()
+    return csv_text([header, *([_inert(value) for value in row] for row in rows)])
 
 
 def _inert(value: object) -> object:

@@ -126,8 +126,10 @@ def networks(case: CaseStudy) -> list[Network]:
     for path in EVAL_WORKLOADS.value:
         network = read_topology(path)
         check_network(case, network)
-        same = sum(other.name.split(" (")[0] == network.name for other in found)
-        name = f"{network.name} ({same + 1})" if same else network.name
+        taken, name, number = {other.name for other in found}, network.name, 1
+        while name in taken:
+            number += 1
+            name = f"{network.name} ({number})"
         found.append(dataclasses.replace(network, name=name))
     return found
 

@@ -223,12 +223,14 @@ def test_help_reads_well(environment):
 def test_networks_of_one_name_are_kept_apart(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "resnet50.csv").write_text("Layer,M,N,K,\nx,1,2,3,\n")
-    paths = [str(tmp_path / folder / "resnet50.csv") for folder in ("a", "b")]
+        for name in ("resnet50", "mine (new)"):
+            (tmp_path / folder / f"{name}.csv").write_text("Layer,M,N,K,\nx,1,2,3,\n")
+    files = ("a/resnet50.csv", "b/resnet50.csv", "a/mine (new).csv", "b/mine (new).csv")
+    paths = [str(tmp_path / file) for file in files]
     with flagsaver.flagsaver(eval_workloads=paths):
         flags.FLAGS.mark_as_parsed()
         names = [network.name for network in learning.networks(ArrayDataflowCase())]
-    assert names[-2:] == ["resnet50 (2)", "resnet50 (3)"]
+    assert names[-4:] == ["resnet50 (2)", "resnet50 (3)", "mine (new)", "mine (new) (2)"]
     assert len(set(names)) == len(names)
 
 

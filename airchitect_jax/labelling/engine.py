@@ -15,7 +15,7 @@ import io
 import pathlib
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -173,7 +173,9 @@ class Engine:
                     arrays += self.task.outputs(values)
                     writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             if rejects:
-                files.write_text(self.folder / "rejects" / f"{shard.name}.csv", _csv(rejects))
+                files.write_text(
+                    self.folder / "rejects" / f"{shard.name}.csv", files.csv_text(rejects)
+                )
         on_rows(len(columns[0]) - len(rejects), True)
 
     def _reject(
@@ -213,7 +215,7 @@ def merge_rejects(folder: pathlib.Path) -> int:
     """Joins rejects/*.csv into rejects.csv, in the order of the input; returns how many rows."""
     parts = sorted((folder / "rejects").glob("*.csv"))
     text = "".join(part.read_text(encoding="utf-8") for part in parts)
-    files.write_text(folder / "rejects.csv", _csv([_REJECTS_HEADER]) + text)
+    files.write_text(folder / "rejects.csv", files.csv_text([_REJECTS_HEADER]) + text)
     return sum(1 for _ in csv.reader(io.StringIO(text)))
 
 
@@ -225,12 +227,6 @@ def count_rows(folder: pathlib.Path) -> tuple[int, int]:
 
 def _objection(column: object, value: object, allowed: object) -> str:
     return f"{column}: {value} is not allowed; expected {allowed}" if value else str(allowed)
-
-
-def _csv(rows: Iterable[Iterable[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
 
 
 class _Prefetch:

@@ -97,7 +97,7 @@ class ArrayDataflowTask:
     runner_up: bool = False
     report: Report = Report.LABELS
 
-    inputs = ("mac_budget", "m", "n", "k")
+    inputs = tuple(array_dataflow.LOWEST)
 
     @property
     def chunk(self) -> int:
@@ -105,8 +105,12 @@ class ArrayDataflowTask:
         return 1 << 20 if self._labels_only else 1 << 14
 
     @property
+    def _ranked(self) -> bool:
+        return self.topk > 1 or self.runner_up
+
+    @property
     def _labels_only(self) -> bool:
-        return self.topk == 1 and not self.runner_up and self.report is Report.LABELS
+        return not self._ranked and self.report is Report.LABELS
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -146,8 +150,9 @@ class ArrayDataflowTask:
             if not self._labels_only:
                 # Rows that are invalid are rejected later; until then they stand for 2 x 2 x 2.
                 safe = [jnp.where(valid, jnp.asarray(c), 4).astype(jnp.int64) for c in columns]
-                count = max(self.topk, 2)
-                results["ranking"] = ranking.best_designs(safe, count=count, **settings)
+                if self._ranked:
+                    count = max(self.topk, 2)
+                    results["ranking"] = ranking.best_designs(safe, count=count, **settings)
                 if self.report is Report.COSTS:
                     results["costs"] = ranking.cost_matrix(safe, **settings)
         return results, valid
@@ -176,12 +181,11 @@ class ArrayDataflowTask:
         arrays = [pa.array(ids), pa.array(rows[ids]), pa.array(cols[ids])]
         arrays += [pa.DictionaryArray.from_arrays(pa.array(codes[ids]), names)]
         arrays += [pa.array(results["cycles"])]
-        if self._labels_only:
-            return arrays
-        ranked_ids, ranked_cycles, num_ties = results["ranking"]
         if self.runner_up:
+            _, ranked_cycles, num_ties = results["ranking"]
             arrays += [pa.array(ranked_cycles[:, 1].copy()), pa.array(num_ties)]
         if self.topk > 1:
+            ranked_ids, ranked_cycles, _ = results["ranking"]
             for matrix in (ranked_ids[:, : self.topk], ranked_cycles[:, : self.topk]):
                 values = pa.array(np.ascontiguousarray(matrix).reshape(-1))
                 arrays.append(pa.FixedSizeListArray.from_arrays(values, self.topk))
@@ -194,7 +198,7 @@ class ArrayDataflowTask:
     def objection(self, columns: Columns, row: int) -> tuple[str, str]:
         """See `LabelTask`."""
         for name, column in zip(self.inputs, columns, strict=True):
-            low = array_dataflow.MIN_MAC_BUDGET if name == "mac_budget" else 1
+            low = array_dataflow.LOWEST[name]
             if not low <= int(column[row]) <= MAX_DIM:
                 return name, f"a whole number in {low}..{MAX_DIM}"
         raise AssertionError(f"row {row} is valid")

@@ -44,7 +44,8 @@ from airchitect_jax.types import (
 MIN_MAC_BUDGET = 4  # the smallest array is 2 x 2
 CHUNK = 1 << 20  # workloads in one compiled call
 
-_NAMES = ("mac_budget", "m", "n", "k")
+# The inputs in order, and the least that each may be.
+LOWEST = {"mac_budget": MIN_MAC_BUDGET, "m": 1, "n": 1, "k": 1}
 _SLACK_SCALE = 32.0  # low bits of a line hold the slack: max_side_exponent < 32
 _EXACT = 2.0**53
 _NEVER = 1e200  # slope of a column count that a budget rules out; no sum of these overflows
@@ -77,7 +78,7 @@ def label(
     if is_traced(workloads):
         with jax.enable_x64(True):
             fields = jnp.broadcast_arrays(*_fields(workloads))
-            for name, field in zip(_NAMES, fields, strict=True):
+            for name, field in zip(LOWEST, fields, strict=True):
                 if not jnp.issubdtype(field.dtype, jnp.integer):
                     raise TypeError(f"{name}: {field.dtype} is not allowed; expected integers")
             exponent, m, n, k, valid = _prepare(*fields, space=space)
@@ -86,7 +87,7 @@ def label(
             return jax.tree.map(lambda field: jnp.where(valid, field, -1), labels)
     columns = [np.asarray(field) for field in _fields(workloads)]
     if any(column.dtype not in (np.int32, np.int64) for column in columns):
-        columns = [_checked(name, column) for name, column in zip(_NAMES, columns, strict=True)]
+        columns = [_checked(name, column) for name, column in zip(LOWEST, columns, strict=True)]
     shape = np.broadcast_shapes(*(column.shape for column in columns))
     flat = [np.broadcast_to(column, shape).reshape(-1) for column in columns]
     labels, valid = map_chunks(
@@ -95,7 +96,7 @@ def label(
         chunk=CHUNK,
     )
     if not valid.all():  # the slow checks find the culprit and name it
-        for name, column in zip(_NAMES, columns, strict=True):
+        for name, column in zip(LOWEST, columns, strict=True):
             _checked(name, column)
     for row in np.flatnonzero(labels.design_id < 0):
         labels.design_id[row], labels.cycles[row] = label_in_python(
@@ -149,7 +150,7 @@ def _fields(workloads: BudgetedGemm) -> tuple[Any, ...]:
 
 
 def _checked(name: str, column: np.ndarray) -> Int[np.ndarray, "*batch"]:
-    return int_field(name, column, low=MIN_MAC_BUDGET if name == "mac_budget" else 1)
+    return int_field(name, column, low=LOWEST[name])
 
 
 def _prepare(
@@ -162,9 +163,13 @@ def _prepare(
 ) -> tuple[Array, Array, Array, Array, Array]:
     """The exponent of the budget and the dimensions as int32, and where all are in range."""
     wide = [jnp.asarray(field).astype(jnp.int64) for field in (mac_budget, m, n, k)]
-    valid = wide[0] >= MIN_MAC_BUDGET
-    for field in wide:
-        valid &= (field >= 1) & (field <= MAX_DIM)
+    valid = functools.reduce(
+        jnp.logical_and,
+        [
+            (field >= low) & (field <= MAX_DIM)
+            for field, low in zip(wide, LOWEST.values(), strict=True)
+        ],
+    )
     budget, *dims = (jnp.where(valid, field, MIN_MAC_BUDGET).astype(jnp.int32) for field in wide)
     exponent = jnp.minimum(31 - jax.lax.clz(budget), space.max_mac_exponent)
     return exponent, dims[0], dims[1], dims[2], valid
