@@ -1,18 +1,28 @@
 """Learned and exact design-space exploration for systolic-array accelerators, in JAX."""
 
 from airchitect_jax.cost.compute import compute_cycles, compute_report
-from airchitect_jax.cost.evaluate import evaluate
+from airchitect_jax.cost.energy import EnergyTable
+from airchitect_jax.cost.evaluate import evaluate, evaluate_memory
 from airchitect_jax.oracle.array_dataflow import label
-from airchitect_jax.spaces import ArrayDataflowSpace
+from airchitect_jax.oracle.buffers import label_buffers
+from airchitect_jax.spaces import ArrayDataflowSpace, BufferSpace
 from airchitect_jax.types import (
     ArrayDesign,
     ArrayShape,
     BudgetedGemm,
+    BufferedGemm,
+    BufferSizes,
     CostReport,
     Dataflow,
     Gemm,
+    Interface,
     Labels,
+    Memory,
+    MemoryModel,
+    MemoryReport,
+    Objective,
     RuntimeModel,
+    Traffic,
 )
 from airchitect_jax.version import __version__
 from airchitect_jax.workloads.network import Layer, Network
@@ -24,18 +34,30 @@ __all__ = [
     "ArrayDesign",
     "ArrayShape",
     "BudgetedGemm",
+    "BufferSizes",
+    "BufferSpace",
+    "BufferedGemm",
     "CostReport",
     "Dataflow",
+    "EnergyTable",
     "Gemm",
+    "Interface",
     "Labels",
     "Layer",
+    "Memory",
+    "MemoryModel",
+    "MemoryReport",
     "Network",
+    "Objective",
     "RuntimeModel",
+    "Traffic",
     "__version__",
     "compute_cycles",
     "compute_report",
     "evaluate",
+    "evaluate_memory",
     "label",
+    "label_buffers",
     "load_network",
     "network_names",
     "read_topology",

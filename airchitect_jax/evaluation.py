@@ -29,7 +29,7 @@ class Evaluation:
     Attributes:
       chosen: Int[num], the recommended design ids.
       optimal: Int[num], the exact best design ids.
-      normalized_performance: Float[num], optimal cycles / chosen cycles, in (0, 1].
+      normalized_performance: Float[num], optimal cost / chosen cost, in (0, 1].
       metrics: the scalars of `summary.json`.
     """
 
@@ -113,16 +113,16 @@ def performance_metrics(performance: Float[np.ndarray, "num"]) -> dict[str, floa
 
 def evaluate_choices(case: CaseStudy, test: Dataset, chosen: Int[np.ndarray, "num"]) -> Evaluation:
     """Scores feasible choices by the exact model."""
-    optimal_cycles = case.cycles(test.workloads, test.design_ids)
-    chosen_cycles = case.cycles(test.workloads, chosen)
-    performance = optimal_cycles / chosen_cycles
+    optimal_costs = case.costs(test.workloads, test.design_ids)
+    chosen_costs = case.costs(test.workloads, chosen)
+    performance = optimal_costs / chosen_costs
     return Evaluation(
         chosen=chosen,
         optimal=test.design_ids,
         normalized_performance=performance,
         metrics={
             "test_accuracy": float(np.mean(chosen == test.design_ids)),
-            "optimal_set_accuracy": float(np.mean(chosen_cycles == optimal_cycles)),
+            "optimal_set_accuracy": float(np.mean(chosen_costs == optimal_costs)),
             **performance_metrics(performance),
         },
     )
@@ -152,6 +152,17 @@ def majority_class_accuracy(reference: Dataset, test: Dataset) -> float:
     """Accuracy of always answering the most frequent label of `reference`."""
     majority = np.bincount(reference.design_ids).argmax()
     return float(np.mean(test.design_ids == majority))
+
+
+def label_statistics(case: CaseStudy, dataset: Dataset) -> dict[str, float | int]:
+    """How spread the labels are: a space where one class rules teaches nothing."""
+    counts = np.bincount(dataset.design_ids, minlength=case.space.num_designs)
+    shares = counts[counts > 0] / len(dataset)
+    return {
+        "label_entropy_bits": float(-(shares * np.log2(shares)).sum()),
+        "most_frequent_label_share": float(shares.max()),
+        "num_labels_seen": len(shares),
+    }
 
 
 def labels_per_second(case: CaseStudy, *, seed: int, batch: int = 1 << 20) -> float:

@@ -25,38 +25,38 @@ class LayerResult:
     count: int
     in_range: bool
     optimal_design: str
-    optimal_cycles: int
+    optimal_cost: int | float
     chosen_design: str
-    chosen_cycles: int
+    chosen_cost: int | float
 
     @property
     def normalized_performance(self) -> float:
-        """Optimal cycles / chosen cycles, in (0, 1]."""
-        return self.optimal_cycles / self.chosen_cycles
+        """Optimal cost / chosen cost, in (0, 1]."""
+        return self.optimal_cost / self.chosen_cost
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NetworkResult:
-    """A network in one context; cycles weigh each layer by its count.
+    """A network in one context; costs weigh each layer by its count.
 
     Attributes:
-      optimal_cycles: every layer on its own best design.
-      chosen_cycles: every layer on the design recommended for it.
-      single_design, single_cycles: the one design that is best for the whole network.
+      optimal_cost: every layer on its own best design.
+      chosen_cost: every layer on the design recommended for it.
+      single_design, single_cost: the one design that is best for the whole network.
     """
 
     network: str
     context: str
     layers: tuple[LayerResult, ...]
-    optimal_cycles: int
-    chosen_cycles: int
+    optimal_cost: int | float
+    chosen_cost: int | float
     single_design: str
-    single_cycles: int
+    single_cost: int | float
 
     @property
     def normalized_performance(self) -> float:
-        """Optimal cycles / chosen cycles of the whole network."""
-        return self.optimal_cycles / self.chosen_cycles
+        """Optimal cost / chosen cost of the whole network."""
+        return self.optimal_cost / self.chosen_cost
 
     @property
     def num_out_of_range(self) -> int:
@@ -79,7 +79,7 @@ def evaluate_networks(
     in_range = ~out_of_range(case, workloads)
     chosen = np.where(in_range, -1, optimum.design_id)
     chosen[in_range] = recommender.rank(workloads[:, in_range])[0][:, 0]
-    cycles = case.cycles(workloads, chosen)
+    costs = case.costs(workloads, chosen)
     results: dict[int, list[NetworkResult]] = {}
     first = 0
     for index, (network, context) in enumerate(places):
@@ -94,22 +94,22 @@ def evaluate_networks(
                 count=layer.count,
                 in_range=bool(in_range[row]),
                 optimal_design=case.space.describe(int(optimum.design_id[row])),
-                optimal_cycles=int(optimum.cycles[row]),
+                optimal_cost=optimum.cost[row].item(),
                 chosen_design=case.space.describe(int(chosen[row])),
-                chosen_cycles=int(cycles[row]),
+                chosen_cost=costs[row].item(),
             )
             for row, layer in zip(range(rows.start, rows.stop), network.layers, strict=True)
         )
-        single, single_cycles = _best_single_design(case, workloads[:, rows], network)
+        single, single_cost = _best_single_design(case, workloads[:, rows], network)
         results.setdefault(index // len(case.contexts), []).append(
             NetworkResult(
                 network=network.name,
                 context=context.name,
                 layers=layers,
-                optimal_cycles=sum(layer.optimal_cycles * layer.count for layer in layers),
-                chosen_cycles=sum(layer.chosen_cycles * layer.count for layer in layers),
+                optimal_cost=sum(layer.optimal_cost * layer.count for layer in layers),
+                chosen_cost=sum(layer.chosen_cost * layer.count for layer in layers),
                 single_design=case.space.describe(single),
-                single_cycles=single_cycles,
+                single_cost=single_cost,
             )
         )
     return list(results.values())
@@ -130,15 +130,15 @@ def check_network(case: CaseStudy, network: Network) -> None:
 
 def _best_single_design(
     case: CaseStudy, workloads: Int[np.ndarray, "features layers"], network: Network
-) -> tuple[int, int]:
-    """The first of the designs with the fewest cycles over all layers, and those cycles."""
+) -> tuple[int, int | float]:
+    """The first of the designs that costs least over all layers, and what it costs."""
     usable = np.flatnonzero(np.asarray(case.feasible(workloads.astype(np.int32))).all(axis=0))
-    cycles = case.cycles(workloads, np.broadcast_to(usable, (len(network.layers), len(usable))))
+    costs = case.costs(workloads, np.broadcast_to(usable, (len(network.layers), len(usable))))
     # Python integers: a network may exceed what each of its layers may not.
     counts = np.array([[layer.count] for layer in network.layers], dtype=object)
-    totals = (cycles.astype(object) * counts).sum(axis=0)
+    totals = (costs.astype(object) * counts).sum(axis=0)
     best = int(np.argmin(totals))
-    return int(usable[best]), int(totals[best])
+    return int(usable[best]), totals[best]
 
 
 def layers_csv(results: Sequence[NetworkResult]) -> str:

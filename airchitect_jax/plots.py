@@ -137,7 +137,7 @@ def normalized_performance(
             label=f"{label} {metrics[key]:.4f}",
         )
     axes.set_xlabel("workloads, worst first (%, logarithmic)")
-    axes.set_ylabel("optimal cycles / chosen cycles")
+    axes.set_ylabel("optimal cost / chosen cost")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_ylim(0, 1.03)
@@ -229,6 +229,39 @@ def aspect_ratio_map(
 
 
 @_styled
+def sizes_by_budget(
+    budgets_kb: Int[np.ndarray, "num"],
+    sizes_kb: Int[np.ndarray, "num 3"],
+    dataflows: Int[np.ndarray, "num"],
+    names: Sequence[str],
+) -> Figure:
+    """Mean optimal size of the ifmap, filter and ofmap SRAM over the budget, a panel a dataflow.
+
+    Args:
+      budgets_kb: the SRAM budget of each workload.
+      sizes_kb: its optimal sizes.
+      dataflows: its dataflow.
+      names: of the dataflows.
+    """
+    figure, panels = _figure(columns=len(names), width=12, height=3.8)
+    for index, (axes, name) in enumerate(zip(panels, names, strict=True)):
+        here = dataflows == index
+        budgets = np.unique(budgets_kb[here])
+        for place, (operand, marker) in enumerate(
+            zip(("ifmap", "filter", "ofmap"), "os^", strict=True)
+        ):
+            means = [sizes_kb[here & (budgets_kb == budget), place].mean() for budget in budgets]
+            axes.plot(budgets, means, marker=marker, markersize=3.5, label=operand)
+        axes.set_title(f"{name}: {here.mean():.1%} of workloads", fontsize=10)
+        axes.set_xlabel("SRAM budget (KB)")
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+    panels[0].set_ylabel("mean optimal size (KB)")
+    panels[0].legend()
+    return figure
+
+
+@_styled
 def networks(results: Sequence[NetworkResult]) -> Figure:
     """Normalised performance of real networks over the contexts: chosen and best single design."""
     names = list(dict.fromkeys(result.network for result in results))
@@ -244,7 +277,7 @@ def networks(results: Sequence[NetworkResult]) -> Figure:
             "label": _plain(name),
         }
         left.plot(contexts, [row.normalized_performance for row in rows], **style)
-        right.plot(contexts, [row.optimal_cycles / row.single_cycles for row in rows], **style)
+        right.plot(contexts, [row.optimal_cost / row.single_cost for row in rows], **style)
     for axes, title in (
         (left, "a design a layer, as recommended"),
         (right, "the best single design for all layers"),
@@ -253,7 +286,7 @@ def networks(results: Sequence[NetworkResult]) -> Figure:
         axes.set_xlabel("constraint")
         axes.set_ylim(0, 1.03)
         axes.tick_params(axis="x", rotation=60, labelsize=8)
-    left.set_ylabel("optimal cycles / cycles")
+    left.set_ylabel("optimal cost / cost")
     right.legend(fontsize=8)
     return figure
 

@@ -68,22 +68,22 @@ def network_section(results: Sequence[NetworkResult]) -> str:
         table(
             [
                 "",
-                "a design a layer: optimal cycles",
+                "a design a layer: optimal cost",
                 "as recommended",
                 "normalized performance",
                 "layers out of range",
                 "best single design",
-                "its cycles",
+                "its cost",
             ],
             (
                 [
                     result.context,
-                    result.optimal_cycles,
-                    result.chosen_cycles,
+                    result.optimal_cost,
+                    result.chosen_cost,
                     result.normalized_performance,
                     result.num_out_of_range,
                     result.single_design,
-                    result.single_cycles,
+                    result.single_cost,
                 ]
                 for result in results
             ),
@@ -99,13 +99,13 @@ def network_section(results: Sequence[NetworkResult]) -> str:
                 layer.k,
                 layer.count,
                 layer.optimal_design,
-                layer.optimal_cycles,
+                layer.optimal_cost,
                 layer.chosen_design if layer.in_range else "out of range: exact search",
                 layer.normalized_performance,
             ]
             for layer in result.layers
         )
-        header = ["layer", "m", "n", "k", "count", "optimal design", "cycles", "chosen"]
+        header = ["layer", "m", "n", "k", "count", "optimal design", "its cost", "chosen"]
         parts.append(
             f"<h4>{escape(result.network)}, {escape(result.context)}</h4>"
             + table([*header, "normalized performance"], rows)

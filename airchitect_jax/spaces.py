@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from airchitect_jax.checks import int_field
-from airchitect_jax.types import ArrayDesign, Dataflow
+from airchitect_jax.types import ArrayDesign, BufferSizes, Dataflow
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -178,6 +178,102 @@ class ArrayDataflowSpace:
                 categories=aspects,
                 of_design=self.row_exponent - self.col_exponent + widest,
             ),
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BufferSpace:
+    """Case study 2: the sizes of the ifmap, filter and ofmap SRAM.
+
+    Each is `step_kb`, 2 `step_kb`, ... , `num_levels * step_kb` kilobytes (1024 bytes); by default
+    100 .. 1000 KB and 1000 designs. The tie order, and so the order of the ids, is: smaller total,
+    then smaller ifmap SRAM, then smaller filter SRAM.
+    """
+
+    step_kb: int = 100
+    num_levels: int = 10
+
+    def __post_init__(self) -> None:
+        for name, high in (("step_kb", 1_000_000), ("num_levels", 16)):
+            if not 1 <= getattr(self, name) <= high:
+                raise ValueError(
+                    f"{name}: {getattr(self, name)} is not allowed; expected 1..{high}"
+                )
+
+    @property
+    def num_designs(self) -> int:
+        """Number of designs: one for each triple of levels."""
+        return self.num_levels**3
+
+    @property
+    def step_bytes(self) -> int:
+        """The smallest size, and the distance between sizes."""
+        return self.step_kb * 1024
+
+    @property
+    def smallest_bytes(self) -> int:
+        """The total of the smallest design: the least budget."""
+        return 3 * self.step_bytes
+
+    @functools.cached_property
+    def levels(self) -> Int[np.ndarray, "designs 3"]:
+        """Sizes of ifmap, filter and ofmap SRAM of each design in steps (1 .. num_levels)."""
+        counts = range(1, self.num_levels + 1)
+        triples = ((i, f, o) for i in counts for f in counts for o in counts)
+        return np.array(sorted(triples, key=lambda sizes: (sum(sizes), sizes)), dtype=np.int32)
+
+    @functools.cached_property
+    def id_of_levels(self) -> Int[np.ndarray, "levels levels levels"]:
+        """The inverse of `levels`, indexed by levels minus one."""
+        ids = np.empty((self.num_levels,) * 3, np.int32)
+        ids[tuple(self.levels.T - 1)] = np.arange(self.num_designs)
+        return ids
+
+    def decode(self, design_id: Any) -> BufferSizes:
+        """The sizes (NumPy int64, bytes) of ids of any shape.
+
+        Raises:
+          ValueError: an id is not in 0..num_designs - 1.
+        """
+        index = int_field("design_id", design_id, low=0, high=self.num_designs - 1)
+        sizes = self.levels[index].astype(np.int64) * self.step_bytes
+        return BufferSizes(
+            ifmap_sram_bytes=sizes[..., 0],
+            filter_sram_bytes=sizes[..., 1],
+            ofmap_sram_bytes=sizes[..., 2],
+        )
+
+    def encode(self, design: BufferSizes) -> Int[np.ndarray, "*batch"]:
+        """The ids of designs, the inverse of `decode`.
+
+        Raises:
+          ValueError: a size is not one of the space.
+        """
+        levels = []
+        for name in ("ifmap_sram_bytes", "filter_sram_bytes", "ofmap_sram_bytes"):
+            low, high = self.step_bytes, self.num_levels * self.step_bytes
+            size = int_field(name, getattr(design, name), low=low, high=high)
+            if np.any(size % self.step_bytes):
+                raise ValueError(
+                    f"{name}: {size} is not allowed; expected multiples of {self.step_bytes}"
+                )
+            levels.append(size // self.step_bytes - 1)
+        return self.id_of_levels[tuple(levels)]
+
+    def describe(self, design_id: int) -> str:
+        """For example "200+100+300 KB": ifmap, filter, ofmap."""
+        sizes = self.levels[design_id] * self.step_kb
+        return f"{'+'.join(str(size) for size in sizes)} KB"
+
+    @functools.cached_property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """The size of each of the SRAMs."""
+        names = tuple(str(level * self.step_kb) for level in range(1, self.num_levels + 1))
+        return tuple(
+            Attribute(
+                name=f"{operand} SRAM (KB)", categories=names, of_design=self.levels[:, place] - 1
+            )
+            for place, operand in enumerate(("ifmap", "filter", "ofmap"))
         )
 
 

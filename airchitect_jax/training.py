@@ -9,15 +9,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import chex
 import jax
 import jax.numpy as jnp
 import optax
 import orbax.checkpoint as ocp
 from flax import nnx
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Int
 
 from airchitect_jax.datasets import BatchSource, Dataset
+from airchitect_jax.losses import LossFn
 
 Row = dict[str, float | int]
 
@@ -68,17 +68,6 @@ class FitResult:
     seconds: float
 
 
-def cross_entropy(
-    logits: Float[Array, "batch designs"], design_ids: Int[Array, "batch"]
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Mean cross-entropy in nats, and accuracy (ties for the largest logit count)."""
-    chex.assert_rank([logits, design_ids], [2, 1])
-    chosen = jnp.take_along_axis(logits, design_ids[:, None], axis=-1)[:, 0]
-    loss = (jax.nn.logsumexp(logits, axis=-1) - chosen).mean()
-    # Not argmax, which XLA's CPU backend does not vectorise.
-    return loss, (chosen >= logits.max(axis=-1)).mean()
-
-
 def optimizer(config: TrainConfig, total_steps: int) -> optax.GradientTransformation:
     """Adam with a short warm-up and cosine decay to zero."""
     warmup = max(1, round(_WARMUP_SHARE * total_steps))
@@ -90,7 +79,7 @@ def optimizer(config: TrainConfig, total_steps: int) -> optax.GradientTransforma
 
 
 def train_block(
-    graphdef: Any, rest: Any, transform: optax.GradientTransformation
+    graphdef: Any, rest: Any, transform: optax.GradientTransformation, loss: LossFn
 ) -> Callable[[TrainState, Array, Array], tuple[TrainState, tuple[Array, Array]]]:
     """A compiled function: state and the batches of several steps in, state and means out.
 
@@ -100,21 +89,22 @@ def train_block(
       graphdef: the model without its parameters, from `nnx.split`.
       rest: what the model holds beside its parameters.
       transform: the optimiser.
+      loss: what is minimised.
 
     Returns:
       A function of the state, Int[steps, features, batch] workloads and Int[steps, batch] design
       ids, to the new state and the mean loss and accuracy.
     """
 
-    def loss_fn(
+    def of_params(
         params: nnx.State[Any, Any], workloads: Array, design_ids: Array
     ) -> tuple[Array, Array]:
-        return cross_entropy(nnx.merge(graphdef, params, rest)(workloads), design_ids)
+        return loss(nnx.merge(graphdef, params, rest)(workloads), workloads, design_ids)
 
     def step(
         state: TrainState, batch: tuple[Array, Array]
     ) -> tuple[TrainState, tuple[Array, Array]]:
-        metrics, grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params, *batch)
+        metrics, grads = jax.value_and_grad(of_params, has_aux=True)(state.params, *batch)
         updates, opt_state = transform.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         return TrainState(params=params, opt_state=opt_state, step=state.step + 1), metrics
@@ -134,6 +124,7 @@ def fit(
     source: BatchSource,
     validation: Dataset,
     config: TrainConfig,
+    loss: LossFn,
     *,
     checkpoint_dir: pathlib.Path | None = None,
     on_rows: Callable[[list[Row], int], None] | None = None,
@@ -146,6 +137,7 @@ def fit(
       source: the training batches.
       validation: workloads that training does not see, evaluated after every epoch.
       config: epochs and learning rate.
+      loss: what is minimised, and reported for the validation set.
       checkpoint_dir: an absolute path; written after every epoch and resumed from. A resumed
         run ends as an undisturbed one does.
       on_rows: called after every block with the history so far and the number of steps in all.
@@ -173,25 +165,30 @@ def fit(
         if checkpoints.latest_step() is not None:
             state, history = _restore(checkpoints, state)
 
-    train = train_block(graphdef, rest, transform)
+    validate = jax.jit(
+        lambda params, workloads, design_ids: loss(
+            nnx.merge(graphdef, params, rest)(workloads), workloads, design_ids
+        )
+    )
+    train = train_block(graphdef, rest, transform, loss)
     before = float(history[-1]["seconds"]) if history else 0.0
     start = time.perf_counter()
     step = int(state.step)
     for epoch in range(step // source.steps_per_epoch, config.epochs):
         for workloads, design_ids in source.blocks(epoch, BLOCK_STEPS):
-            state, (loss, accuracy) = train(state, workloads, design_ids)
+            state, (nats, accuracy) = train(state, workloads, design_ids)
             step += len(design_ids)
             row: Row = {
                 "epoch": epoch + 1,
                 "step": step,
                 "examples": step * design_ids.shape[1],
-                "loss": float(loss),  # waits for the device
+                "loss": float(nats),  # waits for the device
                 "accuracy": float(accuracy),
                 "seconds": round(before + time.perf_counter() - start, 3),
             }
             history.append(row)
             if step == (epoch + 1) * source.steps_per_epoch:
-                row |= _validate(graphdef, state.params, rest, validation)
+                row |= _validate(validate, state.params, validation)
                 if checkpoints is not None:
                     _save(checkpoints, state, history)
             if on_rows is not None:
@@ -205,24 +202,17 @@ def fit(
     )
 
 
-def _validate(graphdef: Any, params: nnx.State[Any, Any], rest: Any, validation: Dataset) -> Row:
+def _validate(
+    metrics_of: Callable[[Any, Any, Any], Any], params: nnx.State[Any, Any], validation: Dataset
+) -> Row:
     num = len(validation)
     totals = [0.0, 0.0]
     for first in range(0, num, _VALIDATION_BATCH):
         rows = slice(first, min(first + _VALIDATION_BATCH, num))
-        metrics = _validation_metrics(
-            graphdef, params, rest, validation.workloads[:, rows], validation.design_ids[rows]
-        )
+        metrics = metrics_of(params, validation.workloads[:, rows], validation.design_ids[rows])
         for index, value in enumerate(metrics):
             totals[index] += float(value) * (rows.stop - rows.start)
     return {"validation_loss": totals[0] / num, "validation_accuracy": totals[1] / num}
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _validation_metrics(
-    graphdef: Any, params: nnx.State[Any, Any], rest: Any, workloads: Any, design_ids: Any
-) -> Any:
-    return cross_entropy(nnx.merge(graphdef, params, rest)(workloads), design_ids)
 
 
 def _save(checkpoints: ocp.CheckpointManager, state: TrainState, history: list[Row]) -> None:

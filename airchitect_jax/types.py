@@ -43,6 +43,33 @@ class RuntimeModel(enum.Enum):
     ISPASS2020 = "ispass2020"
 
 
+class MemoryModel(enum.Enum):
+    """How memory stalls are counted; every result names its own."""
+
+    IDEAL = "ideal"  # a double buffer as an architect means it, in closed form
+    SCALESIM3 = "scalesim3"  # what the scalesim 3.0.0 package does, replayed
+
+
+class Interface(enum.Enum):
+    """How the operands reach DRAM in the IDEAL memory model."""
+
+    SHARED = "shared"  # one interface; the bandwidth is that of all operands together
+    PORTS = "ports"  # a port for each operand; the bandwidth is that of each port
+
+
+class Objective(enum.Enum):
+    """What the best design has least of."""
+
+    CYCLES = "cycles"
+    ENERGY = "energy"
+    EDP = "edp"  # energy times cycles
+
+    @property
+    def unit(self) -> str:
+        """The unit of its values."""
+        return {"cycles": "cycles", "energy": "fJ", "edp": "fJ cycles"}[self.value]
+
+
 @_pytree
 class Gemm:
     """A matrix product (m x k) by (k x n): ifmap A (m x k), filter B (k x n), ofmap C (m x n)."""
@@ -105,12 +132,103 @@ class CostReport:
 
 
 @_pytree
+class BufferSizes:
+    """The sizes of the three double-buffered operand SRAMs: one design of case study 2."""
+
+    ifmap_sram_bytes: Int[Array, "*batch"] | IntLike
+    filter_sram_bytes: Int[Array, "*batch"] | IntLike
+    ofmap_sram_bytes: Int[Array, "*batch"] | IntLike
+
+
+@_pytree
+class Memory:
+    """The memory beneath an array.
+
+    `bandwidth_bytes_per_cycle` is that of the one interface, or of each port (`Interface`).
+    """
+
+    buffers: BufferSizes
+    bandwidth_bytes_per_cycle: Int[Array, "*batch"] | IntLike
+    element_bytes: Int[Array, "*batch"] | IntLike = 1
+
+
+@_pytree
+class BufferedGemm:
+    """A GEMM on a given array, for which three SRAMs are to be sized (case study 2)."""
+
+    sram_budget_bytes: Int[Array, "*batch"] | IntLike
+    m: Int[Array, "*batch"] | IntLike
+    n: Int[Array, "*batch"] | IntLike
+    k: Int[Array, "*batch"] | IntLike
+    rows: Int[Array, "*batch"] | IntLike
+    cols: Int[Array, "*batch"] | IntLike
+    dataflow: Int[Array, "*batch"] | Dataflow
+    bandwidth_bytes_per_cycle: Int[Array, "*batch"] | IntLike
+
+    @property
+    def gemm(self) -> Gemm:
+        """The GEMM alone."""
+        return Gemm(m=self.m, n=self.n, k=self.k)
+
+    @property
+    def design(self) -> ArrayDesign:
+        """The array and its dataflow."""
+        return ArrayDesign(rows=self.rows, cols=self.cols, dataflow=self.dataflow)
+
+
+@_pytree
+class Traffic:
+    """What a GEMM moves. SRAM accesses count elements, one at a time; DRAM traffic is in bytes.
+
+    Reads and writes of an SRAM are those of the array and those of the DRAM interface together.
+    """
+
+    ifmap_sram_reads: Int[Array, "*batch"] | IntLike
+    ifmap_sram_writes: Int[Array, "*batch"] | IntLike
+    filter_sram_reads: Int[Array, "*batch"] | IntLike
+    filter_sram_writes: Int[Array, "*batch"] | IntLike
+    ofmap_sram_reads: Int[Array, "*batch"] | IntLike
+    ofmap_sram_writes: Int[Array, "*batch"] | IntLike
+    ifmap_dram_read_bytes: Int[Array, "*batch"] | IntLike
+    filter_dram_read_bytes: Int[Array, "*batch"] | IntLike
+    ofmap_dram_read_bytes: Int[Array, "*batch"] | IntLike
+    ofmap_dram_write_bytes: Int[Array, "*batch"] | IntLike
+
+    @property
+    def dram_bytes(self) -> Int[Array, "*batch"] | IntLike:
+        """All DRAM traffic."""
+        return (
+            self.ifmap_dram_read_bytes
+            + self.filter_dram_read_bytes
+            + self.ofmap_dram_read_bytes
+            + self.ofmap_dram_write_bytes
+        )
+
+
+@_pytree
+class MemoryReport:
+    """What the IDEAL memory model says about a GEMM on an array.
+
+    `stall_cycles` are all cycles beyond the compute cycles, the first fill among them.
+    """
+
+    compute_cycles: Int[Array, "*batch"] | IntLike
+    stall_cycles: Int[Array, "*batch"] | IntLike
+    total_cycles: Int[Array, "*batch"] | IntLike
+    overall_utilization: Float[Array, "*batch"] | float
+    achieved_bandwidth_bytes_per_cycle: Float[Array, "*batch"] | float
+    energy_fj: Int[Array, "*batch"] | IntLike
+    traffic: Traffic
+
+
+@_pytree
 class Labels:
     """The exact optimum of each workload.
 
-    `design_id` is -1 and `cycles` is -1 where a traced workload was invalid or too large to be
+    `cost` is in the unit of the objective (`Objective.unit`), cycles unless said otherwise.
+    `design_id` is -1 and `cost` is -1 where a traced workload was invalid or too large to be
     exact; outside of tracing such workloads raise instead.
     """
 
     design_id: Int[Array, "*batch"] | IntLike
-    cycles: Int[Array, "*batch"] | IntLike
+    cost: Int[Array, "*batch"] | Float[Array, "*batch"] | IntLike

@@ -19,6 +19,7 @@ from airchitect_jax import BudgetedGemm, Dataflow, Gemm, RuntimeModel, label
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.cost.compute import compute_cycles
 from airchitect_jax.oracle import array_dataflow
+from airchitect_jax.scalesim_package import run_gemm
 from airchitect_jax.types import ArrayShape
 from benchmarks import common
 
@@ -71,38 +72,13 @@ def vectorised_numpy(columns: Int[np.ndarray, "4 batch"]) -> Int[np.ndarray, "ba
 
 def scalesim_runs(sides: list[int]) -> None:
     """Square GEMMs of these sides on a 16 x 16 array, output stationary, one design each."""
-    from scalesim.layout_utils import layouts
-    from scalesim.memory.double_buffered_scratchpad_mem import double_buffered_scratchpad
-    from scalesim.scale_config import scale_config
-    from scalesim.single_layer_sim import single_layer_sim
-    from scalesim.topology_utils import topologies
-
+    array = ArrayShape(rows=16, cols=16)
     for side in sides:
-        config = scale_config()
-        config.array_rows = config.array_cols = 16
-        config.ifmap_sz_kb = config.filter_sz_kb = config.ofmap_sz_kb = 1024
-        config.ifmap_offset, config.filter_offset, config.ofmap_offset = 0, 10**7, 2 * 10**7
-        config.df, config.use_user_bandwidth, config.valid_conf_flag = "os", False, True
-        topology = topologies()
-        # A GEMM in the columns of a convolution: name, m, k, 1, k, 1, n, strides, sparsity.
-        entry = ["gemm", side, side, 1, side, 1, side, 1, 1, 1, 1]
-        topology.append_topo_arrays(layer_name="gemm", elems=entry)
-        topology.num_layers, topology.topo_load_flag = 1, True
-        run = single_layer_sim()
-        run.set_params(
-            layer_id=0,
-            config_obj=config,
-            topology_obj=topology,
-            layout_obj=layouts(),
-            verbose=False,
-        )
-        run.memory_system = double_buffered_scratchpad()
-        run.run()
-        run.calc_report_data()
         gemm = Gemm(m=side, n=side, k=side)
-        expected = compute_cycles(gemm, ArrayShape(rows=16, cols=16), Dataflow.OS)
-        if int(run.total_cycles) != expected:
-            raise AssertionError(f"scalesim says {run.total_cycles} cycles, we {expected}")
+        cycles = run_gemm(gemm, array, Dataflow.OS).report.total_cycles
+        expected = compute_cycles(gemm, array, Dataflow.OS)
+        if cycles != expected:
+            raise AssertionError(f"scalesim says {cycles} cycles, we {expected}")
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from jaxtyping import Array, Int
 
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.datasets import StreamedBatches
+from airchitect_jax.losses import Loss, loss_fn
 from airchitect_jax.models.airchitect import Airchitect
 from airchitect_jax.training import TrainState, train_block
 from benchmarks import common
@@ -44,7 +45,7 @@ def in_jax(
     )
     graphdef, params, rest = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
     transform = optax.adam(1e-3)
-    block = train_block(graphdef, rest, transform)
+    block = train_block(graphdef, rest, transform, loss_fn(CASE, Loss.LABEL))
     state = TrainState(
         params=params, opt_state=transform.init(params), step=jnp.zeros((), jnp.int32)
     )

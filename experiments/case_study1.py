@@ -27,11 +27,22 @@ from airchitect_jax import plots, workdir
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.datasets import Dataset
 from airchitect_jax.experiment import RunConfig, run
-from experiments import learning, runner, workload_flags
+from airchitect_jax.oracle.ranking import Goal
+from airchitect_jax.types import BufferSizes, Memory, Objective
+from experiments import learning, objective_flags, runner, workload_flags
 
 flags.adopt_module_key_flags(learning)
 flags.adopt_module_key_flags(workload_flags)
+flags.adopt_module_key_flags(objective_flags)
 flags.set_default(runner.WORKDIR, "runs/case_study1")
+
+SRAM_KB = flags.DEFINE_integer(
+    "sram_kb",
+    512,
+    "Size of each of the three SRAMs that --objective=energy and edp count with.",
+    lower_bound=1,
+    upper_bound=2**20,
+)
 
 _SMOKE = RunConfig(
     preset="smoke",
@@ -74,12 +85,32 @@ def aspect_ratio(case: ArrayDataflowCase, test: Dataset) -> Figure:
     )
 
 
+def goal() -> Goal:
+    """The objective of the flags.
+
+    Raises:
+      ValueError: a price is not a number.
+    """
+    size = SRAM_KB.value * 1024
+    return Goal(
+        objective=Objective(objective_flags.OBJECTIVE.value),
+        memory=Memory(
+            buffers=BufferSizes(
+                ifmap_sram_bytes=size, filter_sram_bytes=size, ofmap_sram_bytes=size
+            ),
+            bandwidth_bytes_per_cycle=1,
+            element_bytes=objective_flags.ELEMENT_BYTES.value,
+        ),
+        energy_table=objective_flags.energy_table(),
+    )
+
+
 def main(console: rich.console.Console) -> None:
     """Flags to configuration to library."""
     config = learning.run_config(PRESETS)
-    case = workload_flags.array_dataflow_case()
+    case = dataclasses.replace(workload_flags.array_dataflow_case(), goal=goal())
     networks = learning.networks(case)
-    settings = learning.settings(config, workload_flags.ALL)
+    settings = learning.settings(config, (*workload_flags.ALL, *objective_flags.ALL, SRAM_KB))
     folder = pathlib.Path(runner.WORKDIR.value)
     workdir.claim(folder, settings, resume=learning.RESUME.value, free=learning.FREE)
     run(

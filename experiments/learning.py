@@ -11,6 +11,7 @@ from absl import flags
 
 from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.experiment import RunConfig
+from airchitect_jax.losses import Loss
 from airchitect_jax.network_evaluation import check_network
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.scalesim_csv import read_topology
@@ -69,6 +70,14 @@ STREAM = flags.DEFINE_boolean(
     None,
     "Draw and label fresh workloads on the device for every batch, instead of storing a data set"
     f" and shuffling it each epoch; {_PRESET}.",
+)
+LOSS = flags.DEFINE_enum(
+    "loss",
+    None,
+    [loss.value for loss in Loss],
+    "Cross-entropy of the label alone, or with that of all designs that cost as little; "
+    + _PRESET
+    + ".",
 )
 EVAL_WORKLOADS = flags.DEFINE_multi_string(
     "eval_workloads",

@@ -39,3 +39,59 @@ def best(mac_budget, m, n, k, runtime_model, max_mac_exponent=18):
     ]
     cost, design_id = min(costs)
     return design_id, cost
+
+
+def memory(m, n, k, rows, cols, dataflow, srams, bandwidth, width, runtime_model, shared=True):
+    """(total cycles, DRAM bytes by operand and direction) of the IDEAL model, fold by fold.
+
+    `srams`: bytes of ifmap, filter, ofmap. Loops over the folds in order, and for each lists what
+    the interface has to bring before it and to take after it.
+    """
+    s_r, s_c, t = {"OS": (m, n, k), "WS": (k, n, m), "IS": (k, m, n)}[dataflow]
+    names = {"OS": ("ifmap", "filter"), "WS": ("ifmap", "ofmap"), "IS": ("filter", "ofmap")}
+    swept, column = names[dataflow]
+    half = {name: size // 2 for name, size in zip(("ifmap", "filter", "ofmap"), srams, strict=True)}
+    folds = [
+        (slice(c, min(c + cols, s_c)), slice(r, min(r + rows, s_r)))
+        for c in range(0, s_c, cols)
+        for r in range(0, s_r, rows)
+    ]
+    kept = min(s_r * t * width, half[swept])  # bytes of the swept operand that stay
+    brought, taken = [], []
+    for c, r in folds:
+        bring = dict.fromkeys(("ifmap", "filter", "ofmap"), 0)
+        take = dict.fromkeys(("ifmap", "filter", "ofmap"), 0)
+        high, wide = r.stop - r.start, c.stop - c.start
+        first_byte, last_byte = r.start * t * width, r.stop * t * width
+        if c.start == 0:
+            bring[swept] += last_byte - first_byte
+        else:
+            bring[swept] += max(0, last_byte - max(first_byte, kept))
+        slab = wide * t * width
+        beyond = max(0, slab - half[column])
+        if dataflow == "OS":
+            bring["filter"] += slab if r.start == 0 else beyond
+            take["ofmap"] += high * wide * width
+        else:
+            stationary = "filter" if dataflow == "WS" else "ifmap"
+            bring[stationary] += high * wide * width
+            bring["ofmap"] += 0 if r.start == 0 else beyond
+            take["ofmap"] += slab if r.stop == s_r else beyond
+        brought.append(bring)
+        taken.append(take)
+
+    def time(*loads):
+        by_operand = [sum(load[name] for load in loads) for name in ("ifmap", "filter", "ofmap")]
+        return Fraction(sum(by_operand) if shared else max(by_operand), bandwidth)
+
+    passes = 1 if dataflow == "OS" and runtime_model == "scalesim" else 2
+    fold = passes * rows + cols + t - 2
+    total = time(brought[0])
+    for this, coming in zip(taken, [*brought[1:], {}], strict=True):
+        total += max(fold, time(this, coming) if coming else time(this))
+    traffic = {
+        f"{name}_{way}": sum(load[name] for load in loads)
+        for way, loads in (("read", brought), ("write", taken))
+        for name in ("ifmap", "filter", "ofmap")
+    }
+    return math.ceil(total), traffic

@@ -107,7 +107,7 @@ def test_the_square_heuristic_is_feasible_and_best_of_three():
         reference.cycles(m, n, k, int(designs.rows[0]), int(designs.cols[0]), flow, "scalesim")
         for flow in ("OS", "WS", "IS")
     ]
-    assert min(costs) == CASE.cycles(TEST.workloads[:, :1], evaluation.chosen[:1])[0]
+    assert min(costs) == CASE.costs(TEST.workloads[:, :1], evaluation.chosen[:1])[0]
 
 
 NETWORK = Network(
@@ -126,19 +126,19 @@ def test_real_networks_against_the_reference():
     result = results[-1]
     for layer in result.layers:
         design_id, cycles = reference.best(256, layer.m, layer.n, layer.k, "scalesim")
-        assert layer.optimal_cycles == cycles
+        assert layer.optimal_cost == cycles
         assert layer.optimal_design == CASE.space.describe(design_id)
     inside, outside, far = result.layers
     assert inside.in_range
     assert inside.chosen_design == "128x2 IS"
-    assert inside.chosen_cycles == reference.cycles(100, 200, 300, 128, 2, "IS", "scalesim")
+    assert inside.chosen_cost == reference.cycles(100, 200, 300, 128, 2, "IS", "scalesim")
     for layer in (outside, far):
         assert not layer.in_range
         assert layer.chosen_design == layer.optimal_design
         assert layer.normalized_performance == 1
     assert result.num_out_of_range == 2
-    assert result.optimal_cycles == 3 * inside.optimal_cycles + outside.optimal_cycles + (
-        far.optimal_cycles
+    assert result.optimal_cost == 3 * inside.optimal_cost + outside.optimal_cost + (
+        far.optimal_cost
     )
     totals = {
         (rows, cols, flow): sum(
@@ -149,7 +149,7 @@ def test_real_networks_against_the_reference():
         if rows * cols <= 256
     }
     best = min(totals, key=totals.get)
-    assert result.single_cycles == totals[best]
+    assert result.single_cost == totals[best]
     assert result.single_design == f"{best[0]}x{best[1]} {best[2]}"
 
 
@@ -170,13 +170,13 @@ def test_the_networks_table_has_a_row_a_context():
     (results,) = evaluate_networks(CASE, Recommender(CASE, Favourite()), [NETWORK])
     header, *rows = networks_csv(results).splitlines()
     assert header == (
-        "network,context,optimal_cycles,chosen_cycles,single_design,single_cycles,"
+        "network,context,optimal_cost,chosen_cost,single_design,single_cost,"
         "normalized_performance,layers_out_of_range"
     )
     first = results[0]
     assert rows[0] == (
-        f"'=net,32 MACs,{first.optimal_cycles},{first.chosen_cycles},{first.single_design},"
-        f"{first.single_cycles},{first.normalized_performance:.6f},2"
+        f"'=net,32 MACs,{first.optimal_cost},{first.chosen_cost},{first.single_design},"
+        f"{first.single_cost},{first.normalized_performance:.6f},2"
     )
     assert len(rows) == 4
 

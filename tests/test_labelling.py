@@ -65,7 +65,7 @@ def test_labels_are_the_oracles_in_the_order_of_the_input(tmp_path):
         np.testing.assert_array_equal(table[name], data[name])
     expected = label(BudgetedGemm(**data))
     np.testing.assert_array_equal(table["design_id"], expected.design_id)
-    np.testing.assert_array_equal(table["cycles"], expected.cycles)
+    np.testing.assert_array_equal(table["cycles"], expected.cost)
     designs = ArrayDataflowSpace().decode(expected.design_id)
     np.testing.assert_array_equal(table["rows"], designs.rows)
     np.testing.assert_array_equal(table["cols"], designs.cols)
@@ -246,7 +246,7 @@ def test_more_devices_give_the_same_bytes(tmp_path):
         "folder = pathlib.Path(sys.argv[1]);"
         "data = t.workloads(3000); ours = t.label(t.BudgetedGemm(**data));"
         "t.np.save(folder / 'ids.npy', ours.design_id);"
-        "t.np.save(folder / 'cycles.npy', ours.cycles);"
+        "t.np.save(folder / 'cycles.npy', ours.cost);"
         "t.run(t.files(folder / 'in.parquet', shard_rows=1300), folder / 'three')"
     )
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=3", "JAX_PLATFORMS": "cpu"}
@@ -255,7 +255,7 @@ def test_more_devices_give_the_same_bytes(tmp_path):
     )
     alone = label(BudgetedGemm(**workloads(3000)))
     np.testing.assert_array_equal(np.load(tmp_path / "ids.npy"), alone.design_id)
-    np.testing.assert_array_equal(np.load(tmp_path / "cycles.npy"), alone.cycles)
+    np.testing.assert_array_equal(np.load(tmp_path / "cycles.npy"), alone.cost)
     run(files(tmp_path / "in.parquet", shard_rows=1300), tmp_path / "one")
     for path in sorted((tmp_path / "one" / "labels").iterdir()):
         assert path.read_bytes() == (tmp_path / "three" / "labels" / path.name).read_bytes()

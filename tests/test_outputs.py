@@ -26,18 +26,18 @@ def network_result(name=HOSTILE, context="32 MACs"):
         count=1,
         in_range=False,
         optimal_design="2x2 OS",
-        optimal_cycles=5,
+        optimal_cost=5,
         chosen_design="2x2 OS",
-        chosen_cycles=5,
+        chosen_cost=5,
     )
     return NetworkResult(
         network=name,
         context=context,
         layers=(layer,),
-        optimal_cycles=5,
-        chosen_cycles=6,
+        optimal_cost=5,
+        chosen_cost=6,
         single_design="2x2 OS",
-        single_cycles=10,
+        single_cost=10,
     )
 
 

@@ -7,12 +7,14 @@ from flax import nnx
 
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.datasets import Split, StoredBatches, StreamedBatches, sample_dataset
+from airchitect_jax.losses import Loss, cross_entropy, loss_fn, optimal_set_nll
 from airchitect_jax.models.airchitect import Airchitect
-from airchitect_jax.training import TrainConfig, cross_entropy, fit
+from airchitect_jax.training import TrainConfig, fit
 
 CASE = ArrayDataflowCase(min_mac_exponent=4, max_mac_exponent=6, max_dim=64)
 VALIDATION = sample_dataset(CASE, seed=1, num=500, split=Split.VALIDATION)
 CONFIG = TrainConfig(epochs=3, learning_rate=0.02)
+LOSS = loss_fn(CASE, Loss.LABEL)
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +71,27 @@ def test_each_value_has_its_own_embedding():
         np.testing.assert_allclose(network(workload)[0], network.logits(hidden), rtol=1e-5)
 
 
+def test_optimal_set_loss_counts_all_that_cost_as_little():
+    logits = jnp.log(jnp.array([[0.1, 0.2, 0.3, 0.4], [0.7, 0.1, 0.1, 0.1]]))
+    log_costs = jnp.log(jnp.array([[5.0, 3.0, 3.0, jnp.inf], [2.0, 4.0, 8.0, 16.0]]))
+    expected = -(np.log(0.2 + 0.3) + np.log(0.7)) / 2
+    np.testing.assert_allclose(optimal_set_nll(logits, log_costs), expected, rtol=1e-6)
+
+
+def test_optimal_set_loss_shuts_out_the_infeasible_and_has_finite_gradients():
+    loss = loss_fn(CASE, Loss.OPTIMAL_SET)
+    workloads, ids = VALIDATION.workloads, VALIDATION.design_ids
+    feasible = np.asarray(CASE.feasible(workloads))
+    logits = jnp.where(feasible, 0.0, 100.0)  # would drown everything, were it not masked
+    gradient = jax.grad(lambda x: loss(x, workloads, ids)[0])(logits)
+    assert np.isfinite(gradient).all()
+    assert (np.asarray(gradient)[~feasible] == 0).all()
+    certain = jnp.where(jnp.arange(logits.shape[1])[None, :] == ids[:, None], 50.0, 0.0)
+    nats, accuracy = loss(certain, workloads, ids)
+    assert nats < 1e-6
+    assert accuracy == 1
+
+
 def test_cross_entropy_against_optax():
     rng = np.random.default_rng(0)
     logits = jnp.asarray(rng.normal(size=(50, 9)).astype(np.float32))
@@ -81,7 +104,7 @@ def test_cross_entropy_against_optax():
 
 @pytest.mark.parametrize("make_source", [streamed, stored])
 def test_training_learns_and_validates_each_epoch(make_source):
-    result = fit(model(), make_source(), VALIDATION, CONFIG)
+    result = fit(model(), make_source(), VALIDATION, CONFIG, LOSS)
     steps = make_source().steps_per_epoch
     checked = [row for row in result.history if "validation_loss" in row]
     assert [row["step"] for row in checked] == [steps, 2 * steps, 3 * steps]
@@ -105,18 +128,18 @@ def test_an_interrupted_run_resumes_to_the_same_end(tmp_path, make_source, stop_
         if history[-1]["step"] >= stop_at_step:
             raise StopError
 
-    undisturbed = fit(model(), make_source(), VALIDATION, CONFIG)
+    undisturbed = fit(model(), make_source(), VALIDATION, CONFIG, LOSS)
     with pytest.raises(StopError):
-        fit(model(), make_source(), VALIDATION, CONFIG, checkpoint_dir=tmp_path, on_rows=stop)
-    resumed = fit(model(), make_source(), VALIDATION, CONFIG, checkpoint_dir=tmp_path)
+        fit(model(), make_source(), VALIDATION, CONFIG, LOSS, checkpoint_dir=tmp_path, on_rows=stop)
+    resumed = fit(model(), make_source(), VALIDATION, CONFIG, LOSS, checkpoint_dir=tmp_path)
     assert without_seconds(resumed.history) == without_seconds(undisturbed.history)
     workloads = jnp.asarray(VALIDATION.workloads)
     np.testing.assert_array_equal(resumed.model(workloads), undisturbed.model(workloads))
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
-    first = fit(model(), streamed(), VALIDATION, CONFIG, checkpoint_dir=tmp_path)
-    again = fit(model(seed=9), streamed(), VALIDATION, CONFIG, checkpoint_dir=tmp_path)
+    first = fit(model(), streamed(), VALIDATION, CONFIG, LOSS, checkpoint_dir=tmp_path)
+    again = fit(model(seed=9), streamed(), VALIDATION, CONFIG, LOSS, checkpoint_dir=tmp_path)
     assert again.history == first.history
     np.testing.assert_array_equal(
         again.model(VALIDATION.workloads), first.model(VALIDATION.workloads)
@@ -124,7 +147,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
 
 
 def test_training_stays_in_32_bits():
-    result = fit(model(), streamed(), VALIDATION, TrainConfig(epochs=1, learning_rate=0.01))
+    result = fit(model(), streamed(), VALIDATION, TrainConfig(epochs=1, learning_rate=0.01), LOSS)
     for _, leaf in nnx.to_flat_state(nnx.state(result.model, nnx.Param)):
         assert leaf[...].dtype == jnp.float32
 
@@ -132,4 +155,4 @@ def test_training_stays_in_32_bits():
 def test_a_source_without_a_full_batch_is_refused():
     source = StreamedBatches(case=CASE, batch_size=128, steps_per_epoch=0, seed=0)
     with pytest.raises(ValueError, match="batch_size"):
-        fit(model(), source, VALIDATION, CONFIG)
+        fit(model(), source, VALIDATION, CONFIG, LOSS)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool, Float, Int, Num
 
 from airchitect_jax.case_studies.base import Context, Feature
-from airchitect_jax.cost.evaluate import evaluate
+from airchitect_jax.cost.energy import objective_value
+from airchitect_jax.cost.evaluate import evaluate, evaluate_memory
 from airchitect_jax.oracle import array_dataflow as oracle
+from airchitect_jax.oracle.ranking import CYCLES, Goal, design_cost
 from airchitect_jax.spaces import ArrayDataflowSpace
-from airchitect_jax.types import BudgetedGemm, Dataflow, Gemm, Labels, RuntimeModel
+from airchitect_jax.types import BudgetedGemm, Dataflow, Gemm, Labels, Objective, RuntimeModel
 from airchitect_jax.workloads.sampling import Distribution, sample_integers
 
 
@@ -31,6 +34,7 @@ class ArrayDataflowCase:
     max_dim: int = 10_000
     distribution: Distribution = Distribution.UNIFORM
     runtime_model: RuntimeModel = RuntimeModel.SCALESIM
+    goal: Goal = CYCLES
 
     name = "case_study1"
     title = "array shape and dataflow"
@@ -45,9 +49,18 @@ class ArrayDataflowCase:
             raise ValueError(f"max_dim: {self.max_dim} is not allowed; expected 1..1000000")
 
     @property
+    def objective(self) -> Objective:
+        """What the best design has least of."""
+        return self.goal.objective
+
+    @property
     def settings(self) -> Mapping[str, str]:
-        """The runtime model and the distribution of the dimensions."""
-        return {"runtime_model": self.runtime_model.value, "distribution": self.distribution.value}
+        """The objective, the runtime model and the distribution of the dimensions."""
+        return {
+            "objective": self.objective.value,
+            "runtime_model": self.runtime_model.value,
+            "distribution": self.distribution.value,
+        }
 
     @functools.cached_property
     def space(self) -> ArrayDataflowSpace:
@@ -87,9 +100,20 @@ class ArrayDataflowCase:
 
     def label(self, workloads: Int[Array, "features batch"]) -> Int[Array, "batch"]:
         """Exact best design ids, traceable."""
-        return oracle.label_exponents(
-            *workloads, space=self.space, runtime_model=self.runtime_model
-        )
+        if self.objective is Objective.CYCLES:
+            return oracle.label_exponents(
+                *workloads, space=self.space, runtime_model=self.runtime_model
+            )
+        exponent, *dims = workloads
+        columns = [jnp.left_shift(1, exponent), *dims]
+        chunk = min(oracle.GOAL_CHUNK, len(exponent))
+        ids = [
+            oracle.label_columns(
+                [column[first : first + chunk] for column in columns], **self._model
+            )[0].design_id
+            for first in range(0, len(exponent), chunk)
+        ]
+        return jnp.concatenate(ids)
 
     def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
         """Exact best designs and their cycles, of any valid workloads."""
@@ -98,21 +122,49 @@ class ArrayDataflowCase:
             BudgetedGemm(mac_budget=np.int64(1) << exponent, m=m, n=n, k=k),
             self.space,
             runtime_model=self.runtime_model,
+            objective=self.objective,
+            memory=self.goal.memory,
+            energy_table=self.goal.energy_table,
         )
 
-    def cycles(
+    def costs(
         self, workloads: Int[np.ndarray, "features batch"], design_ids: Int[np.ndarray, "*shape"]
-    ) -> Int[np.ndarray, "*shape"]:
+    ) -> Num[np.ndarray, "*shape"]:
         """Exact cycles of given designs, feasible or not."""
         # One axis more for each that design_ids has beyond the batch.
         columns = np.expand_dims(workloads, tuple(range(2, np.ndim(design_ids) + 1)))
-        return np.asarray(
-            evaluate(
-                Gemm(m=columns[1], n=columns[2], k=columns[3]),
-                self.space.decode(design_ids),
-                runtime_model=self.runtime_model,
-            ).compute_cycles
+        gemm, designs = (
+            Gemm(m=columns[1], n=columns[2], k=columns[3]),
+            self.space.decode(design_ids),
         )
+        if self.objective is Objective.CYCLES:
+            return np.asarray(
+                evaluate(gemm, designs, runtime_model=self.runtime_model).compute_cycles
+            )
+        report = evaluate_memory(
+            gemm,
+            designs,
+            self.goal.memory,
+            runtime_model=self.runtime_model,
+            energy_table=self.goal.energy_table,
+        )
+        return np.asarray(objective_value(self.objective, report.compute_cycles, report.energy_fj))
+
+    def log_costs(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
+        """Logarithms of the costs of all designs, infinite where infeasible; float32."""
+        gemm = Gemm(
+            **{
+                name: row.astype(jnp.float32)[:, None]
+                for name, row in zip(("m", "n", "k"), workloads[1:], strict=True)
+            }
+        )
+        designs = self.space.decode(np.arange(self.space.num_designs))
+        array = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32)[None, :], designs.array)
+        by_dataflow = [
+            design_cost(gemm, array, flow, self.runtime_model, self.goal) for flow in Dataflow
+        ]
+        costs = jnp.select([self.space.dataflow[None, :] == flow for flow in Dataflow], by_dataflow)
+        return jnp.where(self.feasible(workloads), jnp.log(costs), jnp.inf)
 
     def feasible(
         self, workloads: Int[Array | np.ndarray, "features batch"]
@@ -129,8 +181,12 @@ class ArrayDataflowCase:
         candidates = self.space.design_id(
             row_exponent[:, None], (exponent - row_exponent)[:, None], np.arange(len(Dataflow))
         )
-        best = self.cycles(workloads, candidates).argmin(axis=1)
+        best = self.costs(workloads, candidates).argmin(axis=1)
         return {"square array, best dataflow": candidates[np.arange(len(candidates)), best]}
+
+    @property
+    def _model(self) -> dict[str, Any]:
+        return {"space": self.space, "runtime_model": self.runtime_model, "goal": self.goal}
 
     def from_gemms(self, gemms: Gemm, context: Context) -> Int[np.ndarray, "features batch"]:
         """Each GEMM under the budget of the context."""

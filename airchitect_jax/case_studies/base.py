@@ -8,10 +8,10 @@ from typing import Protocol
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool, Float, Int, Num
 
 from airchitect_jax.spaces import DesignSpace
-from airchitect_jax.types import Gemm, Labels
+from airchitect_jax.types import Gemm, Labels, Objective
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,11 @@ class CaseStudy(Protocol):
         ...
 
     @property
+    def objective(self) -> Objective:
+        """What the best design has least of; costs are in its unit."""
+        ...
+
+    @property
     def settings(self) -> Mapping[str, str]:
         """What every result must be named with, for example the runtime model."""
         ...
@@ -88,13 +93,20 @@ class CaseStudy(Protocol):
         ...
 
     def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
-        """Exact best designs and their cycles, of any valid workloads, checked."""
+        """Exact best designs and their costs, of any valid workloads, checked."""
         ...
 
-    def cycles(
+    def costs(
         self, workloads: Int[np.ndarray, "features batch"], design_ids: Int[np.ndarray, "*shape"]
-    ) -> Int[np.ndarray, "*shape"]:
-        """Exact cycles of given designs; `design_ids` is [batch] or [batch, designs]."""
+    ) -> Num[np.ndarray, "*shape"]:
+        """Exact costs of given designs; `design_ids` is [batch] or [batch, designs]."""
+        ...
+
+    def log_costs(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
+        """Logarithms of the costs of all designs, infinite where infeasible; float32, traceable.
+
+        For losses, which need no exactness.
+        """
         ...
 
     def feasible(

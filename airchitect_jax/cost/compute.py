@@ -11,18 +11,10 @@ accelerators using SCALE-Sim", ISPASS 2020, equations 1 to 4 (`RuntimeModel.ISPA
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 
+from airchitect_jax.cost.arithmetic import Number, ceil_div
 from airchitect_jax.types import ArrayShape, CostReport, Dataflow, Gemm, RuntimeModel
-
-Number = Any  # Python int, NumPy array or JAX array
-
-
-def ceil_div(a: Number, b: Number) -> Number:
-    """ceil(a / b) in integers: how many tiles of b cover a."""
-    return -(-a // b)
 
 
 def mapped_dims(gemm: Gemm, dataflow: Dataflow) -> tuple[Number, Number, Number]:

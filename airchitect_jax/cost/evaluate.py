@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,15 +13,29 @@ from jaxtyping import Array, Bool, Int
 
 from airchitect_jax.batching import map_chunks
 from airchitect_jax.checks import INT64_SAFE, int_field
+from airchitect_jax.cost import memory as memory_model
 from airchitect_jax.cost.compute import compute_cycles, compute_report
+from airchitect_jax.cost.energy import EnergyTable, energy_fj
 from airchitect_jax.types import (
     ArrayDesign,
     ArrayShape,
+    BufferSizes,
     CostReport,
     Dataflow,
     Gemm,
+    Interface,
+    Memory,
+    MemoryReport,
     RuntimeModel,
+    Traffic,
 )
+
+_Report = TypeVar("_Report")
+_Columns = Sequence[Int[Array, "batch"]]
+
+MAX_BANDWIDTH = 2**20  # bytes per cycle
+MAX_SRAM_BYTES = 2**40
+MAX_ELEMENT_BYTES = 64
 
 
 def evaluate(
@@ -43,6 +58,56 @@ def evaluate(
     Raises:
       ValueError: a field out of range, or a cycle count that int64 cannot hold.
     """
+    fields = _array_fields(workloads, designs)
+    return _batched(
+        "compute_cycles", functools.partial(_evaluate, runtime_model=runtime_model), fields
+    )
+
+
+def evaluate_memory(
+    workloads: Gemm,
+    designs: ArrayDesign,
+    memory: Memory,
+    *,
+    runtime_model: RuntimeModel = RuntimeModel.SCALESIM,
+    interface: Interface = Interface.SHARED,
+    energy_table: EnergyTable | None = None,
+) -> MemoryReport:
+    """The `MemoryReport` (`MemoryModel.IDEAL`) of each design for each workload.
+
+    Args:
+      workloads: as for `evaluate`.
+      designs: as for `evaluate`.
+      runtime_model: which compute cycles are meant.
+      memory: buffers in bytes (2..2**40), bytes per cycle (1..2**20) and bytes an element (1..64),
+        all broadcast against the rest.
+      interface: one for all operands, or a port for each.
+      energy_table: energy of single events; Horowitz's by default.
+
+    Returns:
+      NumPy arrays of the broadcast shape: int64 counts, float64 ratios.
+
+    Raises:
+      ValueError: a field out of range, or cycles, traffic or energy that int64 cannot hold.
+    """
+    table = energy_table or EnergyTable()
+    fields = _array_fields(workloads, designs) | _memory_fields(memory)
+    sizes = BufferSizes(**{name: fields[name] for name in _BUFFERS})
+    fields |= dict(zip(_SRAM_FJ, jax.tree.leaves(table.of_buffers(sizes)), strict=True))
+    return _batched(
+        "cycles or energy",
+        functools.partial(
+            _evaluate_memory, runtime_model=runtime_model, interface=interface, table=table
+        ),
+        fields,
+    )
+
+
+_BUFFERS = ("ifmap_sram_bytes", "filter_sram_bytes", "ofmap_sram_bytes")
+_SRAM_FJ = tuple(f"{name} (fJ)" for name in _BUFFERS)
+
+
+def _array_fields(workloads: Gemm, designs: ArrayDesign) -> dict[str, np.ndarray]:
     fields = {
         name: int_field(name, value, low=1)
         for name, value in (
@@ -54,34 +119,108 @@ def evaluate(
         )
     }
     fields["dataflow"] = int_field("dataflow", designs.dataflow, low=0, high=len(Dataflow) - 1)
+    return fields
+
+
+def _memory_fields(memory: Memory) -> dict[str, np.ndarray]:
+    fields = {
+        name: int_field(name, getattr(memory.buffers, name), low=2, high=MAX_SRAM_BYTES)
+        for name in _BUFFERS
+    }
+    for name, high in (
+        ("bandwidth_bytes_per_cycle", MAX_BANDWIDTH),
+        ("element_bytes", MAX_ELEMENT_BYTES),
+    ):
+        fields[name] = int_field(name, getattr(memory, name), low=1, high=high)
+    return fields
+
+
+def _batched(
+    what: str,
+    function: Callable[[_Columns], tuple[_Report, Bool[Array, "batch"]]],
+    fields: Mapping[str, np.ndarray],
+) -> _Report:
+    """Broadcasts the fields, calls `function` on chunks of columns, and refuses what is too large.
+
+    `function` returns a report and where int64 is too small for it.
+    """
     arrays = np.broadcast_arrays(*fields.values())
     columns = [array.reshape(-1) for array in arrays]
     with jax.enable_x64(True):
-        report, too_large = map_chunks(
-            functools.partial(_evaluate, runtime_model=runtime_model), columns
-        )
+        report, too_large = map_chunks(function, columns)
     if too_large.any():
         row = int(np.argmax(too_large))
         values = ", ".join(
-            f"{name}={value}"
-            for name, value in zip(fields, (column[row] for column in columns), strict=True)
+            f"{name}={column[row]}" for name, column in zip(fields, columns, strict=True)
         )
-        raise ValueError(f"compute_cycles at row {row} exceed int64 (2**63 - 1): {values}")
+        raise ValueError(f"{what} at row {row} exceed int64 (2**63 - 1): {values}")
     return jax.tree.map(lambda field: field.reshape(arrays[0].shape), report)
+
+
+def _select(dataflow: Int[Array, "batch"], by_dataflow: Sequence[Any]) -> Any:
+    """From a report for each dataflow, each row that of its own."""
+    cases = [dataflow == value for value in Dataflow]
+    return jax.tree.map(lambda *fields: jnp.select(cases, fields), *by_dataflow)
+
+
+def _floats(tree: Any) -> Any:
+    return jax.tree.map(lambda x: x.astype(jnp.float64), tree)
 
 
 @functools.partial(jax.jit, static_argnames="runtime_model")
 def _evaluate(
-    columns: Sequence[Int[Array, "batch"]], *, runtime_model: RuntimeModel
+    columns: _Columns, *, runtime_model: RuntimeModel
 ) -> tuple[CostReport, Bool[Array, "batch"]]:
-    """The reports, and where int64 is too small for the cycles."""
     m, n, k, rows, cols, dataflow = columns
     gemm, array = Gemm(m=m, n=n, k=k), ArrayShape(rows=rows, cols=cols)
-
-    def select(*by_dataflow: Array) -> Array:
-        return jnp.select([dataflow == value for value in Dataflow], by_dataflow)
-
     reports = [compute_report(gemm, array, value, runtime_model) for value in Dataflow]
-    wide_gemm, wide_array = jax.tree.map(lambda x: x.astype(jnp.float64), (gemm, array))
+    wide_gemm, wide_array = _floats((gemm, array))
     estimates = [compute_cycles(wide_gemm, wide_array, value, runtime_model) for value in Dataflow]
-    return jax.tree.map(select, *reports), select(*estimates) >= INT64_SAFE
+    return _select(dataflow, reports), _select(dataflow, estimates) >= INT64_SAFE
+
+
+@functools.partial(jax.jit, static_argnames=("runtime_model", "interface", "table"))
+def _evaluate_memory(
+    columns: _Columns, *, runtime_model: RuntimeModel, interface: Interface, table: EnergyTable
+) -> tuple[MemoryReport, Bool[Array, "batch"]]:
+    m, n, k, rows, cols, dataflow, *sizes, bandwidth, width = columns[:11]
+    gemm, array = Gemm(m=m, n=n, k=k), ArrayShape(rows=rows, cols=cols)
+    memory = Memory(
+        buffers=BufferSizes(**dict(zip(_BUFFERS, sizes, strict=True))),
+        bandwidth_bytes_per_cycle=bandwidth,
+        element_bytes=width,
+    )
+    sram_fj = BufferSizes(**dict(zip(_BUFFERS, columns[11:], strict=True)))
+
+    def counts(
+        gemm: Gemm, array: ArrayShape, memory: Memory, sram_fj: BufferSizes
+    ) -> tuple[Array, Array, Traffic, Array]:
+        """Compute cycles, total cycles, traffic, energy; whole numbers in any dtype."""
+        by_dataflow = []
+        for flow in Dataflow:
+            folds = memory_model.tiling_of(gemm, array, flow, memory.element_bytes, runtime_model)
+            moved = memory_model.traffic(folds, memory.buffers, flow)
+            total = memory_model.total_cycles(
+                folds, memory.buffers, flow, memory.bandwidth_bytes_per_cycle, interface
+            )
+            compute = compute_cycles(gemm, array, flow, runtime_model)
+            by_dataflow.append(
+                (compute, total, moved, energy_fj(gemm, moved, memory, table, sram_fj))
+            )
+        return _select(dataflow, by_dataflow)
+
+    compute, total, moved, energy = counts(gemm, array, memory, sram_fj)
+    _, cycles_estimate, _, energy_estimate = counts(*_floats((gemm, array, memory, sram_fj)))
+    # The largest whole number on the way to the cycles is cycles times bandwidth.
+    busy_estimate = (cycles_estimate + 1.0) * bandwidth.astype(jnp.float64)
+    report = MemoryReport(
+        compute_cycles=compute,
+        stall_cycles=total - compute,
+        total_cycles=total,
+        # Ratios of like sizes: m n k overflows before the cycles do.
+        overall_utilization=(m / rows) * (n / cols) * (k / total),
+        achieved_bandwidth_bytes_per_cycle=moved.dram_bytes / total,
+        energy_fj=energy,
+        traffic=moved,
+    )
+    return report, jnp.maximum(busy_estimate, energy_estimate) >= INT64_SAFE

@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Array, Bool, Int, PyTree
 
 from airchitect_jax.arrow import pa
-from airchitect_jax.checks import MAX_DIM
 from airchitect_jax.oracle import array_dataflow, ranking
 from airchitect_jax.spaces import ArrayDataflowSpace
 from airchitect_jax.types import Dataflow, RuntimeModel
@@ -97,7 +96,7 @@ class ArrayDataflowTask:
     runner_up: bool = False
     report: Report = Report.LABELS
 
-    inputs = tuple(array_dataflow.LOWEST)
+    inputs = tuple(array_dataflow.LIMITS)
 
     @property
     def chunk(self) -> int:
@@ -145,7 +144,7 @@ class ArrayDataflowTask:
         """See `LabelTask`."""
         settings: Any = {"space": self.space, "runtime_model": self.runtime_model}
         labels, valid = array_dataflow.label_columns(columns, **settings)
-        results: dict[str, Any] = {"design_id": labels.design_id, "cycles": labels.cycles}
+        results: dict[str, Any] = {"design_id": labels.design_id, "cycles": labels.cost}
         with jax.enable_x64(True):
             if not self._labels_only:
                 # Rows that are invalid are rejected later; until then they stand for 2 x 2 x 2.
@@ -198,7 +197,7 @@ class ArrayDataflowTask:
     def objection(self, columns: Columns, row: int) -> tuple[str, str]:
         """See `LabelTask`."""
         for name, column in zip(self.inputs, columns, strict=True):
-            low = array_dataflow.LOWEST[name]
-            if not low <= int(column[row]) <= MAX_DIM:
-                return name, f"a whole number in {low}..{MAX_DIM}"
+            low, high = array_dataflow.LIMITS[name]
+            if not low <= int(column[row]) <= high:
+                return name, f"a whole number in {low}..{high}"
         raise AssertionError(f"row {row} is valid")

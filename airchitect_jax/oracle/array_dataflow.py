@@ -28,9 +28,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from airchitect_jax.batching import map_chunks
-from airchitect_jax.checks import MAX_DIM, int_field, is_traced
-from airchitect_jax.cost.compute import compute_cycles, last_cycle_offset, row_passes
+from airchitect_jax.checks import MAX_DIM
+from airchitect_jax.cost.compute import last_cycle_offset, row_passes
+from airchitect_jax.cost.energy import EnergyTable
+from airchitect_jax.oracle.batch import label_batch, valid_rows
+from airchitect_jax.oracle.ranking import CYCLES, DEFAULT_MEMORY, Goal, best_designs, design_cost
 from airchitect_jax.spaces import ArrayDataflowSpace
 from airchitect_jax.types import (
     ArrayShape,
@@ -38,14 +40,21 @@ from airchitect_jax.types import (
     Dataflow,
     Gemm,
     Labels,
+    Memory,
+    Objective,
     RuntimeModel,
 )
 
 MIN_MAC_BUDGET = 4  # the smallest array is 2 x 2
-CHUNK = 1 << 20  # workloads in one compiled call
+GOAL_CHUNK = 1 << 14  # workloads whose whole cost matrix is held at once
 
-# The inputs in order, and the least that each may be.
-LOWEST = {"mac_budget": MIN_MAC_BUDGET, "m": 1, "n": 1, "k": 1}
+# The inputs in order, and what each may be.
+LIMITS = {
+    "mac_budget": (MIN_MAC_BUDGET, MAX_DIM),
+    "m": (1, MAX_DIM),
+    "n": (1, MAX_DIM),
+    "k": (1, MAX_DIM),
+}
 _SLACK_SCALE = 32.0  # low bits of a line hold the slack: max_side_exponent < 32
 _EXACT = 2.0**53
 _NEVER = 1e200  # slope of a column count that a budget rules out; no sum of these overflows
@@ -56,6 +65,9 @@ def label(
     space: ArrayDataflowSpace | None = None,
     *,
     runtime_model: RuntimeModel = RuntimeModel.SCALESIM,
+    objective: Objective = Objective.CYCLES,
+    memory: Memory = DEFAULT_MEMORY,
+    energy_table: EnergyTable | None = None,
 ) -> Labels:
     """The exact optimum of each workload: the first of the cheapest feasible designs.
 
@@ -63,46 +75,32 @@ def label(
       workloads: fields of one shape (scalars broadcast): whole numbers, mac_budget in
         4..2**31 - 1, m, n and k in 1..2**31 - 1. Any number of workloads; NumPy or JAX.
       space: the designs; the 459 of case study 1 by default.
-      runtime_model: which cycle count is minimised.
+      runtime_model: which cycle count is meant.
+      objective: what is minimised: compute cycles, energy, or their product. The last two go
+        through the whole cost matrix, which is a hundred times slower.
+      memory: what energy is counted with, in Python integers; its bandwidth plays no part.
+      energy_table: energy of single events; Horowitz's by default.
 
     Returns:
-      Design ids (int32) and cycles (int64) of the workloads' shape. NumPy arrays, or, inside a
-      caller's `jit` or `vmap`, traced arrays with -1 for workloads that are invalid or whose
-      optimum times the tie code exceeds 2**53 (about 4e12 cycles in the default space).
+      Design ids (int32) and costs (int64; float64 for EDP) of the workloads' shape. NumPy arrays,
+      or, inside a caller's `jit` or `vmap`, traced arrays with -1 for workloads that are invalid
+      or whose optimum the device cannot find exactly (for cycles, one whose cycles times the tie
+      code exceed 2**53: about 4e12 cycles in the default space).
 
     Raises:
       ValueError: a field is out of range, or an optimum does not fit into int64.
       TypeError: a traced field is not of integers.
     """
     space = space or ArrayDataflowSpace()
-    if is_traced(workloads):
-        with jax.enable_x64(True):
-            fields = jnp.broadcast_arrays(*_fields(workloads))
-            for name, field in zip(LOWEST, fields, strict=True):
-                if not jnp.issubdtype(field.dtype, jnp.integer):
-                    raise TypeError(f"{name}: {field.dtype} is not allowed; expected integers")
-            exponent, m, n, k, valid = _prepare(*fields, space=space)
-            best = _packed_minimum(exponent, m, n, k, space=space, runtime_model=runtime_model)
-            labels = _unpack(best, space, runtime_model)
-            return jax.tree.map(lambda field: jnp.where(valid, field, -1), labels)
-    columns = [np.asarray(field) for field in _fields(workloads)]
-    if any(column.dtype not in (np.int32, np.int64) for column in columns):
-        columns = [_checked(name, column) for name, column in zip(LOWEST, columns, strict=True)]
-    shape = np.broadcast_shapes(*(column.shape for column in columns))
-    flat = [np.broadcast_to(column, shape).reshape(-1) for column in columns]
-    labels, valid = map_chunks(
-        functools.partial(label_columns, space=space, runtime_model=runtime_model),
-        flat,
-        chunk=CHUNK,
+    goal = Goal(objective=objective, memory=memory, energy_table=energy_table or EnergyTable())
+    settings: Any = {"space": space, "runtime_model": runtime_model, "goal": goal}
+    return label_batch(
+        {name: getattr(workloads, name) for name in LIMITS},
+        LIMITS,
+        functools.partial(label_columns, **settings),
+        functools.partial(label_in_python, **settings),
+        chunk=None if objective is Objective.CYCLES else GOAL_CHUNK,
     )
-    if not valid.all():  # the slow checks find the culprit and name it
-        for name, column in zip(LOWEST, columns, strict=True):
-            _checked(name, column)
-    for row in np.flatnonzero(labels.design_id < 0):
-        labels.design_id[row], labels.cycles[row] = label_in_python(
-            *(int(column[row]) for column in flat), space=space, runtime_model=runtime_model
-        )
-    return jax.tree.map(lambda field: field.reshape(shape), labels)
 
 
 def label_columns(
@@ -110,6 +108,7 @@ def label_columns(
     *,
     space: ArrayDataflowSpace,
     runtime_model: RuntimeModel,
+    goal: Goal = CYCLES,
 ) -> tuple[Labels, Bool[Array, "rows"]]:
     """Labels on the device, not waited for, and which workloads are valid.
 
@@ -118,6 +117,8 @@ def label_columns(
     invalid workloads mean nothing; those of optima that are not exact here are -1.
     """
     with jax.enable_x64(True):
+        if goal.objective is not Objective.CYCLES:
+            return _label_goal_jit(columns, space=space, runtime_model=runtime_model, goal=goal)
         *fields, valid = _prepare_jit(*columns, space=space)
         # A program of its own: XLA's CPU backend computes a minimum with two users twice.
         best = _packed_minimum_jit(*fields, space=space, runtime_model=runtime_model)
@@ -145,14 +146,6 @@ def label_exponents(
         return _unpack(best, space, runtime_model).design_id
 
 
-def _fields(workloads: BudgetedGemm) -> tuple[Any, ...]:
-    return workloads.mac_budget, workloads.m, workloads.n, workloads.k
-
-
-def _checked(name: str, column: np.ndarray) -> Int[np.ndarray, "*batch"]:
-    return int_field(name, column, low=LOWEST[name])
-
-
 def _prepare(
     mac_budget: Int[Array, "*batch"],
     m: Int[Array, "*batch"],
@@ -162,15 +155,9 @@ def _prepare(
     space: ArrayDataflowSpace,
 ) -> tuple[Array, Array, Array, Array, Array]:
     """The exponent of the budget and the dimensions as int32, and where all are in range."""
-    wide = [jnp.asarray(field).astype(jnp.int64) for field in (mac_budget, m, n, k)]
-    valid = functools.reduce(
-        jnp.logical_and,
-        [
-            (field >= low) & (field <= MAX_DIM)
-            for field, low in zip(wide, LOWEST.values(), strict=True)
-        ],
-    )
-    budget, *dims = (jnp.where(valid, field, MIN_MAC_BUDGET).astype(jnp.int32) for field in wide)
+    columns = [jnp.asarray(field) for field in (mac_budget, m, n, k)]
+    valid = valid_rows(columns, LIMITS)
+    budget, *dims = (jnp.where(valid, x, MIN_MAC_BUDGET).astype(jnp.int32) for x in columns)
     exponent = jnp.minimum(31 - jax.lax.clz(budget), space.max_mac_exponent)
     return exponent, dims[0], dims[1], dims[2], valid
 
@@ -255,10 +242,25 @@ def _unpack(
     cycles = cost.astype(jnp.int64) - last_cycle_offset(runtime_model)
     return Labels(
         design_id=jnp.where(exact, space.design_id(i, total - i, dataflow), -1),
-        cycles=jnp.where(exact, cycles, -1),
+        cost=jnp.where(exact, cycles, -1),
     )
 
 
+def _label_goal(
+    columns: Sequence[Int[Array, "rows"]],
+    *,
+    space: ArrayDataflowSpace,
+    runtime_model: RuntimeModel,
+    goal: Goal,
+) -> tuple[Labels, Bool[Array, "rows"]]:
+    columns = [jnp.asarray(column) for column in columns]
+    valid = valid_rows(columns, LIMITS)
+    safe = [jnp.where(valid, column, MIN_MAC_BUDGET).reshape(-1) for column in columns]
+    ids, costs, _ = best_designs(safe, count=1, space=space, runtime_model=runtime_model, goal=goal)
+    return Labels(design_id=ids.reshape(valid.shape), cost=costs.reshape(valid.shape)), valid
+
+
+_label_goal_jit = jax.jit(_label_goal, static_argnames=("space", "runtime_model", "goal"))
 _prepare_jit = jax.jit(_prepare, static_argnames="space")
 _packed_minimum_jit = jax.jit(_packed_minimum, static_argnames=("space", "runtime_model"))
 _unpack_jit = jax.jit(_unpack, static_argnames=("space", "runtime_model"))
@@ -272,17 +274,22 @@ def label_in_python(
     *,
     space: ArrayDataflowSpace,
     runtime_model: RuntimeModel,
-) -> tuple[int, int]:
-    """(design_id, cycles) by the same search in integers of any size, in Python.
+    goal: Goal = CYCLES,
+) -> tuple[int, int | float]:
+    """(design_id, cost) by the same search in integers of any size, in Python.
 
     Raises:
       ValueError: the optimum does not fit into int64.
     """
     gemm = Gemm(m=m, n=n, k=k)
-    cycles, design_id = min(
+    cost, design_id = min(
         (
-            compute_cycles(
-                gemm, ArrayShape(rows=1 << int(i), cols=1 << int(j)), Dataflow(flow), runtime_model
+            design_cost(
+                gemm,
+                ArrayShape(rows=1 << int(i), cols=1 << int(j)),
+                Dataflow(flow),
+                runtime_model,
+                goal,
             ),
             design_id,
         )
@@ -291,9 +298,9 @@ def label_in_python(
         )
         if 1 << int(i + j) <= mac_budget
     )
-    if cycles >= 2**63:
+    if cost >= 2**63 and goal.objective is not Objective.EDP:
         raise ValueError(
-            f"m={m}, n={n}, k={k} under a budget of {mac_budget} MACs takes {cycles} cycles;"
-            " labels are limited to int64 (2**63 - 1)"
+            f"m={m}, n={n}, k={k} under a budget of {mac_budget} MACs takes {cost}"
+            f" {goal.objective.unit}; labels are limited to int64 (2**63 - 1)"
         )
-    return design_id, cycles
+    return design_id, cost

@@ -1,37 +1,74 @@
 """All designs of case study 1 for each workload: the K best, the ties, the whole cost matrix.
 
 Slower than `airchitect_jax.oracle.array_dataflow.label_columns` by the number of designs: every
-cost is written out. The order is the oracle's: fewer cycles, then lower id.
+cost is written out. The order is the oracle's: lower cost, then lower id.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, Num
 
 from airchitect_jax.checks import INT64_SAFE
+from airchitect_jax.cost import memory as memory_model
+from airchitect_jax.cost.arithmetic import Number
 from airchitect_jax.cost.compute import compute_cycles
+from airchitect_jax.cost.energy import EnergyTable, energy_fj, objective_value
 from airchitect_jax.spaces import ArrayDataflowSpace
-from airchitect_jax.types import ArrayShape, Dataflow, Gemm, RuntimeModel
+from airchitect_jax.types import (
+    ArrayShape,
+    BufferSizes,
+    Dataflow,
+    Gemm,
+    Memory,
+    Objective,
+    RuntimeModel,
+)
+
+# Half a megabyte an operand: what energy is counted with unless said otherwise.
+DEFAULT_MEMORY = Memory(
+    buffers=BufferSizes(ifmap_sram_bytes=2**19, filter_sram_bytes=2**19, ofmap_sram_bytes=2**19),
+    bandwidth_bytes_per_cycle=1,
+)
 
 NEVER = np.iinfo(np.int64).max  # the cost of an infeasible design, and of one beyond int64
 
 
-@functools.partial(jax.jit, static_argnames=("space", "runtime_model"))
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Goal:
+    """What designs are ranked by; hashable, so that it can be static.
+
+    Attributes:
+      objective: compute cycles, energy, or their product.
+      memory: what energy is counted with, in Python integers; its bandwidth plays no part.
+      energy_table: energy of single events.
+    """
+
+    objective: Objective = Objective.CYCLES
+    memory: Memory = DEFAULT_MEMORY
+    energy_table: EnergyTable = dataclasses.field(default_factory=EnergyTable)
+
+
+CYCLES = Goal()
+
+
+@functools.partial(jax.jit, static_argnames=("space", "runtime_model", "goal"))
 def cost_matrix(
     columns: Sequence[Int[Array, "rows"]],
     *,
     space: ArrayDataflowSpace,
     runtime_model: RuntimeModel,
-) -> Int[Array, "rows designs"]:
-    """Cycles of every design for valid workloads (mac_budget, m, n, k), under 64-bit mode.
+    goal: Goal = CYCLES,
+) -> Num[Array, "rows designs"]:
+    """Costs of every design for valid workloads (mac_budget, m, n, k), under 64-bit mode.
 
-    `NEVER` where a design exceeds the budget or its cycles exceed int64.
+    `NEVER` (for EDP, infinity) where a design exceeds the budget or its costs exceed int64.
     """
     budget, m, n, k = (column.astype(jnp.int64)[:, None] for column in columns)
     # Ids ascend by shape, then dataflow: one column a shape, then the dataflows side by side.
@@ -43,33 +80,61 @@ def cost_matrix(
     by_dataflow = []
     for dataflow in Dataflow:
         estimate = compute_cycles(wide_gemm, wide_array, dataflow, runtime_model)
+        costs = design_cost(gemm, array, dataflow, runtime_model, goal)
+        if goal.objective is not Objective.CYCLES:
+            wide_energy = _energy_fj(wide_gemm, wide_array, dataflow, runtime_model, goal)
+            estimate = jnp.maximum(estimate, wide_energy)
         usable = (rows * cols <= budget) & (estimate < INT64_SAFE)
-        cycles = compute_cycles(gemm, array, dataflow, runtime_model)
-        by_dataflow.append(jnp.where(usable, cycles, NEVER))
+        never = jnp.inf if goal.objective is Objective.EDP else NEVER
+        by_dataflow.append(jnp.where(usable, costs, never))
     return jnp.stack(by_dataflow, axis=-1).reshape(len(m), space.num_designs)
 
 
-@functools.partial(jax.jit, static_argnames=("count", "space", "runtime_model"))
+def design_cost(
+    gemm: Gemm, array: ArrayShape, dataflow: Dataflow, runtime_model: RuntimeModel, goal: Goal
+) -> Number:
+    """What a design costs, exact in integers."""
+    cycles = compute_cycles(gemm, array, dataflow, runtime_model)
+    if goal.objective is Objective.CYCLES:
+        return cycles
+    energy = _energy_fj(gemm, array, dataflow, runtime_model, goal)
+    return objective_value(goal.objective, cycles, energy)
+
+
+def _energy_fj(
+    gemm: Gemm, array: ArrayShape, dataflow: Dataflow, runtime_model: RuntimeModel, goal: Goal
+) -> Number:
+    """Energy with the IDEAL memory's traffic; whole numbers in the dtype of the operands."""
+    memory, table = goal.memory, goal.energy_table
+    folds = memory_model.tiling_of(gemm, array, dataflow, memory.element_bytes, runtime_model)
+    moved = memory_model.traffic(folds, memory.buffers, dataflow)
+    prices = jax.tree.map(int, table.of_buffers(memory.buffers))
+    return energy_fj(gemm, moved, memory, table, prices)
+
+
+@functools.partial(jax.jit, static_argnames=("count", "space", "runtime_model", "goal"))
 def best_designs(
     columns: Sequence[Int[Array, "rows"]],
     *,
     count: int,
     space: ArrayDataflowSpace,
     runtime_model: RuntimeModel,
-) -> tuple[Int[Array, "rows count"], Int[Array, "rows count"], Int[Array, "rows"]]:
-    """The `count` best designs, best first, with their cycles, and how many share the optimum.
+    goal: Goal = CYCLES,
+) -> tuple[Int[Array, "rows count"], Num[Array, "rows count"], Int[Array, "rows"]]:
+    """The `count` best designs, best first, with their costs, and how many share the optimum.
 
-    Under 64-bit mode. Where fewer designs are feasible, the rest have id -1 and cycles -1.
+    Under 64-bit mode. Where fewer designs are feasible, the rest have id -1 and cost -1.
     """
-    costs = cost_matrix(columns, space=space, runtime_model=runtime_model)
+    costs = cost_matrix(columns, space=space, runtime_model=runtime_model, goal=goal)
+    never = costs.dtype.type(NEVER) if goal.objective is not Objective.EDP else jnp.inf
     places = jnp.arange(space.num_designs, dtype=jnp.int32)[None, :]
     num_ties = (costs == costs.min(axis=1, keepdims=True)).sum(axis=1, dtype=jnp.int32)
-    ids, cycles = [], []
+    ids, lowest_costs = [], []
     for _ in range(count):  # passes over the matrix: XLA's CPU backend sorts int64 far slower
         lowest = costs.min(axis=1, keepdims=True)
         first = jnp.where(costs == lowest, places, space.num_designs).min(axis=1, keepdims=True)
-        costs = jnp.where(places == first, NEVER, costs)
-        found = lowest < NEVER
+        costs = jnp.where(places == first, never, costs)
+        found = lowest < never
         ids.append(jnp.where(found, first, -1))
-        cycles.append(jnp.where(found, lowest, -1))
-    return jnp.concatenate(ids, axis=1), jnp.concatenate(cycles, axis=1), num_ties
+        lowest_costs.append(jnp.where(found, lowest, -1))
+    return jnp.concatenate(ids, axis=1), jnp.concatenate(lowest_costs, axis=1), num_ties

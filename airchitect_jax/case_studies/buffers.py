@@ -1,0 +1,246 @@
+"""Case study 2: the sizes of three SRAMs under a budget, for a GEMM on a given array."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Num
+
+from airchitect_jax.case_studies.base import Context, Feature
+from airchitect_jax.cost.energy import EnergyTable, objective_value
+from airchitect_jax.cost.evaluate import evaluate_memory
+from airchitect_jax.oracle import buffers as oracle
+from airchitect_jax.oracle.buffer_search import log_cost_grid
+from airchitect_jax.spaces import BufferSpace
+from airchitect_jax.types import (
+    BufferedGemm,
+    Dataflow,
+    Gemm,
+    Interface,
+    Labels,
+    Memory,
+    Objective,
+    RuntimeModel,
+)
+from airchitect_jax.workloads.sampling import Distribution, sample_integers
+
+_NETWORK_SIDES = (5, 7)  # arrays, budgets and bandwidth that real networks are evaluated with
+_NETWORK_BUDGETS = (6, 15)
+_NETWORK_BANDWIDTH = 16
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BufferCase:
+    """The eight features of a workload, and what they are weighed by.
+
+    Features: the SRAM budget in steps of the space, m, n, k, the array's row and column
+    exponent (it has 2**row_exponent rows), its dataflow, and the bandwidth in bytes per cycle.
+
+    The ranges are ours, not the paper's, which does not state them.
+    """
+
+    min_budget_kb: int = 300
+    max_budget_kb: int = 3000
+    max_dim: int = 10_000
+    min_side_exponent: int = 3
+    max_side_exponent: int = 8
+    max_bandwidth: int = 100
+    element_bytes: int = 1
+    distribution: Distribution = Distribution.UNIFORM
+    objective: Objective = Objective.CYCLES
+    runtime_model: RuntimeModel = RuntimeModel.SCALESIM
+    interface: Interface = Interface.SHARED
+    energy_table: EnergyTable = dataclasses.field(default_factory=EnergyTable)
+
+    name = "case_study2"
+    title = "SRAM buffer sizing"
+
+    def __post_init__(self) -> None:
+        step = self.space.step_kb
+        lowest, highest = 3 * step, 3 * step * self.space.num_levels
+        if not lowest <= self.min_budget_kb <= self.max_budget_kb <= highest:
+            raise ValueError(
+                f"SRAM budgets: {self.min_budget_kb}..{self.max_budget_kb} KB is not allowed;"
+                f" expected {lowest} <= min_budget_kb <= max_budget_kb <= {highest}: the smallest"
+                f" sizing takes {lowest} KB"
+            )
+        if not 0 <= self.min_side_exponent <= self.max_side_exponent <= 15:
+            raise ValueError(
+                f"side exponents: {self.min_side_exponent}..{self.max_side_exponent} is not"
+                " allowed; expected 0 <= min_side_exponent <= max_side_exponent <= 15"
+            )
+        for name, high in (("max_dim", 1_000_000), ("max_bandwidth", 10_000), ("element_bytes", 8)):
+            if not 1 <= getattr(self, name) <= high:
+                raise ValueError(
+                    f"{name}: {getattr(self, name)} is not allowed; expected 1..{high}"
+                )
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The models, and the distribution of the dimensions."""
+        return {
+            "objective": self.objective.value,
+            "memory_model": "ideal",
+            "interface": self.interface.value,
+            "runtime_model": self.runtime_model.value,
+            "distribution": self.distribution.value,
+        }
+
+    @functools.cached_property
+    def space(self) -> BufferSpace:
+        """The 1000 sizings."""
+        return BufferSpace()
+
+    @functools.cached_property
+    def features(self) -> tuple[Feature, ...]:
+        """See the class."""
+        step = self.space.step_kb
+        return (
+            Feature(
+                name="budget_steps", low=self.min_budget_kb // step, high=self.max_budget_kb // step
+            ),
+            *(Feature(name=name, low=1, high=self.max_dim) for name in ("m", "n", "k")),
+            *(
+                Feature(name=name, low=self.min_side_exponent, high=self.max_side_exponent)
+                for name in ("row_exponent", "col_exponent")
+            ),
+            Feature(name="dataflow", low=0, high=len(Dataflow) - 1),
+            Feature(name="bandwidth_bytes_per_cycle", low=1, high=self.max_bandwidth),
+        )
+
+    @functools.cached_property
+    def contexts(self) -> tuple[Context, ...]:
+        """Square arrays, dataflows and budgets; one bandwidth."""
+        return tuple(
+            Context(
+                name=f"{2**side}x{2**side} {flow.name}, {budget * self.space.step_kb} KB",
+                values=(budget, side, side, flow, _NETWORK_BANDWIDTH),
+            )
+            for side, flow, budget in itertools.product(_NETWORK_SIDES, Dataflow, _NETWORK_BUDGETS)
+        )
+
+    def sample(self, key: jax.Array, count: int) -> Int[Array, "features count"]:
+        """Dimensions by `distribution`; all else with equal chances; all independent."""
+        rows = []
+        for number, feature in enumerate(self.features):
+            is_dim = feature.name in ("m", "n", "k")
+            rows.append(
+                sample_integers(
+                    jax.random.fold_in(key, number),
+                    (count,),
+                    low=feature.low,
+                    high=feature.high,
+                    distribution=self.distribution if is_dim else Distribution.UNIFORM,
+                )
+            )
+        return jnp.stack(rows)
+
+    def label(self, workloads: Int[Array, "features batch"]) -> Int[Array, "batch"]:
+        """Exact best design ids, traceable."""
+        labels, _ = oracle.label_buffer_columns(
+            self._columns(workloads), **self._model, table=self.energy_table
+        )
+        return labels.design_id
+
+    def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
+        """Exact best designs and their costs, of any valid workloads."""
+        return oracle.label_buffers(
+            self._workload(np.asarray(workloads, np.int64)),
+            **self._model,
+            energy_table=self.energy_table,
+        )
+
+    def costs(
+        self, workloads: Int[np.ndarray, "features batch"], design_ids: Int[np.ndarray, "*shape"]
+    ) -> Num[np.ndarray, "*shape"]:
+        """Exact costs of given designs, feasible or not."""
+        # One axis more for each that design_ids has beyond the batch.
+        columns = np.expand_dims(
+            np.asarray(workloads, np.int64), tuple(range(2, np.ndim(design_ids) + 1))
+        )
+        workload = self._workload(columns)
+        report = evaluate_memory(
+            workload.gemm,
+            workload.design,
+            Memory(
+                buffers=self.space.decode(design_ids),
+                bandwidth_bytes_per_cycle=workload.bandwidth_bytes_per_cycle,
+                element_bytes=self.element_bytes,
+            ),
+            runtime_model=self.runtime_model,
+            interface=self.interface,
+            energy_table=self.energy_table,
+        )
+        return np.asarray(objective_value(self.objective, report.total_cycles, report.energy_fj))
+
+    def log_costs(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
+        """Logarithms of the costs of all designs, infinite where infeasible; float32."""
+        columns = self._columns(workloads)[1:]
+        log_costs = log_cost_grid(columns, **self._model, table=self.energy_table)
+        return jnp.where(self.feasible(workloads), log_costs, jnp.inf)
+
+    def feasible(
+        self, workloads: Int[Array | np.ndarray, "features batch"]
+    ) -> Bool[Array, "batch designs"]:
+        """Designs within the SRAM budget."""
+        totals = self.space.levels.sum(axis=1, dtype=np.int32)
+        return jnp.asarray(totals)[None, :] <= jnp.asarray(workloads)[0][:, None]
+
+    def heuristics(
+        self, workloads: Int[np.ndarray, "features batch"]
+    ) -> Mapping[str, Int[np.ndarray, "batch"]]:
+        """The budget in equal parts, and in proportion to the sizes of the operands."""
+        budget, m, n, k = np.asarray(workloads, np.int64)[:4]
+        equal = np.ones((3, len(budget)))
+        operands = np.stack([m * k, k * n, m * n])
+        return {
+            "a third each": self._shares(budget, equal),
+            "in proportion to the operands": self._shares(budget, operands),
+        }
+
+    def _shares(
+        self, budget: Int[np.ndarray, "batch"], weights: Num[np.ndarray, "3 batch"]
+    ) -> Int[np.ndarray, "batch"]:
+        """A step for each operand, and the rest of the budget by weight, rounded down."""
+        share = (budget - 3) * weights / weights.sum(axis=0)
+        levels = np.minimum(1 + np.floor(share).astype(np.int64), self.space.num_levels)
+        return self.space.id_of_levels[tuple(levels - 1)]
+
+    def from_gemms(self, gemms: Gemm, context: Context) -> Int[np.ndarray, "features batch"]:
+        """Each GEMM on the array and under the budget of the context."""
+        budget, *rest = (np.full_like(gemms.m, value) for value in context.values)
+        return np.stack([budget, gemms.m, gemms.n, gemms.k, *rest])
+
+    @property
+    def _model(self) -> dict[str, Any]:
+        return {
+            "space": self.space,
+            "objective": self.objective,
+            "runtime_model": self.runtime_model,
+            "interface": self.interface,
+            "element_bytes": self.element_bytes,
+        }
+
+    def _columns(self, workloads: Int[Array, "features batch"]) -> list[Array]:
+        workload = self._workload(workloads)
+        return [getattr(workload, name) for name in oracle.buffer_limits(self.space)]
+
+    def _workload(self, workloads: Any) -> BufferedGemm:
+        budget, m, n, k, row_exponent, col_exponent, dataflow, bandwidth = workloads
+        return BufferedGemm(
+            sram_budget_bytes=budget * self.space.step_bytes,
+            m=m,
+            n=n,
+            k=k,
+            rows=1 << row_exponent,
+            cols=1 << col_exponent,
+            dataflow=dataflow,
+            bandwidth_bytes_per_cycle=bandwidth,
+        )

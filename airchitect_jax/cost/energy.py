@@ -1,0 +1,150 @@
+"""Energy of a GEMM in whole femtojoules: MACs, SRAM accesses, DRAM traffic.
+
+The default costs are those of M. Horowitz, "Computing's energy problem (and what we can do about
+it)", ISSCC 2014, figure 1.1.9 (45 nm, 0.9 V): 8-bit integer multiplication 0.2 pJ and addition
+0.03 pJ; 64 bits from a memory of 8 KB 10 pJ, of 32 KB 20 pJ, of 1 MB 100 pJ; 64 bits from DRAM 1.3
+to 2.6 nJ, of which the lower end is taken. Between sizes a power law runs through the first and
+the last of the three memories; it says 19.3 pJ for the middle one. Leakage is left out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from airchitect_jax.cost.arithmetic import Number
+from airchitect_jax.types import BufferSizes, Gemm, Memory, Objective, Traffic
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EnergyTable:
+    """Energy of single events, in picojoules; used in whole femtojoules.
+
+    Attributes:
+      mac_pj: one multiplication and addition.
+      sram_pj_per_byte: a read or write of a byte of an SRAM of `sram_reference_bytes`.
+      sram_reference_bytes: the size that this cost is for.
+      sram_exponent: an SRAM of x times the size costs x**sram_exponent times as much.
+      dram_pj_per_byte: a byte from or to DRAM.
+
+    Raises:
+      ValueError: a cost is negative or not finite.
+    """
+
+    mac_pj: float = 0.23
+    sram_pj_per_byte: float = 10 / 8
+    sram_reference_bytes: int = 8 * 1024
+    sram_exponent: float = math.log(100 / 10) / math.log(1024 / 8)
+    dram_pj_per_byte: float = 1300 / 8
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            lowest = 1 if field.name == "sram_reference_bytes" else 0
+            if not (math.isfinite(value) and lowest <= value <= 1e9):
+                raise ValueError(
+                    f"{field.name}: {value} is not allowed; expected a number in {lowest}..1e9"
+                )
+
+    @property
+    def mac_fj(self) -> int:
+        """A multiplication and addition, in femtojoules."""
+        return round(self.mac_pj * 1000)
+
+    @property
+    def dram_fj_per_byte(self) -> int:
+        """A byte from or to DRAM, in femtojoules."""
+        return round(self.dram_pj_per_byte * 1000)
+
+    def sram_fj_per_byte(self, sram_bytes: Any) -> Int[np.ndarray, "*batch"]:
+        """A byte read from or written to an SRAM of a size, in whole femtojoules (int64)."""
+        scale = (np.asarray(sram_bytes) / self.sram_reference_bytes) ** self.sram_exponent
+        return np.round(self.sram_pj_per_byte * 1000 * scale).astype(np.int64)
+
+    def of_buffers(self, buffers: BufferSizes) -> BufferSizes:
+        """`sram_fj_per_byte` of each of three buffers, in their places."""
+        return BufferSizes(
+            ifmap_sram_bytes=self.sram_fj_per_byte(buffers.ifmap_sram_bytes),
+            filter_sram_bytes=self.sram_fj_per_byte(buffers.filter_sram_bytes),
+            ofmap_sram_bytes=self.sram_fj_per_byte(buffers.ofmap_sram_bytes),
+        )
+
+
+def energy_fj(
+    gemm: Gemm, moved: Traffic, memory: Memory, table: EnergyTable, sram_fj: BufferSizes
+) -> Number:
+    """Energy in femtojoules: MACs, accesses of each SRAM by its size, DRAM traffic.
+
+    Args:
+      gemm: m n k MACs.
+      moved: accesses and traffic.
+      memory: for the width of an element.
+      table: the costs.
+      sram_fj: `table.of_buffers(memory.buffers)`, computed outside of any `jit`.
+    """
+    width = memory.element_bytes
+    return (
+        macs_fj(gemm, table)
+        + operand_fj(
+            moved.ifmap_sram_reads + moved.ifmap_sram_writes,
+            moved.ifmap_dram_read_bytes,
+            width,
+            sram_fj.ifmap_sram_bytes,
+            table,
+        )
+        + operand_fj(
+            moved.filter_sram_reads + moved.filter_sram_writes,
+            moved.filter_dram_read_bytes,
+            width,
+            sram_fj.filter_sram_bytes,
+            table,
+        )
+        + operand_fj(
+            moved.ofmap_sram_reads + moved.ofmap_sram_writes,
+            moved.ofmap_dram_read_bytes + moved.ofmap_dram_write_bytes,
+            width,
+            sram_fj.ofmap_sram_bytes,
+            table,
+        )
+    )
+
+
+def macs_fj(gemm: Gemm, table: EnergyTable) -> Number:
+    """Energy of the m n k MACs."""
+    return gemm.m * gemm.n * gemm.k * table.mac_fj
+
+
+def operand_fj(
+    sram_accesses: Number,
+    dram_bytes: Number,
+    element_bytes: Number,
+    sram_fj_per_byte: Number,
+    table: EnergyTable,
+) -> Number:
+    """Energy of one operand: its SRAM accesses (in elements) and its DRAM traffic."""
+    return sram_accesses * element_bytes * sram_fj_per_byte + dram_bytes * table.dram_fj_per_byte
+
+
+def objective_value(objective: Objective, cycles: Number, energy: Number) -> Number:
+    """What is minimised: whole cycles, whole femtojoules, or their product.
+
+    The product exceeds 64 bits, so that of integers is the float64 product of the two as float64:
+    rounded to nearest, the same on every backend.
+    """
+    match objective:
+        case Objective.CYCLES:
+            return cycles
+        case Objective.ENERGY:
+            return energy
+        case Objective.EDP:
+            return _as_float(cycles) * _as_float(energy)
+
+
+def _as_float(value: Number) -> Number:
+    if isinstance(value, int):
+        return float(value)
+    return value if np.issubdtype(value.dtype, np.floating) else value.astype(np.float64)

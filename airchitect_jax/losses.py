@@ -1,0 +1,72 @@
+"""Losses of a recommendation network: from the label alone, or from what the designs cost."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+
+import chex
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from airchitect_jax.case_studies.base import CaseStudy
+
+# Logits, workloads and design ids to the mean loss in nats and the accuracy.
+LossFn = Callable[[Array, Array, Array], tuple[Float[Array, ""], Float[Array, ""]]]
+
+# Designs whose costs differ by less, relatively, count as equal: float32 tells no more apart.
+_SAME = 1e-4
+
+
+class Loss(enum.Enum):
+    """LABEL knows the label only; OPTIMAL_SET also which designs are as good, and the budget."""
+
+    LABEL = "label"
+    OPTIMAL_SET = "optimal_set"
+
+
+def cross_entropy(
+    logits: Float[Array, "batch designs"], design_ids: Int[Array, "batch"]
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Mean cross-entropy in nats, and accuracy (ties for the largest logit count)."""
+    chex.assert_rank([logits, design_ids], [2, 1])
+    chosen = jnp.take_along_axis(logits, design_ids[:, None], axis=-1)[:, 0]
+    loss = (jax.nn.logsumexp(logits, axis=-1) - chosen).mean()
+    # Not argmax, which XLA's CPU backend does not vectorise.
+    return loss, (chosen >= logits.max(axis=-1)).mean()
+
+
+def optimal_set_nll(
+    logits: Float[Array, "batch designs"], log_costs: Float[Array, "batch designs"]
+) -> Float[Array, ""]:
+    """Mean of -log of the probability that the softmax gives to all optimal designs together.
+
+    Args:
+      logits: of all designs.
+      log_costs: logarithms of their costs, infinite where infeasible.
+    """
+    lowest = log_costs.min(axis=-1, keepdims=True)
+    best = jnp.where(log_costs <= lowest + _SAME, logits, -jnp.inf)
+    return (jax.nn.logsumexp(logits, axis=-1) - jax.nn.logsumexp(best, axis=-1)).mean()
+
+
+def loss_fn(case: CaseStudy, loss: Loss) -> LossFn:
+    """The loss of a case study.
+
+    OPTIMAL_SET shuts the infeasible designs out, as a recommendation does, and adds to the
+    cross-entropy of the label that of the optimal set: the label stays the first choice among
+    equals, and what costs more than the optimum is pushed down harder than what ties with it.
+    """
+
+    def label(logits: Array, workloads: Array, design_ids: Array) -> tuple[Array, Array]:
+        del workloads
+        return cross_entropy(logits, design_ids)
+
+    def optimal_set(logits: Array, workloads: Array, design_ids: Array) -> tuple[Array, Array]:
+        log_costs = case.log_costs(workloads)
+        feasible = jnp.where(jnp.isfinite(log_costs), logits, -jnp.inf)
+        nats, accuracy = cross_entropy(feasible, design_ids)
+        return nats + optimal_set_nll(feasible, log_costs), accuracy
+
+    return {Loss.LABEL: label, Loss.OPTIMAL_SET: optimal_set}[loss]

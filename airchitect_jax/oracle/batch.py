@@ -1,0 +1,86 @@
+"""What every oracle does around its search: checks, chunks, Python integers as the last word."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool
+
+from airchitect_jax.batching import map_chunks
+from airchitect_jax.checks import int_field, is_traced
+from airchitect_jax.types import Labels
+
+CHUNK = 1 << 20  # workloads in one compiled call
+
+# Lowest and highest value of an input.
+Limits = Mapping[str, tuple[int, int]]
+# Columns to labels, -1 where not exact, and which workloads are valid.
+Search = Callable[[Sequence[Any]], tuple[Labels, Bool[Array, "rows"]]]
+
+
+def label_batch(
+    fields: Mapping[str, Any],
+    limits: Limits,
+    search: Search,
+    search_in_python: Callable[..., tuple[int, Any]],
+    *,
+    chunk: int | None = None,
+) -> Labels:
+    """Labels of workloads of one broadcast shape, exact or refused.
+
+    Args:
+      fields: whole numbers by name, NumPy, JAX or Python; traced ones get -1 for what is invalid
+        or not exact on the device.
+      limits: what each field may be.
+      search: the compiled search; it is elementwise.
+      search_in_python: design id and cost of one workload, for what `search` cannot answer.
+      chunk: most rows in one compiled call, where a million would take too much memory.
+
+    Raises:
+      ValueError: a field out of range, or an optimum that `search_in_python` refuses.
+      TypeError: a traced field is not of integers.
+    """
+    if is_traced(list(fields.values())):
+        with jax.enable_x64(True):
+            columns = jnp.broadcast_arrays(*fields.values())
+            for name, column in zip(fields, columns, strict=True):
+                if not jnp.issubdtype(column.dtype, jnp.integer):
+                    raise TypeError(f"{name}: {column.dtype} is not allowed; expected integers")
+            labels, valid = search(columns)
+            return jax.tree.map(lambda field: jnp.where(valid, field, -1), labels)
+    arrays = {name: np.asarray(field) for name, field in fields.items()}
+    if any(array.dtype not in (np.int32, np.int64) for array in arrays.values()):
+        arrays = _checked(arrays, limits)
+    shape = np.broadcast_shapes(*(array.shape for array in arrays.values()))
+    flat = [np.broadcast_to(array, shape).reshape(-1) for array in arrays.values()]
+    labels, valid = map_chunks(search, flat, chunk=chunk or CHUNK)
+    if not valid.all():  # the slow checks find the culprit and name it
+        _checked(arrays, limits)
+    for row in np.flatnonzero(labels.design_id < 0):
+        labels.design_id[row], labels.cost[row] = search_in_python(
+            *(int(column[row]) for column in flat)
+        )
+    return jax.tree.map(lambda field: field.reshape(shape), labels)
+
+
+def valid_rows(columns: Sequence[Array], limits: Limits) -> Bool[Array, "*batch"]:
+    """Where all columns are within their limits, under 64-bit mode."""
+    return functools.reduce(
+        jnp.logical_and,
+        [
+            (column.astype(jnp.int64) >= low) & (column.astype(jnp.int64) <= high)
+            for column, (low, high) in zip(columns, limits.values(), strict=True)
+        ],
+    )
+
+
+def _checked(arrays: Mapping[str, np.ndarray], limits: Limits) -> dict[str, np.ndarray]:
+    return {
+        name: int_field(name, array, low=limits[name][0], high=limits[name][1])
+        for name, array in arrays.items()
+    }

@@ -1,0 +1,316 @@
+"""The search beneath `airchitect_jax.oracle.buffers`: the best pair of sizes, unrolled and shared.
+
+Traceable, elementwise, under 64-bit mode. `columns` are m, n, k, rows, cols, dataflow and bandwidth
+of valid workloads (int64); `steps` is what the budget leaves for a pair, in steps of the space.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int, Num
+
+from airchitect_jax.checks import INT64_SAFE
+from airchitect_jax.cost import memory
+from airchitect_jax.cost.arithmetic import Number, ceil_div, smaller
+from airchitect_jax.cost.compute import row_passes
+from airchitect_jax.cost.energy import EnergyTable, macs_fj, objective_value, operand_fj
+from airchitect_jax.spaces import BufferSpace
+from airchitect_jax.types import (
+    ArrayShape,
+    Dataflow,
+    Gemm,
+    Interface,
+    Objective,
+    RuntimeModel,
+)
+
+_EXACT = 2.0**53
+
+
+def sizes_of(space: BufferSpace) -> list[int]:
+    """Sizes of one SRAM in bytes, ascending."""
+    return [level * space.step_bytes for level in range(1, space.num_levels + 1)]
+
+
+def _ceil_div(a: Float[Array, "rows"], b: Float[Array, "rows"]) -> Float[Array, "rows"]:
+    """ceil(a / b) of whole numbers below 2**52, many a to each b.
+
+    With the reciprocal of b, then corrected: XLA computes 1 / b once, and would give each division
+    a kernel of its own.
+    """
+    quotient = jnp.floor(a * (1.0 / b))  # off by one at most
+    rest = a - quotient * b
+    up = jnp.where(rest > 0, 1.0, 0.0) + jnp.where(rest > b, 1.0, 0.0)
+    return quotient + up - jnp.where(rest <= -b, 1.0, 0.0)
+
+
+@functools.cache
+def pairs(space: BufferSpace) -> tuple[tuple[int, int], ...]:
+    """Levels of the swept and the column operand in tie order, whichever operands they are.
+
+    With the tile operand at its smallest, ids of equal total ascend with the swept operand's size
+    in all three dataflows.
+    """
+    levels = range(1, space.num_levels + 1)
+    return tuple(
+        sorted(((a, b) for a in levels for b in levels), key=lambda pair: (sum(pair), pair))
+    )
+
+
+@functools.cache
+def ids_of_pairs(space: BufferSpace) -> Int[np.ndarray, "dataflows pairs"]:
+    """The design id of each pair, the tile operand at its smallest."""
+    ids = np.empty((len(Dataflow), len(pairs(space))), np.int32)
+    for dataflow in Dataflow:
+        for place, (swept, column) in enumerate(pairs(space)):
+            levels = dict(zip(memory.ROLES[dataflow], (swept, column, 1), strict=True))
+            triple = tuple(levels[name] - 1 for name in memory.OPERANDS)
+            ids[dataflow, place] = space.id_of_levels[triple]
+    return ids
+
+
+def mixed_folds(
+    columns: Sequence[Array], runtime_model: RuntimeModel, element_bytes: int
+) -> memory.Tiling:
+    """The folds of workloads whose dataflows differ from lane to lane."""
+    m, n, k, rows, cols, dataflow = columns
+    passes = [row_passes(flow, runtime_model) for flow in Dataflow]
+    os, input_stationary = dataflow == Dataflow.OS, dataflow == Dataflow.IS
+    t = jnp.where(os, k, jnp.where(input_stationary, n, m))
+    crossings = jnp.where(os, passes[Dataflow.OS] * rows, passes[Dataflow.WS] * rows)
+    return memory.tiling(
+        jnp.where(os, m, k),
+        jnp.where(input_stationary, m, n),
+        t,
+        ArrayShape(rows=rows, cols=cols),
+        output_stationary=os,
+        cycles_per_fold=crossings + cols + t - 2,
+        element_bytes=element_bytes,
+    )
+
+
+def _spills(folds: memory.Tiling, size: Number) -> list[Number]:
+    """What an SRAM of `size` bytes does not hold of a full and of the last column fold."""
+    return [
+        memory.spilled_bytes(folds.column_bytes(cols), size)
+        for cols in (folds.cols, folds.last_cols)
+    ]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Timing:
+    """Busy bytes (`memory.busy_bytes`) of workloads by the sizes of two SRAMs.
+
+    All in float64: whole, and exact as far as float64 is.
+    """
+
+    folds: memory.Tiling
+    bandwidth: Float[Array, "rows"]
+    interface: Interface
+
+    def sweep(self, size: Any) -> memory.Sweep:
+        """A later sweep with an SRAM of `size` bytes for the swept operand."""
+        return memory.sweep(self.folds, memory.resident_bytes(self.folds.swept_bytes, size))
+
+    def spills(self, size: Any) -> list[Array]:
+        """What an SRAM of `size` bytes for the column operand does not hold."""
+        return _spills(self.folds, size)
+
+    def busy_bytes(self, warm: memory.Sweep, spills: Sequence[Array]) -> Float[Array, "rows"]:
+        """For one size of each."""
+        cold = memory.sweep(self.folds, jnp.zeros_like(self.bandwidth))
+        spill, last_spill = spills
+        return memory.busy_bytes(
+            self.folds, cold, warm, spill, last_spill, self.bandwidth, self.interface
+        )
+
+    def by_pair(self, space: BufferSpace) -> list[Float[Array, "rows"]]:
+        """For each pair of sizes, what depends on one size computed once."""
+        sizes = [float(size) for size in sizes_of(space)]
+        warm, spills = [self.sweep(size) for size in sizes], [self.spills(size) for size in sizes]
+        return [self.busy_bytes(warm[a - 1], spills[b - 1]) for a, b in pairs(space)]
+
+
+def _timing(
+    columns: Sequence[Array], runtime_model: RuntimeModel, element_bytes: int, interface: Interface
+) -> _Timing:
+    *dims, dataflow, bandwidth = columns
+    wide = [column.astype(jnp.float64) for column in dims]
+    return _Timing(
+        folds=mixed_folds([*wide, dataflow], runtime_model, element_bytes),
+        bandwidth=bandwidth.astype(jnp.float64),
+        interface=interface,
+    )
+
+
+def cheapest_cycles(
+    steps: Int[Array, "rows"], columns: Sequence[Array], **model: Any
+) -> tuple[Int[Array, "rows"], Int[Array, "rows"], Bool[Array, "rows"]]:
+    """Place of the best pair, its cycles, and where that is exact."""
+    # Programs of their own: XLA's CPU backend computes what has two users twice.
+    lowest = _lowest_jit(steps, columns, **model)
+    bandwidth = columns[-1].astype(jnp.float64)
+    cycles = ceil_div(lowest, bandwidth)
+    place = _first_jit(cycles * bandwidth, columns, **model)
+    # A sum of whole parts is exact up to 2**53, and one that is not cannot look smaller.
+    return place, cycles.astype(jnp.int64), lowest < _EXACT / 2
+
+
+def _lowest(
+    steps: Int[Array, "rows"], columns: Sequence[Array], space: BufferSpace, **model: Any
+) -> Float[Array, "rows"]:
+    """The fewest busy bytes within the budget.
+
+    A larger SRAM never costs any, so only pairs that use the whole budget are looked at.
+    """
+    timing, lowest = _timing(columns, **model), jnp.full(steps.shape, jnp.inf)
+    for a in range(1, space.num_levels + 1):
+        rest = jnp.minimum(steps - a, space.num_levels)
+        size = rest.astype(jnp.float64) * float(space.step_bytes)
+        busy = timing.busy_bytes(timing.sweep(float(a * space.step_bytes)), timing.spills(size))
+        lowest = smaller(lowest, jnp.where(rest >= 1, busy, jnp.inf))
+    return lowest
+
+
+def _first(
+    limit: Float[Array, "rows"], columns: Sequence[Array], space: BufferSpace, **model: Any
+) -> Int[Array, "rows"]:
+    """The place of the first pair with at most `limit` busy bytes.
+
+    If the limit is met within the budget, this pair is within it: one that exceeds the budget has
+    a larger total, and comes later.
+    """
+    place = jnp.zeros(limit.shape)
+    for other, busy in reversed(list(enumerate(_timing(columns, **model).by_pair(space)))):
+        place = jnp.where(busy <= limit, float(other), place)
+    return place.astype(jnp.int32)
+
+
+_MODEL = ("space", "runtime_model", "interface", "element_bytes")
+_lowest_jit = jax.jit(_lowest, static_argnames=_MODEL)
+_first_jit = jax.jit(_first, static_argnames=_MODEL)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Energy:
+    """Energy of workloads by the sizes of SRAMs, in the dtype of the folds."""
+
+    folds: memory.Tiling
+    table: EnergyTable
+
+    def _operand(self, moved: memory.Moved, sram_fj: Number) -> Number:
+        accesses = moved.sram_reads + moved.sram_writes
+        dram = moved.dram_read_bytes + moved.dram_write_bytes
+        return operand_fj(accesses, dram, self.folds.element_bytes, sram_fj, self.table)
+
+    def fixed(self) -> Number:
+        """The MACs."""
+        folds = self.folds
+        return macs_fj(Gemm(m=folds.s_r, n=folds.s_c, k=folds.t), self.table)
+
+    def tile(self, sram_fj: Number) -> Number:
+        """The tile operand, by the price of its SRAM."""
+        return self._operand(memory.tile_moved(self.folds), sram_fj)
+
+    def swept(self, size: Number, sram_fj: Number) -> Number:
+        """The swept operand, by the size and the price of its SRAM."""
+        resident = memory.resident_bytes(self.folds.swept_bytes, size)
+        return self._operand(memory.swept_moved(self.folds, resident), sram_fj)
+
+    def column(self, size: Number, sram_fj: Number) -> Number:
+        """The column operand, by the size and the price of its SRAM."""
+        return self._operand(memory.column_moved(self.folds, *_spills(self.folds, size)), sram_fj)
+
+
+def _cheapest_energy(
+    steps: Int[Array, "rows"],
+    columns: Sequence[Array],
+    *,
+    objective: Objective,
+    table: EnergyTable,
+    space: BufferSpace,
+    **model: Any,
+) -> tuple[Int[Array, "rows"], Array, Bool[Array, "rows"]]:
+    """Place of the best pair, its energy or energy times cycles, and where that is exact."""
+    sizes = sizes_of(space)
+    prices = [int(table.sram_fj_per_byte(size)) for size in sizes]
+    folds = mixed_folds(columns[:6], model["runtime_model"], model["element_bytes"])
+    energy = _Energy(folds=folds, table=table)
+    fixed = energy.fixed() + energy.tile(prices[0])
+    swept = [fixed + energy.swept(size, fj) for size, fj in zip(sizes, prices, strict=True)]
+    column = [energy.column(size, fj) for size, fj in zip(sizes, prices, strict=True)]
+    # More than any design takes: the traffic of the smallest SRAMs at the price of the largest.
+    timing = _timing(columns, **model)
+    bound = _Energy(folds=timing.folds, table=table)
+    most = float(prices[-1])
+    movable = bound.tile(most) + bound.swept(sizes[0], most) + bound.column(sizes[0], most)
+    exact = bound.fixed() + movable < INT64_SAFE
+    places = pairs(space)
+    costs = [swept[a - 1] + column[b - 1] for a, b in places]
+    if objective is Objective.EDP:
+        busy = timing.by_pair(space)
+        exact &= busy[0] < _EXACT / 2  # the smallest design takes the most cycles
+        costs = [
+            objective_value(objective, _ceil_div(here, timing.bandwidth), fj)
+            for here, fj in zip(busy, costs, strict=True)
+        ]
+    best, place = costs[0], jnp.zeros(steps.shape, jnp.int32)
+    for other, ((a, b), cost) in enumerate(zip(places, costs, strict=True)):
+        better = (cost < best) & (steps >= a + b)
+        best, place = jnp.where(better, cost, best), jnp.where(better, other, place)
+    return place, best, exact
+
+
+cheapest_energy = jax.jit(_cheapest_energy, static_argnames=(*_MODEL, "objective", "table"))
+
+
+def log_cost_grid(
+    columns: Sequence[Num[Array, "rows"]],
+    *,
+    objective: Objective,
+    table: EnergyTable,
+    space: BufferSpace,
+    **model: Any,
+) -> Float[Array, "rows designs"]:
+    """Logarithms of the costs of all designs in float32: for losses."""
+    *dims, dataflow, bandwidth = (jnp.asarray(x).reshape(-1, 1, 1, 1) for x in columns)
+    dims = [x.astype(jnp.float32) for x in dims]
+    folds = mixed_folds([*dims, dataflow], model["runtime_model"], model["element_bytes"])
+    timing = _Timing(
+        folds=folds, bandwidth=bandwidth.astype(jnp.float32), interface=model["interface"]
+    )
+    energy = _Energy(folds=folds, table=table)
+    # An axis for each role, then one for each operand.
+    levels = space.num_levels
+    along = [(1, levels, 1, 1), (1, 1, levels, 1), (1, 1, 1, levels)]
+    size = [jnp.asarray(sizes_of(space), jnp.float32).reshape(axes) for axes in along]
+    prices = table.sram_fj_per_byte(sizes_of(space))
+    fj = [jnp.asarray(prices, jnp.float32).reshape(axes) for axes in along]
+    cycles = timing.busy_bytes(timing.sweep(size[0]), timing.spills(size[1])) / timing.bandwidth
+    # Barriers keep XLA from computing what designs share anew for each of them.
+    cycles, swept, column, tile = lax.optimization_barrier(
+        (
+            cycles,
+            energy.fixed() + energy.swept(size[0], fj[0]),
+            energy.column(size[1], fj[1]),
+            energy.tile(fj[2]),
+        )
+    )
+    costs = objective_value(objective, cycles, swept + column + tile)
+    log_costs = lax.optimization_barrier(jnp.log(costs))
+    by_role = jnp.broadcast_to(log_costs, (len(dataflow), levels, levels, levels))
+    by_operand = [
+        by_role.transpose(0, *(1 + memory.ROLES[flow].index(name) for name in memory.OPERANDS))
+        for flow in Dataflow
+    ]
+    grid = jnp.select([dataflow == flow for flow in Dataflow], by_operand)
+    order = np.ravel_multi_index(tuple(space.levels.T - 1), (levels,) * 3)
+    return grid.reshape(len(dataflow), -1)[:, order]

@@ -1,0 +1,132 @@
+"""The exact replay of the scalesim 3.0.0 package beside the package itself, in one run.
+
+python -m benchmarks.scalesim3 --side=256
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import statistics
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from airchitect_jax import ArrayShape, Dataflow, Gemm
+from airchitect_jax.cost.scalesim3 import ReplayReport, replay
+from airchitect_jax.scalesim_package import run_gemm
+from airchitect_jax.workloads.zoo import load_network
+from benchmarks import common
+
+flags.adopt_module_key_flags(common)
+SIDE = flags.DEFINE_integer("side", 256, "m, n and k of the GEMM.", lower_bound=2)
+ARRAY = flags.DEFINE_integer("array", 32, "Rows and columns of its array.", lower_bound=1)
+PACKAGE_REPEATS = flags.DEFINE_integer(
+    "package_repeats", 1, "Timed runs of the package, which takes seconds.", lower_bound=1
+)
+
+SRAM_KB = flags.DEFINE_integer("sram_kb", 64, "Kilobytes of each operand's SRAM.", lower_bound=1)
+BANDWIDTH = flags.DEFINE_integer(
+    "bandwidth", 10, "Words per cycle of each port, where operands may wait.", lower_bound=1
+)
+
+
+def ours(
+    gemm: Gemm, side: int, dataflow: Any, bandwidth: int | None, sram_kb: Any = None
+) -> ReplayReport:
+    """The replay on a square array, with three equal SRAMs unless told otherwise."""
+    ifmap, filters, ofmap = [SRAM_KB.value] * 3 if sram_kb is None else sram_kb
+    return replay(
+        gemm,
+        ArrayShape(rows=side, cols=side),
+        dataflow,
+        ifmap_sram_kb=ifmap,
+        filter_sram_kb=filters,
+        ofmap_sram_kb=ofmap,
+        bandwidth_words_per_cycle=bandwidth,
+    )
+
+
+def package(gemm: Gemm, side: int, dataflow: Dataflow, bandwidth: int | None) -> dict[str, Any]:
+    """Median seconds of the package and whether its report is ours, or why there is none."""
+    if not importlib.util.find_spec("scalesim"):
+        return {"package": "not installed: pip install 'airchitect-jax[scalesim]'"}
+    runs = [
+        run_gemm(
+            gemm,
+            ArrayShape(rows=side, cols=side),
+            dataflow,
+            ifmap_sram_kb=SRAM_KB.value,
+            filter_sram_kb=SRAM_KB.value,
+            ofmap_sram_kb=SRAM_KB.value,
+            bandwidth_words_per_cycle=bandwidth,
+        )
+        for _ in range(PACKAGE_REPEATS.value)
+    ]
+    report = ours(gemm, side, dataflow, bandwidth)
+    for name, value in vars(runs[0].report).items():
+        np.testing.assert_allclose(getattr(report, name), value, rtol=1e-12, err_msg=name)
+    seconds = statistics.median(run.seconds for run in runs)
+    return {"package_seconds": float(f"{seconds:.4g}"), "reports_equal": True}
+
+
+def row(
+    name: str, gemm: Gemm, side: int, dataflow: Any, bandwidth: int | None, **sram: Any
+) -> dict[str, Any]:
+    """One measured row of ours."""
+    seconds = common.interleaved_seconds(
+        {"ours": lambda: ours(gemm, side, dataflow, bandwidth, **sram)}, common.REPEATS.value
+    )["ours"]
+    report = ours(gemm, side, dataflow, bandwidth, **sram)
+    return {
+        "benchmark": "replay of scalesim 3.0.0",
+        "workload": name,
+        "array": f"{side} x {side}",
+        "dataflow": dataflow.name if isinstance(dataflow, Dataflow) else "all",
+        "sram_kb": SRAM_KB.value if "sram_kb" not in sram else "100 to 1000 each",
+        "mode": "CALC" if bandwidth is None else f"USER, {bandwidth} words per cycle",
+        "runs": report.total_cycles.size,
+        "total_cycles": int(np.sum(report.total_cycles)),
+        "stall_cycles": int(np.sum(report.stall_cycles)),
+        "seconds": float(f"{seconds:.4g}"),
+    }
+
+
+def main() -> None:
+    """Times the GEMM in both modes, then layers of ResNet-50, then many buffer sizes at once."""
+    side = SIDE.value
+    gemm = Gemm(m=side, n=side, k=side)
+    rows = []
+    for dataflow, bandwidth in itertools.product(Dataflow, (None, BANDWIDTH.value)):
+        measured = row(f"{side} x {side} x {side}", gemm, ARRAY.value, dataflow, bandwidth)
+        measured |= package(gemm, ARRAY.value, dataflow, bandwidth)
+        if "package_seconds" in measured:
+            ratio = measured["package_seconds"] / measured["seconds"]
+            measured["times_the_package"] = float(f"{ratio:.3g}")
+        rows.append(measured)
+
+    network = load_network("resnet50")
+    for layer in sorted({(layer.m, layer.n, layer.k) for layer in network.layers}):
+        m, n, k = layer
+        name = f"ResNet-50 layer, {m} x {n} x {k}"
+        for dataflow, array in itertools.product(Dataflow, (32, 128)):
+            rows.append(row(name, Gemm(m=m, n=n, k=k), array, dataflow, BANDWIDTH.value))
+    rows.append(
+        row(
+            "all layers of ResNet-50",
+            network.gemms,
+            128,
+            np.array(list(Dataflow))[:, None],
+            BANDWIDTH.value,
+        )
+    )
+    sizes = np.stack(np.meshgrid(*[np.arange(100, 1001, 100)] * 3)).reshape(3, -1)
+    for dataflow in Dataflow:
+        name = f"{side} x {side} x {side}, 1000 buffer sizes"
+        rows.append(row(name, gemm, ARRAY.value, dataflow, BANDWIDTH.value, sram_kb=sizes))
+    common.emit(rows)
+
+
+if __name__ == "__main__":
+    common.run(main)

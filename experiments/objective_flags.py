@@ -1,0 +1,47 @@
+"""Flags that say what the best design has least of, and what its energy is counted with."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from absl import flags
+
+from airchitect_jax.cost.energy import EnergyTable
+from airchitect_jax.types import Objective
+
+_TABLE = EnergyTable()
+
+OBJECTIVE = flags.DEFINE_enum(
+    "objective",
+    Objective.CYCLES.value,
+    [objective.value for objective in Objective],
+    "What is minimised: cycles, energy in femtojoules, or the product of both.",
+)
+ELEMENT_BYTES = flags.DEFINE_integer(
+    "element_bytes", 1, "Width of an element.", lower_bound=1, upper_bound=8
+)
+_PRICES = tuple(
+    flags.DEFINE_float(
+        name,
+        getattr(_TABLE, name),
+        f"{meaning}; by default from Horowitz, ISSCC 2014.",
+        lower_bound=0,
+        upper_bound=1e9,
+    )
+    for name, meaning in (
+        ("mac_pj", "Picojoules of a multiplication and addition"),
+        ("sram_pj_per_byte", "Picojoules of a byte of an SRAM of 8 KB; larger ones cost more"),
+        ("dram_pj_per_byte", "Picojoules of a byte from or to DRAM"),
+    )
+)
+
+ALL = (OBJECTIVE, ELEMENT_BYTES, *_PRICES)
+
+
+def energy_table() -> EnergyTable:
+    """The table of the flags.
+
+    Raises:
+      ValueError: a cost is not a number.
+    """
+    return dataclasses.replace(_TABLE, **{flag.name: flag.value for flag in _PRICES})
