@@ -5,6 +5,8 @@ from airchitect_jax.cost.energy import EnergyTable
 from airchitect_jax.cost.evaluate import evaluate, evaluate_memory
 from airchitect_jax.oracle.array_dataflow import label
 from airchitect_jax.oracle.buffers import label_buffers
+from airchitect_jax.oracle.schedules import label_schedules
+from airchitect_jax.schedule_space import ScheduleSpace
 from airchitect_jax.spaces import ArrayDataflowSpace, BufferSpace
 from airchitect_jax.types import (
     ArrayDesign,
@@ -22,6 +24,7 @@ from airchitect_jax.types import (
     MemoryReport,
     Objective,
     RuntimeModel,
+    Schedule,
     Traffic,
 )
 from airchitect_jax.version import __version__
@@ -50,6 +53,8 @@ __all__ = [
     "Network",
     "Objective",
     "RuntimeModel",
+    "Schedule",
+    "ScheduleSpace",
     "Traffic",
     "__version__",
     "compute_cycles",
@@ -58,6 +63,7 @@ __all__ = [
     "evaluate_memory",
     "label",
     "label_buffers",
+    "label_schedules",
     "load_network",
     "network_names",
     "read_topology",

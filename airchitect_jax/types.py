@@ -222,6 +222,14 @@ class MemoryReport:
 
 
 @_pytree
+class Schedule:
+    """One design of case study 3: what each of N arrays runs, and how."""
+
+    workload: Int[Array, "*batch arrays"] | IntLike
+    dataflow: Int[Array, "*batch arrays"] | IntLike
+
+
+@_pytree
 class Labels:
     """The exact optimum of each workload.
 

@@ -1,5 +1,6 @@
 """The model in plain Python integers, written anew from its definition, slow and obvious."""
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -95,3 +96,28 @@ def memory(m, n, k, rows, cols, dataflow, srams, bandwidth, width, runtime_model
         for name in ("ifmap", "filter", "ofmap")
     }
     return math.ceil(total), traffic
+
+
+def schedules(num_arrays):
+    """(workload of each array, dataflow of each array) in the order of the ids."""
+    flows = list(itertools.product(("OS", "WS", "IS"), repeat=num_arrays))
+    return [(order, flow) for order in itertools.permutations(range(num_arrays)) for flow in flows]
+
+
+def best_schedule(workloads, arrays, runtime_model):
+    """(design id, makespan): least makespan, then least sum, then lowest id, of all designs.
+
+    `workloads`: (m, n, k) each; `arrays`: (rows, cols) each.
+    """
+    table = {
+        (w, a, flow): cycles(*workloads[w], *arrays[a], flow, runtime_model)
+        for w in range(len(workloads))
+        for a in range(len(arrays))
+        for flow in ("OS", "WS", "IS")
+    }
+    best = None
+    for design_id, (order, flows) in enumerate(schedules(len(arrays))):
+        each = [table[w, a, flow] for a, (w, flow) in enumerate(zip(order, flows, strict=True))]
+        rank = (max(each), sum(each), design_id)
+        best = rank if best is None else min(best, rank)
+    return best[2], best[0]

@@ -20,6 +20,7 @@ LAYERS = [
     ["version", "types", "checks", "files", "arrow", "batching", "progress"],
     [
         "spaces",
+        "schedule_space",
         "workloads.network",
         "workloads.sampling",
         "workloads.scalesim_csv",
@@ -28,6 +29,7 @@ LAYERS = [
     [
         "cost.arithmetic",
         "cost.compute",
+        "cost.schedule",
         "cost.memory",
         "cost.energy",
         "cost.evaluate",
@@ -43,6 +45,7 @@ LAYERS = [
         "oracle.array_dataflow",
         "oracle.buffer_search",
         "oracle.buffers",
+        "oracle.schedules",
     ],
     ["case_studies.base", "case_studies.array_dataflow", "case_studies.buffers"],
     ["datasets"],

@@ -1,0 +1,43 @@
+"""Makespan and sums of GEMMs that run at the same time, each on an array of its own.
+
+Operators only, as in `airchitect_jax.cost.compute`: Python integers, NumPy arrays and JAX tracers
+all go through, and broadcast.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+from airchitect_jax.cost.arithmetic import Number, larger, select
+from airchitect_jax.cost.compute import compute_cycles
+from airchitect_jax.types import ArrayShape, Dataflow, Gemm, RuntimeModel
+
+
+def makespan(cycles: Sequence[Number]) -> Number:
+    """The latest finish of arrays that start together: the largest of their cycles."""
+    return functools.reduce(larger, cycles)
+
+
+def total_cycles(cycles: Sequence[Number]) -> Number:
+    """The cycles of all arrays together, which settles ties of the makespan."""
+    return functools.reduce(lambda a, b: a + b, cycles)
+
+
+def dataflow_cycles(gemm: Gemm, array: ArrayShape, runtime_model: RuntimeModel) -> list[Number]:
+    """Stall-free cycles of a GEMM on an array with each dataflow, in the order of `Dataflow`."""
+    return [compute_cycles(gemm, array, dataflow, runtime_model) for dataflow in Dataflow]
+
+
+def best_dataflow(cycles: Sequence[Number]) -> tuple[Number, Number]:
+    """The fewest of the cycles by dataflow, and the first dataflow that takes no more.
+
+    What an array's dataflow costs depends on nothing that the other arrays do, and fewer cycles
+    never make a makespan longer and always make a sum smaller. So with ties by makespan, then sum,
+    then lower id, every array of the best schedule runs this dataflow.
+    """
+    fewest, first = cycles[0], 0
+    for dataflow, count in enumerate(cycles[1:], start=1):
+        first = select(count < fewest, dataflow, first)
+        fewest = select(count < fewest, count, fewest)
+    return fewest, first

@@ -1,0 +1,280 @@
+"""The exact best schedule of N workloads on N arrays (case study 3).
+
+N! * 3**N designs, of which few need a look. An array's best dataflow for a workload depends on
+nothing else (`airchitect_jax.cost.schedule.best_dataflow`), which leaves the N! permutations; and
+those share their parts. Two passes over the subsets of workloads, each `N 2**(N - 1)` steps:
+
+1. the least makespan: of the last arrays with a subset, the least largest cycles;
+2. the least sum of cycles among the schedules of that makespan, which are those that use no pair
+   of workload and array that takes longer, and among these the first permutation.
+
+The batch lies in the vector lanes and the subsets are unrolled at trace time. The second pass has
+the permutation in the low bits of the sum, so that one minimum settles both. All numbers are whole
+and below 2**53, where float64 is exact; what is not is detected and left to Python integers.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from airchitect_jax.checks import MAX_DIM
+from airchitect_jax.cost.arithmetic import larger, select, smaller
+from airchitect_jax.cost.compute import (
+    fold_cycles,
+    last_cycle_offset,
+    mapped_dims,
+)
+from airchitect_jax.cost.schedule import best_dataflow, dataflow_cycles, makespan, total_cycles
+from airchitect_jax.oracle.batch import label_batch, valid_rows
+from airchitect_jax.schedule_space import ScheduleSpace
+from airchitect_jax.types import ArrayShape, Dataflow, Gemm, Labels, RuntimeModel
+
+_EXACT = 2.0**53
+_NEVER = 2.0**90  # cycles of a pair that would delay the makespan; sums of these stay finite
+
+
+def label_schedules(
+    workloads: Gemm,
+    space: ScheduleSpace | None = None,
+    *,
+    runtime_model: RuntimeModel = RuntimeModel.SCALESIM,
+) -> Labels:
+    """The best schedule of each set: least makespan, then least sum of cycles, then lowest id.
+
+    Args:
+      workloads: fields of one shape [workloads, *batch] (scalars broadcast): whole numbers in
+        1..2**31 - 1, as many workloads as the space has arrays. NumPy or JAX.
+      space: the arrays; the four of case study 3 by default.
+      runtime_model: which cycle count is meant.
+
+    Returns:
+      Design ids (int32) and makespans in cycles (int64) of shape [*batch]. NumPy arrays, or,
+      inside a caller's `jit` or `vmap`, traced arrays with -1 for sets that are invalid or too
+      large for the device's exact arithmetic.
+
+    Raises:
+      ValueError: a field is out of range, the number of workloads is not that of the arrays, or a
+        makespan does not fit into int64.
+      TypeError: a traced field is not of integers.
+    """
+    space = space or ScheduleSpace()
+    dims = {name: getattr(workloads, name) for name in ("m", "n", "k")}
+    shape = np.broadcast_shapes(*(np.shape(dim) for dim in dims.values()))
+    if shape[:1] != (space.num_arrays,):
+        raise ValueError(
+            f"workloads: the shape {shape} is not allowed; expected {space.num_arrays} workloads,"
+            " one for each array, in the first axis"
+        )
+    # Scalars broadcast as they are, so that Python integers of any size reach the checks.
+    fields = {
+        f"{name}{number}": dim[number] if np.ndim(dim) else dim
+        for number in range(space.num_arrays)
+        for name, dim in dims.items()
+    }
+    settings: Any = {"space": space, "runtime_model": runtime_model}
+    return label_batch(
+        fields,
+        schedule_limits(space),
+        functools.partial(label_schedule_columns, **settings),
+        functools.partial(label_schedule_in_python, **settings),
+    )
+
+
+def schedule_limits(space: ScheduleSpace) -> dict[str, tuple[int, int]]:
+    """The inputs in order, m0, n0, k0, m1 and so on, and what each may be."""
+    return {f"{name}{number}": (1, MAX_DIM) for number in range(space.num_arrays) for name in "mnk"}
+
+
+def label_schedule_columns(
+    columns: Sequence[Int[np.ndarray | Array, "rows"]],
+    *,
+    space: ScheduleSpace,
+    runtime_model: RuntimeModel,
+) -> tuple[Labels, Bool[Array, "rows"]]:
+    """Labels on the device, not waited for, and which sets are valid.
+
+    Columns as in `schedule_limits`, int32 or int64. Labels of invalid sets mean nothing; those of
+    optima that are not exact here are -1.
+    """
+    model: Any = {"space": space, "runtime_model": runtime_model}
+    with jax.enable_x64(True):
+        *dims, valid = _prepare_jit(columns, space=space)
+        # Programs of their own: XLA's CPU backend computes a minimum with two users twice.
+        least = _least_makespan_jit(dims, **model)
+        key = _least_sum_jit(dims, least, **model)
+        return _labels_jit(dims, least, key, **model), valid
+
+
+def _prepare(columns: Sequence[Array], space: ScheduleSpace) -> tuple[Array, ...]:
+    """The dimensions as int32, and where all are valid."""
+    columns = [jnp.asarray(column) for column in columns]
+    valid = valid_rows(columns, schedule_limits(space))
+    return (*(jnp.where(valid, column, 1).astype(jnp.int32) for column in columns), valid)
+
+
+def _gemms(dims: Sequence[Array]) -> list[Gemm]:
+    return [Gemm(m=m, n=n, k=k) for m, n, k in zip(*[iter(dims)] * 3, strict=True)]
+
+
+def _wide_cycles(gemm: Gemm, array: ArrayShape, runtime_model: RuntimeModel) -> list[Array]:
+    """`dataflow_cycles` plus `last_cycle_offset`, in float64, with folds counted in int32."""
+
+    def folds(size: Array, side: int) -> Array:
+        before_last = size - 1
+        if side & (side - 1):
+            return (lax.div(before_last, np.int32(side)) + 1).astype(jnp.float64)
+        return ((before_last >> (side.bit_length() - 1)) + 1).astype(jnp.float64)
+
+    counts = []
+    for dataflow in Dataflow:
+        s_r, s_c, t = mapped_dims(gemm, dataflow)
+        fold = fold_cycles(array, t.astype(jnp.float64), dataflow, runtime_model)
+        counts.append(folds(s_r, int(array.rows)) * folds(s_c, int(array.cols)) * fold)
+    return counts
+
+
+def _pairs(
+    dims: Sequence[Array], space: ScheduleSpace, runtime_model: RuntimeModel
+) -> list[list[Array]]:
+    """Fewest cycles, plus the offset, of each workload (first index) on each array."""
+    return [
+        [
+            functools.reduce(smaller, _wide_cycles(gemm, array, runtime_model))
+            for array in space.arrays
+        ]
+        for gemm in _gemms(dims)
+    ]
+
+
+def _over_subsets(num: int, pair: Any, join: Any) -> Any:
+    """The least value of giving all workloads to all arrays, one each.
+
+    `pair(w, a)` is the value of workload w on array a, `join` adds it to that of the arrays after
+    a, and less is better.
+    """
+    best = {(w,): pair(w, num - 1) for w in range(num)}
+    for array in reversed(range(num - 1)):
+        best = {
+            subset: functools.reduce(
+                smaller,
+                [join(pair(w, array), best[tuple(x for x in subset if x != w)]) for w in subset],
+            )
+            for subset in itertools.combinations(range(num), num - array)
+        }
+    return best[tuple(range(num))]
+
+
+def _least_makespan(
+    dims: Sequence[Array], *, space: ScheduleSpace, runtime_model: RuntimeModel
+) -> Float[Array, "*batch"]:
+    """Plus the offset."""
+    cycles = _pairs(dims, space, runtime_model)
+    return _over_subsets(space.num_arrays, lambda w, a: cycles[w][a], larger)
+
+
+def _scale(space: ScheduleSpace) -> float:
+    """What leaves room for a permutation below a sum: a digit in base N for each array."""
+    return float(1 << (space.num_arrays**space.num_arrays - 1).bit_length())
+
+
+def _least_sum(
+    dims: Sequence[Array],
+    least: Float[Array, "*batch"],
+    *,
+    space: ScheduleSpace,
+    runtime_model: RuntimeModel,
+) -> Float[Array, "*batch"]:
+    """Least sum over the schedules of least makespan, times `_scale`, plus the permutation."""
+    num, cycles = space.num_arrays, _pairs(dims, space, runtime_model)
+
+    def pair(w: int, a: int) -> Array:
+        key = cycles[w][a] * _scale(space) + float(w * num ** (num - 1 - a))
+        return jnp.where(cycles[w][a] > least, _NEVER, key)
+
+    return _over_subsets(num, pair, lambda a, b: a + b)
+
+
+def _labels(
+    dims: Sequence[Array],
+    least: Float[Array, "*batch"],
+    key: Float[Array, "*batch"],
+    *,
+    space: ScheduleSpace,
+    runtime_model: RuntimeModel,
+) -> Labels:
+    return Labels(
+        design_id=_design_id(dims, key, space=space, runtime_model=runtime_model),
+        cost=jnp.where(
+            key < _EXACT, least.astype(jnp.int64) - last_cycle_offset(runtime_model), -1
+        ),
+    )
+
+
+def _design_id(
+    dims: Sequence[Array],
+    key: Float[Array, "*batch"],
+    *,
+    space: ScheduleSpace,
+    runtime_model: RuntimeModel,
+) -> Int[Array, "*batch"]:
+    """The id of the permutation in a key, each array with its best dataflow."""
+    num, gemms = space.num_arrays, _gemms(dims)
+    code = (key - jnp.floor(key / _scale(space)) * _scale(space)).astype(jnp.int32)
+    on_array = [lax.div(code, np.int32(num**power)) % num for power in reversed(range(num))]
+    # A permutation's place counts, at each array, the later workloads that are smaller.
+    place: Any = 0
+    for array, workload in enumerate(on_array):
+        later = on_array[array + 1 :]
+        place = place * (num - array) + sum((other < workload).astype(jnp.int32) for other in later)
+    dataflows = []
+    for workload, array in zip(on_array, space.arrays, strict=True):
+        gemm = gemms[0]
+        for number in range(1, num):
+            gemm = jax.tree.map(functools.partial(select, workload == number), gemms[number], gemm)
+        dataflows.append(best_dataflow(_wide_cycles(gemm, array, runtime_model))[1])
+    return jnp.where(key < _EXACT, space.design_id(place, dataflows), -1).astype(jnp.int32)
+
+
+_MODEL = ("space", "runtime_model")
+_prepare_jit = jax.jit(_prepare, static_argnames="space")
+_least_makespan_jit = jax.jit(_least_makespan, static_argnames=_MODEL)
+_least_sum_jit = jax.jit(_least_sum, static_argnames=_MODEL)
+_labels_jit = jax.jit(_labels, static_argnames=_MODEL)
+
+
+def label_schedule_in_python(
+    *dims: int, space: ScheduleSpace, runtime_model: RuntimeModel
+) -> tuple[int, int]:
+    """(design_id, makespan) by search over the permutations in integers of any size, in Python.
+
+    Raises:
+      ValueError: the makespan does not fit into int64.
+    """
+    gemms = [Gemm(m=m, n=n, k=k) for m, n, k in zip(*[iter(dims)] * 3, strict=True)]
+    table = [
+        [best_dataflow(dataflow_cycles(gemm, array, runtime_model)) for array in space.arrays]
+        for gemm in gemms
+    ]
+    ranked = []
+    for place, permutation in enumerate(space.permutations.tolist()):
+        cycles, dataflows = zip(
+            *(table[workload][array] for array, workload in enumerate(permutation)), strict=True
+        )
+        design_id = space.design_id(place, dataflows)
+        ranked.append((makespan(cycles), total_cycles(cycles), design_id))
+    least, _, design_id = min(ranked)
+    if least >= 2**63:
+        raise ValueError(
+            f"the workloads {', '.join(f'{g.m}x{g.n}x{g.k}' for g in gemms)} take {least} cycles;"
+            " labels are limited to int64 (2**63 - 1)"
+        )
+    return design_id, least

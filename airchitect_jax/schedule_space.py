@@ -1,0 +1,157 @@
+"""The design space of case study 3: which workload runs on which array, and with which dataflow."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from airchitect_jax.checks import MAX_DIM, int_field
+from airchitect_jax.spaces import Attribute
+from airchitect_jax.types import ArrayShape, Dataflow, Schedule
+
+MIN_ARRAYS, MAX_ARRAYS = 2, 6
+# Six that really differ; case study 3 takes the first four unless told otherwise.
+DEFAULT_ARRAYS = tuple(
+    ArrayShape(rows=rows, cols=cols)
+    for rows, cols in ((64, 64), (32, 32), (16, 128), (128, 16), (256, 8), (8, 256))
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScheduleSpace:
+    """As many workloads as arrays, one on each: a permutation, and a dataflow for each array.
+
+    N! * 3**N designs; for four arrays 1944. Ids ascend with the workload of the first array, then
+    with that of the second and so on, then with the dataflow of the first array (OS, WS, IS), then
+    with that of the second and so on. The tie order is not that of the ids alone: a smaller sum of
+    cycles over the arrays goes first, and that depends on the workloads.
+
+    Attributes:
+      arrays: two to six, in order; whole numbers of rows and columns.
+    """
+
+    arrays: tuple[ArrayShape, ...] = DEFAULT_ARRAYS[:4]
+
+    def __post_init__(self) -> None:
+        if not MIN_ARRAYS <= len(self.arrays) <= MAX_ARRAYS:
+            raise ValueError(
+                f"arrays: {len(self.arrays)} of them are not allowed;"
+                f" expected {MIN_ARRAYS}..{MAX_ARRAYS}"
+            )
+        for number, array in enumerate(self.arrays):
+            for name in ("rows", "cols"):
+                int_field(f"{name} of array {number}", getattr(array, name), low=1, high=MAX_DIM)
+
+    @property
+    def num_arrays(self) -> int:
+        """Number of arrays, and of workloads."""
+        return len(self.arrays)
+
+    @property
+    def num_permutations(self) -> int:
+        """Ways to give each array a workload."""
+        return math.factorial(self.num_arrays)
+
+    @property
+    def num_dataflow_choices(self) -> int:
+        """Ways to give each array a dataflow."""
+        return len(Dataflow) ** self.num_arrays
+
+    @property
+    def num_designs(self) -> int:
+        """Number of designs."""
+        return self.num_permutations * self.num_dataflow_choices
+
+    @property
+    def array_names(self) -> tuple[str, ...]:
+        """For example "64x64"."""
+        return tuple(f"{array.rows}x{array.cols}" for array in self.arrays)
+
+    @functools.cached_property
+    def permutations(self) -> Int[np.ndarray, "permutations arrays"]:
+        """The workload of each array, in the order of the ids."""
+        return np.array(list(itertools.permutations(range(self.num_arrays))), np.int32)
+
+    def design_id(self, permutation: Any, dataflows: Any) -> Any:
+        """The id from a permutation's place and the arrays' dataflows; closed form, any backend."""
+        code = permutation
+        for dataflow in dataflows:
+            code = code * len(Dataflow) + dataflow
+        return code
+
+    def decode(self, design_id: Any) -> Schedule:
+        """The schedules (NumPy int64, arrays last) of ids of any shape.
+
+        Raises:
+          ValueError: an id is not in 0..num_designs - 1.
+        """
+        index = int_field("design_id", design_id, low=0, high=self.num_designs - 1)
+        place, code = np.divmod(index, self.num_dataflow_choices)
+        digits = [
+            code // len(Dataflow) ** power % len(Dataflow)
+            for power in reversed(range(self.num_arrays))
+        ]
+        return Schedule(
+            workload=self.permutations[place].astype(np.int64),
+            dataflow=np.stack(digits, axis=-1),
+        )
+
+    def encode(self, schedule: Schedule) -> Int[np.ndarray, "*batch"]:
+        """The ids of schedules, the inverse of `decode`.
+
+        Raises:
+          ValueError: an array has no dataflow, or the workloads are no permutation.
+        """
+        last = self.num_arrays - 1
+        workload = int_field("workload", schedule.workload, low=0, high=last)
+        dataflow = int_field("dataflow", schedule.dataflow, low=0, high=len(Dataflow) - 1)
+        for name, field in (("workload", workload), ("dataflow", dataflow)):
+            if field.shape[-1:] != (self.num_arrays,):
+                raise ValueError(
+                    f"{name}: the shape {field.shape} is not allowed; expected"
+                    f" {self.num_arrays} arrays in the last axis"
+                )
+        if np.any(np.sort(workload, axis=-1) != np.arange(self.num_arrays)):
+            raise ValueError("workload: expected each workload on one array")
+        powers = self.num_arrays ** np.arange(last, -1, -1)
+        place = np.searchsorted(self.permutations @ powers, workload @ powers)
+        return self.design_id(place, np.moveaxis(dataflow, -1, 0))
+
+    def describe(self, design_id: int) -> str:
+        """For example "64x64 OS: 2, 32x32 WS: 0": of each array the dataflow and the workload."""
+        schedule = self.decode(design_id)
+        return ", ".join(
+            f"{name} {Dataflow(int(dataflow)).name}: {workload}"
+            for name, dataflow, workload in zip(
+                self.array_names, schedule.dataflow, schedule.workload, strict=True
+            )
+        )
+
+    @functools.cached_property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """The permutation; the workload and the dataflow of the first array."""
+        schedule = self.decode(np.arange(self.num_designs))
+        first = self.array_names[0]
+        return (
+            Attribute(
+                name="permutation",
+                categories=tuple("".join(map(str, row)) for row in self.permutations),
+                of_design=np.arange(self.num_designs) // self.num_dataflow_choices,
+            ),
+            Attribute(
+                name=f"workload on {first}",
+                categories=tuple(str(number) for number in range(self.num_arrays)),
+                of_design=schedule.workload[:, 0],
+            ),
+            Attribute(
+                name=f"dataflow of {first}",
+                categories=tuple(dataflow.name for dataflow in Dataflow),
+                of_design=schedule.dataflow[:, 0],
+            ),
+        )
