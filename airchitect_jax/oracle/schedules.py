@@ -161,7 +161,7 @@ def _over_subsets(num: int, pair: Any, join: Any) -> Any:
     `pair(w, a)` is the value of workload w on array a, `join` adds it to that of the arrays after
     a, and less is better.
     """
-    best = {(w,): pair(w, num - 1) for w in range(num)}
+    best: dict[tuple[int, ...], Any] = {(w,): pair(w, num - 1) for w in range(num)}
     for array in reversed(range(num - 1)):
         best = {
             subset: functools.reduce(
@@ -232,9 +232,9 @@ def _design_id(
     on_array = [lax.div(code, np.int32(num**power)) % num for power in reversed(range(num))]
     # A permutation's place counts, at each array, the later workloads that are smaller.
     place: Any = 0
-    for array, workload in enumerate(on_array):
-        later = on_array[array + 1 :]
-        place = place * (num - array) + sum((other < workload).astype(jnp.int32) for other in later)
+    for first, workload in enumerate(on_array):
+        later = on_array[first + 1 :]
+        place = place * (num - first) + sum((other < workload).astype(jnp.int32) for other in later)
     dataflows = []
     for workload, array in zip(on_array, space.arrays, strict=True):
         gemm = gemms[0]

@@ -1,0 +1,226 @@
+"""Case study 3: which of N workloads runs on which of N arrays, and with which dataflow."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Num
+
+from airchitect_jax.case_studies.base import Context, Feature
+from airchitect_jax.checks import INT64_SAFE
+from airchitect_jax.cost.schedule import dataflow_cycles, makespan
+from airchitect_jax.oracle import schedules as oracle
+from airchitect_jax.schedule_space import DEFAULT_ARRAYS, ScheduleSpace
+from airchitect_jax.types import (
+    ArrayShape,
+    Dataflow,
+    Gemm,
+    Labels,
+    Objective,
+    RuntimeModel,
+    Schedule,
+)
+from airchitect_jax.workloads.sampling import Distribution, sample_integers
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScheduleCase:
+    """Features: m, n and k of each workload, m0, n0, k0, m1 and so on.
+
+    The ranges and the arrays are ours, not the paper's, which does not state them.
+    """
+
+    arrays: tuple[ArrayShape, ...] = DEFAULT_ARRAYS[:4]
+    max_dim: int = 10_000
+    distribution: Distribution = Distribution.UNIFORM
+    runtime_model: RuntimeModel = RuntimeModel.SCALESIM
+
+    name = "case_study3"
+    title = "scheduling on heterogeneous arrays"
+    objective = Objective.CYCLES
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_dim <= 1_000_000:
+            raise ValueError(f"max_dim: {self.max_dim} is not allowed; expected 1..1000000")
+        _ = self.space  # its checks
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The objective, the arrays, the runtime model and the distribution of the dimensions."""
+        return {
+            "objective": "makespan",
+            "arrays": ",".join(self.space.array_names),
+            "runtime_model": self.runtime_model.value,
+            "distribution": self.distribution.value,
+        }
+
+    @functools.cached_property
+    def space(self) -> ScheduleSpace:
+        """All schedules of as many workloads as arrays."""
+        return ScheduleSpace(arrays=self.arrays)
+
+    @functools.cached_property
+    def features(self) -> tuple[Feature, ...]:
+        """The dimensions of one workload after the other."""
+        return tuple(
+            Feature(name=name, low=1, high=self.max_dim)
+            for name in oracle.schedule_limits(self.space)
+        )
+
+    @functools.cached_property
+    def contexts(self) -> tuple[Context, ...]:
+        """One: the arrays."""
+        return (Context(name=" ".join(self.space.array_names), values=()),)
+
+    def sample(self, key: jax.Array, count: int) -> Int[Array, "features count"]:
+        """All dimensions by `distribution`, independent."""
+        return sample_integers(
+            key,
+            (len(self.features), count),
+            low=1,
+            high=self.max_dim,
+            distribution=self.distribution,
+        )
+
+    def label(self, workloads: Int[Array, "features batch"]) -> Int[Array, "batch"]:
+        """Exact best design ids, traceable."""
+        return oracle.label_schedule_columns(
+            list(workloads), space=self.space, runtime_model=self.runtime_model
+        )[0].design_id
+
+    def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
+        """Exact best schedules and their makespans, of any valid workloads."""
+        return oracle.label_schedules(
+            self._gemms(np.asarray(workloads, np.int64)),
+            self.space,
+            runtime_model=self.runtime_model,
+        )
+
+    def schedule_cycles(
+        self, workloads: Int[np.ndarray, "features batch"], schedule: Schedule
+    ) -> Int[np.ndarray, "*shape arrays"]:
+        """Exact cycles of each array under schedules of shape [batch] or [batch, designs].
+
+        Raises:
+          ValueError: a workload takes more cycles than int64 holds on some array.
+        """
+        gemms = self._gemms(np.asarray(workloads, np.int64))
+        rows = np.arange(workloads.shape[1])
+        rows = rows.reshape(-1, *(1,) * (schedule.workload.ndim - 2))
+        on_arrays = []
+        for number, array in enumerate(self.arrays):
+            wide = jax.tree.map(lambda dim: dim.astype(np.float64), gemms)
+            for estimate in dataflow_cycles(wide, array, self.runtime_model):
+                if np.any(estimate >= INT64_SAFE):
+                    row = int(np.argmax((estimate >= INT64_SAFE).any(axis=0)))
+                    raise ValueError(
+                        f"the cycles of a workload at row {row} on"
+                        f" {self.space.array_names[number]} exceed int64"
+                    )
+            table = np.stack(dataflow_cycles(gemms, array, self.runtime_model))
+            on_arrays.append(
+                table[schedule.dataflow[..., number], schedule.workload[..., number], rows]
+            )
+        return np.stack(on_arrays, axis=-1)
+
+    def costs(
+        self, workloads: Int[np.ndarray, "features batch"], design_ids: Int[np.ndarray, "*shape"]
+    ) -> Num[np.ndarray, "*shape"]:
+        """Exact makespans of given designs."""
+        return self.schedule_cycles(workloads, self.space.decode(design_ids)).max(axis=-1)
+
+    def log_costs(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
+        """Logarithms of the makespans of all designs; float32."""
+        gemms = self._gemms(workloads.astype(jnp.float32))
+        by_array = []
+        for number, array in enumerate(self.arrays):
+            # Logarithms before the makespan, which they leave what it is: of few values, not all.
+            cycles = dataflow_cycles(gemms, array, self.runtime_model)
+            table = jnp.log(jnp.stack(cycles, axis=-1))
+            # [workloads, batch, dataflows] to the workload that each permutation puts here.
+            here = table[self.space.permutations[:, number]].transpose(1, 0, 2)
+            axes = [axis for axis in range(self.space.num_arrays) if axis != number]
+            by_array.append(jnp.expand_dims(here, [axis + 2 for axis in axes]))
+        grid = functools.reduce(lambda a, b: makespan(jnp.broadcast_arrays(a, b)), by_array)
+        return grid.reshape(workloads.shape[1], -1)
+
+    def feasible(
+        self, workloads: Int[Array | np.ndarray, "features batch"]
+    ) -> Bool[Array, "batch designs"]:
+        """All of them."""
+        return jnp.ones((workloads.shape[1], self.space.num_designs), bool)
+
+    def heuristics(
+        self, workloads: Int[np.ndarray, "features batch"]
+    ) -> Mapping[str, Int[np.ndarray, "batch"]]:
+        """Two rules, each with the best dataflow of each array.
+
+        The most multiplications on the most MAC units, and so on down; and workload by workload,
+        longest first, on the array where it ends first of those that are left.
+        """
+        gemms = self._gemms(np.asarray(workloads, np.int64))
+        tables = [np.stack(dataflow_cycles(gemms, a, self.runtime_model)) for a in self.arrays]
+        fewest = np.stack([table.min(axis=0) for table in tables])  # arrays, workloads, batch
+        macs = gemms.m.astype(np.float64) * gemms.n * gemms.k
+        rows = np.arange(workloads.shape[1])
+        by_macs = np.empty((len(rows), self.space.num_arrays), np.int64)
+        sizes = np.array([array.rows * array.cols for array in self.arrays])
+        by_macs[:, np.argsort(-sizes, kind="stable")] = np.argsort(-macs, axis=0, kind="stable").T
+        greedy = np.empty_like(by_macs)
+        left = fewest.astype(np.float64)
+        for workload in np.argsort(-fewest.min(axis=0), axis=0, kind="stable"):
+            array = left[:, workload, rows].argmin(axis=0)
+            greedy[rows, array] = workload
+            left[array, :, rows] = np.inf
+        return {
+            "largest workload on the largest array": self._with_best_dataflows(by_macs, tables),
+            "longest first, on the fastest array left": self._with_best_dataflows(greedy, tables),
+        }
+
+    def _with_best_dataflows(
+        self, on_array: Int[np.ndarray, "batch arrays"], tables: list[np.ndarray]
+    ) -> Int[np.ndarray, "batch"]:
+        rows = np.arange(len(on_array))
+        flows = [
+            table[:, on_array[:, number], rows].argmin(axis=0) for number, table in enumerate(tables)
+        ]
+        return self.space.encode(Schedule(workload=on_array, dataflow=np.stack(flows, axis=-1)))
+
+    def from_gemms(self, gemms: Gemm, context: Context) -> Int[np.ndarray, "features batch"]:
+        """A pipeline: each layer together with those that follow it, and the first after the last.
+
+        As many inputs are in flight as there are arrays, each one layer behind the one before, so
+        that layers i, i + 1, ... are independent and compete for the arrays.
+        """
+        del context  # the arrays belong to the case study
+        columns = []
+        for later in range(self.space.num_arrays):
+            columns += [np.roll(dim, -later) for dim in (gemms.m, gemms.n, gemms.k)]
+        return np.stack(columns)
+
+    def _gemms(self, workloads: Any) -> Gemm:
+        """Fields of shape [workloads, batch]."""
+        return Gemm(m=workloads[0::3], n=workloads[1::3], k=workloads[2::3])
+
+
+def parse_arrays(text: str) -> tuple[ArrayShape, ...]:
+    """Arrays from for example "64x64,32x32".
+
+    Raises:
+      ValueError: a shape is malformed.
+    """
+    arrays = []
+    for shape in text.split(","):
+        rows, _, cols = shape.strip().partition("x")
+        if not (rows.isdecimal() and cols.isdecimal()) or int(rows) < 1 or int(cols) < 1:
+            raise ValueError(
+                f"arrays: {shape.strip()!r} is not allowed; expected rows x cols, for example 64x64"
+            )
+        arrays.append(ArrayShape(rows=int(rows), cols=int(cols)))
+    return tuple(arrays)

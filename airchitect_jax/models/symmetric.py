@@ -1,0 +1,107 @@
+"""A network for schedules that knows that the order of the workloads means nothing."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float, Int
+
+from airchitect_jax.case_studies.base import Feature
+from airchitect_jax.schedule_space import ScheduleSpace
+from airchitect_jax.types import Dataflow
+
+_SHIFTS = (0, 2, 4, 6)  # an input is looked up whole, and without its lowest 2, 4 and 6 bits
+_EMBEDDING_STDDEV = 0.02
+_MAX_LOG_RATIO = 1.0  # loads that exceed the best makespan e-fold are out of the question
+_MAX_EXPONENT = 60.0  # sums of exponentials stay within float32
+_START_SCALES = (10.0, 10.0, 1.0)  # of the sharpness of the maximum, the makespan, the sum
+_DIMS = 3  # m, n and k
+
+
+class SymmetricScheduler(nnx.Module):
+    """Learned loads of each workload on each array, joined as a schedule joins them.
+
+    One encoder serves all workloads: the sum of embeddings of m, n and k, each at several
+    resolutions, and a dense layer give each pair of array and dataflow a load, in logarithms. (A
+    sum suffices, since the cycles of a fold and their number multiply.) The logit of a schedule
+    falls with the largest of its loads, smoothed, and with their sum. So exchanging two workloads
+    exchanges their places in the schedule, by construction. What a load is in cycles it is never
+    told: all comes from the labels.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[Feature],
+        space: ScheduleSpace,
+        *,
+        embedding_dim: int = 60,
+        rngs: nnx.Rngs,
+    ) -> None:
+        chex.assert_equal(len(features), _DIMS * space.num_arrays)
+        self.low, self.cardinality = features[0].low, features[0].cardinality
+        self.num_arrays = space.num_arrays
+        self._space = space
+        self.embeddings = nnx.List(
+            nnx.Embed(
+                (self.cardinality - 1 >> shift) + 1,
+                embedding_dim,
+                embedding_init=jax.nn.initializers.normal(_EMBEDDING_STDDEV),
+                rngs=rngs,
+            )
+            for _ in range(_DIMS)
+            for shift in _SHIFTS
+        )
+        self.loads = nnx.Linear(embedding_dim, space.num_arrays * len(Dataflow), rngs=rngs)
+        self.log_scales = nnx.Param(jnp.log(jnp.array(_START_SCALES)))
+
+    def log_loads(
+        self, workloads: Int[Array, "features batch"]
+    ) -> Float[Array, "workloads batch arrays dataflows"]:
+        """What each workload takes on each array with each dataflow, in logarithms of no unit."""
+        total = 0.0
+        for dim in range(_DIMS):
+            # Dense layer first: the tables have fewer rows than the workloads of a batch.
+            table = 0.0
+            for place, shift in enumerate(_SHIFTS):
+                rows = self.embeddings[dim * len(_SHIFTS) + place].embedding @ self.loads.kernel
+                table = table + jnp.repeat(rows, 1 << shift, axis=0)[: self.cardinality]
+            total = total + table[workloads[dim::_DIMS] - self.low]
+        total = total + self.loads.bias
+        return total.reshape(*total.shape[:-1], self.num_arrays, len(Dataflow))
+
+    def __call__(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
+        """Logits; workloads are raw feature values and must lie in the features' ranges."""
+        chex.assert_shape(workloads, (_DIMS * self.num_arrays, None))
+        log_loads = self.log_loads(workloads)
+        # Relative to what no schedule ends before: the longest of the workloads' best loads. So
+        # every schedule has a load of at least 0, and no sum of exponentials vanishes.
+        log_loads = log_loads - log_loads.min(axis=(2, 3)).max(axis=0)[:, None, None]
+        sharpness, makespan_weight, sum_weight = jnp.exp(self.log_scales[...])
+        powers = jnp.exp(jnp.minimum(sharpness * log_loads, _MAX_EXPONENT))
+        loads = jnp.exp(jnp.minimum(log_loads, _MAX_LOG_RATIO))
+        makespans = jnp.log(self._sums_of_designs(powers)) / sharpness
+        return -makespan_weight * makespans - sum_weight * self._sums_of_designs(loads)
+
+    def _sums_of_designs(
+        self, values: Float[Array, "workloads batch arrays dataflows"]
+    ) -> Float[Array, "batch designs"]:
+        """The sums over the arrays of each design: a matrix product, which is what is fast."""
+        rows = values.transpose(1, 0, 2, 3).reshape(values.shape[1], -1)
+        return rows @ jnp.asarray(_incidence(self._space))
+
+
+@functools.cache
+def _incidence(space: ScheduleSpace) -> Float[np.ndarray, "pairs designs"]:
+    """1 where a design runs a workload on an array with a dataflow, in this order of indices."""
+    schedule = space.decode(np.arange(space.num_designs))
+    arrays = np.arange(space.num_arrays)
+    pairs = (schedule.workload * space.num_arrays + arrays) * len(Dataflow) + schedule.dataflow
+    incidence = np.zeros((space.num_arrays**2 * len(Dataflow), space.num_designs), np.float32)
+    incidence[pairs.T, np.arange(space.num_designs)] = 1
+    return incidence
