@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import rich.console
 import rich.markup
 import rich.table
@@ -54,13 +55,18 @@ _NUM_VALIDATION = 20_000
 PAPER_ACCURACY = 0.943
 PAPER_GEOMEAN = 0.999
 
-# Makes a figure of the test set.
-ExtraFigure = Callable[[Dataset], Figure]
+# Makes a figure of the test set and of what the network chose.
+ExtraFigure = Callable[[Dataset, Evaluation], Figure]
+# Makes a network with its first parameters.
+MakeModel = Callable[[CaseStudy, "RunConfig", nnx.Rngs], nnx.Module]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """What every case study is told. `num_train` counts the examples of one epoch."""
+    """What every case study is told. `num_train` counts the examples of one epoch.
+
+    `model` names the network that `run` is given, for the results.
+    """
 
     preset: str
     seed: int
@@ -73,6 +79,18 @@ class RunConfig:
     hidden_sizes: tuple[int, ...]
     stream: bool
     loss: str = Loss.LABEL.value
+    model: str = "paper"
+
+
+def paper_model(case: CaseStudy, config: RunConfig, rngs: nnx.Rngs) -> nnx.Module:
+    """The paper's network."""
+    return Airchitect(
+        case.features,
+        case.space.num_designs,
+        embedding_dim=config.embedding_dim,
+        hidden_sizes=config.hidden_sizes,
+        rngs=rngs,
+    )
 
 
 def run(
@@ -84,6 +102,7 @@ def run(
     settings: Mapping[str, Any],
     extra_figures: Mapping[str, tuple[str, ExtraFigure]],
     console: rich.console.Console,
+    make_model: MakeModel = paper_model,
 ) -> dict[str, Any]:
     """Runs a case study in a claimed workdir, resuming what is there; returns its summary.
 
@@ -95,12 +114,14 @@ def run(
       settings: the contents of config.json, for the report.
       extra_figures: caption and maker of figures that only this case study has, by file name.
       console: where progress and the closing table go.
+      make_model: the network; the paper's by default.
     """
     start = time.perf_counter()
     console.print(f"{case.name}: {case.title}, {case.space.num_designs} designs", highlight=False)
     validation = sample_dataset(case, seed=config.seed, num=_NUM_VALIDATION, split=Split.VALIDATION)
     test = sample_dataset(case, seed=config.seed, num=config.num_test, split=Split.TEST)
-    fitted = _train(case, config, workdir, validation, console)
+    model = make_model(case, config, nnx.Rngs(config.seed))
+    fitted = _train(case, config, workdir, model, validation, console)
     console.print("evaluating", highlight=False)
     recommender = Recommender(case, fitted.model)
     evaluation = evaluate_recommender(case, recommender, test)
@@ -114,6 +135,8 @@ def run(
         **case.settings,
         "num_test": config.num_test,
         "loss": config.loss,
+        "model": config.model,
+        "num_parameters": _num_parameters(fitted.model),
         **label_statistics(case, test),
         "num_train_examples_seen": fitted.history[-1]["examples"],
         **evaluation.metrics,
@@ -128,7 +151,10 @@ def run(
         name: (caption, plots.to_png(figure))
         for name, (caption, figure) in {
             **_figures(case, fitted.history, evaluation, heuristics, results),
-            **{name: (caption, make(test)) for name, (caption, make) in extra_figures.items()},
+            **{
+                name: (caption, make(test, evaluation))
+                for name, (caption, make) in extra_figures.items()
+            },
         }.items()
     }
     # Training counts its time over all resumptions, everything else only over this one.
@@ -161,17 +187,10 @@ def _train(
     case: CaseStudy,
     config: RunConfig,
     workdir: pathlib.Path,
+    model: nnx.Module,
     validation: Dataset,
     console: rich.console.Console,
 ) -> FitResult:
-    model = Airchitect(
-        case.features,
-        case.space.num_designs,
-        embedding_dim=config.embedding_dim,
-        hidden_sizes=config.hidden_sizes,
-        rngs=nnx.Rngs(config.seed),
-    )
-
     def write_metrics(history: list[Row]) -> None:
         lines = "".join(json.dumps(row) + "\n" for row in history)
         files.write_text(workdir / "metrics.jsonl", lines)
@@ -248,6 +267,10 @@ def _figures(
     return figures
 
 
+def _num_parameters(model: nnx.Module) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
+
+
 def _network_summary(group: list[NetworkResult]) -> dict[str, Any]:
     """The worst context of a network, and how much of it was outside of the trained range."""
     worst = min(group, key=lambda result: result.normalized_performance)
@@ -298,6 +321,7 @@ def _claims(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         *rows,
         ("microseconds a workload, exhaustive search", f"{per_label:.3f}", ""),
         ("microseconds a workload, the network", f"{per_inference:.3f}", ""),
+        ("parameters of the network", f"{summary['num_parameters']:,}", ""),
         ("training examples seen", f"{summary['num_train_examples_seen']:,}", ""),
         ("test workloads", f"{summary['num_test']:,}", "100,000"),
     ]

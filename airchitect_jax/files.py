@@ -44,6 +44,13 @@ def csv_text(rows: Iterable[Iterable[object]]) -> str:
     return text.getvalue()
 
 
+def inert(value: object) -> object:
+    """A text that a spreadsheet does not take for a formula."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return value
+
+
 def read_json(path: pathlib.Path) -> Any:
     """Reads JSON.
 

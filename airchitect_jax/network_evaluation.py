@@ -10,7 +10,7 @@ from jaxtyping import Int
 
 from airchitect_jax.case_studies.base import CaseStudy, out_of_range
 from airchitect_jax.evaluation import Recommender
-from airchitect_jax.files import csv_text
+from airchitect_jax.files import csv_text, inert
 from airchitect_jax.workloads.network import Network
 
 
@@ -176,11 +176,4 @@ def networks_csv(results: Sequence[NetworkResult]) -> str:
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    return csv_text([header, *([_inert(value) for value in row] for row in rows)])
-
-
-def _inert(value: object) -> object:
-    """A text that a spreadsheet does not take for a formula."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return value
+    return csv_text([header, *([inert(value) for value in row] for row in rows)])

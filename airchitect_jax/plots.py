@@ -261,6 +261,42 @@ def sizes_by_budget(
     return figure
 
 
+# What runs on which lane, from when, and for how long.
+Bar = tuple[str, int, float, float]
+
+
+@_styled
+def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> Figure:
+    """Schedules side by side, a row a lane, on one axis of time.
+
+    Args:
+      lanes: their names, first on top.
+      schedules: for each panel by title its bars (text, lane, start, length), in cycles.
+    """
+    figure, panels = _figure(
+        columns=len(schedules), width=5.5 * len(schedules), height=1.2 + 0.55 * len(lanes)
+    )
+    end = max(start + length for bars in schedules.values() for _, _, start, length in bars)
+    # A colour a workload, the same in every panel.
+    texts = sorted({text for bars in schedules.values() for text, *_ in bars})
+    colors = {text: _CYCLE[index % 6] for index, text in enumerate(texts)}
+    for axes, (title, bars) in zip(np.atleast_1d(panels), schedules.items(), strict=True):
+        for text, lane, start, length in bars:
+            axes.barh(lane, length, left=start, color=colors[text], edgecolor="white", height=0.7)
+            if length > end / 12:
+                axes.text(
+                    start + length / 2, lane, _plain(text), ha="center", va="center", fontsize=7
+                )
+        last = max(start + length for _, _, start, length in bars)
+        axes.axvline(last, color=BLACK, linestyle="--", linewidth=1)
+        axes.set_yticks(range(len(lanes)), lanes)
+        axes.invert_yaxis()
+        axes.set_xlim(0, end * 1.02)
+        axes.set_xlabel("cycles")
+        axes.set_title(title, fontsize=10)
+    return figure
+
+
 @_styled
 def networks(results: Sequence[NetworkResult]) -> Figure:
     """Normalised performance of real networks over the contexts: chosen and best single design."""

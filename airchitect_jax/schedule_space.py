@@ -147,11 +147,11 @@ class ScheduleSpace:
             Attribute(
                 name=f"workload on {first}",
                 categories=tuple(str(number) for number in range(self.num_arrays)),
-                of_design=schedule.workload[:, 0],
+                of_design=np.asarray(schedule.workload)[:, 0],
             ),
             Attribute(
                 name=f"dataflow of {first}",
                 categories=tuple(dataflow.name for dataflow in Dataflow),
-                of_design=schedule.dataflow[:, 0],
+                of_design=np.asarray(schedule.dataflow)[:, 0],
             ),
         )

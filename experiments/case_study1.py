@@ -122,7 +122,7 @@ def main(console: rich.console.Console) -> None:
         extra_figures={
             "aspect_ratio": (
                 "The optimal aspect ratio of the array over the shape of the workload.",
-                lambda test: aspect_ratio(case, test),
+                lambda test, _: aspect_ratio(case, test),
             )
         },
         console=console,

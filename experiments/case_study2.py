@@ -164,7 +164,7 @@ def main(console: rich.console.Console) -> None:
         extra_figures={
             "sizes_by_budget": (
                 "Which operand earns the memory: mean optimal sizes over the budget.",
-                lambda test: sizes_by_budget(case, test),
+                lambda test, _: sizes_by_budget(case, test),
             )
         },
         console=console,

@@ -99,7 +99,7 @@ def run_config(presets: Mapping[str, RunConfig]) -> RunConfig:
     given: dict[str, Any] = {
         field.name: FLAGS[field.name].value
         for field in dataclasses.fields(RunConfig)
-        if FLAGS[field.name].value is not None
+        if field.name in FLAGS and FLAGS[field.name].value is not None
     }
     if "hidden_sizes" in given:
         given["hidden_sizes"] = tuple(_hidden_size(text) for text in given["hidden_sizes"])

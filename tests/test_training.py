@@ -7,7 +7,7 @@ from flax import nnx
 
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.datasets import Split, StoredBatches, StreamedBatches, sample_dataset
-from airchitect_jax.losses import Loss, cross_entropy, loss_fn, optimal_set_nll
+from airchitect_jax.losses import Loss, cross_entropy, loss_fn, with_optimal_set
 from airchitect_jax.models.airchitect import Airchitect
 from airchitect_jax.training import TrainConfig, fit
 
@@ -74,8 +74,12 @@ def test_each_value_has_its_own_embedding():
 def test_optimal_set_loss_counts_all_that_cost_as_little():
     logits = jnp.log(jnp.array([[0.1, 0.2, 0.3, 0.4], [0.7, 0.1, 0.1, 0.1]]))
     log_costs = jnp.log(jnp.array([[5.0, 3.0, 3.0, jnp.inf], [2.0, 4.0, 8.0, 16.0]]))
-    expected = -(np.log(0.2 + 0.3) + np.log(0.7)) / 2
-    np.testing.assert_allclose(optimal_set_nll(logits, log_costs), expected, rtol=1e-6)
+    # The infeasible design of the first is shut out of the softmax.
+    of_label = -(np.log(0.3 / 0.6) + np.log(0.7)) / 2
+    of_set = -(np.log((0.2 + 0.3) / 0.6) + np.log(0.7)) / 2
+    nats, accuracy = with_optimal_set(logits, log_costs, jnp.array([2, 0]))
+    np.testing.assert_allclose(nats, of_label + of_set, rtol=1e-6)
+    assert accuracy == 1
 
 
 def test_optimal_set_loss_shuts_out_the_infeasible_and_has_finite_gradients():

@@ -19,7 +19,6 @@ from airchitect_jax.oracle import schedules as oracle
 from airchitect_jax.schedule_space import DEFAULT_ARRAYS, ScheduleSpace
 from airchitect_jax.types import (
     ArrayShape,
-    Dataflow,
     Gemm,
     Labels,
     Objective,
@@ -188,7 +187,8 @@ class ScheduleCase:
     ) -> Int[np.ndarray, "batch"]:
         rows = np.arange(len(on_array))
         flows = [
-            table[:, on_array[:, number], rows].argmin(axis=0) for number, table in enumerate(tables)
+            table[:, on_array[:, number], rows].argmin(axis=0)
+            for number, table in enumerate(tables)
         ]
         return self.space.encode(Schedule(workload=on_array, dataflow=np.stack(flows, axis=-1)))
 

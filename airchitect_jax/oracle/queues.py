@@ -1,0 +1,249 @@
+"""Schedules of any number of workloads on a few arrays, each with a queue (R || Cmax).
+
+The order within a queue does not matter, so a schedule is an array for each workload. Small
+problems are solved exactly, in integers: workload by workload, all loads of the arrays that may
+still end within the limit are kept, and no two that are equal. Large ones are solved by HiGHS (in
+SciPy) as a mixed integer programme, from which a schedule and a proven bound are taken whenever its
+time is up; a list schedule improved by local search stands beneath it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Int
+
+from airchitect_jax.checks import INT64_SAFE, int_field
+from airchitect_jax.cost.schedule import best_dataflow, dataflow_cycles
+from airchitect_jax.types import ArrayShape, Gemm, RuntimeModel
+
+MAX_WORKLOADS = 2000
+_MAX_STATES = 1 << 18  # loads that the exact search keeps
+_SAFE_SUM = 2**53  # cycles of all workloads together, where float64 is exact
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class QueueSchedule:
+    """A schedule of W workloads on A arrays, and how good it can be at best.
+
+    Attributes:
+      array: Int[W], where each workload runs.
+      dataflow: Int[W], with which `Dataflow`.
+      cycles: Int[W], how long.
+      loads: Int[A], the cycles of each array's queue.
+      makespan: the largest of the loads.
+      lower_bound: no schedule ends before.
+      is_exact: whether the makespan is proven to be the least.
+    """
+
+    array: Int[np.ndarray, "workloads"]
+    dataflow: Int[np.ndarray, "workloads"]
+    cycles: Int[np.ndarray, "workloads"]
+    loads: Int[np.ndarray, "arrays"]
+    makespan: int
+    lower_bound: int
+    is_exact: bool
+
+    @property
+    def gap(self) -> float:
+        """Makespan / lower_bound - 1: how much shorter another schedule could be, at most."""
+        return self.makespan / self.lower_bound - 1
+
+
+def schedule_queues(
+    workloads: Gemm,
+    arrays: Sequence[ArrayShape],
+    *,
+    runtime_model: RuntimeModel = RuntimeModel.SCALESIM,
+    time_limit_s: float = 20.0,
+) -> QueueSchedule:
+    """A schedule of least makespan, or the best that is found in time with a bound beneath it.
+
+    Args:
+      workloads: fields of shape [W], W in 1..2000: whole numbers in 1..2**31 - 1.
+      arrays: one or more.
+      runtime_model: which cycle count is meant.
+      time_limit_s: for HiGHS, where the exact search gives up (it does at a number of states, not
+        at a time: about fifteen workloads on four arrays are always within it).
+
+    Raises:
+      ValueError: a field is out of range, or the cycles of all workloads exceed 2**53.
+    """
+    cycles, dataflows = _tables(workloads, arrays, runtime_model)
+    assigned = _list_schedule(cycles)
+    bound = _simple_bound(cycles)
+    if _makespan(cycles, assigned) > bound:
+        found, is_exact = _exhaustive(cycles, _makespan(cycles, assigned) - 1)
+        if is_exact:
+            assigned = assigned if found is None else found
+            bound = _makespan(cycles, assigned)
+        else:
+            solved, proven = _highs(cycles, time_limit_s)
+            bound = max(bound, proven)
+            if solved is not None:
+                solved = _improve(cycles, solved)
+                if _makespan(cycles, solved) < _makespan(cycles, assigned):
+                    assigned = solved
+    everyone = np.arange(len(cycles))
+    makespan = _makespan(cycles, assigned)
+    return QueueSchedule(
+        array=assigned,
+        dataflow=dataflows[everyone, assigned],
+        cycles=cycles[everyone, assigned],
+        loads=_loads(cycles, assigned),
+        makespan=makespan,
+        lower_bound=bound,
+        is_exact=makespan == bound,
+    )
+
+
+def _tables(
+    workloads: Gemm, arrays: Sequence[ArrayShape], runtime_model: RuntimeModel
+) -> tuple[Int[np.ndarray, "workloads arrays"], Int[np.ndarray, "workloads arrays"]]:
+    """Fewest cycles of each workload on each array, and the dataflow that takes them."""
+    dims = {name: int_field(name, getattr(workloads, name), low=1) for name in ("m", "n", "k")}
+    shapes = {dim.shape for dim in dims.values()}
+    if len(shapes) != 1 or any(len(s) != 1 or not 1 <= s[0] <= MAX_WORKLOADS for s in shapes):
+        raise ValueError(
+            f"workloads: the shapes {', '.join(map(str, shapes))} are not allowed; expected m, n"
+            f" and k alike, of one axis of 1..{MAX_WORKLOADS}"
+        )
+    if not arrays:
+        raise ValueError("arrays: none are given; expected one or more")
+    gemms = Gemm(**dims)
+    wide = Gemm(**{name: dim.astype(np.float64) for name, dim in dims.items()})
+    cycles, dataflows = [], []
+    for array in arrays:
+        estimate, _ = best_dataflow(dataflow_cycles(wide, array, runtime_model))
+        # Every dataflow must fit into int64, and the best ones together into float64.
+        slowest = np.max(np.stack(dataflow_cycles(wide, array, runtime_model)))
+        if slowest >= INT64_SAFE or estimate.sum() >= _SAFE_SUM:
+            raise ValueError(
+                f"the workloads on {array.rows}x{array.cols} take {estimate.sum():.3g} cycles in"
+                " all; queues are exact below 2**53"
+            )
+        count, dataflow = best_dataflow(dataflow_cycles(gemms, array, runtime_model))
+        cycles.append(count)
+        dataflows.append(np.broadcast_to(dataflow, count.shape))
+    return np.stack(cycles, axis=1), np.stack(dataflows, axis=1)
+
+
+def _loads(cycles: np.ndarray, assigned: np.ndarray) -> Int[np.ndarray, "arrays"]:
+    loads = np.zeros(cycles.shape[1], np.int64)
+    np.add.at(loads, assigned, cycles[np.arange(len(cycles)), assigned])
+    return loads
+
+
+def _makespan(cycles: np.ndarray, assigned: np.ndarray) -> int:
+    return int(_loads(cycles, assigned).max())
+
+
+def _simple_bound(cycles: Int[np.ndarray, "workloads arrays"]) -> int:
+    """The longest of the best times, and the average load if all ran at their best."""
+    fewest = cycles.min(axis=1)
+    return max(int(fewest.max()), -(-int(fewest.sum()) // cycles.shape[1]))
+
+
+def _list_schedule(cycles: Int[np.ndarray, "workloads arrays"]) -> Int[np.ndarray, "workloads"]:
+    """Longest first, each where it ends first; then improved."""
+    assigned = np.zeros(len(cycles), np.int64)
+    loads = np.zeros(cycles.shape[1], np.int64)
+    for workload in np.argsort(-cycles.min(axis=1), kind="stable"):
+        array = int((loads + cycles[workload]).argmin())
+        assigned[workload], loads[array] = array, loads[array] + cycles[workload, array]
+    return _improve(cycles, assigned)
+
+
+def _improve(
+    cycles: Int[np.ndarray, "workloads arrays"], assigned: Int[np.ndarray, "workloads"]
+) -> Int[np.ndarray, "workloads"]:
+    """Moves and swaps from the longest queue for as long as one shortens both queues' maximum."""
+    assigned, everyone = assigned.copy(), np.arange(len(cycles))
+    while True:
+        loads = _loads(cycles, assigned)
+        longest = int(loads.argmax())
+        here = np.flatnonzero(assigned == longest)
+        # Each workload of the longest queue (rows) against all others (columns): both change queue.
+        others = assigned[None, :]
+        away = cycles[here][:, assigned]  # of the first on the other's array
+        back = cycles[everyone, longest][None, :]
+        ours = loads[longest] - cycles[here, longest][:, None] + back
+        theirs = loads[others] - cycles[everyone, assigned][None, :] + away
+        swapped = np.where(others == longest, loads[longest], np.maximum(ours, theirs))
+        moved = np.maximum(
+            loads[longest] - cycles[here, longest][:, None], loads[None, :] + cycles[here]
+        )
+        moved[:, longest] = loads[longest]
+        if min(swapped.min(), moved.min()) >= loads[longest]:
+            return assigned
+        if moved.min() <= swapped.min():
+            first, array = np.unravel_index(moved.argmin(), moved.shape)
+            assigned[here[first]] = array
+        else:
+            first, second = np.unravel_index(swapped.argmin(), swapped.shape)
+            assigned[here[first]], assigned[second] = assigned[second], longest
+
+
+def _exhaustive(
+    cycles: Int[np.ndarray, "workloads arrays"], limit: int
+) -> tuple[Int[np.ndarray, "workloads"] | None, bool]:
+    """The best schedule that ends by `limit`, None if there is none; and whether it was found out.
+
+    The second is False where more loads had to be kept than `_MAX_STATES`.
+    """
+    num_arrays = cycles.shape[1]
+    fewest = cycles.min(axis=1)
+    order = np.argsort(-fewest, kind="stable")  # the largest decide the most
+    left = np.append(np.cumsum(fewest[order][::-1])[::-1][1:], 0)
+    states = np.zeros((1, num_arrays), np.int64)
+    steps: list[tuple[np.ndarray, np.ndarray]] = []  # of each state, its parent and the array
+    for workload, later in zip(order, left, strict=True):
+        grown = states[:, None, :] + np.diag(cycles[workload])[None]
+        grown = grown.reshape(-1, num_arrays)
+        # What is left takes its least time at best, spread over all arrays at best.
+        fits = (grown.max(axis=1) <= limit) & (grown.sum(axis=1) + later <= limit * num_arrays)
+        places = np.flatnonzero(fits)
+        states, first = np.unique(grown[places], axis=0, return_index=True)
+        if len(states) > _MAX_STATES:
+            return None, False
+        places = places[first]
+        steps.append((places // num_arrays, places % num_arrays))
+    if not len(states):
+        return None, True
+    state = int(states.max(axis=1).argmin())
+    assigned = np.empty(len(cycles), np.int64)
+    for workload, (parent, array) in zip(order[::-1], reversed(steps), strict=True):
+        assigned[workload], state = array[state], int(parent[state])
+    return assigned, True
+
+
+def _highs(
+    cycles: Int[np.ndarray, "workloads arrays"], time_limit_s: float
+) -> tuple[Int[np.ndarray, "workloads"] | None, int]:
+    """A schedule, if one was found in time, and a bound that no schedule beats."""
+    from scipy import optimize, sparse
+
+    num, num_arrays = cycles.shape
+    unit = cycles.min(axis=1).max()  # so that numbers are near one, as the tolerances expect
+    pairs = num * num_arrays
+    once = sparse.kron(sparse.eye(num), np.ones((1, num_arrays)))
+    by_array = [sparse.diags(row / unit) for row in cycles]
+    loads = sparse.hstack([*by_array, -np.ones((num_arrays, 1))])
+    result = optimize.milp(
+        np.append(np.zeros(pairs), 1.0),
+        constraints=[
+            optimize.LinearConstraint(sparse.hstack([once, np.zeros((num, 1))]).tocsr(), 1, 1),
+            optimize.LinearConstraint(loads.tocsr(), -np.inf, 0),
+        ],
+        integrality=np.append(np.ones(pairs), 0),
+        bounds=optimize.Bounds(0, np.append(np.ones(pairs), np.inf)),
+        options={"time_limit": time_limit_s},
+    )
+    # Less HiGHS's tolerance, a millionth: its bound is a float.
+    dual = result.mip_dual_bound
+    bound = 0 if dual is None or not np.isfinite(dual) else int(dual * (1 - 2e-6) * unit)
+    if result.x is None:
+        return None, bound
+    return result.x[:pairs].reshape(num, num_arrays).argmax(axis=1), bound

@@ -1,0 +1,348 @@
+"""Case study 3: learn the best schedule of workloads on heterogeneous arrays.
+
+Draws as many GEMMs as there are arrays, labels them by exact search over all schedules, trains a
+network on the labels, and evaluates it on unseen sets and on the layers of real networks. Writes
+figures, report.html and summary.json into the workdir. With --workloads or --num_workloads it
+schedules a queue for each array instead, and writes that schedule.
+
+  preset   examples                 on two CPU cores
+  smoke    2 x 32768, stored        half a minute
+  default  --model=paper: 4 x 1048576, streamed; --model=symmetric: as long, 4 x 655360
+  paper    ten times as many
+
+  python -m experiments.case_study3 --preset=smoke --workdir=/tmp/smoke3
+  python -m experiments.case_study3 --model=symmetric --workdir=runs/symmetric
+  python -m experiments.case_study3 --arrays=64x64,256x8,8x256
+  python -m experiments.case_study3 --workloads=resnet50 --workloads=mine.csv --num_workloads=12
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import pathlib
+import time
+
+import jax
+import numpy as np
+import rich.console
+from absl import flags
+from flax import nnx
+from matplotlib.figure import Figure
+
+from airchitect_jax import files, plots, workdir
+from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax.case_studies.schedule import ScheduleCase, parse_arrays
+from airchitect_jax.datasets import Dataset
+from airchitect_jax.evaluation import Evaluation
+from airchitect_jax.experiment import RunConfig, paper_model, run
+from airchitect_jax.losses import Loss
+from airchitect_jax.models.symmetric import SymmetricScheduler
+from airchitect_jax.oracle.queues import MAX_WORKLOADS, QueueSchedule, schedule_queues
+from airchitect_jax.schedule_space import DEFAULT_ARRAYS, MAX_ARRAYS, MIN_ARRAYS
+from airchitect_jax.types import Dataflow, Gemm, RuntimeModel
+from airchitect_jax.workloads.network import Layer, Network
+from airchitect_jax.workloads.sampling import Distribution
+from airchitect_jax.workloads.scalesim_csv import read_topology
+from airchitect_jax.workloads.zoo import load_network, network_names
+from experiments import learning, runner
+
+flags.adopt_module_key_flags(learning)
+flags.set_default(runner.WORKDIR, "runs/case_study3")
+
+NUM_ARRAYS = flags.DEFINE_integer(
+    "num_arrays",
+    None,
+    "How many of the default arrays "
+    + ",".join(f"{array.rows}x{array.cols}" for array in DEFAULT_ARRAYS)
+    + " there are; 4 unless --arrays says otherwise.",
+    lower_bound=MIN_ARRAYS,
+    upper_bound=MAX_ARRAYS,
+)
+ARRAYS = flags.DEFINE_string(
+    "arrays", None, "Rows x cols of each array, separated by commas, for example 64x64,16x128."
+)
+MODEL = flags.DEFINE_enum(
+    "model",
+    "paper",
+    ["paper", "symmetric"],
+    "The paper's network, or one in which exchanging workloads exchanges their places.",
+)
+NUM_WORKLOADS = flags.DEFINE_integer(
+    "num_workloads",
+    None,
+    "Schedule this many workloads, in a queue for each array: the first of --workloads, or random"
+    " ones. All of --workloads unless given.",
+    lower_bound=1,
+    upper_bound=MAX_WORKLOADS,
+)
+WORKLOADS = flags.DEFINE_multi_string(
+    "workloads",
+    [],
+    "Networks whose layers compete for the arrays: SCALE-Sim topologies or names of packaged"
+    " networks; may be given several times, and the networks take turns.",
+)
+TIME_LIMIT = flags.DEFINE_float(
+    "time_limit",
+    20.0,
+    "Seconds for the solver, where there are too many workloads for exact search.",
+    lower_bound=0.1,
+    upper_bound=86_400,
+)
+MAX_DIM = flags.DEFINE_integer(
+    "max_dim", 10_000, "Largest m, n and k.", lower_bound=8, upper_bound=1_000_000
+)
+DISTRIBUTION = flags.DEFINE_enum(
+    "distribution",
+    Distribution.UNIFORM.value,
+    [distribution.value for distribution in Distribution],
+    "How m, n and k are drawn from 1..max_dim.",
+)
+RUNTIME_MODEL = flags.DEFINE_enum(
+    "runtime_model",
+    RuntimeModel.SCALESIM.value,
+    [model.value for model in RuntimeModel],
+    "Cycles as the scalesim package counts them, or as in the ISPASS 2020 paper.",
+)
+
+_OWN = (NUM_ARRAYS, ARRAYS, MAX_DIM, DISTRIBUTION, RUNTIME_MODEL)
+_DEFAULT_COUNT = 4
+
+_SMOKE = RunConfig(
+    preset="smoke",
+    seed=0,
+    num_train=32_768,
+    num_test=5_000,
+    epochs=2,
+    batch_size=512,
+    learning_rate=0.01,
+    embedding_dim=8,
+    hidden_sizes=(64,),
+    stream=False,
+    loss=Loss.OPTIMAL_SET.value,
+)
+_DEFAULT = RunConfig(
+    preset="default",
+    seed=0,
+    num_train=1_048_576,
+    num_test=100_000,
+    epochs=4,
+    batch_size=2_048,
+    learning_rate=0.02,
+    embedding_dim=16,
+    hidden_sizes=(256,),
+    stream=True,
+    loss=Loss.OPTIMAL_SET.value,
+)
+_PAPER = dataclasses.replace(_DEFAULT, preset="paper", epochs=40)
+
+
+def _symmetric(config: RunConfig, num_train: int) -> RunConfig:
+    """As many parameters as the paper's network, all but a few in the embeddings."""
+    return dataclasses.replace(
+        config,
+        model="symmetric",
+        embedding_dim=62,
+        hidden_sizes=(),
+        batch_size=1_024,
+        num_train=num_train,
+    )
+
+
+PRESETS = {
+    "paper": {config.preset: config for config in (_SMOKE, _DEFAULT, _PAPER)},
+    "symmetric": {
+        config.preset: _symmetric(config, num_train)
+        for config, num_train in ((_SMOKE, 32_768), (_DEFAULT, 1_310_720), (_PAPER, 1_310_720))
+    },
+}
+
+
+def schedule_case() -> ScheduleCase:
+    """The case study of the flags.
+
+    Raises:
+      ValueError: the arrays are malformed, too few, too many, or contradict --num_arrays.
+    """
+    arrays = DEFAULT_ARRAYS[: NUM_ARRAYS.value or _DEFAULT_COUNT]
+    if ARRAYS.value is not None:
+        arrays = parse_arrays(ARRAYS.value)
+        if NUM_ARRAYS.value not in (None, len(arrays)):
+            raise ValueError(
+                f"--num_arrays: {NUM_ARRAYS.value} is not allowed; --arrays lists {len(arrays)}"
+            )
+    return ScheduleCase(
+        arrays=arrays,
+        max_dim=MAX_DIM.value,
+        distribution=Distribution(DISTRIBUTION.value),
+        runtime_model=RuntimeModel(RUNTIME_MODEL.value),
+    )
+
+
+def make_model(case: CaseStudy, config: RunConfig, rngs: nnx.Rngs) -> nnx.Module:
+    """The network of the flags."""
+    if not isinstance(case, ScheduleCase) or config.model == "paper":
+        return paper_model(case, config, rngs)
+    return SymmetricScheduler(
+        case.features, case.space, embedding_dim=config.embedding_dim, rngs=rngs
+    )
+
+
+def gantt(case: ScheduleCase, test: Dataset, evaluation: Evaluation) -> Figure:
+    """A chosen schedule beside the optimal one: the set at the first percentile of performance."""
+    order = np.argsort(evaluation.normalized_performance, kind="stable")
+    row = order[len(order) // 100 : len(order) // 100 + 1]
+    schedules = {}
+    for name, ids in (("chosen", evaluation.chosen), ("optimal", evaluation.optimal)):
+        schedule = case.space.decode(ids[row])
+        cycles = case.schedule_cycles(test.workloads[:, row], schedule)[0]
+        schedules[f"{name}: {cycles.max():,} cycles"] = [
+            (f"{workload} {Dataflow(int(flow)).name}", lane, 0.0, float(length))
+            for lane, (workload, flow, length) in enumerate(
+                zip(schedule.workload[0], schedule.dataflow[0], cycles, strict=True)
+            )
+        ]
+    return plots.gantt(case.space.array_names, schedules)
+
+
+def competing_layers(networks: list[Network], count: int | None) -> list[Layer]:
+    """Layers of several networks in turns, each as often as it occurs.
+
+    Raises:
+      ValueError: there are fewer or more than allowed.
+    """
+    expanded = [
+        [
+            dataclasses.replace(layer, name=f"{network.name}/{layer.name}", count=1)
+            for layer in network.layers
+            for _ in range(min(layer.count, MAX_WORKLOADS + 1))
+        ]
+        for network in networks
+    ]
+    turns = itertools.zip_longest(*expanded)
+    layers = [layer for turn in turns for layer in turn if layer is not None]
+    if len(layers) < (count or 1):
+        raise ValueError(f"--num_workloads: {count} is not allowed; --workloads has {len(layers)}")
+    layers = layers[:count]
+    if len(layers) > MAX_WORKLOADS:
+        raise ValueError(
+            f"--workloads: {len(layers)} layers are not allowed; expected at most {MAX_WORKLOADS},"
+            " or give --num_workloads"
+        )
+    return layers
+
+
+def _layers(case: ScheduleCase) -> list[Layer]:
+    if WORKLOADS.value:
+        networks = [
+            load_network(name) if name in network_names() else read_topology(name)
+            for name in WORKLOADS.value
+        ]
+        return competing_layers(networks, NUM_WORKLOADS.value)
+    key = jax.random.key(runner.SEED.value)
+    columns = np.asarray(case.sample(key, NUM_WORKLOADS.value or 1))[:3].T
+    return [
+        Layer(name=f"random {number}", m=int(m), n=int(n), k=int(k))
+        for number, (m, n, k) in enumerate(columns)
+    ]
+
+
+def schedule(case: ScheduleCase, console: rich.console.Console) -> None:
+    """Schedules queues and writes schedule.csv, figures/gantt.png and summary.json."""
+    layers = _layers(case)
+    dims = {name: np.array([getattr(layer, name) for layer in layers]) for name in "mnk"}
+    start = time.perf_counter()
+    found = schedule_queues(
+        Gemm(**dims),
+        case.arrays,
+        runtime_model=case.runtime_model,
+        time_limit_s=TIME_LIMIT.value,
+    )
+    summary = {
+        "case_study": case.name,
+        **case.settings,
+        "seed": runner.SEED.value,
+        "num_workloads": len(layers),
+        "makespan_cycles": found.makespan,
+        "lower_bound_cycles": found.lower_bound,
+        "gap": found.gap,
+        "is_exact": found.is_exact,
+        "array_cycles": found.loads.tolist(),
+        "solve_seconds": round(time.perf_counter() - start, 3),
+    }
+    folder = pathlib.Path(runner.WORKDIR.value)
+    settings = {
+        flag.name: flag.value
+        for flag in (*_OWN, NUM_WORKLOADS, WORKLOADS, TIME_LIMIT, runner.SEED, runner.WORKDIR)
+    }
+    workdir.claim(folder, settings, resume=learning.RESUME.value, free=learning.FREE)
+    rows, bars = _rows(case, layers, found)
+    files.write_text(folder / "schedule.csv", files.csv_text(rows))
+    title = f"{len(layers)} workloads, {found.makespan:,} cycles"
+    png = plots.to_png(plots.gantt(case.space.array_names, {title: bars}))
+    with files.atomic_path(folder / "figures" / "gantt.png") as temporary:
+        temporary.write_bytes(png)
+    files.write_json(folder / "summary.json", summary)
+    for row in rows:
+        console.print("  ".join(map(str, row)), highlight=False, markup=False, soft_wrap=True)
+    proof = "optimal" if found.is_exact else f"at most {found.gap:.4%} above the least"
+    console.print(
+        f"makespan {found.makespan} cycles, lower bound {found.lower_bound}, {proof}: {folder}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _rows(
+    case: ScheduleCase, layers: list[Layer], found: QueueSchedule
+) -> tuple[list[list[object]], list[plots.Bar]]:
+    """A row a workload in the order that it is given in, and its bar."""
+    rows: list[list[object]] = [
+        ["workload", "m", "n", "k", "array", "dataflow", "start_cycle", "cycles"]
+    ]
+    bars: list[plots.Bar] = []
+    ends = [0] * len(case.arrays)
+    for number, layer in enumerate(layers):
+        array, length = int(found.array[number]), int(found.cycles[number])
+        flow = Dataflow(int(found.dataflow[number])).name
+        name = case.space.array_names[array]
+        rows.append(
+            [files.inert(layer.name), layer.m, layer.n, layer.k, name, flow, ends[array], length]
+        )
+        bars.append((str(number), array, float(ends[array]), float(length)))
+        ends[array] += length
+    return rows, bars
+
+
+def main(console: rich.console.Console) -> None:
+    """Flags to configuration to library."""
+    case = schedule_case()
+    if WORKLOADS.value or NUM_WORKLOADS.value is not None:
+        schedule(case, console)
+        return
+    config = learning.run_config(PRESETS[MODEL.value])
+    networks = learning.networks(case)
+    settings = learning.settings(config, _OWN)
+    folder = pathlib.Path(runner.WORKDIR.value)
+    workdir.claim(folder, settings, resume=learning.RESUME.value, free=learning.FREE)
+    run(
+        case,
+        config,
+        folder,
+        networks,
+        settings=settings,
+        extra_figures={
+            "gantt": (
+                "A chosen schedule beside the optimal one: the set at the first percentile of"
+                " normalized performance.",
+                lambda test, evaluation: gantt(case, test, evaluation),
+            )
+        },
+        console=console,
+        make_model=make_model,
+    )
+
+
+if __name__ == "__main__":
+    runner.run_main(main, interrupted="give --resume to go on from the last epoch")
