@@ -68,7 +68,7 @@ class SymmetricScheduler(nnx.Module):
         self, workloads: Int[Array, "features batch"]
     ) -> Float[Array, "workloads batch arrays dataflows"]:
         """What each workload takes on each array with each dataflow, in logarithms of no unit."""
-        total = jnp.asarray(self.loads.bias)
+        total = jnp.asarray(self.loads.bias)[None, None, :]
         for dim in range(_DIMS):
             # Dense layer first: the tables have fewer rows than a batch has workloads.
             tables = [
@@ -92,7 +92,8 @@ class SymmetricScheduler(nnx.Module):
         log_loads = self.log_loads(workloads)
         # Relative to what no schedule ends before: the longest of the workloads' best loads. So
         # every schedule has a load of at least 0, and no sum of exponentials vanishes.
-        log_loads = log_loads - log_loads.min(axis=(2, 3)).max(axis=0)[:, None, None]
+        fewest = log_loads.min(axis=(2, 3), keepdims=True)
+        log_loads = log_loads - fewest.max(axis=0, keepdims=True)
         sharpness, flatness, makespan_weight, sum_weight = jnp.exp(self.log_scales[...])
         powers = jnp.exp(jnp.minimum(sharpness * log_loads, _MAX_EXPONENT))
         loads = jnp.exp(jnp.minimum(flatness * log_loads, _MAX_LOG_RATIO))
