@@ -43,7 +43,7 @@ _STYLE: Any = {
     "legend.frameon": False,
     "savefig.dpi": 130,
 }
-_styled = matplotlib.rc_context(_STYLE)  # a decorator: each figure is made within the style
+styled = matplotlib.rc_context(_STYLE)  # a decorator: each figure is made within the style
 _MAX_TICKS = 20  # more category names than this do not fit an axis
 
 
@@ -54,7 +54,7 @@ def _figure(columns: int = 1, width: float = 8.0, height: float = 4.2) -> tuple[
     return figure, axes[0] if columns == 1 else axes
 
 
-@_styled
+@styled
 def to_png(figure: Figure) -> bytes:
     """The figure as a PNG, with the same bytes for the same figure."""
     buffer = io.BytesIO()
@@ -62,7 +62,7 @@ def to_png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-@_styled
+@styled
 def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     """Loss and accuracy against examples seen, in training and on the validation split."""
     figure, (left, right) = _figure(columns=2)
@@ -89,7 +89,7 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def design_histogram(
     optimal: Int[np.ndarray, "num"], chosen: Int[np.ndarray, "num"], num_designs: int
 ) -> Figure:
@@ -111,7 +111,7 @@ def design_histogram(
     return figure
 
 
-@_styled
+@styled
 def normalized_performance(
     network: Float[np.ndarray, "num"],
     others: Mapping[str, Float[np.ndarray, "num"]],
@@ -146,7 +146,7 @@ def normalized_performance(
     return figure
 
 
-@_styled
+@styled
 def confusion(
     attributes: Sequence[Attribute],
     optimal: Int[np.ndarray, "num"],
@@ -184,7 +184,7 @@ def _category_ticks(axes: Axes, categories: Sequence[str]) -> None:
     axes.set_yticks(ticks, names, fontsize=8)
 
 
-@_styled
+@styled
 def aspect_ratio_map(
     workload_aspect: Float[np.ndarray, "num"],
     depth: Float[np.ndarray, "num"],
@@ -228,7 +228,7 @@ def aspect_ratio_map(
     return figure
 
 
-@_styled
+@styled
 def sizes_by_budget(
     budgets_kb: Int[np.ndarray, "num"],
     sizes_kb: Int[np.ndarray, "num 3"],
@@ -261,7 +261,7 @@ def sizes_by_budget(
     return figure
 
 
-@_styled
+@styled
 def networks(results: Sequence[NetworkResult]) -> Figure:
     """Normalised performance of real networks over the contexts: chosen and best single design."""
     names = list(dict.fromkeys(result.network for result in results))
@@ -291,7 +291,7 @@ def networks(results: Sequence[NetworkResult]) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def labelling_growth(
     by_workloads: Mapping[str, Sequence[tuple[int, float]]],
     by_designs: Sequence[tuple[int, float]],

@@ -43,6 +43,7 @@ LAYERS = [
         "oracle.array_dataflow",
         "oracle.buffer_search",
         "oracle.buffers",
+        "oracle.replayed",
     ],
     ["case_studies.base", "case_studies.array_dataflow", "case_studies.buffers"],
     ["datasets"],
