@@ -142,7 +142,7 @@ def normalized_performance(
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_ylim(0, 1.03)
     axes.set_xlim(right=100)
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     return figure
 
 
@@ -180,7 +180,8 @@ def _category_ticks(axes: Axes, categories: Sequence[str]) -> None:
     step = step if step == 1 else max(step, len(categories) // 6)
     ticks = range(0, len(categories), step)
     names = [categories[tick] for tick in ticks]
-    axes.set_xticks(ticks, names, rotation=45 if step > 1 else 0, fontsize=8)
+    crowded = step > 1 or sum(map(len, names)) > 24
+    axes.set_xticks(ticks, names, rotation=45 if crowded else 0, fontsize=8)
     axes.set_yticks(ticks, names, fontsize=8)
 
 
@@ -255,7 +256,7 @@ def sizes_by_budget(
         axes.set_title(f"{name}: {here.mean():.1%} of workloads", fontsize=10)
         axes.set_xlabel("SRAM budget (KB)")
         axes.set_xlim(left=0)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.05 * sizes_kb.max())
     panels[0].set_ylabel("mean optimal size (KB)")
     panels[0].legend()
     return figure

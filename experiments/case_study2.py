@@ -29,27 +29,15 @@ from airchitect_jax.experiment import RunConfig, run
 from airchitect_jax.losses import Loss
 from airchitect_jax.types import Dataflow, Interface, MemoryModel, Objective, RuntimeModel
 from airchitect_jax.workloads.sampling import Distribution
-from experiments import learning, objective_flags, runner
+from experiments import gemm_flags, learning, objective_flags, runner
 
 flags.adopt_module_key_flags(learning)
+flags.adopt_module_key_flags(gemm_flags)
 flags.adopt_module_key_flags(objective_flags)
 flags.set_default(runner.WORKDIR, "runs/case_study2")
 
 MIN_BUDGET_KB = flags.DEFINE_integer("min_budget_kb", 300, "The smallest SRAM budget.")
 MAX_BUDGET_KB = flags.DEFINE_integer("max_budget_kb", 3000, "The largest SRAM budget.")
-MAX_DIM = flags.DEFINE_integer(
-    "max_dim",
-    None,
-    "Largest m, n and k; 10000 unless given, 1024 with --memory_model=scalesim3.",
-    lower_bound=8,
-    upper_bound=1_000_000,
-)
-DISTRIBUTION = flags.DEFINE_enum(
-    "distribution",
-    Distribution.UNIFORM.value,
-    [distribution.value for distribution in Distribution],
-    "How m, n and k are drawn from 1..max_dim.",
-)
 MIN_SIDE_EXPONENT = flags.DEFINE_integer(
     "min_side_exponent", 3, "The fewest rows and columns of the array are 2 to this power."
 )
@@ -68,7 +56,8 @@ MEMORY_MODEL = flags.DEFINE_enum(
     MemoryModel.IDEAL.value,
     [model.value for model in MemoryModel],
     "Stalls of a double buffer in closed form, or those of the scalesim 3.0.0 package, replayed:"
-    " exact, and slower by a factor of ten thousand, so the presets are smaller and stored.",
+    " exact, and slower by a factor of ten thousand, so the presets are smaller and stored, and"
+    " --max_dim is 1024 unless given.",
 )
 INTERFACE = flags.DEFINE_enum(
     "interface",
@@ -77,24 +66,14 @@ INTERFACE = flags.DEFINE_enum(
     "One interface that all operands share (the default), or a port of that bandwidth for each"
     " (always so with --memory_model=scalesim3).",
 )
-RUNTIME_MODEL = flags.DEFINE_enum(
-    "runtime_model",
-    RuntimeModel.SCALESIM.value,
-    [model.value for model in RuntimeModel],
-    "Compute cycles as the scalesim package counts them, or as in the ISPASS 2020 paper.",
-)
-
 _OWN = (
     MIN_BUDGET_KB,
     MAX_BUDGET_KB,
-    MAX_DIM,
-    DISTRIBUTION,
     MIN_SIDE_EXPONENT,
     MAX_SIDE_EXPONENT,
     MAX_BANDWIDTH,
     MEMORY_MODEL,
     INTERFACE,
-    RUNTIME_MODEL,
 )
 
 _SMOKE = RunConfig(
@@ -147,6 +126,7 @@ def _stored(config: RunConfig, num_train: int, num_test: int, epochs: int) -> Ru
     )
 
 
+_REPLAYED_MAX_DIM = 1024
 REPLAYED_PRESETS = {
     "smoke": _stored(_SMOKE, 512, 128, 2),
     "default": _stored(_DEFAULT, 8_192, 1_000, 20),
@@ -162,17 +142,18 @@ def buffer_case() -> BufferCase:
     """
     memory_model = MemoryModel(MEMORY_MODEL.value)
     replayed = memory_model is MemoryModel.SCALESIM3
+    given = flags.FLAGS["max_dim"].present
     return BufferCase(
         min_budget_kb=MIN_BUDGET_KB.value,
         max_budget_kb=MAX_BUDGET_KB.value,
-        max_dim=MAX_DIM.value or (1024 if replayed else 10_000),
+        max_dim=_REPLAYED_MAX_DIM if replayed and not given else gemm_flags.MAX_DIM.value,
         min_side_exponent=MIN_SIDE_EXPONENT.value,
         max_side_exponent=MAX_SIDE_EXPONENT.value,
         max_bandwidth=MAX_BANDWIDTH.value,
         element_bytes=objective_flags.ELEMENT_BYTES.value,
-        distribution=Distribution(DISTRIBUTION.value),
+        distribution=Distribution(gemm_flags.DISTRIBUTION.value),
         objective=Objective(objective_flags.OBJECTIVE.value),
-        runtime_model=RuntimeModel(RUNTIME_MODEL.value),
+        runtime_model=RuntimeModel(gemm_flags.RUNTIME_MODEL.value),
         memory_model=memory_model,
         interface=Interface(INTERFACE.value or ("ports" if replayed else "shared")),
         energy_table=objective_flags.energy_table(),
@@ -198,7 +179,7 @@ def main(console: rich.console.Console) -> None:
     if replayed and config.loss != Loss.LABEL.value:
         raise ValueError(f"--loss: {config.loss} is not allowed with --memory_model=scalesim3")
     networks = learning.networks(case)
-    settings = learning.settings(config, (*_OWN, *objective_flags.ALL))
+    settings = learning.settings(config, (*_OWN, *gemm_flags.ALL, *objective_flags.ALL))
     settings |= {"max_dim": case.max_dim, "interface": case.interface.value}  # resolved
     folder = pathlib.Path(runner.WORKDIR.value)
     workdir.claim(folder, settings, resume=learning.RESUME.value, free=learning.FREE)
