@@ -3,6 +3,7 @@
 from airchitect_jax.cost.compute import compute_cycles, compute_report
 from airchitect_jax.cost.energy import EnergyTable
 from airchitect_jax.cost.evaluate import evaluate, evaluate_memory
+from airchitect_jax.cost.scalesim3 import ReplayReport, replay
 from airchitect_jax.oracle.array_dataflow import label
 from airchitect_jax.oracle.buffers import label_buffers
 from airchitect_jax.oracle.schedules import label_schedules
@@ -52,6 +53,7 @@ __all__ = [
     "MemoryReport",
     "Network",
     "Objective",
+    "ReplayReport",
     "RuntimeModel",
     "Schedule",
     "ScheduleSpace",
@@ -67,4 +69,5 @@ __all__ = [
     "load_network",
     "network_names",
     "read_topology",
+    "replay",
 ]

@@ -98,14 +98,6 @@ def _draw_block(
     return draw(case, jax.random.fold_in(jax.random.fold_in(key, split), block), count, split)
 
 
-def _labelled_block(
-    case: CaseStudy, key: jax.Array, block: int, count: int, split: Split
-) -> tuple[Int[Array, "features count"], Int[Array, "count"]]:
-    """Workloads and labels on the device. Traced numbers, so that few shapes are compiled."""
-    workloads = _draw_block(case, key, jnp.int32(block), count, jnp.int32(split))
-    return workloads, case.label(workloads)
-
-
 def sample_dataset(case: CaseStudy, *, seed: int, num: int, split: Split) -> Dataset:
     """`num` labelled workloads of a split; the same seed gives the same ones.
 
@@ -113,14 +105,17 @@ def sample_dataset(case: CaseStudy, *, seed: int, num: int, split: Split) -> Dat
       ValueError: the feature ranges are so small that a split has no workload at all.
     """
     key = jax.random.key(seed)
-    blocks = [
-        jax.device_get(_labelled_block(case, key, block, _BLOCK, split))
+    drawn = [
+        _draw_block(case, key, jnp.int32(block), _BLOCK, jnp.int32(split))
         for block in range(-(-num // _BLOCK))
     ]
-    dataset = Dataset(
-        workloads=np.concatenate([workloads for workloads, _ in blocks], axis=1)[:, :num],
-        design_ids=np.concatenate([design_ids for _, design_ids in blocks])[:num],
-    )
+    workloads = np.concatenate(jax.device_get(drawn), axis=1)
+    size = case.label_batch
+    design_ids = [
+        np.asarray(case.label(jnp.asarray(workloads[:, first : first + size])))
+        for first in range(0, num, size)
+    ]
+    dataset = Dataset(workloads=workloads[:, :num], design_ids=np.concatenate(design_ids)[:num])
     if np.any(np.asarray(split_of(jnp.asarray(dataset.workloads))) != split):
         ranges = ", ".join(f"{f.name} {f.low}..{f.high}" for f in case.features)
         raise ValueError(f"no workload for the {split.name.lower()} split in {ranges}: widen them")
@@ -204,9 +199,10 @@ class StreamedBatches:
         key = jax.random.fold_in(jax.random.key(self.seed), epoch)
         for first in range(0, self.steps_per_epoch, block_steps):
             steps = min(block_steps, self.steps_per_epoch - first)
-            workloads, design_ids = _labelled_block(
-                self.case, key, first, steps * self.batch_size, Split.TRAIN
-            )
+            # Traced numbers, so that few shapes are compiled.
+            block, split = jnp.int32(first), jnp.int32(Split.TRAIN)
+            workloads = _draw_block(self.case, key, block, steps * self.batch_size, split)
+            design_ids = self.case.label(workloads)
             yield (
                 workloads.reshape(-1, steps, self.batch_size).swapaxes(0, 1),
                 design_ids.reshape(steps, self.batch_size),

@@ -165,7 +165,8 @@ def label_statistics(case: CaseStudy, dataset: Dataset) -> dict[str, float | int
     }
 
 
-def labels_per_second(case: CaseStudy, *, seed: int, batch: int = 1 << 20) -> float:
-    """Exact labels a second on the device, in one large batch, transfers left out."""
+def labels_per_second(case: CaseStudy, *, seed: int) -> float:
+    """Exact labels a second on the device, in a large batch, transfers left out."""
+    batch = 4 * case.label_batch
     workloads = jax.jit(case.sample, static_argnums=1)(jax.random.key(seed), batch)
     return batch / best_seconds(lambda: case.label(workloads))

@@ -51,7 +51,6 @@ from airchitect_jax.progress import TrainingProgress
 from airchitect_jax.training import FitResult, Row, TrainConfig, fit
 from airchitect_jax.workloads.network import Network
 
-_NUM_VALIDATION = 20_000
 PAPER_ACCURACY = 0.943
 PAPER_GEOMEAN = 0.999
 
@@ -72,6 +71,7 @@ class RunConfig:
     seed: int
     num_train: int
     num_test: int
+    num_validation: int
     epochs: int
     batch_size: int
     learning_rate: float
@@ -118,8 +118,13 @@ def run(
     """
     start = time.perf_counter()
     console.print(f"{case.name}: {case.title}, {case.space.num_designs} designs", highlight=False)
-    validation = sample_dataset(case, seed=config.seed, num=_NUM_VALIDATION, split=Split.VALIDATION)
-    test = sample_dataset(case, seed=config.seed, num=config.num_test, split=Split.TEST)
+    validation, test = (
+        sample_dataset(case, seed=config.seed, num=num, split=split)
+        for num, split in (
+            (config.num_validation, Split.VALIDATION),
+            (config.num_test, Split.TEST),
+        )
+    )
     model = make_model(case, config, nnx.Rngs(config.seed))
     fitted = _train(case, config, workdir, model, validation, console)
     console.print("evaluating", highlight=False)

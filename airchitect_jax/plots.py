@@ -43,7 +43,7 @@ _STYLE: Any = {
     "legend.frameon": False,
     "savefig.dpi": 130,
 }
-_styled = matplotlib.rc_context(_STYLE)  # a decorator: each figure is made within the style
+styled = matplotlib.rc_context(_STYLE)  # a decorator: each figure is made within the style
 _MAX_TICKS = 20  # more category names than this do not fit an axis
 
 
@@ -54,7 +54,7 @@ def _figure(columns: int = 1, width: float = 8.0, height: float = 4.2) -> tuple[
     return figure, axes[0] if columns == 1 else axes
 
 
-@_styled
+@styled
 def to_png(figure: Figure) -> bytes:
     """The figure as a PNG, with the same bytes for the same figure."""
     buffer = io.BytesIO()
@@ -62,7 +62,7 @@ def to_png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-@_styled
+@styled
 def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     """Loss and accuracy against examples seen, in training and on the validation split."""
     figure, (left, right) = _figure(columns=2)
@@ -89,7 +89,7 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def design_histogram(
     optimal: Int[np.ndarray, "num"], chosen: Int[np.ndarray, "num"], num_designs: int
 ) -> Figure:
@@ -111,7 +111,7 @@ def design_histogram(
     return figure
 
 
-@_styled
+@styled
 def normalized_performance(
     network: Float[np.ndarray, "num"],
     others: Mapping[str, Float[np.ndarray, "num"]],
@@ -142,11 +142,11 @@ def normalized_performance(
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_ylim(0, 1.03)
     axes.set_xlim(right=100)
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     return figure
 
 
-@_styled
+@styled
 def confusion(
     attributes: Sequence[Attribute],
     optimal: Int[np.ndarray, "num"],
@@ -180,11 +180,12 @@ def _category_ticks(axes: Axes, categories: Sequence[str]) -> None:
     step = step if step == 1 else max(step, len(categories) // 6)
     ticks = range(0, len(categories), step)
     names = [categories[tick] for tick in ticks]
-    axes.set_xticks(ticks, names, rotation=45 if step > 1 else 0, fontsize=8)
+    crowded = step > 1 or sum(map(len, names)) > 24
+    axes.set_xticks(ticks, names, rotation=45 if crowded else 0, fontsize=8)
     axes.set_yticks(ticks, names, fontsize=8)
 
 
-@_styled
+@styled
 def aspect_ratio_map(
     workload_aspect: Float[np.ndarray, "num"],
     depth: Float[np.ndarray, "num"],
@@ -228,7 +229,7 @@ def aspect_ratio_map(
     return figure
 
 
-@_styled
+@styled
 def sizes_by_budget(
     budgets_kb: Int[np.ndarray, "num"],
     sizes_kb: Int[np.ndarray, "num 3"],
@@ -255,7 +256,7 @@ def sizes_by_budget(
         axes.set_title(f"{name}: {here.mean():.1%} of workloads", fontsize=10)
         axes.set_xlabel("SRAM budget (KB)")
         axes.set_xlim(left=0)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.05 * sizes_kb.max())
     panels[0].set_ylabel("mean optimal size (KB)")
     panels[0].legend()
     return figure
@@ -265,7 +266,7 @@ def sizes_by_budget(
 Bar = tuple[str, int, float, float]
 
 
-@_styled
+@styled
 def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> Figure:
     """Schedules side by side, a row a lane, on one axis of time.
 
@@ -297,7 +298,7 @@ def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> Figur
     return figure
 
 
-@_styled
+@styled
 def networks(results: Sequence[NetworkResult]) -> Figure:
     """Normalised performance of real networks over the contexts: chosen and best single design."""
     names = list(dict.fromkeys(result.network for result in results))
@@ -327,7 +328,7 @@ def networks(results: Sequence[NetworkResult]) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def labelling_growth(
     by_workloads: Mapping[str, Sequence[tuple[int, float]]],
     by_designs: Sequence[tuple[int, float]],

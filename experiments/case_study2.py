@@ -27,25 +27,17 @@ from airchitect_jax.case_studies.buffers import BufferCase
 from airchitect_jax.datasets import Dataset
 from airchitect_jax.experiment import RunConfig, run
 from airchitect_jax.losses import Loss
-from airchitect_jax.types import Dataflow, Interface, Objective, RuntimeModel
+from airchitect_jax.types import Dataflow, Interface, MemoryModel, Objective, RuntimeModel
 from airchitect_jax.workloads.sampling import Distribution
-from experiments import learning, objective_flags, runner
+from experiments import gemm_flags, learning, objective_flags, runner
 
 flags.adopt_module_key_flags(learning)
+flags.adopt_module_key_flags(gemm_flags)
 flags.adopt_module_key_flags(objective_flags)
 flags.set_default(runner.WORKDIR, "runs/case_study2")
 
 MIN_BUDGET_KB = flags.DEFINE_integer("min_budget_kb", 300, "The smallest SRAM budget.")
 MAX_BUDGET_KB = flags.DEFINE_integer("max_budget_kb", 3000, "The largest SRAM budget.")
-MAX_DIM = flags.DEFINE_integer(
-    "max_dim", 10_000, "Largest m, n and k.", lower_bound=8, upper_bound=1_000_000
-)
-DISTRIBUTION = flags.DEFINE_enum(
-    "distribution",
-    Distribution.UNIFORM.value,
-    [distribution.value for distribution in Distribution],
-    "How m, n and k are drawn from 1..max_dim.",
-)
 MIN_SIDE_EXPONENT = flags.DEFINE_integer(
     "min_side_exponent", 3, "The fewest rows and columns of the array are 2 to this power."
 )
@@ -59,29 +51,29 @@ MAX_BANDWIDTH = flags.DEFINE_integer(
     lower_bound=1,
     upper_bound=10_000,
 )
+MEMORY_MODEL = flags.DEFINE_enum(
+    "memory_model",
+    MemoryModel.IDEAL.value,
+    [model.value for model in MemoryModel],
+    "Stalls of a double buffer in closed form, or those of the scalesim 3.0.0 package, replayed:"
+    " exact, and slower by a factor of ten thousand, so the presets are smaller and stored, and"
+    " --max_dim is 1024 unless given.",
+)
 INTERFACE = flags.DEFINE_enum(
     "interface",
-    Interface.SHARED.value,
+    None,
     [interface.value for interface in Interface],
-    "One interface that all operands share, or a port of that bandwidth for each.",
+    "One interface that all operands share (the default), or a port of that bandwidth for each"
+    " (always so with --memory_model=scalesim3).",
 )
-RUNTIME_MODEL = flags.DEFINE_enum(
-    "runtime_model",
-    RuntimeModel.SCALESIM.value,
-    [model.value for model in RuntimeModel],
-    "Compute cycles as the scalesim package counts them, or as in the ISPASS 2020 paper.",
-)
-
 _OWN = (
     MIN_BUDGET_KB,
     MAX_BUDGET_KB,
-    MAX_DIM,
-    DISTRIBUTION,
     MIN_SIDE_EXPONENT,
     MAX_SIDE_EXPONENT,
     MAX_BANDWIDTH,
+    MEMORY_MODEL,
     INTERFACE,
-    RUNTIME_MODEL,
 )
 
 _SMOKE = RunConfig(
@@ -89,6 +81,7 @@ _SMOKE = RunConfig(
     seed=0,
     num_train=65_536,
     num_test=5_000,
+    num_validation=20_000,
     epochs=2,
     batch_size=1_024,
     learning_rate=0.01,
@@ -102,6 +95,7 @@ _DEFAULT = RunConfig(
     seed=0,
     num_train=2_097_152,
     num_test=100_000,
+    num_validation=20_000,
     epochs=8,
     batch_size=4_096,
     learning_rate=0.02,
@@ -114,24 +108,54 @@ _PAPER = dataclasses.replace(_DEFAULT, preset="paper", epochs=40)
 PRESETS = {config.preset: config for config in (_SMOKE, _DEFAULT, _PAPER)}
 
 
+def _stored(config: RunConfig, num_train: int, num_test: int, epochs: int) -> RunConfig:
+    """A preset for replayed labels, which are dear: a small set, seen often, its labels all known.
+
+    The loss knows no costs but the labels'; the others would have to be replayed at each step.
+    """
+    return dataclasses.replace(
+        config,
+        num_train=num_train,
+        num_test=num_test,
+        num_validation=num_test // 2,
+        epochs=epochs,
+        batch_size=256,
+        learning_rate=0.01,
+        stream=False,
+        loss=Loss.LABEL.value,
+    )
+
+
+_REPLAYED_MAX_DIM = 1024
+REPLAYED_PRESETS = {
+    "smoke": _stored(_SMOKE, 512, 128, 2),
+    "default": _stored(_DEFAULT, 8_192, 1_000, 20),
+    "paper": _stored(_PAPER, 65_536, 4_000, 20),
+}
+
+
 def buffer_case() -> BufferCase:
     """The case study of the flags.
 
     Raises:
       ValueError: the ranges contradict each other.
     """
+    memory_model = MemoryModel(MEMORY_MODEL.value)
+    replayed = memory_model is MemoryModel.SCALESIM3
+    given = flags.FLAGS["max_dim"].present
     return BufferCase(
         min_budget_kb=MIN_BUDGET_KB.value,
         max_budget_kb=MAX_BUDGET_KB.value,
-        max_dim=MAX_DIM.value,
+        max_dim=_REPLAYED_MAX_DIM if replayed and not given else gemm_flags.MAX_DIM.value,
         min_side_exponent=MIN_SIDE_EXPONENT.value,
         max_side_exponent=MAX_SIDE_EXPONENT.value,
         max_bandwidth=MAX_BANDWIDTH.value,
         element_bytes=objective_flags.ELEMENT_BYTES.value,
-        distribution=Distribution(DISTRIBUTION.value),
+        distribution=Distribution(gemm_flags.DISTRIBUTION.value),
         objective=Objective(objective_flags.OBJECTIVE.value),
-        runtime_model=RuntimeModel(RUNTIME_MODEL.value),
-        interface=Interface(INTERFACE.value),
+        runtime_model=RuntimeModel(gemm_flags.RUNTIME_MODEL.value),
+        memory_model=memory_model,
+        interface=Interface(INTERFACE.value or ("ports" if replayed else "shared")),
         energy_table=objective_flags.energy_table(),
     )
 
@@ -149,10 +173,14 @@ def sizes_by_budget(case: BufferCase, test: Dataset) -> Figure:
 
 def main(console: rich.console.Console) -> None:
     """Flags to configuration to library."""
-    config = learning.run_config(PRESETS)
     case = buffer_case()
+    replayed = case.memory_model is MemoryModel.SCALESIM3
+    config = learning.run_config(REPLAYED_PRESETS if replayed else PRESETS)
+    if replayed and config.loss != Loss.LABEL.value:
+        raise ValueError(f"--loss: {config.loss} is not allowed with --memory_model=scalesim3")
     networks = learning.networks(case)
-    settings = learning.settings(config, (*_OWN, *objective_flags.ALL))
+    settings = learning.settings(config, (*_OWN, *gemm_flags.ALL, *objective_flags.ALL))
+    settings |= {"max_dim": case.max_dim, "interface": case.interface.value}  # resolved
     folder = pathlib.Path(runner.WORKDIR.value)
     workdir.claim(folder, settings, resume=learning.RESUME.value, free=learning.FREE)
     run(

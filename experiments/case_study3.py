@@ -45,9 +45,10 @@ from airchitect_jax.workloads.network import Layer, Network
 from airchitect_jax.workloads.sampling import Distribution
 from airchitect_jax.workloads.scalesim_csv import read_topology
 from airchitect_jax.workloads.zoo import load_network, network_names
-from experiments import learning, runner
+from experiments import gemm_flags, learning, runner
 
 flags.adopt_module_key_flags(learning)
+flags.adopt_module_key_flags(gemm_flags)
 flags.set_default(runner.WORKDIR, "runs/case_study3")
 
 NUM_ARRAYS = flags.DEFINE_integer(
@@ -89,23 +90,7 @@ TIME_LIMIT = flags.DEFINE_float(
     lower_bound=0.1,
     upper_bound=86_400,
 )
-MAX_DIM = flags.DEFINE_integer(
-    "max_dim", 10_000, "Largest m, n and k.", lower_bound=8, upper_bound=1_000_000
-)
-DISTRIBUTION = flags.DEFINE_enum(
-    "distribution",
-    Distribution.UNIFORM.value,
-    [distribution.value for distribution in Distribution],
-    "How m, n and k are drawn from 1..max_dim.",
-)
-RUNTIME_MODEL = flags.DEFINE_enum(
-    "runtime_model",
-    RuntimeModel.SCALESIM.value,
-    [model.value for model in RuntimeModel],
-    "Cycles as the scalesim package counts them, or as in the ISPASS 2020 paper.",
-)
-
-_OWN = (NUM_ARRAYS, ARRAYS, MAX_DIM, DISTRIBUTION, RUNTIME_MODEL)
+_OWN = (NUM_ARRAYS, ARRAYS, *gemm_flags.ALL)
 _DEFAULT_COUNT = 4
 
 _SMOKE = RunConfig(
@@ -173,9 +158,9 @@ def schedule_case() -> ScheduleCase:
             )
     return ScheduleCase(
         arrays=arrays,
-        max_dim=MAX_DIM.value,
-        distribution=Distribution(DISTRIBUTION.value),
-        runtime_model=RuntimeModel(RUNTIME_MODEL.value),
+        max_dim=gemm_flags.MAX_DIM.value,
+        distribution=Distribution(gemm_flags.DISTRIBUTION.value),
+        runtime_model=RuntimeModel(gemm_flags.RUNTIME_MODEL.value),
     )
 
 

@@ -39,6 +39,12 @@ NUM_TRAIN = flags.DEFINE_integer(
 NUM_TEST = flags.DEFINE_integer(
     "num_test", None, f"Unseen workloads to test on; {_PRESET}.", lower_bound=1
 )
+NUM_VALIDATION = flags.DEFINE_integer(
+    "num_validation",
+    None,
+    f"Unseen workloads that are evaluated after every epoch; {_PRESET}.",
+    lower_bound=1,
+)
 EPOCHS = flags.DEFINE_integer(
     "epochs",
     None,

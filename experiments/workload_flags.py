@@ -7,6 +7,9 @@ from absl import flags
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.types import RuntimeModel
 from airchitect_jax.workloads.sampling import Distribution
+from experiments import gemm_flags
+
+flags.adopt_module_key_flags(gemm_flags)
 
 MIN_MAC_EXPONENT = flags.DEFINE_integer(
     "min_mac_exponent",
@@ -22,23 +25,8 @@ MAX_MAC_EXPONENT = flags.DEFINE_integer(
     lower_bound=2,
     upper_bound=18,
 )
-MAX_DIM = flags.DEFINE_integer(
-    "max_dim", 10_000, "Largest m, n and k.", lower_bound=8, upper_bound=1_000_000
-)
-DISTRIBUTION = flags.DEFINE_enum(
-    "distribution",
-    Distribution.UNIFORM.value,
-    [distribution.value for distribution in Distribution],
-    "How m, n and k are drawn from 1..max_dim.",
-)
-RUNTIME_MODEL = flags.DEFINE_enum(
-    "runtime_model",
-    RuntimeModel.SCALESIM.value,
-    [model.value for model in RuntimeModel],
-    "Cycles as the scalesim package counts them, or as in the ISPASS 2020 paper.",
-)
 
-ALL = (MIN_MAC_EXPONENT, MAX_MAC_EXPONENT, MAX_DIM, DISTRIBUTION, RUNTIME_MODEL)
+ALL = (MIN_MAC_EXPONENT, MAX_MAC_EXPONENT, *gemm_flags.ALL)
 
 
 def array_dataflow_case() -> ArrayDataflowCase:
@@ -50,7 +38,7 @@ def array_dataflow_case() -> ArrayDataflowCase:
     return ArrayDataflowCase(
         min_mac_exponent=MIN_MAC_EXPONENT.value,
         max_mac_exponent=MAX_MAC_EXPONENT.value,
-        max_dim=MAX_DIM.value,
-        distribution=Distribution(DISTRIBUTION.value),
-        runtime_model=RuntimeModel(RUNTIME_MODEL.value),
+        max_dim=gemm_flags.MAX_DIM.value,
+        distribution=Distribution(gemm_flags.DISTRIBUTION.value),
+        runtime_model=RuntimeModel(gemm_flags.RUNTIME_MODEL.value),
     )

@@ -98,6 +98,29 @@ def memory(m, n, k, rows, cols, dataflow, srams, bandwidth, width, runtime_model
     return math.ceil(total), traffic
 
 
+def energy(m, n, k, rows, cols, dataflow, srams, moved, width):
+    """Femtojoules by Horowitz's table: MACs, SRAM accesses by size, DRAM traffic.
+
+    `moved`: the traffic from `memory`. What the array reads and writes is counted here: the swept
+    operand once a column fold, the column operand once a row fold, the other once; outputs that
+    are accumulated over row folds are written each time and read each time but the first.
+    """
+    s_r, s_c = {"OS": (m, n), "WS": (k, n), "IS": (k, m)}[dataflow]
+    row_folds, col_folds = math.ceil(Fraction(s_r, rows)), math.ceil(Fraction(s_c, cols))
+    if dataflow == "OS":
+        array = {"ifmap": m * k * col_folds, "filter": k * n * row_folds, "ofmap": m * n}
+    elif dataflow == "WS":
+        array = {"ifmap": m * k * col_folds, "filter": k * n, "ofmap": m * n * (2 * row_folds - 1)}
+    else:
+        array = {"ifmap": m * k, "filter": k * n * col_folds, "ofmap": m * n * (2 * row_folds - 1)}
+    total = 230 * m * n * k + 162_500 * sum(moved.values())
+    for name, size in zip(("ifmap", "filter", "ofmap"), srams, strict=True):
+        with_dram = moved[f"{name}_read"] // width + moved[f"{name}_write"] // width
+        price = round(10_000 / 8 * (size / 8192) ** (math.log(10) / math.log(128)))
+        total += (array[name] + with_dram) * width * price
+    return total
+
+
 def schedules(num_arrays):
     """(workload of each array, dataflow of each array) in the order of the ids."""
     flows = list(itertools.product(("OS", "WS", "IS"), repeat=num_arrays))

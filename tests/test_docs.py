@@ -27,6 +27,8 @@ def test_the_readme_has_a_python_block():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_flags_that_are_named_exist(page):
     import experiments.case_study1
+    import experiments.case_study2
+    import experiments.case_study3
     import experiments.label_workloads  # noqa: F401 - these define the flags
 
     for command in blocks(page, "sh"):

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from airchitect_jax import (
     ArrayDataflowSpace,
     BudgetedGemm,
+    BufferSizes,
     Gemm,
+    Memory,
+    Objective,
     RuntimeModel,
     evaluate,
     label,
@@ -169,3 +172,48 @@ def test_labels_agree_with_the_cost_model():
     report = evaluate(Gemm(m=m, n=n, k=k), designs)
     np.testing.assert_array_equal(report.compute_cycles, labels.cost)
     assert (designs.rows * designs.cols <= 4096).all()
+
+
+@pytest.mark.parametrize("objective", [Objective.ENERGY, Objective.EDP])
+def test_energy_objectives_equal_brute_force(objective):
+    exponent, sram = 6, (2048, 4096, 1024)
+    rng = np.random.default_rng(8)
+    rows = [
+        [int(2 ** rng.integers(2, exponent + 1)), *(int(x) for x in rng.integers(1, 90, 3))]
+        for _ in range(60)
+    ]
+    memory = Memory(
+        buffers=BufferSizes(
+            ifmap_sram_bytes=sram[0], filter_sram_bytes=sram[1], ofmap_sram_bytes=sram[2]
+        ),
+        bandwidth_bytes_per_cycle=1,
+        element_bytes=2,
+    )
+    mac_budget, m, n, k = np.array(rows).T
+    batch = BudgetedGemm(mac_budget=mac_budget, m=m, n=n, k=k)
+    space = ArrayDataflowSpace(max_mac_exponent=exponent)
+    labels = label(batch, space, objective=objective, memory=memory)
+    expected = []
+    for budget, *dims in rows:
+        costs = []
+        for design_id, design in enumerate(reference.designs(exponent)):
+            if design[0] * design[1] <= budget:
+                moved = reference.memory(*dims, *design, sram, 1, 2, "scalesim")[1]
+                cost = reference.energy(*dims, *design, sram, moved, 2)
+                if objective is Objective.EDP:
+                    cost = float(cost) * float(reference.cycles(*dims, *design, "scalesim"))
+                costs.append((cost, design_id))
+        expected.append(min(costs))
+    assert list(zip(labels.cost.tolist(), labels.design_id.tolist(), strict=True)) == expected
+    assert len({design_id for _, design_id in expected}) > 5
+    traced = jax.jit(lambda w: label(w, space, objective=objective, memory=memory))(
+        jax.tree.map(lambda x: jnp.asarray(x, jnp.int32), batch)
+    )
+    np.testing.assert_array_equal(traced.design_id, labels.design_id)
+
+
+def test_energy_beyond_int64_is_refused():
+    huge = BudgetedGemm(mac_budget=64, m=2**31 - 1, n=2**20, k=2**14)
+    assert int(label(huge).cost) > 0
+    with pytest.raises(ValueError, match="fJ; labels are limited to int64"):
+        label(huge, objective=Objective.ENERGY)

@@ -45,6 +45,7 @@ LAYERS = [
         "oracle.array_dataflow",
         "oracle.buffer_search",
         "oracle.buffers",
+        "oracle.replayed",
         "oracle.schedules",
         "oracle.queues",
     ],

@@ -88,8 +88,13 @@ class CaseStudy(Protocol):
         """`count` random workloads (int32), traceable."""
         ...
 
+    @property
+    def label_batch(self) -> int:
+        """How many workloads `label` takes at a time: one shape to compile, few if it is dear."""
+        ...
+
     def label(self, workloads: Int[Array, "features batch"]) -> Int[Array, "batch"]:
-        """Exact best design ids of workloads within the ranges (int32), compiled, traceable."""
+        """Exact best design ids of workloads within the ranges (int32), compiled."""
         ...
 
     def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:

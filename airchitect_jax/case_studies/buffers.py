@@ -18,6 +18,7 @@ from airchitect_jax.cost.energy import EnergyTable, objective_value
 from airchitect_jax.cost.evaluate import evaluate_memory
 from airchitect_jax.oracle import buffers as oracle
 from airchitect_jax.oracle.buffer_search import log_cost_grid
+from airchitect_jax.oracle.replayed import label_replayed, replayed_cycles
 from airchitect_jax.spaces import BufferSpace
 from airchitect_jax.types import (
     BufferedGemm,
@@ -26,6 +27,7 @@ from airchitect_jax.types import (
     Interface,
     Labels,
     Memory,
+    MemoryModel,
     Objective,
     RuntimeModel,
 )
@@ -56,6 +58,7 @@ class BufferCase:
     distribution: Distribution = Distribution.UNIFORM
     objective: Objective = Objective.CYCLES
     runtime_model: RuntimeModel = RuntimeModel.SCALESIM
+    memory_model: MemoryModel = MemoryModel.IDEAL
     interface: Interface = Interface.SHARED
     energy_table: EnergyTable = dataclasses.field(default_factory=EnergyTable)
 
@@ -63,6 +66,18 @@ class BufferCase:
     title = "SRAM buffer sizing"
 
     def __post_init__(self) -> None:
+        if self.memory_model is MemoryModel.SCALESIM3:
+            for name, value, only in (
+                ("interface", self.interface.value, Interface.PORTS.value),
+                ("objective", self.objective.value, Objective.CYCLES.value),
+                ("runtime_model", self.runtime_model.value, RuntimeModel.SCALESIM.value),
+                ("element_bytes", self.element_bytes, 1),
+            ):
+                if value != only:
+                    raise ValueError(
+                        f"{name}: {value} is not allowed with memory_model scalesim3; expected"
+                        f" {only}"
+                    )
         step = self.space.step_kb
         lowest, highest = 3 * step, 3 * step * self.space.num_levels
         if not lowest <= self.min_budget_kb <= self.max_budget_kb <= highest:
@@ -87,7 +102,7 @@ class BufferCase:
         """The models, and the distribution of the dimensions."""
         return {
             "objective": self.objective.value,
-            "memory_model": "ideal",
+            "memory_model": self.memory_model.value,
             "interface": self.interface.value,
             "runtime_model": self.runtime_model.value,
             "distribution": self.distribution.value,
@@ -117,13 +132,16 @@ class BufferCase:
 
     @functools.cached_property
     def contexts(self) -> tuple[Context, ...]:
-        """Square arrays, dataflows and budgets; one bandwidth."""
+        """Square arrays, dataflows and budgets; one bandwidth. Fewer where costs are replayed."""
+        few = 1 if self.memory_model is MemoryModel.SCALESIM3 else None
         return tuple(
             Context(
                 name=f"{2**side}x{2**side} {flow.name}, {budget * self.space.step_kb} KB",
                 values=(budget, side, side, flow, _NETWORK_BANDWIDTH),
             )
-            for side, flow, budget in itertools.product(_NETWORK_SIDES, Dataflow, _NETWORK_BUDGETS)
+            for side, flow, budget in itertools.product(
+                _NETWORK_SIDES[:few], Dataflow, _NETWORK_BUDGETS[:few]
+            )
         )
 
     def sample(self, key: jax.Array, count: int) -> Int[Array, "features count"]:
@@ -142,15 +160,24 @@ class BufferCase:
             )
         return jnp.stack(rows)
 
+    @property
+    def label_batch(self) -> int:
+        """See `CaseStudy`."""
+        return 16 if self.memory_model is MemoryModel.SCALESIM3 else 1 << 16
+
     def label(self, workloads: Int[Array, "features batch"]) -> Int[Array, "batch"]:
-        """Exact best design ids, traceable."""
+        """Exact best design ids."""
+        if self.memory_model is MemoryModel.SCALESIM3:
+            return jnp.asarray(self.exact(np.asarray(workloads)).design_id)
         labels, _ = oracle.label_buffer_columns(
-            self._columns(workloads), **self._model, table=self.energy_table
+            self.columns(workloads), **self._model, table=self.energy_table
         )
         return labels.design_id
 
     def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
         """Exact best designs and their costs, of any valid workloads."""
+        if self.memory_model is MemoryModel.SCALESIM3:
+            return label_replayed(self._workload(np.asarray(workloads, np.int64)), self.space)
         return oracle.label_buffers(
             self._workload(np.asarray(workloads, np.int64)),
             **self._model,
@@ -166,6 +193,8 @@ class BufferCase:
             np.asarray(workloads, np.int64), tuple(range(2, np.ndim(design_ids) + 1))
         )
         workload = self._workload(columns)
+        if self.memory_model is MemoryModel.SCALESIM3:
+            return replayed_cycles(workload, self.space.decode(design_ids))
         report = evaluate_memory(
             workload.gemm,
             workload.design,
@@ -181,8 +210,11 @@ class BufferCase:
         return np.asarray(objective_value(self.objective, report.total_cycles, report.energy_fj))
 
     def log_costs(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
-        """Logarithms of the costs of all designs, infinite where infeasible; float32."""
-        columns = self._columns(workloads)[1:]
+        """Logarithms of the costs of all designs, infinite where infeasible; float32.
+
+        Those of the IDEAL model, whatever the memory model.
+        """
+        columns = self.columns(workloads)[1:]
         log_costs = log_cost_grid(columns, **self._model, table=self.energy_table)
         return jnp.where(self.feasible(workloads), log_costs, jnp.inf)
 
@@ -228,7 +260,8 @@ class BufferCase:
             "element_bytes": self.element_bytes,
         }
 
-    def _columns(self, workloads: Int[Array, "features batch"]) -> list[Array]:
+    def columns(self, workloads: Int[Array, "features batch"]) -> list[Array]:
+        """The inputs of the oracle, in its order (`buffer_limits`)."""
         workload = self._workload(workloads)
         return [getattr(workload, name) for name in oracle.buffer_limits(self.space)]
 

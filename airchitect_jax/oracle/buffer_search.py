@@ -288,29 +288,48 @@ def log_cost_grid(
         folds=folds, bandwidth=bandwidth.astype(jnp.float32), interface=model["interface"]
     )
     energy = _Energy(folds=folds, table=table)
-    # An axis for each role, then one for each operand.
+    sizes = jnp.asarray(sizes_of(space), jnp.float32)
+    fj = jnp.asarray(table.sram_fj_per_byte(sizes_of(space)), jnp.float32)
     levels = space.num_levels
-    along = [(1, levels, 1, 1), (1, 1, levels, 1), (1, 1, 1, levels)]
-    size = [jnp.asarray(sizes_of(space), jnp.float32).reshape(axes) for axes in along]
-    prices = table.sram_fj_per_byte(sizes_of(space))
-    fj = [jnp.asarray(prices, jnp.float32).reshape(axes) for axes in along]
-    cycles = timing.busy_bytes(timing.sweep(size[0]), timing.spills(size[1])) / timing.bandwidth
+
+    def by_operand(swept: Array, column: Array, tile: Array, operand: str) -> Array:
+        """What stands for an operand in the role that it has in each workload's dataflow."""
+        roles = [(swept, column, tile)[memory.ROLES[flow].index(operand)] for flow in Dataflow]
+        return jnp.select([dataflow == flow for flow in Dataflow], roles)
+
     # Barriers keep XLA from computing what designs share anew for each of them.
-    cycles, swept, column, tile = lax.optimization_barrier(
-        (
-            cycles,
-            energy.fixed() + energy.swept(size[0], fj[0]),
-            energy.column(size[1], fj[1]),
-            energy.tile(fj[2]),
+    costs = jnp.float32(0)
+    if objective is not Objective.ENERGY:
+        warm = timing.sweep(sizes.reshape(1, levels, 1, 1))
+        spills = timing.spills(sizes.reshape(1, 1, levels, 1))
+        pair = timing.busy_bytes(warm, spills)[..., 0] / timing.bandwidth[..., 0]
+        log_pair = lax.optimization_barrier(jnp.log(pair))
+        ifmap_filter, ifmap_ofmap, filter_ofmap = (
+            jnp.expand_dims(log_pair, axis) for axis in (3, 2, 1)
         )
-    )
-    costs = objective_value(objective, cycles, swept + column + tile)
-    log_costs = lax.optimization_barrier(jnp.log(costs))
-    by_role = jnp.broadcast_to(log_costs, (len(dataflow), levels, levels, levels))
-    by_operand = [
-        by_role.transpose(0, *(1 + memory.ROLES[flow].index(name) for name in memory.OPERANDS))
-        for flow in Dataflow
-    ]
-    grid = jnp.select([dataflow == flow for flow in Dataflow], by_operand)
+        in_place = {
+            Dataflow.OS: ifmap_filter,
+            Dataflow.WS: ifmap_ofmap,
+            Dataflow.IS: filter_ofmap,
+        }
+        shape = (len(dataflow), levels, levels, levels)
+        costs = jnp.select(
+            [dataflow == flow for flow in Dataflow],
+            [jnp.broadcast_to(in_place[flow], shape) for flow in Dataflow],
+        )
+    if objective is not Objective.CYCLES:
+        axis = (1, levels, 1, 1)
+        swept, column, tile = lax.optimization_barrier(
+            (
+                energy.fixed() + energy.swept(sizes.reshape(axis), fj.reshape(axis)),
+                energy.column(sizes.reshape(axis), fj.reshape(axis)),
+                energy.tile(fj.reshape(axis)),
+            )
+        )
+        joules = [
+            jnp.moveaxis(by_operand(swept, column, tile, operand), 1, place)
+            for place, operand in enumerate(memory.OPERANDS, start=1)
+        ]
+        costs = costs + jnp.log(joules[0] + joules[1] + joules[2])
     order = np.ravel_multi_index(tuple(space.levels.T - 1), (levels,) * 3)
-    return grid.reshape(len(dataflow), -1)[:, order]
+    return costs.reshape(len(dataflow), -1)[:, order]
