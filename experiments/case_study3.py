@@ -5,10 +5,10 @@ network on the labels, and evaluates it on unseen sets and on the layers of real
 figures, report.html and summary.json into the workdir. With --workloads or --num_workloads it
 schedules a queue for each array instead, and writes that schedule.
 
-  preset   examples                 on two CPU cores
-  smoke    2 x 32768, stored        half a minute
-  default  --model=paper: 4 x 1048576, streamed; --model=symmetric: as long, 4 x 655360
-  paper    ten times as many
+  preset   examples, --model=paper     --model=symmetric         on two CPU cores
+  smoke    2 x 32768, stored           the same                  half a minute
+  default  4 x 1048576, streamed       4 x 1179648, streamed     about five minutes
+  paper    40 x 1048576, streamed      40 x 1179648, streamed    ten times as long
 
   python -m experiments.case_study3 --preset=smoke --workdir=/tmp/smoke3
   python -m experiments.case_study3 --model=symmetric --workdir=runs/symmetric
@@ -98,6 +98,7 @@ _SMOKE = RunConfig(
     seed=0,
     num_train=32_768,
     num_test=5_000,
+    num_validation=20_000,
     epochs=2,
     batch_size=512,
     learning_rate=0.01,
@@ -111,6 +112,7 @@ _DEFAULT = RunConfig(
     seed=0,
     num_train=1_048_576,
     num_test=100_000,
+    num_validation=20_000,
     epochs=4,
     batch_size=2_048,
     learning_rate=0.02,
@@ -129,7 +131,7 @@ def _symmetric(config: RunConfig, num_train: int) -> RunConfig:
         model="symmetric",
         embedding_dim=62,
         hidden_sizes=(),
-        batch_size=1_024,
+        batch_size=512,
         num_train=num_train,
     )
 
@@ -138,7 +140,7 @@ PRESETS = {
     "paper": {config.preset: config for config in (_SMOKE, _DEFAULT, _PAPER)},
     "symmetric": {
         config.preset: _symmetric(config, num_train)
-        for config, num_train in ((_SMOKE, 32_768), (_DEFAULT, 1_310_720), (_PAPER, 1_310_720))
+        for config, num_train in ((_SMOKE, 32_768), (_DEFAULT, 1_179_648), (_PAPER, 1_179_648))
     },
 }
 

@@ -87,8 +87,13 @@ class ScheduleCase:
             distribution=self.distribution,
         )
 
+    @property
+    def label_batch(self) -> int:
+        """See `CaseStudy`."""
+        return 1 << 16
+
     def label(self, workloads: Int[Array, "features batch"]) -> Int[Array, "batch"]:
-        """Exact best design ids, traceable."""
+        """Exact best design ids."""
         return oracle.label_schedule_columns(
             list(workloads), space=self.space, runtime_model=self.runtime_model
         )[0].design_id

@@ -19,7 +19,7 @@ from airchitect_jax.types import Dataflow
 # An input is looked up whole and without its lowest 2, 4, 6 and 8 bits. Fine tables, whose rows
 # are seen less often than a coarse one's, weigh less, so that they add detail and not noise.
 _SHIFTS = (0, 2, 4, 6, 8)
-_WEIGHTS = (0.1, 0.2, 0.4, 0.8, 1.0)
+_WEIGHTS = (0.03, 0.1, 0.3, 0.6, 1.0)
 _EMBEDDING_STDDEV = 0.02
 _MAX_LOG_RATIO = 1.0  # loads that exceed the best makespan e-fold are out of the question
 _MAX_EXPONENT = 60.0  # sums of exponentials stay within float32
