@@ -19,7 +19,8 @@ from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.datasets import Dataset
 
 TOP = 5
-_BATCH = 8192
+_BATCH = 8192  # workloads in one call, or fewer where there are many designs
+_MAX_LOGITS = 1 << 25
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,8 @@ class Recommender:
     def __init__(self, case: CaseStudy, model: nnx.Module) -> None:
         self._case = case
         self._graphdef, self._state = nnx.split(model)
+        fitting = max(_MAX_LOGITS // case.space.num_designs, 1)
+        self._batch = min(_BATCH, 1 << (fitting.bit_length() - 1))
 
         @functools.partial(jax.jit, static_argnames="count")
         def top(
@@ -74,14 +77,14 @@ class Recommender:
         return map_chunks(
             lambda columns: self._top(self._state, jnp.stack(columns), count),
             list(np.asarray(workloads, np.int32)),
-            chunk=_BATCH,
+            chunk=self._batch,
         )
 
     def per_second(self, workloads: Int[np.ndarray, "features num"]) -> float:
-        """Decisions a second on the device, in batches of 8192, transfers left out."""
-        repeated = workloads[:, np.arange(_BATCH) % workloads.shape[1]]
+        """Decisions a second on the device, in batches of up to 8192, transfers left out."""
+        repeated = workloads[:, np.arange(self._batch) % workloads.shape[1]]
         batch = jnp.asarray(repeated, jnp.int32)
-        return _BATCH / best_seconds(lambda: self._top(self._state, batch, 1))
+        return self._batch / best_seconds(lambda: self._top(self._state, batch, 1))
 
 
 def first_argmax(values: Float[jax.Array, "batch designs"]) -> Int[jax.Array, "batch"]:

@@ -13,6 +13,8 @@ from airchitect_jax.evaluation import Recommender
 from airchitect_jax.files import csv_text, inert
 from airchitect_jax.workloads.network import Network
 
+_MAX_COSTS = 1 << 20  # of layers and designs at a time
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LayerResult:
@@ -133,12 +135,17 @@ def _best_single_design(
 ) -> tuple[int, int | float]:
     """The first of the designs that costs least over all layers, and what it costs."""
     usable = np.flatnonzero(np.asarray(case.feasible(workloads.astype(np.int32))).all(axis=0))
-    costs = case.costs(workloads, np.broadcast_to(usable, (len(network.layers), len(usable))))
     # Python integers: a network may exceed what each of its layers may not.
     counts = np.array([[layer.count] for layer in network.layers], dtype=object)
-    totals = (costs.astype(object) * counts).sum(axis=0)
-    best = int(np.argmin(totals))
-    return int(usable[best]), totals[best]
+    totals = []
+    chunk = max(_MAX_COSTS // len(network.layers), 1)
+    for first in range(0, len(usable), chunk):
+        designs = usable[first : first + chunk]
+        costs = case.costs(workloads, np.broadcast_to(designs, (len(network.layers), len(designs))))
+        totals.append((costs.astype(object) * counts).sum(axis=0))
+    total = np.concatenate(totals)
+    best = int(np.argmin(total))
+    return int(usable[best]), total[best]
 
 
 def layers_csv(results: Sequence[NetworkResult]) -> str:

@@ -23,7 +23,7 @@ Row = dict[str, float | int]
 
 BLOCK_STEPS = 64  # steps in one compiled call
 _WARMUP_SHARE = 0.02  # of all steps; the first updates of Adam are the least informed
-_VALIDATION_BATCH = 8192
+_VALIDATION_BATCH = 8192  # or four training batches, which bounds the memory by that of a step
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -188,7 +188,8 @@ def fit(
             }
             history.append(row)
             if step == (epoch + 1) * source.steps_per_epoch:
-                row |= _validate(validate, state.params, validation)
+                rows = min(_VALIDATION_BATCH, 4 * design_ids.shape[1])
+                row |= _validate(validate, state.params, validation, rows)
                 if checkpoints is not None:
                     _save(checkpoints, state, history)
             if on_rows is not None:
@@ -203,12 +204,15 @@ def fit(
 
 
 def _validate(
-    metrics_of: Callable[[Any, Any, Any], Any], params: nnx.State[Any, Any], validation: Dataset
+    metrics_of: Callable[[Any, Any, Any], Any],
+    params: nnx.State[Any, Any],
+    validation: Dataset,
+    batch: int,
 ) -> Row:
     num = len(validation)
     totals = [0.0, 0.0]
-    for first in range(0, num, _VALIDATION_BATCH):
-        rows = slice(first, min(first + _VALIDATION_BATCH, num))
+    for first in range(0, num, batch):
+        rows = slice(first, min(first + batch, num))
         metrics = metrics_of(params, validation.workloads[:, rows], validation.design_ids[rows])
         for index, value in enumerate(metrics):
             totals[index] += float(value) * (rows.stop - rows.start)

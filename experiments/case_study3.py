@@ -92,6 +92,7 @@ TIME_LIMIT = flags.DEFINE_float(
 )
 _OWN = (NUM_ARRAYS, ARRAYS, *gemm_flags.ALL)
 _DEFAULT_COUNT = 4
+_MAX_LOGITS = 1 << 27  # of a batch: half a gigabyte, of which a step needs several
 
 _SMOKE = RunConfig(
     preset="smoke",
@@ -309,6 +310,11 @@ def main(console: rich.console.Console) -> None:
         schedule(case, console)
         return
     config = learning.run_config(PRESETS[MODEL.value])
+    if config.batch_size * case.space.num_designs > _MAX_LOGITS:
+        raise ValueError(
+            f"--batch_size: {config.batch_size} is not allowed; expected at most"
+            f" {_MAX_LOGITS // case.space.num_designs} for {case.space.num_designs} designs"
+        )
     networks = learning.networks(case)
     settings = learning.settings(config, _OWN)
     folder = pathlib.Path(runner.WORKDIR.value)

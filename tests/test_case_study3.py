@@ -190,6 +190,7 @@ def test_shapes_of_arrays_are_read():
         (["--num_workloads=2001"], "num_workloads"),
         (["--workloads=resnet50", "--num_workloads=2000"], "--num_workloads: 2000 is not allowed"),
         (["--workloads=/nowhere/x.csv"], "/nowhere/x.csv: cannot be read"),
+        (["--num_arrays=6"], "--batch_size: 2048 is not allowed; expected at most 255 for 524880"),
         (["--model=transformer"], "model"),
         (["--max_dim=1"], "max_dim"),
     ],
