@@ -272,18 +272,19 @@ def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> Figur
 
     Args:
       lanes: their names, first on top.
-      schedules: for each panel by title its bars (text, lane, start, length), in cycles.
+      schedules: for each panel by title its bars (text, lane, start, length), in cycles. The
+        first word of a text names the workload, and so the colour.
     """
     figure, panels = _figure(
         columns=len(schedules), width=5.5 * len(schedules), height=1.2 + 0.55 * len(lanes)
     )
     end = max(start + length for bars in schedules.values() for _, _, start, length in bars)
-    # A colour a workload, the same in every panel.
-    texts = sorted({text for bars in schedules.values() for text, *_ in bars})
-    colors = {text: _CYCLE[index % 6] for index, text in enumerate(texts)}
+    names = sorted({text.split()[0] for bars in schedules.values() for text, *_ in bars})
+    colors = {name: _CYCLE[index % 6] for index, name in enumerate(names)}
     for axes, (title, bars) in zip(np.atleast_1d(panels), schedules.items(), strict=True):
         for text, lane, start, length in bars:
-            axes.barh(lane, length, left=start, color=colors[text], edgecolor="white", height=0.7)
+            color = colors[text.split()[0]]
+            axes.barh(lane, length, left=start, color=color, edgecolor="white", height=0.7)
             if length > end / 12:
                 axes.text(
                     start + length / 2, lane, _plain(text), ha="center", va="center", fontsize=7

@@ -163,7 +163,7 @@ def test_csv_rows_are_inert_in_a_spreadsheet():
     assert header.startswith("network,context,layer,m,n,k,count,in_range,optimal_design")
     assert rows[0].startswith("'=net,32 MACs,inside,100,200,300,3,True,")
     assert ",'+outside," in rows[1]
-    assert network_evaluation._inert(-5) == -5
+    assert files.inert(-5) == -5
 
 
 def test_the_networks_table_has_a_row_a_context():
