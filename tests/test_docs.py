@@ -28,7 +28,8 @@ def test_the_readme_has_a_python_block():
 def test_flags_that_are_named_exist(page):
     import experiments.case_study1
     import experiments.case_study2
-    import experiments.label_workloads  # noqa: F401 - these define the flags
+    import experiments.label_workloads
+    import experiments.validate_scalesim  # noqa: F401 - these define the flags
 
     for command in blocks(page, "sh"):
         for flag in re.findall(r"experiments\S* .*?--(\w+)", command):
