@@ -30,6 +30,7 @@ def test_flags_that_are_named_exist(page):
     import experiments.case_study2
     import experiments.case_study3
     import experiments.label_workloads  # noqa: F401 - these define the flags
+    import experiments.validate_scalesim  # noqa: F401 - these define the flags
 
     for command in blocks(page, "sh"):
         for flag in re.findall(r"experiments\S* .*?--(\w+)", command):

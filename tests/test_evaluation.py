@@ -5,7 +5,7 @@ import pytest
 import reference
 from flax import nnx
 
-from airchitect_jax import Layer, Network, network_evaluation
+from airchitect_jax import Layer, Network, files
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.datasets import Dataset, Split, sample_dataset
 from airchitect_jax.evaluation import (

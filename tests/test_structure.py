@@ -61,6 +61,18 @@ LAYERS = [
     ["losses", "training"],
     ["evaluation", "network_evaluation"],
     ["plots", "report", "workdir"],
+    [
+        "validation.statistics",
+        "validation.scalesim_config",
+        "validation.runs",
+        "validation.agreement",
+        "validation.sizing",
+        "validation.summary",
+        "validation.tables",
+        "validation.timing",
+        "validation.figure",
+        "validation.validate",
+    ],
     ["experiment"],
 ]
 # What never knows which case study it serves.

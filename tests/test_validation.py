@@ -27,9 +27,15 @@ from airchitect_jax.validation.runs import (
     draw,
     ideal,
 )
-from airchitect_jax.validation.scalesim_config import ScalesimConfig, read_config
+from airchitect_jax.validation.scalesim_config import ScalesimConfig
 from airchitect_jax.validation.timing import TimedLayer
-from airchitect_jax.validation.validate import Settings, package_runs, sized_workloads, validate
+from airchitect_jax.validation.validate import (
+    Settings,
+    package_runs,
+    plan,
+    sized_workloads,
+    validate,
+)
 
 ROOT = pathlib.Path(__file__).parent.parent
 TINY = Settings(
@@ -171,86 +177,6 @@ def test_a_budget_keeps_rules_within_it():
     assert (ratios[sizing.IDEAL_LARGEST] == 1).all()
 
 
-CONFIG = """[general]
-run_name = mine
-
-[architecture_presets]
-ArrayHeight:    16
-ArrayWidth = 8
-IfmapSramSzkB:   64
-FilterSramSzkB:  32
-OfmapSramSzkB:   128
-Dataflow : ws
-Bandwidth : 10, 20
-IfmapSRAMBankBandwidth: 64
-FilterSRAMBankBandwidth: 10
-
-[sparsity]
-SparsitySupport : True
-
-[run_presets]
-InterfaceBandwidth: USER
-"""
-
-
-def written(tmp_path, text):
-    path = tmp_path / "scale.cfg"
-    path.write_text(text)
-    return path
-
-
-def test_a_configuration_is_read(tmp_path):
-    path = written(tmp_path, CONFIG)
-    assert read_config(path) == ScalesimConfig(
-        rows=16,
-        cols=8,
-        dataflow=Dataflow.WS,
-        ifmap_sram_kb=64,
-        filter_sram_kb=32,
-        ofmap_sram_kb=128,
-        bandwidth_words_per_cycle=10,
-        notes=(
-            "SparsitySupport: True is left out",
-            "IfmapSRAMBankBandwidth: 64 is left out; the port has Bandwidth, 10",
-        ),
-    )
-    calc = CONFIG.replace("USER", "CALC").replace("Bandwidth : 10, 20", "")
-    assert read_config(written(tmp_path, calc)).bandwidth_words_per_cycle is None
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("16", "0", r"scale\.cfg: \[architecture_presets\] ArrayHeight: '0' is not allowed; expec"),
-        ("= 8", "= 8.5", r"ArrayWidth: '8.5' is not allowed; expected a whole number in 1\.\.2147"),
-        ("= 8", "=", "ArrayWidth: '' is not allowed"),
-        ("ArrayWidth = 8", "", r"\[architecture_presets\] ArrayWidth: no value"),
-        (": ws", ": rs", "Dataflow: 'rs' is not allowed; expected os or ws or is"),
-        ("USER", "AUTO", r"InterfaceBandwidth: 'AUTO' is not allowed; expected CALC or USER"),
-        ("10, 20", "x, 20", "Bandwidth: 'x, 20' is not allowed"),
-        ("[run_presets]", "", r"\[run_presets\] InterfaceBandwidth: no value"),
-        ("[general]", "", "not a SCALE-Sim configuration: File contains no section headers"),
-        ("Dataflow", "ArrayWidth", "not a SCALE-Sim configuration"),
-    ],
-)
-def test_bad_configurations_are_named_in_one_line(old, new, message, tmp_path):
-    path = written(tmp_path, CONFIG.replace(old, new))
-    with pytest.raises(ValueError, match=message) as caught:
-        read_config(path)
-    assert str(caught.value).startswith(str(path))
-    assert "\n" not in str(caught.value)
-
-
-def test_files_that_are_no_configuration_are_named(tmp_path):
-    (tmp_path / "scale.cfg").write_bytes(b"\xff\xfe\x00")
-    for path, message in (
-        (tmp_path / "scale.cfg", "not a SCALE-Sim configuration"),
-        (tmp_path / "none.cfg", "none.cfg: cannot be read"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            read_config(path)
-
-
 NETWORK = Network(
     name="mine", layers=(Layer(name="a", m=3, n=4, k=5), Layer(name="b", m=70, n=8, k=9))
 )
@@ -286,7 +212,9 @@ def test_layers_and_accelerators_of_files_take_the_place_of_random_ones():
     assert runs.filter_sram_kb.tolist() == [2, 2]
     assert (sized_workloads(TINY, source).bandwidth > 0).all()
     too_long = dataclasses.replace(TINY, max_run_seconds=1e-9)
-    with pytest.raises(ValueError, match="max_run_seconds: 1e-09 is not allowed; expected more"):
+    with pytest.raises(
+        ValueError, match=r"max_run_seconds: 1e-09 is not allowed; expected at least 0\.0"
+    ):
         package_runs(too_long, source)
 
 
@@ -328,7 +256,7 @@ def test_a_difference_of_one_word_is_found():
 def validation(tmp_path_factory):
     folder = tmp_path_factory.mktemp("validation")
     told = []
-    result = validate(TINY, Source(), folder, echo, lambda *what: told.append(what))
+    result = validate(TINY, plan(TINY, Source()), folder, echo, lambda *what: told.append(what))
     return folder, result, told
 
 
@@ -365,7 +293,7 @@ def test_the_summary_adds_up(validation):
     everything = summary["agreement"]["all"]
     by_dataflow = [row for name, row in summary["agreement"].items() if name != "all"]
     assert everything["runs"] == result.runs == sum(row["runs"] for row in by_dataflow)
-    assert everything["cycles"] == everything["DRAM counts"] == result.runs
+    assert everything["cycles"] == everything["DRAM"] == result.runs
     error = summary["ideal_error"]["all"]
     assert error["all"]["evaluations"] == 4 * 27
     assert summary["rank_correlation"]["all"]["workloads"] == 4
@@ -380,8 +308,23 @@ def test_the_summary_adds_up(validation):
     assert all(row["times_ideal"] > 0 for row in summary["speed"])
 
 
+CONFIG = """
+[architecture_presets]
+ArrayHeight: 16
+ArrayWidth: 8
+IfmapSramSzkB: 64
+FilterSramSzkB: 32
+OfmapSramSzkB: 128
+Dataflow: os
+Bandwidth: 10
+SparsitySupport: True
+[run_presets]
+InterfaceBandwidth: USER
+"""
+
+
 def script(code, *arguments):
-    """The script in a process of its own: its flags share names with those of others."""
+    """The script in a process of its own."""
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=ROOT,
@@ -401,9 +344,10 @@ runner.run_main(
     lambda console: sys.exit(validate_scalesim.compare(console, liar)), interrupted=""
 )
 """
-    sizes = ("--num_runs=8", "--max_dim=20", "--num_workloads=1", "--max_workload_dim=20")
+    sizes = ("--num_runs=8", "--max_run_dim=20", "--num_workloads=1", "--max_workload_dim=20")
     arguments = (*sizes, "--timed_side=4", f"--workdir={tmp_path}/run")
-    config = written(tmp_path, CONFIG.replace(": ws", ": os"))
+    config = tmp_path / "scale.cfg"
+    config.write_text(CONFIG)
     result = script(code, *arguments, f"--config={config}")
     assert result.returncode == 1, result.stderr
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())

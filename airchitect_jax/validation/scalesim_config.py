@@ -1,0 +1,129 @@
+"""Reads the accelerator of a SCALE-Sim configuration (`.cfg`)."""
+
+from __future__ import annotations
+
+import configparser
+import dataclasses
+import pathlib
+import re
+
+from airchitect_jax.checks import MAX_DIM
+from airchitect_jax.types import Dataflow
+
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,10}")
+_ARCHITECTURE, _RUN = "architecture_presets", "run_presets"
+# What changes the package's timing and is left out here, as `scalesim_package.run_gemm` does.
+_LEFT_OUT = ("IfmapCustomLayout", "FilterCustomLayout", "SparsitySupport", "UseRamulatorTrace")
+_READ_PORTS = ("IfmapSRAMBankBandwidth", "FilterSRAMBankBandwidth")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScalesimConfig:
+    """An accelerator as SCALE-Sim describes it.
+
+    Attributes:
+      rows, cols: of the array.
+      dataflow: the dataflow.
+      ifmap_sram_kb, filter_sram_kb, ofmap_sram_kb: whole double buffers, kilobytes of 1024 words.
+      bandwidth_words_per_cycle: of each of the three ports (USER mode); None in CALC mode.
+      notes: a line for each setting of the file that has no part in a comparison.
+    """
+
+    rows: int
+    cols: int
+    dataflow: Dataflow
+    ifmap_sram_kb: int
+    filter_sram_kb: int
+    ofmap_sram_kb: int
+    bandwidth_words_per_cycle: int | None
+    notes: tuple[str, ...] = ()
+
+
+def read_config(path: str | pathlib.Path) -> ScalesimConfig:
+    """Reads a configuration of SCALE-Sim 2 or 3.
+
+    Of `Bandwidth` the first number counts, as in the package. It is given to all three ports,
+    where the package itself would read through its bandwidths of SRAM banks; a note says so
+    where these differ.
+
+    Raises:
+      ValueError: the file cannot be read or is no configuration, or a setting is missing or not
+        allowed; names file, section and setting.
+    """
+    path = pathlib.Path(path)
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(path.read_text(encoding="utf-8-sig"), source=str(path))
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    except (configparser.Error, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path}: not a SCALE-Sim configuration: {reason}") from None
+    mode = _choice(parser, path, _RUN, "InterfaceBandwidth", ("CALC", "USER"))
+    bandwidth = _number(parser, path, "Bandwidth", list_of=True) if mode == "USER" else None
+    names = tuple(dataflow.name.lower() for dataflow in Dataflow)
+    return ScalesimConfig(
+        rows=_number(parser, path, "ArrayHeight"),
+        cols=_number(parser, path, "ArrayWidth"),
+        dataflow=Dataflow[_choice(parser, path, _ARCHITECTURE, "Dataflow", names).upper()],
+        ifmap_sram_kb=_number(parser, path, "IfmapSramSzkB"),
+        filter_sram_kb=_number(parser, path, "FilterSramSzkB"),
+        ofmap_sram_kb=_number(parser, path, "OfmapSramSzkB"),
+        bandwidth_words_per_cycle=bandwidth,
+        notes=tuple(_notes(parser, bandwidth)),
+    )
+
+
+def _text(parser: configparser.ConfigParser, path: pathlib.Path, section: str, name: str) -> str:
+    if not parser.has_option(section, name):
+        raise ValueError(f"{path}: [{section}] {name}: no value")
+    return parser.get(section, name).strip()
+
+
+def _choice(
+    parser: configparser.ConfigParser,
+    path: pathlib.Path,
+    section: str,
+    name: str,
+    allowed: tuple[str, ...],
+) -> str:
+    text = _text(parser, path, section, name)
+    for choice in allowed:
+        if text.lower() == choice.lower():
+            return choice
+    raise ValueError(
+        f"{path}: [{section}] {name}: {text!r} is not allowed; expected {' or '.join(allowed)}"
+    )
+
+
+def _number(
+    parser: configparser.ConfigParser, path: pathlib.Path, name: str, *, list_of: bool = False
+) -> int:
+    text = _text(parser, path, _ARCHITECTURE, name)
+    number = text.split(",")[0].strip() if list_of else text
+    if not _WHOLE_NUMBER.fullmatch(number) or not 1 <= int(number) <= MAX_DIM:
+        raise ValueError(
+            f"{path}: [{_ARCHITECTURE}] {name}: {text!r} is not allowed; expected a whole number"
+            f" in 1..{MAX_DIM}"
+        )
+    return int(number)
+
+
+def _notes(parser: configparser.ConfigParser, bandwidth: int | None) -> list[str]:
+    """What of the file has no part; these settings stand in different sections in the wild."""
+    settings = {
+        name: value.strip()
+        for section in parser.sections()
+        for name, value in parser.items(section)  # names in lower case
+    }
+    notes = [
+        f"{name}: {settings[name.lower()]} is left out"
+        for name in _LEFT_OUT
+        if settings.get(name.lower(), "false").lower() == "true"
+    ]
+    notes += [
+        f"{name}: {settings[name.lower()]} is left out; the port has Bandwidth, {bandwidth}"
+        for name in _READ_PORTS
+        if bandwidth is not None and settings.get(name.lower(), str(bandwidth)) != str(bandwidth)
+    ]
+    return notes
