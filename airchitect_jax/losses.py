@@ -50,11 +50,12 @@ def with_optimal_set(
     Args:
       logits: of all designs.
       log_costs: logarithms of their costs, infinite where infeasible.
-      design_ids: the labels, which cost the least.
+      design_ids: the labels.
     """
     chex.assert_rank([logits, log_costs, design_ids], [2, 2, 1])
-    # Every pass over the designs counts: one exponential, and no search for the least cost.
-    lowest = jnp.take_along_axis(log_costs, design_ids[:, None], axis=-1)
+    # Every pass over the designs counts: one exponential. The least cost is searched for, although
+    # it is the label's: to look it up keeps XLA from fusing the costs into their use.
+    lowest = log_costs.min(axis=-1, keepdims=True)
     logits = jnp.where(jnp.isfinite(log_costs), logits, -jnp.inf)
     chosen = jnp.take_along_axis(logits, design_ids[:, None], axis=-1)[:, 0]
     highest = jax.lax.stop_gradient(logits.max(axis=-1))

@@ -7,7 +7,7 @@ schedules a queue for each array instead, and writes that schedule.
 
   preset   examples, --model=paper     --model=symmetric         on two CPU cores
   smoke    2 x 32768, stored           the same                  half a minute
-  default  4 x 1048576, streamed       4 x 1572864, streamed     about five minutes
+  default  4 x 1048576, streamed       4 x 1572864, streamed     5 to 7 minutes
   paper    40 x 1048576, streamed      40 x 1572864, streamed    ten times as long
 
   python -m experiments.case_study3 --preset=smoke --workdir=/tmp/smoke3

@@ -81,7 +81,7 @@ def test_it_learns_what_no_single_answer_knows():
     validation = sample_dataset(CASE, seed=0, num=2000, split=Split.VALIDATION)
     source = StreamedBatches(case=CASE, batch_size=256, steps_per_epoch=300, seed=0)
     config = TrainConfig(epochs=1, learning_rate=0.02)
-    with jax.numpy_dtype_promotion("standard"):  # Optax's Adam needs it
+    with jax.numpy_dtype_promotion("standard"):  # as Optax's Adam needs it
         fitted = fit(model, source, validation, config, loss_fn(CASE, Loss.OPTIMAL_SET))
     metrics = evaluate_recommender(CASE, Recommender(CASE, fitted.model), validation).metrics
     assert metrics["optimal_set_accuracy"] > 0.7
