@@ -5,7 +5,7 @@ sizings, trains AIRCHITECT on the labels, and evaluates it on unseen workloads a
 real networks. Writes figures, report.html and summary.json into the workdir.
 
   preset   examples                  network                    on two CPU cores
-  smoke    2 x 65536, stored         embeddings 8, hidden 64    40 seconds
+  smoke    2 x 65536, stored         embeddings 8, hidden 64    a minute
   default  8 x 2097152, streamed     embeddings 16, hidden 256  5 minutes
   paper    40 x 2097152, streamed    embeddings 16, hidden 256  20 minutes
 
