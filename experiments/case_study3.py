@@ -7,8 +7,8 @@ schedules a queue for each array instead, and writes that schedule.
 
   preset   examples, --model=paper     --model=symmetric         on two CPU cores
   smoke    2 x 32768, stored           the same                  half a minute
-  default  4 x 1048576, streamed       4 x 1572864, streamed     5 to 7 minutes
-  paper    40 x 1048576, streamed      40 x 1572864, streamed    ten times as long
+  default  4 x 1048576, streamed       4 x 1703936, streamed     5 to 6 minutes
+  paper    40 x 1048576, streamed      40 x 1703936, streamed    ten times as long
 
   python -m experiments.case_study3 --preset=smoke --workdir=/tmp/smoke3
   python -m experiments.case_study3 --model=symmetric --workdir=runs/symmetric
@@ -141,7 +141,7 @@ PRESETS = {
     "paper": {config.preset: config for config in (_SMOKE, _DEFAULT, _PAPER)},
     "symmetric": {
         config.preset: _symmetric(config, num_train)
-        for config, num_train in ((_SMOKE, 32_768), (_DEFAULT, 1_572_864), (_PAPER, 1_572_864))
+        for config, num_train in ((_SMOKE, 32_768), (_DEFAULT, 1_703_936), (_PAPER, 1_703_936))
     },
 }
 
