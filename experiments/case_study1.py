@@ -16,17 +16,15 @@ report.html and summary.json into the workdir.
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 
 import numpy as np
 import rich.console
 from absl import flags
 from matplotlib.figure import Figure
 
-from airchitect_jax import plots, workdir
+from airchitect_jax import plots
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.datasets import Dataset
-from airchitect_jax.experiment import RunConfig, run
 from airchitect_jax.oracle.ranking import Goal
 from airchitect_jax.types import BufferSizes, Memory, Objective
 from experiments import learning, objective_flags, runner, workload_flags
@@ -44,34 +42,8 @@ SRAM_KB = flags.DEFINE_integer(
     upper_bound=2**20,
 )
 
-_SMOKE = RunConfig(
-    preset="smoke",
-    seed=0,
-    num_train=65_536,
-    num_test=5_000,
-    num_validation=20_000,
-    epochs=2,
-    batch_size=1_024,
-    learning_rate=0.01,
-    embedding_dim=8,
-    hidden_sizes=(64,),
-    stream=False,
-)
-_DEFAULT = RunConfig(
-    preset="default",
-    seed=0,
-    num_train=2_097_152,
-    num_test=100_000,
-    num_validation=20_000,
-    epochs=10,
-    batch_size=4_096,
-    learning_rate=0.02,
-    embedding_dim=16,
-    hidden_sizes=(256,),
-    stream=True,
-)
-_PAPER = dataclasses.replace(_DEFAULT, preset="paper", epochs=48)
-PRESETS = {config.preset: config for config in (_SMOKE, _DEFAULT, _PAPER)}
+_PAPER = dataclasses.replace(learning.DEFAULT, preset="paper", epochs=48)
+PRESETS = {config.preset: config for config in (learning.SMOKE, learning.DEFAULT, _PAPER)}
 
 
 def aspect_ratio(case: ArrayDataflowCase, test: Dataset) -> Figure:
@@ -111,23 +83,17 @@ def main(console: rich.console.Console) -> None:
     """Flags to configuration to library."""
     config = learning.run_config(PRESETS)
     case = dataclasses.replace(workload_flags.array_dataflow_case(), goal=goal())
-    networks = learning.networks(case)
-    settings = learning.settings(config, (*workload_flags.ALL, *objective_flags.ALL, SRAM_KB))
-    folder = pathlib.Path(runner.WORKDIR.value)
-    workdir.claim(folder, settings, resume=learning.RESUME.value, free=learning.FREE)
-    run(
+    learning.learn(
         case,
         config,
-        folder,
-        networks,
-        settings=settings,
+        (*workload_flags.ALL, *objective_flags.ALL, SRAM_KB),
+        console,
         extra_figures={
             "aspect_ratio": (
                 "The optimal aspect ratio of the array over the shape of the workload.",
                 lambda test, _: aspect_ratio(case, test),
             )
         },
-        console=console,
     )
 
 

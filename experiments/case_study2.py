@@ -16,16 +16,15 @@ real networks. Writes figures, report.html and summary.json into the workdir.
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 
 import rich.console
 from absl import flags
 from matplotlib.figure import Figure
 
-from airchitect_jax import plots, workdir
+from airchitect_jax import plots
 from airchitect_jax.case_studies.buffers import BufferCase
 from airchitect_jax.datasets import Dataset
-from airchitect_jax.experiment import RunConfig, run
+from airchitect_jax.experiment import RunConfig
 from airchitect_jax.losses import Loss
 from airchitect_jax.types import Dataflow, Interface, MemoryModel, Objective, RuntimeModel
 from airchitect_jax.workloads.sampling import Distribution
@@ -76,34 +75,8 @@ _OWN = (
     INTERFACE,
 )
 
-_SMOKE = RunConfig(
-    preset="smoke",
-    seed=0,
-    num_train=65_536,
-    num_test=5_000,
-    num_validation=20_000,
-    epochs=2,
-    batch_size=1_024,
-    learning_rate=0.01,
-    embedding_dim=8,
-    hidden_sizes=(64,),
-    stream=False,
-    loss=Loss.OPTIMAL_SET.value,
-)
-_DEFAULT = RunConfig(
-    preset="default",
-    seed=0,
-    num_train=2_097_152,
-    num_test=100_000,
-    num_validation=20_000,
-    epochs=8,
-    batch_size=4_096,
-    learning_rate=0.02,
-    embedding_dim=16,
-    hidden_sizes=(256,),
-    stream=True,
-    loss=Loss.OPTIMAL_SET.value,
-)
+_SMOKE = dataclasses.replace(learning.SMOKE, loss=Loss.OPTIMAL_SET.value)
+_DEFAULT = dataclasses.replace(learning.DEFAULT, epochs=8, loss=Loss.OPTIMAL_SET.value)
 _PAPER = dataclasses.replace(_DEFAULT, preset="paper", epochs=40)
 PRESETS = {config.preset: config for config in (_SMOKE, _DEFAULT, _PAPER)}
 
@@ -178,24 +151,18 @@ def main(console: rich.console.Console) -> None:
     config = learning.run_config(REPLAYED_PRESETS if replayed else PRESETS)
     if replayed and config.loss != Loss.LABEL.value:
         raise ValueError(f"--loss: {config.loss} is not allowed with --memory_model=scalesim3")
-    networks = learning.networks(case)
-    settings = learning.settings(config, (*_OWN, *gemm_flags.ALL, *objective_flags.ALL))
-    settings |= {"max_dim": case.max_dim, "interface": case.interface.value}  # resolved
-    folder = pathlib.Path(runner.WORKDIR.value)
-    workdir.claim(folder, settings, resume=learning.RESUME.value, free=learning.FREE)
-    run(
+    learning.learn(
         case,
         config,
-        folder,
-        networks,
-        settings=settings,
+        (*_OWN, *gemm_flags.ALL, *objective_flags.ALL),
+        console,
         extra_figures={
             "sizes_by_budget": (
                 "Which operand earns the memory: mean optimal sizes over the budget.",
                 lambda test, _: sizes_by_budget(case, test),
             )
         },
-        console=console,
+        resolved={"max_dim": case.max_dim, "interface": case.interface.value},
     )
 
 

@@ -35,7 +35,7 @@ from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.case_studies.schedule import ScheduleCase, parse_arrays
 from airchitect_jax.datasets import Dataset
 from airchitect_jax.evaluation import Evaluation
-from airchitect_jax.experiment import RunConfig, paper_model, run
+from airchitect_jax.experiment import RunConfig, paper_model
 from airchitect_jax.losses import Loss
 from airchitect_jax.models.symmetric import SymmetricScheduler
 from airchitect_jax.oracle.queues import MAX_WORKLOADS, QueueSchedule, schedule_queues
@@ -94,32 +94,14 @@ _OWN = (NUM_ARRAYS, ARRAYS, *gemm_flags.ALL)
 _DEFAULT_COUNT = 4
 _MAX_LOGITS = 1 << 27  # of a batch: half a gigabyte, of which a step needs several
 
-_SMOKE = RunConfig(
-    preset="smoke",
-    seed=0,
-    num_train=32_768,
-    num_test=5_000,
-    num_validation=20_000,
-    epochs=2,
-    batch_size=512,
-    learning_rate=0.01,
-    embedding_dim=8,
-    hidden_sizes=(64,),
-    stream=False,
-    loss=Loss.OPTIMAL_SET.value,
+_SMOKE = dataclasses.replace(
+    learning.SMOKE, num_train=32_768, batch_size=512, loss=Loss.OPTIMAL_SET.value
 )
-_DEFAULT = RunConfig(
-    preset="default",
-    seed=0,
+_DEFAULT = dataclasses.replace(
+    learning.DEFAULT,
     num_train=1_048_576,
-    num_test=100_000,
-    num_validation=20_000,
     epochs=4,
     batch_size=2_048,
-    learning_rate=0.02,
-    embedding_dim=16,
-    hidden_sizes=(256,),
-    stream=True,
     loss=Loss.OPTIMAL_SET.value,
 )
 _PAPER = dataclasses.replace(_DEFAULT, preset="paper", epochs=40)
@@ -315,16 +297,11 @@ def main(console: rich.console.Console) -> None:
             f"--batch_size: {config.batch_size} is not allowed; expected at most"
             f" {_MAX_LOGITS // case.space.num_designs} for {case.space.num_designs} designs"
         )
-    networks = learning.networks(case)
-    settings = learning.settings(config, _OWN)
-    folder = pathlib.Path(runner.WORKDIR.value)
-    workdir.claim(folder, settings, resume=learning.RESUME.value, free=learning.FREE)
-    run(
+    learning.learn(
         case,
         config,
-        folder,
-        networks,
-        settings=settings,
+        _OWN,
+        console,
         extra_figures={
             "gantt": (
                 "A chosen schedule beside the optimal one: the set at the first percentile of"
@@ -332,7 +309,6 @@ def main(console: rich.console.Console) -> None:
                 lambda test, evaluation: gantt(case, test, evaluation),
             )
         },
-        console=console,
         make_model=make_model,
     )
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import rich.console
 from absl import flags
 
+from airchitect_jax import workdir
 from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.experiment import RunConfig
+from airchitect_jax.experiment import ExtraFigure, MakeModel, RunConfig, paper_model, run
 from airchitect_jax.losses import Loss
 from airchitect_jax.network_evaluation import check_network
 from airchitect_jax.workloads.network import Network
@@ -96,6 +99,35 @@ EVAL_WORKLOADS = flags.DEFINE_multi_string(
 FREE = {"workdir", "resume", "eval_workloads"}
 
 
+SMOKE = RunConfig(
+    preset="smoke",
+    seed=0,
+    num_train=65_536,
+    num_test=5_000,
+    num_validation=20_000,
+    epochs=2,
+    batch_size=1_024,
+    learning_rate=0.01,
+    embedding_dim=8,
+    hidden_sizes=(64,),
+    stream=False,
+)
+# The network of the paper's figure 1; a case study gives its own length.
+DEFAULT = RunConfig(
+    preset="default",
+    seed=0,
+    num_train=2_097_152,
+    num_test=100_000,
+    num_validation=20_000,
+    epochs=10,
+    batch_size=4_096,
+    learning_rate=0.02,
+    embedding_dim=16,
+    hidden_sizes=(256,),
+    stream=True,
+)
+
+
 def run_config(presets: Mapping[str, RunConfig]) -> RunConfig:
     """The preset with the given flags laid over it.
 
@@ -147,6 +179,43 @@ def networks(case: CaseStudy) -> list[Network]:
             name = f"{network.name} ({number})"
         found.append(dataclasses.replace(network, name=name))
     return found
+
+
+def learn(
+    case: CaseStudy,
+    config: RunConfig,
+    script_flags: Sequence[flags.FlagHolder[Any]],
+    console: rich.console.Console,
+    *,
+    extra_figures: Mapping[str, tuple[str, ExtraFigure]],
+    resolved: Mapping[str, Any] | None = None,
+    make_model: MakeModel = paper_model,
+) -> None:
+    """Runs a case study in the workdir of the flags, real networks checked before it is claimed.
+
+    Args:
+      case: the problem to learn.
+      config: `run_config`'s.
+      script_flags: the script's own, for config.json.
+      console: where progress goes.
+      extra_figures: as for `airchitect_jax.experiment.run`.
+      resolved: settings whose flags may be left open, by name.
+      make_model: the network.
+    """
+    found = networks(case)
+    written = settings(config, script_flags) | dict(resolved or {})
+    folder = pathlib.Path(runner.WORKDIR.value)
+    workdir.claim(folder, written, resume=RESUME.value, free=FREE)
+    run(
+        case,
+        config,
+        folder,
+        found,
+        settings=written,
+        extra_figures=extra_figures,
+        console=console,
+        make_model=make_model,
+    )
 
 
 def settings(config: RunConfig, script_flags: Sequence[flags.FlagHolder[Any]]) -> dict[str, Any]:

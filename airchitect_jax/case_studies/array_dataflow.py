@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -109,16 +108,7 @@ class ArrayDataflowCase:
             return oracle.label_exponents(
                 *workloads, space=self.space, runtime_model=self.runtime_model
             )
-        exponent, *dims = workloads
-        columns = [jnp.left_shift(1, exponent), *dims]
-        chunk = min(oracle.GOAL_CHUNK, len(exponent))
-        ids = [
-            oracle.label_columns(
-                [column[first : first + chunk] for column in columns], **self._model
-            )[0].design_id
-            for first in range(0, len(exponent), chunk)
-        ]
-        return jnp.concatenate(ids)
+        return jnp.asarray(self.exact(np.asarray(workloads)).design_id)
 
     def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
         """Exact best designs and their cycles, of any valid workloads."""
@@ -188,10 +178,6 @@ class ArrayDataflowCase:
         )
         best = self.costs(workloads, candidates).argmin(axis=1)
         return {"square array, best dataflow": candidates[np.arange(len(candidates)), best]}
-
-    @property
-    def _model(self) -> dict[str, Any]:
-        return {"space": self.space, "runtime_model": self.runtime_model, "goal": self.goal}
 
     def from_gemms(self, gemms: Gemm, context: Context) -> Int[np.ndarray, "features batch"]:
         """Each GEMM under the budget of the context."""
