@@ -40,7 +40,7 @@ from airchitect_jax.evaluation import (
     majority_class_accuracy,
 )
 from airchitect_jax.losses import Loss, loss_fn
-from airchitect_jax.models.airchitect import Airchitect
+from airchitect_jax.models.choice import make_model
 from airchitect_jax.network_evaluation import (
     NetworkResult,
     evaluate_networks,
@@ -48,7 +48,7 @@ from airchitect_jax.network_evaluation import (
     networks_csv,
 )
 from airchitect_jax.progress import TrainingProgress
-from airchitect_jax.training import FitResult, Row, TrainConfig, fit
+from airchitect_jax.training import FitResult, Optimizer, Row, TrainConfig, fit
 from airchitect_jax.workloads.network import Network
 
 PAPER_ACCURACY = 0.943
@@ -56,15 +56,14 @@ PAPER_GEOMEAN = 0.999
 
 # Makes a figure of the test set and of what the network chose.
 ExtraFigure = Callable[[Dataset, Evaluation], Figure]
-# Makes a network with its first parameters.
-MakeModel = Callable[[CaseStudy, "RunConfig", nnx.Rngs], nnx.Module]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """What every case study is told. `num_train` counts the examples of one epoch.
 
-    `model` names the network that `run` is given, for the results.
+    `model` is "paper", "additive" or, for schedules, "symmetric"; the first alone has embeddings
+    and hidden layers, and the others alone learn by the loss "cost".
     """
 
     preset: str
@@ -80,17 +79,7 @@ class RunConfig:
     stream: bool
     loss: str = Loss.LABEL.value
     model: str = "paper"
-
-
-def paper_model(case: CaseStudy, config: RunConfig, rngs: nnx.Rngs) -> nnx.Module:
-    """The paper's network."""
-    return Airchitect(
-        case.features,
-        case.space.num_designs,
-        embedding_dim=config.embedding_dim,
-        hidden_sizes=config.hidden_sizes,
-        rngs=rngs,
-    )
+    optimizer: str = Optimizer.ADAM.value
 
 
 def run(
@@ -102,7 +91,6 @@ def run(
     settings: Mapping[str, Any],
     extra_figures: Mapping[str, tuple[str, ExtraFigure]],
     console: rich.console.Console,
-    make_model: MakeModel = paper_model,
 ) -> dict[str, Any]:
     """Runs a case study in a claimed workdir, resuming what is there; returns its summary.
 
@@ -114,7 +102,6 @@ def run(
       settings: the contents of config.json, for the report.
       extra_figures: caption and maker of figures that only this case study has, by file name.
       console: where progress and the closing table go.
-      make_model: the network; the paper's by default.
     """
     start = time.perf_counter()
     console.print(f"{case.name}: {case.title}, {case.space.num_designs} designs", highlight=False)
@@ -125,7 +112,13 @@ def run(
             (config.num_test, Split.TEST),
         )
     )
-    model = make_model(case, config, nnx.Rngs(config.seed))
+    model = make_model(
+        case,
+        config.model,
+        embedding_dim=config.embedding_dim,
+        hidden_sizes=config.hidden_sizes,
+        seed=config.seed,
+    )
     fitted = _train(case, config, workdir, model, validation, console)
     console.print("evaluating", highlight=False)
     recommender = Recommender(case, fitted.model)
@@ -211,7 +204,11 @@ def _train(
             model,
             _source(case, config, workdir),
             validation,
-            TrainConfig(epochs=config.epochs, learning_rate=config.learning_rate),
+            TrainConfig(
+                epochs=config.epochs,
+                learning_rate=config.learning_rate,
+                optimizer=Optimizer(config.optimizer),
+            ),
             loss_fn(case, Loss(config.loss)),
             checkpoint_dir=(workdir / "checkpoints").absolute(),
             on_rows=on_rows,

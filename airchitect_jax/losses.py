@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import chex
 import jax
@@ -12,18 +13,26 @@ from jaxtyping import Array, Float, Int
 
 from airchitect_jax.case_studies.base import CaseStudy
 
-# Logits, workloads and design ids to the mean loss in nats and the accuracy.
-LossFn = Callable[[Array, Array, Array], tuple[Float[Array, ""], Float[Array, ""]]]
+# Network, workloads and design ids to the mean loss and the accuracy.
+LossFn = Callable[[Any, Array, Array], tuple[Float[Array, ""], Float[Array, ""]]]
 
 # Designs whose costs differ by less, relatively, count as equal: float32 tells no more apart.
 _SAME = 1e-4
 
 
+# Beside squared errors of log costs: enough to settle ties, too little to disturb the costs.
+_TIES = 1e-6
+
+
 class Loss(enum.Enum):
-    """LABEL knows the label only; OPTIMAL_SET also which designs are as good, and the budget."""
+    """LABEL knows the label only; OPTIMAL_SET also which designs are as good; COST what they cost.
+
+    The latter two know the budget as well. COST is for networks that predict costs.
+    """
 
     LABEL = "label"
     OPTIMAL_SET = "optimal_set"
+    COST = "cost"
 
 
 def cross_entropy(
@@ -67,6 +76,34 @@ def with_optimal_set(
     return (label_nats + set_nats).mean(), (chosen >= highest).mean()
 
 
+class CostNetwork(Protocol):
+    """A network that predicts `CaseStudy.log_terms`, and makes logits of them."""
+
+    def log_terms(self, workloads: Int[Array, "features batch"]) -> Float[Array, "*rows terms"]:
+        """Predictions, in the shape of the case study's."""
+        ...
+
+    def __call__(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
+        """Logits."""
+        ...
+
+
+def of_costs(
+    network: CostNetwork,
+    case: CaseStudy,
+    workloads: Int[Array, "features batch"],
+    design_ids: Int[Array, "batch"],
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Squared errors of the log terms, summed, in the mean over the rows; and the accuracy.
+
+    Ties and near ties are left to a vanishing share of the cross-entropy of feasible designs.
+    """
+    errors = network.log_terms(workloads) - case.log_terms(workloads)
+    logits = jnp.where(case.feasible(workloads), network(workloads), -jnp.inf)
+    nats, accuracy = cross_entropy(logits, design_ids)
+    return (errors**2).sum(axis=-1).mean() + _TIES * nats, accuracy
+
+
 def loss_fn(case: CaseStudy, loss: Loss) -> LossFn:
     """The loss of a case study.
 
@@ -75,11 +112,13 @@ def loss_fn(case: CaseStudy, loss: Loss) -> LossFn:
     equals, and what costs more than the optimum is pushed down harder than what ties with it.
     """
 
-    def label(logits: Array, workloads: Array, design_ids: Array) -> tuple[Array, Array]:
-        del workloads
-        return cross_entropy(logits, design_ids)
+    def label(network: Any, workloads: Array, design_ids: Array) -> tuple[Array, Array]:
+        return cross_entropy(network(workloads), design_ids)
 
-    def optimal_set(logits: Array, workloads: Array, design_ids: Array) -> tuple[Array, Array]:
-        return with_optimal_set(logits, case.log_costs(workloads), design_ids)
+    def optimal_set(network: Any, workloads: Array, design_ids: Array) -> tuple[Array, Array]:
+        return with_optimal_set(network(workloads), case.log_costs(workloads), design_ids)
 
-    return {Loss.LABEL: label, Loss.OPTIMAL_SET: optimal_set}[loss]
+    def cost(network: Any, workloads: Array, design_ids: Array) -> tuple[Array, Array]:
+        return of_costs(network, case, workloads, design_ids)
+
+    return {Loss.LABEL: label, Loss.OPTIMAL_SET: optimal_set, Loss.COST: cost}[loss]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import functools
 import pathlib
 import time
@@ -23,7 +24,15 @@ Row = dict[str, float | int]
 
 BLOCK_STEPS = 64  # steps in one compiled call
 _WARMUP_SHARE = 0.02  # of all steps; the first updates of Adam are the least informed
+_MOMENTUM = 0.9
 _VALIDATION_BATCH = 8192  # or four training batches, which bounds the memory by that of a step
+
+
+class Optimizer(enum.Enum):
+    """ADAM; or plain gradient descent with MOMENTUM, best where all inputs are decorrelated."""
+
+    ADAM = "adam"
+    MOMENTUM = "momentum"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,6 +46,7 @@ class TrainConfig:
 
     epochs: int
     learning_rate: float
+    optimizer: Optimizer = Optimizer.ADAM
 
 
 @functools.partial(
@@ -69,13 +79,14 @@ class FitResult:
 
 
 def optimizer(config: TrainConfig, total_steps: int) -> optax.GradientTransformation:
-    """Adam with a short warm-up and cosine decay to zero."""
+    """The optimiser with a short warm-up and cosine decay to zero."""
     warmup = max(1, round(_WARMUP_SHARE * total_steps))
-    return optax.adam(
-        optax.warmup_cosine_decay_schedule(
-            0.0, config.learning_rate, warmup, max(total_steps, warmup + 1)
-        )
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0, config.learning_rate, warmup, max(total_steps, warmup + 1)
     )
+    if config.optimizer is Optimizer.MOMENTUM:
+        return optax.sgd(schedule, momentum=_MOMENTUM)
+    return optax.adam(schedule)
 
 
 def train_block(
@@ -99,7 +110,7 @@ def train_block(
     def of_params(
         params: nnx.State[Any, Any], workloads: Array, design_ids: Array
     ) -> tuple[Array, Array]:
-        return loss(nnx.merge(graphdef, params, rest)(workloads), workloads, design_ids)
+        return loss(nnx.merge(graphdef, params, rest), workloads, design_ids)
 
     def step(
         state: TrainState, batch: tuple[Array, Array]
@@ -132,7 +143,7 @@ def fit(
     """Trains `model` and returns it with its history.
 
     Args:
-      model: maps Int[features, batch] to logits; its initial parameters are used unless
+      model: what the loss takes; its initial parameters are used unless
         `checkpoint_dir` holds a checkpoint.
       source: the training batches.
       validation: workloads that training does not see, evaluated after every epoch.
@@ -167,7 +178,7 @@ def fit(
 
     validate = jax.jit(
         lambda params, workloads, design_ids: loss(
-            nnx.merge(graphdef, params, rest)(workloads), workloads, design_ids
+            nnx.merge(graphdef, params, rest), workloads, design_ids
         )
     )
     train = train_block(graphdef, rest, transform, loss)

@@ -42,8 +42,32 @@ SRAM_KB = flags.DEFINE_integer(
     upper_bound=2**20,
 )
 
-_PAPER = dataclasses.replace(learning.DEFAULT, preset="paper", epochs=48)
-PRESETS = {config.preset: config for config in (learning.SMOKE, learning.DEFAULT, _PAPER)}
+_ADDITIVE = dataclasses.replace(learning.DEFAULT, num_train=1_048_576, epochs=8)
+PRESETS = {
+    "additive": {
+        config.preset: learning.of_costs(config, "additive")
+        for config in (
+            dataclasses.replace(learning.SMOKE, num_train=262_144, batch_size=2_048),
+            _ADDITIVE,
+            dataclasses.replace(_ADDITIVE, preset="paper", epochs=24),
+        )
+    },
+    "paper": {
+        config.preset: config
+        for config in (
+            learning.SMOKE,
+            learning.DEFAULT,
+            dataclasses.replace(learning.DEFAULT, preset="paper", epochs=48),
+        )
+    },
+}
+MODEL = flags.DEFINE_enum(
+    "model",
+    None,
+    list(PRESETS),
+    "One dense layer that learns what each design costs, from inputs at several resolutions; or the"
+    " paper's network. The former unless --objective has energy in it, which does not factor.",
+)
 
 
 def aspect_ratio(case: ArrayDataflowCase, test: Dataset) -> Figure:
@@ -81,7 +105,8 @@ def goal() -> Goal:
 
 def main(console: rich.console.Console) -> None:
     """Flags to configuration to library."""
-    config = learning.run_config(PRESETS)
+    cycles = objective_flags.OBJECTIVE.value == Objective.CYCLES.value
+    config = learning.run_config(PRESETS[MODEL.value or ("additive" if cycles else "paper")])
     case = dataclasses.replace(workload_flags.array_dataflow_case(), goal=goal())
     learning.learn(
         case,

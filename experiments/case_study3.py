@@ -27,17 +27,13 @@ import jax
 import numpy as np
 import rich.console
 from absl import flags
-from flax import nnx
 from matplotlib.figure import Figure
 
 from airchitect_jax import files, plots, workdir
-from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.case_studies.schedule import ScheduleCase, parse_arrays
 from airchitect_jax.datasets import Dataset
 from airchitect_jax.evaluation import Evaluation
-from airchitect_jax.experiment import RunConfig, paper_model
 from airchitect_jax.losses import Loss
-from airchitect_jax.models.symmetric import SymmetricScheduler
 from airchitect_jax.oracle.queues import MAX_WORKLOADS, QueueSchedule, schedule_queues
 from airchitect_jax.schedule_space import DEFAULT_ARRAYS, MAX_ARRAYS, MIN_ARRAYS
 from airchitect_jax.types import Dataflow, Gemm, RuntimeModel
@@ -65,9 +61,10 @@ ARRAYS = flags.DEFINE_string(
 )
 MODEL = flags.DEFINE_enum(
     "model",
-    "paper",
+    "symmetric",
     ["paper", "symmetric"],
-    "The paper's network, or one in which exchanging workloads exchanges their places.",
+    "The paper's network, or one that learns the cycles of each workload on each array, and in"
+    " which exchanging workloads exchanges their places.",
 )
 NUM_WORKLOADS = flags.DEFINE_integer(
     "num_workloads",
@@ -107,24 +104,18 @@ _DEFAULT = dataclasses.replace(
 _PAPER = dataclasses.replace(_DEFAULT, preset="paper", epochs=40)
 
 
-def _symmetric(config: RunConfig, num_train: int) -> RunConfig:
-    """As many parameters as the paper's network, all but a few in the embeddings."""
-    return dataclasses.replace(
-        config,
-        model="symmetric",
-        embedding_dim=62,
-        hidden_sizes=(),
-        batch_size=512,
-        num_train=num_train,
-    )
-
-
+# A step has as many loads to learn from as an example has workloads.
+_SYMMETRIC = dataclasses.replace(_DEFAULT, num_train=131_072, epochs=8, batch_size=1_024)
 PRESETS = {
-    "paper": {config.preset: config for config in (_SMOKE, _DEFAULT, _PAPER)},
     "symmetric": {
-        config.preset: _symmetric(config, num_train)
-        for config, num_train in ((_SMOKE, 32_768), (_DEFAULT, 1_703_936), (_PAPER, 1_703_936))
+        config.preset: learning.of_costs(config, "symmetric")
+        for config in (
+            dataclasses.replace(_SMOKE, num_train=131_072, batch_size=1_024),
+            _SYMMETRIC,
+            dataclasses.replace(_SYMMETRIC, preset="paper", epochs=24),
+        )
     },
+    "paper": {config.preset: config for config in (_SMOKE, _DEFAULT, _PAPER)},
 }
 
 
@@ -146,15 +137,6 @@ def schedule_case() -> ScheduleCase:
         max_dim=gemm_flags.MAX_DIM.value,
         distribution=Distribution(gemm_flags.DISTRIBUTION.value),
         runtime_model=RuntimeModel(gemm_flags.RUNTIME_MODEL.value),
-    )
-
-
-def make_model(case: CaseStudy, config: RunConfig, rngs: nnx.Rngs) -> nnx.Module:
-    """The network of the flags."""
-    if not isinstance(case, ScheduleCase) or config.model == "paper":
-        return paper_model(case, config, rngs)
-    return SymmetricScheduler(
-        case.features, case.space, embedding_dim=config.embedding_dim, rngs=rngs
     )
 
 
@@ -309,7 +291,6 @@ def main(console: rich.console.Console) -> None:
                 lambda test, evaluation: gantt(case, test, evaluation),
             )
         },
-        make_model=make_model,
     )
 
 

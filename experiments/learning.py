@@ -13,9 +13,10 @@ from absl import flags
 
 from airchitect_jax import workdir
 from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.experiment import ExtraFigure, MakeModel, RunConfig, paper_model, run
+from airchitect_jax.experiment import ExtraFigure, RunConfig, run
 from airchitect_jax.losses import Loss
 from airchitect_jax.network_evaluation import check_network
+from airchitect_jax.training import Optimizer
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.scalesim_csv import read_topology
 from airchitect_jax.workloads.zoo import load_network, network_names
@@ -60,9 +61,15 @@ BATCH_SIZE = flags.DEFINE_integer(
 LEARNING_RATE = flags.DEFINE_float(
     "learning_rate",
     None,
-    f"Peak learning rate of Adam; {_PRESET}.",
+    f"Peak learning rate; {_PRESET}.",
     lower_bound=1e-8,
     upper_bound=10.0,
+)
+OPTIMIZER = flags.DEFINE_enum(
+    "optimizer",
+    None,
+    [optimizer.value for optimizer in Optimizer],
+    f"Adam, or gradient descent with momentum; {_PRESET}.",
 )
 EMBEDDING_DIM = flags.DEFINE_integer(
     "embedding_dim",
@@ -84,9 +91,8 @@ LOSS = flags.DEFINE_enum(
     "loss",
     None,
     [loss.value for loss in Loss],
-    "Cross-entropy of the label alone, or with that of all designs that cost as little; "
-    + _PRESET
-    + ".",
+    "Cross-entropy of the label alone, or with that of all designs that cost as little; or squared"
+    " errors of log costs, for networks that predict these; " + _PRESET + ".",
 )
 EVAL_WORKLOADS = flags.DEFINE_multi_string(
     "eval_workloads",
@@ -128,6 +134,19 @@ DEFAULT = RunConfig(
 )
 
 
+def of_costs(config: RunConfig, model: str) -> RunConfig:
+    """A preset for a network that predicts costs; it has one layer, and inputs of one scale."""
+    return dataclasses.replace(
+        config,
+        model=model,
+        loss=Loss.COST.value,
+        optimizer=Optimizer.MOMENTUM.value,
+        learning_rate=0.02,
+        embedding_dim=0,
+        hidden_sizes=(),
+    )
+
+
 def run_config(presets: Mapping[str, RunConfig]) -> RunConfig:
     """The preset with the given flags laid over it.
 
@@ -141,7 +160,13 @@ def run_config(presets: Mapping[str, RunConfig]) -> RunConfig:
     }
     if "hidden_sizes" in given:
         given["hidden_sizes"] = tuple(_hidden_size(text) for text in given["hidden_sizes"])
-    config = dataclasses.replace(presets[PRESET.value], **given)
+    preset = presets[PRESET.value]
+    config = dataclasses.replace(preset, **given)
+    if preset.model != "paper":
+        for name in {"embedding_dim", "hidden_sizes"} & given.keys():
+            raise ValueError(f"--{name}: not allowed with --model={preset.model}, which has none")
+    if (config.loss == Loss.COST.value) != (preset.loss == Loss.COST.value):
+        raise ValueError(f"--loss: {config.loss} is not allowed with --model={preset.model}")
     if not math.isfinite(config.learning_rate):  # absl's bounds let NaN through
         raise ValueError(
             f"--learning_rate: {config.learning_rate} is not allowed; expected a number"
@@ -189,7 +214,6 @@ def learn(
     *,
     extra_figures: Mapping[str, tuple[str, ExtraFigure]],
     resolved: Mapping[str, Any] | None = None,
-    make_model: MakeModel = paper_model,
 ) -> None:
     """Runs a case study in the workdir of the flags, real networks checked before it is claimed.
 
@@ -200,7 +224,6 @@ def learn(
       console: where progress goes.
       extra_figures: as for `airchitect_jax.experiment.run`.
       resolved: settings whose flags may be left open, by name.
-      make_model: the network.
     """
     found = networks(case)
     written = settings(config, script_flags) | dict(resolved or {})
@@ -214,7 +237,6 @@ def learn(
         settings=written,
         extra_figures=extra_figures,
         console=console,
-        make_model=make_model,
     )
 
 

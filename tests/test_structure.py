@@ -57,7 +57,13 @@ LAYERS = [
     ],
     ["datasets"],
     ["labelling.columns", "labelling.tasks", "labelling.sources", "labelling.engine"],
-    ["models.airchitect", "models.symmetric"],
+    [
+        "models.airchitect",
+        "models.resolutions",
+        "models.additive",
+        "models.symmetric",
+        "models.choice",
+    ],
     ["losses", "training"],
     ["evaluation", "network_evaluation"],
     ["plots", "report", "workdir"],
@@ -79,6 +85,7 @@ LAYERS = [
 GENERAL = [
     "datasets",
     "models.airchitect",
+    "models.additive",
     "losses",
     "training",
     "evaluation",

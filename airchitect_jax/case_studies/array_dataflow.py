@@ -70,7 +70,12 @@ class ArrayDataflowCase:
     def features(self) -> tuple[Feature, ...]:
         """The MAC budget's exponent and the three dimensions."""
         return (
-            Feature(name="mac_exponent", low=self.min_mac_exponent, high=self.max_mac_exponent),
+            Feature(
+                name="mac_exponent",
+                low=self.min_mac_exponent,
+                high=self.max_mac_exponent,
+                is_constraint=True,
+            ),
             *(Feature(name=name, low=1, high=self.max_dim) for name in ("m", "n", "k")),
         )
 
@@ -147,6 +152,10 @@ class ArrayDataflowCase:
 
     def log_costs(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
         """Logarithms of the costs of all designs, infinite where infeasible; float32."""
+        return jnp.where(self.feasible(workloads), self.log_terms(workloads), jnp.inf)
+
+    def log_terms(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
+        """Logarithms of the costs of all designs, feasible or not; float32."""
         gemm = Gemm(
             **{
                 name: row.astype(jnp.float32)[:, None]
@@ -159,7 +168,7 @@ class ArrayDataflowCase:
             design_cost(gemm, array, flow, self.runtime_model, self.goal) for flow in Dataflow
         ]
         costs = jnp.select([self.space.dataflow[None, :] == flow for flow in Dataflow], by_dataflow)
-        return jnp.where(self.feasible(workloads), jnp.log(costs), jnp.inf)
+        return jnp.log(costs)
 
     def feasible(
         self, workloads: Int[Array | np.ndarray, "features batch"]

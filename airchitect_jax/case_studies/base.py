@@ -18,12 +18,14 @@ from airchitect_jax.types import Gemm, Labels, Objective
 class Feature:
     """One whole-number input of a workload, between `low` and `high` inclusive.
 
-    Each value has its own row in the network's embedding table of this feature.
+    Each value has its own row in the network's embedding table of this feature. A constraint
+    decides which designs are feasible, and not what any of them costs.
     """
 
     name: str
     low: int
     high: int
+    is_constraint: bool = False
 
     @property
     def cardinality(self) -> int:
@@ -111,6 +113,14 @@ class CaseStudy(Protocol):
         """Logarithms of the costs of all designs, infinite where infeasible; float32, traceable.
 
         For losses, which need no exactness.
+        """
+        ...
+
+    def log_terms(self, workloads: Int[Array, "features batch"]) -> Float[Array, "*rows terms"]:
+        """Logarithms of what the costs are made of, all finite; float32, traceable.
+
+        For networks that learn these. Where nothing simpler will do, the costs of all designs,
+        feasible or not.
         """
         ...
 

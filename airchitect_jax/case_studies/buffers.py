@@ -119,7 +119,10 @@ class BufferCase:
         step = self.space.step_kb
         return (
             Feature(
-                name="budget_steps", low=self.min_budget_kb // step, high=self.max_budget_kb // step
+                name="budget_steps",
+                low=self.min_budget_kb // step,
+                high=self.max_budget_kb // step,
+                is_constraint=True,
             ),
             *(Feature(name=name, low=1, high=self.max_dim) for name in ("m", "n", "k")),
             *(
@@ -214,9 +217,12 @@ class BufferCase:
 
         Those of the IDEAL model, whatever the memory model.
         """
+        return jnp.where(self.feasible(workloads), self.log_terms(workloads), jnp.inf)
+
+    def log_terms(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
+        """Logarithms of the costs of all designs, feasible or not, as in `log_costs`."""
         columns = self.columns(workloads)[1:]
-        log_costs = log_cost_grid(columns, **self._model, table=self.energy_table)
-        return jnp.where(self.feasible(workloads), log_costs, jnp.inf)
+        return log_cost_grid(columns, **self._model, table=self.energy_table)
 
     def feasible(
         self, workloads: Int[Array | np.ndarray, "features batch"]

@@ -14,7 +14,8 @@ from jaxtyping import Array, Bool, Float, Int, Num
 
 from airchitect_jax.case_studies.base import Context, Feature
 from airchitect_jax.checks import INT64_SAFE
-from airchitect_jax.cost.schedule import dataflow_cycles, makespan
+from airchitect_jax.cost.arithmetic import larger
+from airchitect_jax.cost.schedule import dataflow_cycles, over_designs
 from airchitect_jax.oracle import schedules as oracle
 from airchitect_jax.schedule_space import DEFAULT_ARRAYS, ScheduleSpace
 from airchitect_jax.types import (
@@ -141,18 +142,23 @@ class ScheduleCase:
 
     def log_costs(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
         """Logarithms of the makespans of all designs; float32."""
+        # Logarithms before the makespan, which they leave what it is: of few values, not all.
+        return over_designs(self.space, larger, self.log_terms(workloads))
+
+    def log_terms(
+        self, workloads: Int[Array, "features batch"]
+    ) -> Float[Array, "workloads batch pairs"]:
+        """Logarithms of the cycles of each workload with each pair of array and dataflow; float32.
+
+        A pair's place is that of the array times 3, plus the dataflow.
+        """
         gemms = self._gemms(workloads.astype(jnp.float32))
-        by_array = []
-        for number, array in enumerate(self.arrays):
-            # Logarithms before the makespan, which they leave what it is: of few values, not all.
-            cycles = dataflow_cycles(gemms, array, self.runtime_model)
-            table = jnp.log(jnp.stack(cycles, axis=-1))
-            # [workloads, batch, dataflows] to the workload that each permutation puts here.
-            here = table[self.space.permutations[:, number]].transpose(1, 0, 2)
-            axes = [axis for axis in range(self.space.num_arrays) if axis != number]
-            by_array.append(jnp.expand_dims(here, [axis + 2 for axis in axes]))
-        grid = functools.reduce(lambda a, b: makespan(jnp.broadcast_arrays(a, b)), by_array)
-        return grid.reshape(workloads.shape[1], -1)
+        cycles = [
+            of_pair
+            for array in self.arrays
+            for of_pair in dataflow_cycles(gemms, array, self.runtime_model)
+        ]
+        return jnp.log(jnp.stack(cycles, axis=-1))
 
     def feasible(
         self, workloads: Int[Array | np.ndarray, "features batch"]

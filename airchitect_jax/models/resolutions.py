@@ -1,0 +1,57 @@
+"""Whole numbers seen at several resolutions: the lengths that a cost model divides and adds."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float, Int
+
+_EXPONENTS = np.arange(19)  # resolutions of 1, 2, 4 .. 2^18: the sides that an array can have
+# Added to the variance of each direction. Below it lies what float32 does not resolve.
+_RIDGE = 1e-6
+
+
+class Whitening(nnx.Variable[Array]):
+    """Statistics of the inputs: fixed at the start, not trained."""
+
+
+def log_resolutions(values: Int[Array, "*shape"]) -> Float[Array, "*shape per_value"]:
+    """Two logarithms of each value v >= 1 for each power of two p, float32.
+
+    log ceil(v / p) is the number of folds on p rows or columns; log(v + p) is how long v lasts
+    beside a pipeline of p stages. The cycles of a systolic array are products of such terms, so
+    their logarithms are sums of these.
+    """
+    exponents = jnp.asarray(_EXPONENTS, jnp.int32).reshape((1,) * values.ndim + (-1,))
+    folds = ((values - 1)[..., None] >> exponents) + 1
+    lengths = values[..., None] + (1 << exponents)
+    return jnp.log(jnp.concatenate([folds, lengths], axis=-1).astype(jnp.float32))
+
+
+class Resolutions(nnx.Module):
+    """`log_resolutions` of several values, decorrelated.
+
+    Neighbouring resolutions say nearly the same, and the little in which they differ decides
+    between near ties. So their principal components are all scaled to a variance of one: gradient
+    descent then learns each equally fast.
+
+    Args:
+      samples: values as they occur, at least 1, which the statistics are taken from.
+    """
+
+    def __init__(self, samples: Int[Array | np.ndarray, "num values"]) -> None:
+        rows = np.asarray(self._raw(jnp.asarray(samples, jnp.int32)), np.float64)
+        variances, directions = np.linalg.eigh(np.cov(rows.T))
+        scales = 1 / np.sqrt(np.maximum(variances, 0.0) + _RIDGE)
+        self.mean = Whitening(jnp.asarray(rows.mean(axis=0), jnp.float32))
+        self.whiten = Whitening(jnp.asarray(directions * scales, jnp.float32))
+        self.width = rows.shape[1]
+
+    def __call__(self, values: Int[Array, "*shape values"]) -> Float[Array, "*shape width"]:
+        """Inputs of a dense layer; values may exceed those of the samples."""
+        raw = self._raw(values)
+        return (raw - jnp.broadcast_to(self.mean[...], raw.shape)) @ self.whiten[...]
+
+    def _raw(self, values: Int[Array, "*shape values"]) -> Float[Array, "*shape width"]:
+        return log_resolutions(values).reshape(*values.shape[:-1], -1)

@@ -1,0 +1,119 @@
+"""Inputs at several resolutions, and the network that adds up log costs."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
+from airchitect_jax.case_studies.buffers import BufferCase
+from airchitect_jax.datasets import Split, StreamedBatches, sample_dataset
+from airchitect_jax.evaluation import Recommender, evaluate_recommender
+from airchitect_jax.losses import Loss, loss_fn, of_costs
+from airchitect_jax.models.additive import GAIN, Additive
+from airchitect_jax.models.choice import make_model
+from airchitect_jax.models.resolutions import Resolutions, log_resolutions
+from airchitect_jax.training import Optimizer, TrainConfig, fit
+
+CASE = ArrayDataflowCase(min_mac_exponent=6, max_mac_exponent=8, max_dim=500)
+
+
+def test_resolutions_are_folds_and_lengths_at_powers_of_two():
+    values = [1, 2, 3, 16, 17, 9999]
+    found = np.asarray(log_resolutions(jnp.array(values)))
+    for value, row in zip(values, found, strict=True):
+        folds = [math.log(-(-value // 2**power)) for power in range(19)]
+        lengths = [math.log(value + 2**power) for power in range(19)]
+        np.testing.assert_allclose(row, folds + lengths, rtol=1e-6, atol=1e-7)
+
+
+def test_inputs_are_decorrelated():
+    samples = jax.random.randint(jax.random.key(0), (20_000, 2), 1, 3000)
+    inputs = Resolutions(samples)
+    rows = np.asarray(inputs(samples), np.float64)
+    covariance = np.cov(rows.T)
+    variances = np.diag(covariance)
+    np.testing.assert_allclose(rows.mean(axis=0), 0, atol=0.02)
+    assert (variances < 1.01).all() and (variances > 0.99).sum() > 20
+    correlations = covariance - np.diag(variances)
+    assert np.abs(correlations).max() < 0.05
+
+
+def test_costs_are_sums_over_the_inputs():
+    model = Additive(CASE, key=jax.random.key(0))
+    model.terms.kernel[...] = jax.random.normal(jax.random.key(1), model.terms.kernel[...].shape)
+
+    def term(m, n, k):
+        return np.asarray(model.log_terms(jnp.array([[7], [m], [n], [k]])))[0]
+
+    joint, base = term(30, 400, 5), term(1, 1, 1)
+    apart = term(30, 1, 1) + term(1, 400, 1) + term(1, 1, 5)
+    np.testing.assert_allclose(joint, apart - 2 * base, rtol=1e-3, atol=1e-2)
+
+
+def test_a_budget_is_no_input():
+    model = Additive(CASE, key=jax.random.key(0))
+    model.terms.kernel[...] = jax.random.normal(jax.random.key(1), model.terms.kernel[...].shape)
+    low, high = (jnp.array([[budget], [3], [40], [500]]) for budget in (2, 18))
+    np.testing.assert_array_equal(model(low), model(high))
+    np.testing.assert_array_equal(model(low), -GAIN * model.log_terms(low))
+
+
+def test_loss_is_the_squared_error_and_shuts_out_the_infeasible():
+    workloads = CASE.sample(jax.random.key(2), 64)
+    exact = CASE.log_terms(workloads)
+
+    class Off:
+        """Wrong by 0.1 for one design of each workload, and else exact."""
+
+        def log_terms(self, workloads):
+            return exact.at[:, 5].add(0.1)
+
+        def __call__(self, workloads):
+            return -GAIN * exact
+
+    loss, accuracy = of_costs(Off(), CASE, workloads, CASE.label(workloads))
+    assert loss == pytest.approx(0.01, rel=0.01)
+    assert accuracy > 0.95  # all but the ties that float32 does not see
+
+
+def test_log_terms_are_the_costs_of_all_designs():
+    workloads = CASE.sample(jax.random.key(3), 20)
+    terms, costs = CASE.log_terms(workloads), CASE.log_costs(workloads)
+    feasible = np.asarray(CASE.feasible(workloads))
+    np.testing.assert_array_equal(np.isfinite(costs), feasible)
+    np.testing.assert_array_equal(np.asarray(terms)[feasible], np.asarray(costs)[feasible])
+    ids = np.broadcast_to(np.arange(CASE.space.num_designs), terms.shape)
+    exact = CASE.costs(np.asarray(workloads), ids)
+    np.testing.assert_allclose(terms, np.log(exact.astype(float)), rtol=1e-5, atol=1e-5)
+
+
+def test_it_learns_within_seconds_and_holds_beyond_its_range():
+    model = Additive(CASE, key=jax.random.key(0))
+    validation = sample_dataset(CASE, seed=0, num=3000, split=Split.VALIDATION)
+    source = StreamedBatches(case=CASE, batch_size=2048, steps_per_epoch=192, seed=0)
+    config = TrainConfig(epochs=1, learning_rate=0.02, optimizer=Optimizer.MOMENTUM)
+    with jax.numpy_dtype_promotion("standard"):  # as Optax needs it
+        fitted = fit(model, source, validation, config, loss_fn(CASE, Loss.COST))
+    metrics = evaluate_recommender(CASE, Recommender(CASE, fitted.model), validation).metrics
+    assert metrics["test_accuracy"] > 0.95
+    assert metrics["geomean_normalized_performance"] > 0.9999
+    # Twice the largest dimension and budget that it has seen. (Sides beyond the largest dimension
+    # never made a fold in training, and are not known: a budget with none of these.)
+    wider = ArrayDataflowCase(min_mac_exponent=9, max_mac_exponent=9, max_dim=1000)
+    beyond = sample_dataset(wider, seed=1, num=3000, split=Split.TEST)
+    metrics = evaluate_recommender(wider, Recommender(wider, fitted.model), beyond).metrics
+    assert metrics["geomean_normalized_performance"] > 0.99
+
+
+def test_inputs_start_at_one():
+    with pytest.raises(ValueError, match="dataflow: its lowest value must be at least 1"):
+        Additive(BufferCase(), key=jax.random.key(0))
+
+
+@pytest.mark.parametrize("name", ["symmetric", "transformer"])
+def test_a_network_must_be_one_for_the_case_study(name):
+    with pytest.raises(ValueError, match=f"model: {name} is not allowed in case_study1"):
+        make_model(CASE, name, embedding_dim=4, hidden_sizes=(), seed=0)
