@@ -97,8 +97,8 @@ def by_shape(case: ArrayDataflowCase, sample: Sample) -> Exhibit:
     ]
     follows = np.corrcoef(aspect, np.log2(s_r / s_c))[0, 1]
     sentences.append(
-        "The array takes the shape of what is mapped to it: log2(rows / cols) and log2(s_r / s_c)"
-        f" have a correlation of {follows:.2f}, and {percent((np.abs(aspect) <= 1).mean())}"
+        "log2(rows / cols) of the best array and log2(s_r / s_c) of what is mapped to it have a"
+        f" correlation of {follows:.2f}, and {percent((np.abs(aspect) <= 1).mean())}"
         " of the best arrays are square or one power of two from it; with the largest budget"
         f" {percent(rows[-1][-1])}, with the smallest {percent(rows[1][-1])}."
     )

@@ -19,16 +19,17 @@ from airchitect_jax.types import ArrayDesign, Dataflow, Gemm
 _MOST_SEARCHED = 20_000  # workloads among which one is chosen for its surface
 MB = 2.0**20
 SWEPT, COLUMN, TILE = range(3)
+# The operand, by its place, that plays each role in each dataflow.
+_ROLE_OPERANDS = np.array(
+    [[memory.OPERANDS.index(name) for name in memory.ROLES[flow]] for flow in Dataflow]
+)
 
 
 def role_levels(
     case: BufferCase, design_ids: Int[np.ndarray, "num"], dataflow: Int[np.ndarray, "num"]
 ) -> Int[np.ndarray, "num 3"]:
     """Levels of the SRAMs of the swept, the column and the tile operand (`cost.memory.ROLES`)."""
-    order = np.array(
-        [[memory.OPERANDS.index(name) for name in memory.ROLES[flow]] for flow in Dataflow]
-    )
-    return np.take_along_axis(case.space.levels[design_ids], order[dataflow], axis=1)
+    return np.take_along_axis(case.space.levels[design_ids], _ROLE_OPERANDS[dataflow], axis=1)
 
 
 def operand_bytes(
@@ -43,24 +44,40 @@ def operand_bytes(
     return s_r * t * case.element_bytes, np.minimum(s_c, 2**col_exponent) * t * case.element_bytes
 
 
+def least_gain(case: BufferCase, sample: Sample) -> Float[np.ndarray, "num"]:
+    """What the best sizing gains over the better of two: each with one of its SRAMs the smallest.
+
+    Large where both the swept and the column operand earn their memory.
+    """
+    dataflow = sample.workloads[6]
+    levels = role_levels(case, sample.design_ids, dataflow)
+    order = np.argsort(_ROLE_OPERANDS, axis=1)[dataflow]  # from roles back to operands
+    costs = []
+    for role in (None, SWEPT, COLUMN):
+        changed = levels.copy()
+        if role is not None:
+            changed[:, role] = 1
+        triple = np.take_along_axis(changed, order, axis=1) - 1
+        costs.append(case.costs(sample.workloads, case.space.id_of_levels[tuple(triple.T)]))
+    best, *others = costs
+    return np.minimum(*others) / best
+
+
 @styled
 def surfaces(case: BufferCase, sample: Sample) -> Exhibit:
     """Stalls over the sizes of the two SRAMs that matter, of one workload for each dataflow."""
     space = case.space
     part = sample.first(_MOST_SEARCHED)
     dataflow = part.workloads[6]
-    levels = role_levels(case, part.design_ids, dataflow)
-    smallest = case.costs(part.workloads, np.zeros(len(part), np.int64))
-    gain = smallest / case.costs(part.workloads, part.design_ids)
-    both = levels[:, [SWEPT, COLUMN]].min(axis=1) >= 3
+    gain = least_gain(case, part)
+    binds = case.space.levels[part.design_ids].sum(axis=1) == part.workloads[0]
     figure, axes = panels(1, len(Dataflow), width=12, height=4.2)
     rows: list[list[Any]] = [
         ["dataflow", "workload", "swept_kb", "column_kb", "total_cycles", "stall_share"]
     ]
     sentences, summary = [], {}
     for place, flow in zip(axes[0], Dataflow, strict=True):
-        # The workload that gains most among those that want both SRAMs, or among all.
-        order = np.lexsort((gain, both, dataflow == flow))
+        order = np.lexsort((gain, binds, dataflow == flow))
         chosen = part.workloads[:, order[-1:]]
         ids = np.arange(space.num_designs)
         cycles = case.costs(chosen, ids[None, :])[0]
@@ -116,9 +133,9 @@ def surfaces(case: BufferCase, sample: Sample) -> Exhibit:
             "tile_operand_cycles": tile_gain,
         }
     sentences.append(
-        f"Each is the workload, of the first {len(part):,}, that gains most from its best sizing"
-        " while both SRAMs are of 300 KB or more, if there is one. Below the dashed line sizings"
-        " keep to the budget; a star is the best of them."
+        f"Each is the workload, of the first {len(part):,}, whose budget is used up and that loses"
+        " most without either of its two larger SRAMs. Below the dashed line sizings keep to the"
+        " budget; a star is the best of them."
     )
     return Exhibit(
         name="stall_surface",

@@ -57,6 +57,8 @@ def panels(rows: int, columns: int, *, width: float, height: float) -> tuple[Fig
 def percent(share: Any) -> str:
     """A share in percent, with two digits that count however small it is."""
     share = float(share)
+    if 0 < share < 1e-5:
+        return "under 0.001%"
     if share == 0 or 0.001 <= share <= 0.999 or share == 1:
         return f"{share:.1%}"
     if share > 0.5:

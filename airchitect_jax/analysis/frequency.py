@@ -59,7 +59,7 @@ def frequency(samples: Sequence[Sample]) -> Exhibit:
             f"Of {len(sample):,} {sample.name} workloads, {len(shares)} of the"
             f" {space.num_designs} designs are the best for some; the most frequent,"
             f" {space.describe(int(order[0]))}, for {percent(shares[0])}. The labels have"
-            f" {statistics['label_entropy_bits']:.2f} bits of entropy, as many as"
+            f" {abs(statistics['label_entropy_bits']):.2f} bits of entropy, as many as"
             f" {effective:.0f} equally frequent classes. Half of the workloads need"
             f" {covering[0.5]} classes, 90% {covering[0.9]}, 99% {covering[0.99]}; {once} designs"
             " are the best for one workload only."

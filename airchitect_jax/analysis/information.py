@@ -129,7 +129,7 @@ def information(samples: Sequence[Sample]) -> Exhibit:
         told = percent(label_bits.max() / max(entropy, 1e-9))
         most, least = int(label_bits.argmax()), int(changed.argmin())
         sentences.append(
-            f"{sample.name}: of the label's {entropy:.2f} bits, {names[most]} alone tells"
+            f"{sample.name}: of the label's {abs(entropy):.2f} bits, {names[most]} alone tells"
             f" {label_bits[most]:.2f} ({told}) and all inputs one by one"
             f" {label_bits.sum():.2f}: the rest lies in how they go together. Exchanging"
             f" {names[int(changed.argmax())]} among the workloads changes"
@@ -153,8 +153,8 @@ def information(samples: Sequence[Sample]) -> Exhibit:
     ]
     permuted = min(len(samples[0]), _MOST_PERMUTED)
     sentences.append(
-        f"Most is told about {listed(best_told)} ({samples[0].name}). Inputs are in {BINS} bins of equal"
-        " counts, and the bits of shuffled labels are subtracted; labels are exchanged in"
+        f"Most is told about {listed(best_told)} ({samples[0].name}). Inputs are in {BINS} bins of"
+        " equal counts, and the bits of shuffled labels are subtracted; labels are exchanged in"
         f" {permuted:,} workloads and found anew by exact search."
     )
     left.set_xlabel("bits about the label")
@@ -162,12 +162,12 @@ def information(samples: Sequence[Sample]) -> Exhibit:
     middle.set_xlabel("labels that change when the input\nis exchanged (share)")
     middle.set_title(f"exact search, {permuted:,} workloads", fontsize=SMALL)
     for axes in (left, middle):
-        axes.set_yticks(places, names)
-        axes.invert_yaxis()
+        axes.set_yticks(places, names if axes is left else [])
+        axes.set_ylim(len(names) - 0.5, -0.5)
     told_share = of_attributes / np.maximum(entropies, 1e-9)
     image = right.imshow(told_share, cmap="viridis", aspect="auto", vmin=0)
     right.grid(visible=False)
-    right.set_yticks(places, names)
+    right.set_yticks(places, [])
     right.set_xticks(
         range(len(case.space.attributes)),
         [attribute.name for attribute in case.space.attributes],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,9 +69,10 @@ def _draw(
         image = grid.draw(axes, cells, **categorical(_COLORS[: len(names)]))
         ticks = np.arange(len(names))
     else:
-        image = grid.draw(axes, grid.mean(points[:, 0], points[:, 1], category), cmap="viridis")
-        lowest, highest = image.get_clim()
-        ticks = np.arange(np.ceil(lowest), np.floor(highest) + 1).astype(int)
+        means = grid.mean(points[:, 0], points[:, 1], category)
+        lowest, highest = int(np.nanmin(means)), max(int(np.ceil(np.nanmax(means))), 1)
+        image = grid.draw(axes, means, cmap="viridis", vmin=lowest, vmax=highest)
+        ticks = np.arange(lowest, highest + 1)
     what = "most frequent" if len(names) <= len(_COLORS) else "mean"
     bar = figure.colorbar(image, ax=axes, ticks=ticks, label=f"{what} {attribute.name}")
     bar.ax.set_yticklabels([names[tick] for tick in ticks])
@@ -112,8 +114,8 @@ def projection(samples: Sequence[Sample]) -> Exhibit:
         ):
             _draw(place, figure, x @ weights, attribute, category)
             place.set_title(f"{sample.name}: {kind}", fontsize=SMALL)
-            place.set_xlabel(direction(names, weights[:, 0]), fontsize=9)
-            place.set_ylabel(direction(names, weights[:, 1]), fontsize=9)
+            for label, column in zip((place.set_xlabel, place.set_ylabel), weights.T, strict=True):
+                label(textwrap.fill(direction(names, column), 44), fontsize=8)
             rows += [
                 [sample.name, kind, number + 1, *map(float, column)]
                 for number, column in enumerate(weights.T)

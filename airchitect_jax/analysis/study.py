@@ -61,7 +61,7 @@ def sections(
                 ("neighbours", lambda: neighbours(samples)),
                 ("boundaries", lambda: boundaries(samples)),
                 ("floors", lambda: floors(samples)),
-                ("agreement", lambda: agreement(samples[0], variants)),
+                ("agreement", lambda: agreement(samples, variants)),
             ),
         ),
         ("Sensitivity", (("coverage", lambda: coverage(samples, _layers(samples, networks))),)),
@@ -97,7 +97,7 @@ def glance(samples: Sequence[Sample], finished: Sequence[Finished]) -> list[list
 
     return [
         row("designs that are ever best", "frequency", "num_labels_seen", str),
-        row("label entropy (bits)", "frequency", "label_entropy_bits", "{:.2f}".format),
+        row("label entropy (bits)", "frequency", "label_entropy_bits", lambda x: f"{abs(x):.2f}"),
         row("effective number of classes", "frequency", "effective_classes", "{:.0f}".format),
         row("classes that cover 99%", "frequency", "classes_covering_99", str),
         row("workloads with several designs of least cost", "floors", "tie_share", percent),
