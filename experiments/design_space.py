@@ -116,4 +116,4 @@ def main(console: rich.console.Console) -> None:
 
 
 if __name__ == "__main__":
-    runner.run_main(main, interrupted="nothing was written but config.json; start again")
+    runner.run_main(main, interrupted="what is there is whole; the same command starts again")

@@ -102,13 +102,10 @@ def best_by_budget(
     case: ArrayDataflowCase, gemms: Int[np.ndarray, "3 num"]
 ) -> Int[np.ndarray, "budgets num"]:
     """Cycles of the best design for each GEMM under each budget."""
-    exponents = range(case.min_mac_exponent, case.max_mac_exponent + 1)
-    return np.stack(
-        [
-            np.asarray(case.exact(np.stack([np.full(gemms.shape[1], exponent), *gemms])).cost)
-            for exponent in exponents
-        ]
-    )
+    exponents = np.arange(case.min_mac_exponent, case.max_mac_exponent + 1)
+    budgets = np.repeat(exponents, gemms.shape[1])
+    labels = case.exact(np.stack([budgets, *np.tile(gemms, len(exponents))]))
+    return np.asarray(labels.cost).reshape(len(exponents), -1)
 
 
 @styled

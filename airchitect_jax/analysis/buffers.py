@@ -21,7 +21,7 @@ from airchitect_jax.analysis.exhibit import (
     panels,
     percent,
 )
-from airchitect_jax.analysis.samples import Sample
+from airchitect_jax.analysis.samples import Sample, labels_of
 from airchitect_jax.case_studies.buffers import BufferCase
 from airchitect_jax.plots import BLACK, BLUE, GREEN, OF_DATAFLOW, ORANGE, styled
 from airchitect_jax.types import Dataflow, Objective, RuntimeModel
@@ -113,12 +113,9 @@ def returns(case: BufferCase, samples: Sequence[Sample]) -> Exhibit:
     gains: dict[tuple[str, str], float] = {}  # of the largest budget, by distribution and group
     for place, sample, style in zip(axes[0], samples, STYLES, strict=False):
         part = sample.first(_MOST_RETURNS)
-        cycles = np.stack(
-            [
-                np.asarray(case.exact(np.stack([np.full(len(part), b), *part.workloads[1:]])).cost)
-                for b in budgets
-            ]
-        )
+        under_each = np.tile(part.workloads, len(budgets))
+        under_each[0] = np.repeat(budgets, len(part))
+        cycles = case.costs(under_each, labels_of(case, under_each)).reshape(len(budgets), -1)
         speedup = cycles[0] / cycles
         dataflow, bandwidth = part.workloads[6], part.workloads[7]
         lines: list[tuple[Any, str, Any, dict[str, Any]]] = [

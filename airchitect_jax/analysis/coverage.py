@@ -115,7 +115,8 @@ def coverage(samples: Sequence[Sample], layers: Layers) -> Exhibit:
                 "layers_right_label": found.accuracy,
                 "layers_within_1_percent": found.near,
             }
-        rows.append([sample.name, len(sample), few, *list(summary[sample.name].values())[1:]])
+        judged = (found.accuracy, found.near) if found else (None, None)
+        rows.append([sample.name, len(sample), few, *judged])
     sentences.append(
         f"Layers count once in each of {len(case.contexts)} surrounding(s), however often they run;"
         f" {int(layers.in_range.sum()):,} of {len(layers.in_range):,} such workloads are in range."

@@ -12,7 +12,7 @@ from jaxtyping import Int
 
 from airchitect_jax.analysis.estimators import NearestNeighbors
 from airchitect_jax.analysis.exhibit import STYLES, Exhibit, panels, percent
-from airchitect_jax.analysis.samples import Layers, Sample, inputs
+from airchitect_jax.analysis.samples import Layers, Sample, inputs, labels_of
 from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.datasets import Dataset, Split, split_of
 from airchitect_jax.plots import styled
@@ -130,7 +130,7 @@ def layer_scores(samples: Sequence[Sample], layers: Layers) -> dict[str, Score]:
     """How nearest neighbours from each sample do on the layers that are in range."""
     case = samples[0].case
     workloads = layers.workloads[:, layers.in_range]
-    truth = Dataset(workloads=workloads, design_ids=np.asarray(case.exact(workloads).design_id))
+    truth = Dataset(workloads=workloads, design_ids=labels_of(case, workloads))
     return {
         sample.name: score(case, truth, nearest_designs(sample, workloads), len(sample))
         for sample in samples
