@@ -170,7 +170,7 @@ def earners(case: BufferCase, sample: Sample) -> Exhibit:
     rows: list[list[Any]] = [
         ["dataflow", "budget_kb", "workloads", "ifmap_kb", "filter_kb", "ofmap_kb"]
     ]
-    grid = Grid(x=np.linspace(-8, 7, 41), y=np.linspace(-8, 4, 41))
+    grid = Grid(x=np.linspace(-8, 7, 41), y=np.linspace(-8, 2, 41))
     sentences, summary = [], {}
     image: Any = None
     for number, flow in enumerate(Dataflow):
