@@ -13,11 +13,11 @@ from matplotlib.ticker import MaxNLocator
 from airchitect_jax.analysis.array_shapes import mapped
 from airchitect_jax.analysis.exhibit import (
     SMALL,
-    STYLES,
     Exhibit,
     Grid,
     extra,
     geomean,
+    looks,
     panels,
     percent,
 )
@@ -40,7 +40,7 @@ def unused(case: ArrayDataflowCase, samples: Sequence[Sample]) -> Exhibit:
     grid = Grid(x=np.arange(0, np.ceil(top) + 1), y=np.append(exponents, exponents[-1] + 1) - 0.5)
     sentences, summary = [], {}
     image: Any = None
-    for place, sample, style in zip(axes[0, 1:], samples, STYLES, strict=True):
+    for place, sample, style in zip(axes[0, 1:], samples, looks(samples), strict=True):
         budget = sample.workloads[0]
         size = np.log2(dims(case, sample.workloads).astype(np.float64)).sum(axis=0)
         idle = space.mac_exponent[sample.design_ids] < budget
@@ -119,7 +119,7 @@ def returns(
     rows: list[list[Any]] = [["source", "mac_budget", "speedup", "speedup_p10", "speedup_p90"]]
     gains: dict[str, Float[np.ndarray, "budgets"]] = {}
     sentences, summary = [], {}
-    for sample, style in zip(samples, STYLES, strict=True):
+    for sample, style in zip(samples, looks(samples), strict=True):
         part = sample.first(_MOST_RETURNS)
         cycles = best_by_budget(case, dims(case, part.workloads))
         speedups = cycles[0] / cycles
@@ -149,8 +149,8 @@ def returns(
             "speedup": float(mean[-1]),
             "last_doubling": float(gains[sample.name][-1]),
         }
-    looks = itertools.product(("-", ":"), (RED, GREEN, PURPLE, SKY))
-    for network, (dashes, color) in zip(networks, looks, strict=False):
+    thin = itertools.product(("-", ":"), (RED, GREEN, PURPLE, SKY))
+    for network, (dashes, color) in zip(networks, thin, strict=False):
         gemms = network.gemms
         cycles = best_by_budget(case, np.stack([gemms.m, gemms.n, gemms.k]))
         total = cycles.astype(np.float64) @ np.array([layer.count for layer in network.layers])

@@ -9,11 +9,11 @@ from jaxtyping import Int
 
 from airchitect_jax.analysis.exhibit import (
     SMALL,
-    STYLES,
     Exhibit,
     categorical,
     label_shape_axes,
     listed,
+    looks,
     panels,
     percent,
     shape_grid,
@@ -130,6 +130,7 @@ def by_size(case: ArrayDataflowCase, sample: Sample) -> Exhibit:
         ["mac_budget", "log2_mnk", "workloads", *(f"{flow.name}_share" for flow in Dataflow),
          "aspect_p10", "aspect_median", "aspect_p90"]
     ]  # fmt: skip
+    color = looks([sample])[0]["color"]
     for column, exponent in enumerate(budgets):
         here = sample.workloads[0] == exponent
         bins = np.digitize(size, edges) - 1
@@ -146,8 +147,8 @@ def by_size(case: ArrayDataflowCase, sample: Sample) -> Exhibit:
             alpha=0.85,
         )  # fmt: skip
         low, median, high = np.transpose(spread)
-        axes[1, column].fill_between(x, low, high, color=STYLES[0]["color"], alpha=0.2, linewidth=0)
-        axes[1, column].plot(x, median, color=STYLES[0]["color"], marker="o", markersize=3)
+        axes[1, column].fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
+        axes[1, column].plot(x, median, color=color, marker="o", markersize=3)
         axes[0, column].set_title(f"{2**exponent:,} MACs", fontsize=SMALL)
         axes[0, column].set_ylim(0, 1)
         axes[1, column].set_ylim(-13, 13)

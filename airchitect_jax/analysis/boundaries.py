@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from airchitect_jax.analysis.exhibit import STYLES, Exhibit, extra, listed, panels, percent
+from airchitect_jax.analysis.exhibit import Exhibit, extra, listed, looks, panels, percent
 from airchitect_jax.analysis.samples import Sample, labels_of
 from airchitect_jax.plots import BLUE, GREEN, RED, styled
 
@@ -76,7 +76,7 @@ def boundaries(samples: Sequence[Sample]) -> Exhibit:
         ["distribution", "input", "steps", "changed_share", "stale_median", "stale_p99"]
     ]
     sentences, summary = [], {}
-    for number, (sample, style) in enumerate(zip(samples, STYLES, strict=True)):
+    for number, (sample, style) in enumerate(zip(samples, looks(samples), strict=True)):
         shares: dict[str, float] = {}
         of_letter: dict[str, list[Steps]] = {}
         stale = []

@@ -11,13 +11,13 @@ import numpy as np
 from airchitect_jax.analysis.buffer_operands import MB, earners, operand_bytes, surfaces
 from airchitect_jax.analysis.exhibit import (
     SMALL,
-    STYLES,
     Exhibit,
     Grid,
     Maker,
     extra,
     geomean,
     listed,
+    looks,
     panels,
     percent,
 )
@@ -56,7 +56,7 @@ def unused(case: BufferCase, samples: Sequence[Sample]) -> Exhibit:
         x=np.linspace(-8, 8, 41),
         y=(np.arange(case.min_budget_kb // step, case.max_budget_kb // step + 2) - 0.5) * step,
     )
-    for place, sample, style in zip(axes[0, 1:], samples, STYLES, strict=True):
+    for place, sample, style in zip(axes[0, 1:], samples, looks(samples), strict=True):
         budget = sample.workloads[0]
         total = case.space.levels[sample.design_ids].sum(axis=1)
         idle = total < budget
@@ -111,7 +111,7 @@ def returns(case: BufferCase, samples: Sequence[Sample]) -> Exhibit:
     rows: list[list[Any]] = [["distribution", "group", "workloads", "budget_kb", "speedup"]]
     sentences, summary = [], {}
     gains: dict[tuple[str, str], float] = {}  # of the largest budget, by distribution and group
-    for place, sample, style in zip(axes[0], samples, STYLES, strict=False):
+    for place, sample, style in zip(axes[0], samples, looks(samples), strict=False):
         part = sample.first(_MOST_RETURNS)
         under_each = np.tile(part.workloads, len(budgets))
         under_each[0] = np.repeat(budgets, len(part))

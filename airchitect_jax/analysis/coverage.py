@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 
 from airchitect_jax.analysis.exhibit import (
     SMALL,
-    STYLES,
     Exhibit,
     label_shape_axes,
+    looks,
     panels,
     percent,
     shape_grid,
@@ -28,7 +28,7 @@ _SMALL_DIM = 64
 def _histograms(places: Sequence[Axes], samples: Sequence[Sample], gemms: Any, top: int) -> None:
     edges = np.linspace(0, np.log2(top + 1), 29)
     for axes, letter, row in zip(places, "mnk", range(3), strict=True):
-        for sample, style in zip(samples, STYLES, strict=True):
+        for sample, style in zip(samples, looks(samples), strict=True):
             values = np.log2(dims(sample.case, sample.workloads)[row])
             share = np.histogram(values, edges)[0] / len(values)
             axes.stairs(share, edges, color=style["color"], linewidth=1.5, label=sample.name)
@@ -75,7 +75,7 @@ def coverage(samples: Sequence[Sample], layers: Layers) -> Exhibit:
         _plane(place, sample, layers, gemms[:, fits], network[fits], top)
     axes[1, 0].legend(fontsize=7, loc="lower left", framealpha=0.8, frameon=True)
     last = axes[1, 2]
-    for place, (sample, style) in enumerate(zip(samples, STYLES, strict=True)):
+    for place, (sample, style) in enumerate(zip(samples, looks(samples), strict=True)):
         if sample.name in scores:
             values = [scores[sample.name].accuracy, scores[sample.name].near]
             bars = last.bar(

@@ -12,15 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
+from airchitect_jax.analysis.samples import Sample
 from airchitect_jax.plots import BLUE, ORANGE
 
 SMALL = 10  # points: titles of panels
 
 # One look for each distribution in all figures.
-STYLES: tuple[Mapping[str, Any], ...] = (
-    {"color": BLUE, "marker": "o", "linestyle": "-"},
-    {"color": ORANGE, "marker": "s", "linestyle": "--"},
-)
+_LOOKS: Mapping[str, Mapping[str, Any]] = {
+    "uniform": {"color": BLUE, "marker": "o", "linestyle": "-"},
+    "log-uniform": {"color": ORANGE, "marker": "s", "linestyle": "--"},
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,11 @@ class Exhibit:
 
 # A name for progress, and what makes the exhibit.
 Maker = tuple[str, Callable[[], Exhibit]]
+
+
+def looks(samples: Iterable[Sample]) -> list[Mapping[str, Any]]:
+    """Colour, marker and line style of each sample, by its distribution."""
+    return [_LOOKS.get(sample.name, _LOOKS["uniform"]) for sample in samples]
 
 
 def panels(rows: int, columns: int, *, width: float, height: float) -> tuple[Figure, np.ndarray]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from airchitect_jax.analysis.exhibit import SMALL, STYLES, Exhibit, extra, panels, percent
+from airchitect_jax.analysis.exhibit import SMALL, Exhibit, extra, looks, panels, percent
 from airchitect_jax.analysis.samples import Sample
 from airchitect_jax.plots import styled
 
@@ -45,7 +45,7 @@ def floors(samples: Sequence[Sample]) -> Exhibit:
         ["distribution", "margin", "shared_share", "median_designs", "p90_designs", "max_designs"]
     ]
     sentences, summary = [], {}
-    for sample, style in zip(samples, STYLES, strict=True):
+    for sample, style in zip(samples, looks(samples), strict=True):
         ratio = relative_costs(sample)
         counts = {margin: (ratio <= 1 + np.float32(margin)).sum(axis=1) for margin in MARGINS}
         for margin, alpha in zip(MARGINS, (1, 0.75, 0.5, 0.3), strict=True):

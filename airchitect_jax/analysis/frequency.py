@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from airchitect_jax.analysis.exhibit import STYLES, Exhibit, panels, percent
+from airchitect_jax.analysis.exhibit import Exhibit, looks, panels, percent
 from airchitect_jax.analysis.samples import Sample
 from airchitect_jax.evaluation import label_statistics
 from airchitect_jax.plots import BLACK, styled
@@ -37,7 +37,7 @@ def frequency(samples: Sequence[Sample]) -> Exhibit:
     figure, ((left, right),) = panels(1, 2, width=11, height=4.2)
     rows: list[list[Any]] = [["distribution", "rank", "design_id", "design", "share"]]
     sentences, summary = [], {}
-    for sample, style in zip(samples, STYLES, strict=True):
+    for sample, style in zip(samples, looks(samples), strict=True):
         order, shares = ranked(sample.design_ids)
         statistics = label_statistics(sample.case, sample.data)
         effective = 2 ** statistics["label_entropy_bits"]

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from airchitect_jax.analysis.estimators import mutual_info_score, permutation_importance
-from airchitect_jax.analysis.exhibit import SMALL, STYLES, Exhibit, listed, panels, percent
+from airchitect_jax.analysis.exhibit import SMALL, Exhibit, listed, looks, panels, percent
 from airchitect_jax.analysis.samples import Sample, labels_of
 from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.evaluation import label_statistics
@@ -114,7 +114,7 @@ def information(samples: Sequence[Sample]) -> Exhibit:
     ]
     sentences, summary, shared = [], {}, []
     places = np.arange(len(names))
-    for number, (sample, style) in enumerate(zip(samples, STYLES, strict=True)):
+    for number, (sample, style) in enumerate(zip(samples, looks(samples), strict=True)):
         shared.append(mutual_information(sample))
         label_bits, changed = shared[-1][:, 0], importance(sample)
         for axes, values in ((left, label_bits), (middle, changed)):

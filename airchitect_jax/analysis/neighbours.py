@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int
 
 from airchitect_jax.analysis.estimators import NearestNeighbors
-from airchitect_jax.analysis.exhibit import STYLES, Exhibit, panels, percent
+from airchitect_jax.analysis.exhibit import Exhibit, looks, panels, percent
 from airchitect_jax.analysis.samples import Layers, Sample, inputs, labels_of
 from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.datasets import Dataset, Split, split_of
@@ -82,7 +82,7 @@ def neighbours(samples: Sequence[Sample]) -> Exhibit:
     figure, ((left, right),) = panels(1, 2, width=11, height=4.2)
     rows: list[list[Any]] = [["distribution", "known_workloads", "accuracy", "within_1_percent"]]
     sentences, summary = [], {}
-    for sample, style in zip(samples, STYLES, strict=True):
+    for sample, style in zip(samples, looks(samples), strict=True):
         scores, majority, num_tested = growth(sample)
         sizes = [result.size for result in scores]
         left.plot(

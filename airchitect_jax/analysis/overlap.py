@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from airchitect_jax.analysis.exhibit import STYLES, Exhibit, panels, percent
+from airchitect_jax.analysis.exhibit import Exhibit, looks, panels, percent
 from airchitect_jax.analysis.samples import Sample
 from airchitect_jax.plots import styled
 
@@ -81,7 +81,7 @@ def overlap(samples: Sequence[Sample]) -> Exhibit:
         ["distribution", *(field.name for field in dataclasses.fields(Overlap))]
     ]
     sentences, summary = [], {}
-    for sample, style in zip(samples, STYLES, strict=True):
+    for sample, style in zip(samples, looks(samples), strict=True):
         results = overlaps(sample)
         sizes = [result.size for result in results]
         line = {**style, "markersize": 4}
@@ -98,7 +98,8 @@ def overlap(samples: Sequence[Sample]) -> Exhibit:
             **{**line, "alpha": 0.45},
         )
         seen = [result.workload_seen for result in results]
-        right.plot(sizes, seen, label=sample.name, **line)
+        label = sample.name if any(seen) else f"{sample.name}: none"
+        right.plot(sizes, seen, label=label, **line)
         rows += [[sample.name, *dataclasses.astuple(result)] for result in results]
         known = next((result.size for result in results if result.label_seen >= 0.99), None)
         last = results[-1]

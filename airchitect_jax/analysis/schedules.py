@@ -11,12 +11,12 @@ from jaxtyping import Int
 
 from airchitect_jax.analysis.exhibit import (
     SMALL,
-    STYLES,
     Exhibit,
     Grid,
     Maker,
     geomean,
     label_shape_axes,
+    looks,
     panels,
     percent,
     shape_grid,
@@ -182,7 +182,7 @@ def balance(case: ScheduleCase, samples: Sequence[Sample]) -> Exhibit:
         ["distribution", "array", "last_to_finish_share", "median_load_over_makespan"]
     ]
     sentences, summary = [], {}
-    for number, (sample, style) in enumerate(zip(samples, STYLES, strict=True)):
+    for number, (sample, style) in enumerate(zip(samples, looks(samples), strict=True)):
         cycles = loads(case, sample)
         makespan = cycles.max(axis=1)
         even = cycles.mean(axis=1) / makespan
