@@ -46,10 +46,10 @@ CASE_STUDY = flags.DEFINE_integer(
 NUM_WORKLOADS = flags.DEFINE_integer(
     "num_workloads",
     1_000_000,
-    "Random workloads of each distribution. A million takes about 1 GB of memory and a minute; the"
-    " dearer statistics use a part of them, which their figures state.",
+    "Random workloads of each distribution. A million takes one to two minutes and up to 1.6 GB;"
+    " the dearer statistics use a part of them, which their figures state.",
     lower_bound=10_000,
-    upper_bound=10_000_000,
+    upper_bound=4_000_000,
 )
 flags.set_default(runner.WORKDIR, "runs/design_space")
 

@@ -64,7 +64,7 @@ def agreement(samples: Sequence[Sample], variants: Mapping[str, CaseStudy]) -> E
     names = list(variants)
     usual, *others = names
     side = 1.7 + 0.6 * len(names)
-    figure, axes = panels(len(samples), 2, width=11, height=side * len(samples))
+    figure, axes = panels(len(samples), 2, width=5 + 1.5 * len(names), height=side * len(samples))
     rows: list[list[Any]] = [
         ["distribution", "judged_by", "label_made_for", "equal_labels", "extra_cost_geomean"]
     ]

@@ -19,6 +19,7 @@ from airchitect_jax.plots import styled
 
 NEAR = 1.01  # costs up to 1% above the optimum
 _MOST_TESTED = 2000
+_MOST_TREE_INPUTS = 10
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,10 @@ def nearest_designs(
     known: Sample, workloads: Int[np.ndarray, "features tested"]
 ) -> Int[np.ndarray, "tested"]:
     """The design of the known workload that is nearest to each (`samples.inputs`)."""
-    index = NearestNeighbors(n_neighbors=1).fit(inputs(known.case, known.workloads))
+    points = inputs(known.case, known.workloads)
+    # Trees gain nothing where there are many inputs.
+    algorithm = "kd_tree" if points.shape[1] <= _MOST_TREE_INPUTS else "brute"
+    index = NearestNeighbors(n_neighbors=1, algorithm=algorithm).fit(points)
     found = index.kneighbors(inputs(known.case, workloads), return_distance=False)[:, 0]
     return known.design_ids[found]
 
