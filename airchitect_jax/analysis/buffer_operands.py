@@ -90,11 +90,8 @@ def surfaces(case: BufferCase, sample: Sample) -> Exhibit:
         edges = (np.arange(space.num_levels + 1) + 0.5) * space.step_kb
         image = Grid(x=edges, y=edges).draw(place, share, cmap="viridis_r")
         budget, m, n, k, row, col, _, bandwidth = chosen[:, 0].tolist()
-        left = (budget - 1) * space.step_kb  # the tile operand takes one step
-        place.plot(
-            [left - 1000 - 50, 1050], [1050, left - 1000 - 50], color=BLACK, linestyle="--",
-            linewidth=1,
-        )  # fmt: skip
+        ends = edges[-1], (budget - 1) * space.step_kb - edges[-1]  # the tile operand takes a step
+        place.plot(ends, ends[::-1], color=BLACK, linestyle="--", linewidth=1)
         best = role_levels(case, part.design_ids[order[-1:]], np.array([int(flow)]))[0]
         place.plot(
             best[COLUMN] * space.step_kb, best[SWEPT] * space.step_kb, "*", color="white",
@@ -133,9 +130,9 @@ def surfaces(case: BufferCase, sample: Sample) -> Exhibit:
             "tile_operand_cycles": tile_gain,
         }
     sentences.append(
-        f"Each is the workload, of the first {len(part):,}, whose budget is used up and that loses"
-        " most without either of its two larger SRAMs. Below the dashed line sizings keep to the"
-        " budget; a star is the best of them."
+        f"Each is the workload, of those of the first {len(part):,} that use up their budget if"
+        " there are any, that loses most without either of its two larger SRAMs. Below the dashed"
+        " line sizings keep to the budget; a star is the best of them."
     )
     return Exhibit(
         name="stall_surface",

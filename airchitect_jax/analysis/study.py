@@ -49,6 +49,7 @@ def sections(
     design_aware: Sequence[Maker],
 ) -> list[tuple[str, Sequence[Maker]]]:
     """What is shown, in order."""
+    layers = layers_of(samples[0].case, networks)
     return [
         ("Design-aware", design_aware),
         (
@@ -64,12 +65,8 @@ def sections(
                 ("agreement", lambda: agreement(samples, variants)),
             ),
         ),
-        ("Sensitivity", (("coverage", lambda: coverage(samples, _layers(samples, networks))),)),
+        ("Sensitivity", (("coverage", lambda: coverage(samples, layers)),)),
     ]
-
-
-def _layers(samples: Sequence[Sample], networks: Sequence[Network]) -> Any:
-    return layers_of(samples[0].case, networks)
 
 
 def make(makers: Sequence[tuple[str, Sequence[Maker]]], on_progress: OnProgress) -> list[Finished]:
