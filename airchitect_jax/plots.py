@@ -20,6 +20,7 @@ except ImportError as error:  # pragma: no cover - depends on the installation
 
 from airchitect_jax.network_evaluation import NetworkResult
 from airchitect_jax.spaces import Attribute
+from airchitect_jax.types import Dataflow
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK = (
@@ -32,7 +33,14 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK = (
     "#000000",
 )
 _CYCLE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK)
+# One look for each dataflow in all figures.
+OF_DATAFLOW: Mapping[Dataflow, Any] = {
+    Dataflow.OS: {"color": BLUE, "marker": "o"},
+    Dataflow.WS: {"color": RED, "marker": "s"},
+    Dataflow.IS: {"color": GREEN, "marker": "^"},
+}
 _STYLE: Any = {
+    "axes.axisbelow": True,
     "axes.grid": True,
     "axes.prop_cycle": cycler(color=_CYCLE),
     "axes.spines.right": False,

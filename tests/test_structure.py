@@ -79,6 +79,27 @@ LAYERS = [
         "validation.figure",
         "validation.validate",
     ],
+    [
+        "analysis.estimators",
+        "analysis.samples",
+        "analysis.exhibit",
+        "analysis.frequency",
+        "analysis.overlap",
+        "analysis.information",
+        "analysis.projection",
+        "analysis.neighbours",
+        "analysis.boundaries",
+        "analysis.floors",
+        "analysis.agreement",
+        "analysis.coverage",
+        "analysis.array_shapes",
+        "analysis.array_budgets",
+        "analysis.array_dataflow",
+        "analysis.buffer_operands",
+        "analysis.buffers",
+        "analysis.schedules",
+        "analysis.study",
+    ],
     ["experiment"],
 ]
 # What never knows which case study it serves.
@@ -94,9 +115,14 @@ GENERAL = [
 ]
 GENERAL += ["report", "workdir", "experiment", "labelling.columns"]
 GENERAL += ["labelling.sources", "labelling.engine"]
+GENERAL += [f"analysis.{name}" for name in ("samples", "exhibit", "frequency", "overlap")]
+GENERAL += [f"analysis.{name}" for name in ("information", "projection", "neighbours")]
+GENERAL += [
+    f"analysis.{name}" for name in ("boundaries", "floors", "agreement", "coverage", "study")
+]
 
 
-OPTIONAL = ("airchitect_jax", "matplotlib", "pyarrow", "scalesim")
+OPTIONAL = ("airchitect_jax", "matplotlib", "pyarrow", "scalesim", "sklearn")
 
 
 def python_files(*folders):
@@ -157,7 +183,7 @@ def test_the_public_face_is_sorted_and_real():
 
 
 def test_importing_the_package_is_light():
-    heavy = ["flax", "optax", "orbax", "matplotlib", "pyarrow", "pandas", "scipy.stats"]
+    heavy = ["flax", "optax", "orbax", "matplotlib", "pyarrow", "pandas", "scipy.stats", "sklearn"]
     code = f"import sys, airchitect_jax; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert found.stdout.strip() == "[]", found.stderr
@@ -207,7 +233,11 @@ def test_build_has_a_target_of_each_kind(targets):
 
 
 # The distribution that provides a module, where the names differ.
-DISTRIBUTIONS = {"absl": "absl-py", "orbax": "orbax-checkpoint"}
+DISTRIBUTIONS = {
+    "absl": "absl-py",
+    "orbax": "orbax-checkpoint",
+    "sklearn": "scikit-learn",
+}
 
 
 def test_build_names_every_dependency(targets):

@@ -9,8 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from airchitect_jax.plots import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, styled
-from airchitect_jax.types import Dataflow
+from airchitect_jax.plots import BLACK, BLUE, OF_DATAFLOW, ORANGE, PURPLE, SKY, styled
 from airchitect_jax.validation.sizing import (
     IDEAL,
     IDEAL_LARGEST,
@@ -20,11 +19,6 @@ from airchitect_jax.validation.sizing import (
     correlations,
 )
 
-_OF_DATAFLOW: Mapping[Dataflow, Any] = {
-    Dataflow.OS: {"color": BLUE, "marker": "o"},
-    Dataflow.WS: {"color": RED, "marker": "s"},
-    Dataflow.IS: {"color": GREEN, "marker": "^"},
-}
 _OF_RULE: Mapping[str, Any] = {
     IDEAL: {"color": BLUE, "marker": "o"},
     IDEAL_LARGEST: {"color": SKY, "marker": "D"},
@@ -53,7 +47,7 @@ def validation_figure(result: Study, regret: Mapping[str, Any]) -> Figure:
 
 def _cycles(axes: Axes, result: Study) -> None:
     rng = np.random.default_rng(0)
-    for dataflow, style in _OF_DATAFLOW.items():
+    for dataflow, style in OF_DATAFLOW.items():
         here = result.workloads.dataflow == dataflow
         package, ideal = result.package[here].ravel(), result.ideal[here].ravel()
         shown = rng.permutation(len(package))[:_MOST_POINTS]
@@ -81,7 +75,7 @@ def _ratio_over_size(axes: Axes, result: Study) -> None:
     levels = result.grid.levels_kb
     equal = [result.grid.id_of_levels[place, place, place] for place in range(len(levels))]
     ratio = result.ideal[:, equal] / result.package[:, equal]
-    for dataflow, style in _OF_DATAFLOW.items():
+    for dataflow, style in OF_DATAFLOW.items():
         here = ratio[result.workloads.dataflow == dataflow]
         if len(here):
             low, middle, high = np.quantile(here, (0.1, 0.5, 0.9), axis=0)
@@ -103,11 +97,11 @@ def _correlations(axes: Axes, result: Study) -> None:
     varies = ~np.isnan(values)
     shown = varies & (np.ptp(result.ideal, axis=1) > 0)
     axes.hist(
-        [values[shown & (result.workloads.dataflow == dataflow)] for dataflow in _OF_DATAFLOW],
+        [values[shown & (result.workloads.dataflow == dataflow)] for dataflow in OF_DATAFLOW],
         bins=list(np.linspace(-1, 1, 41)),
         stacked=True,
-        color=[style["color"] for style in _OF_DATAFLOW.values()],
-        label=[dataflow.name for dataflow in _OF_DATAFLOW],
+        color=[style["color"] for style in OF_DATAFLOW.values()],
+        label=[dataflow.name for dataflow in OF_DATAFLOW],
     )
     flat, constant = (varies & ~shown).sum(), (~varies).sum()
     axes.set_title(

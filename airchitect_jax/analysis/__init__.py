@@ -1,0 +1,1 @@
+"""A design space, seen: what is optimal where, and what the labels are like."""

@@ -1,0 +1,22 @@
+"""The one place that imports scikit-learn, and says which extra brings it."""
+
+from __future__ import annotations
+
+try:
+    from sklearn.decomposition import PCA
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.inspection import permutation_importance
+    from sklearn.metrics import mutual_info_score
+    from sklearn.neighbors import NearestNeighbors
+except ImportError as error:  # pragma: no cover - depends on the installation
+    raise ImportError(
+        "the statistics of a design space need scikit-learn: pip install 'airchitect-jax[analysis]'"
+    ) from error
+
+__all__ = [
+    "PCA",
+    "LinearDiscriminantAnalysis",
+    "NearestNeighbors",
+    "mutual_info_score",
+    "permutation_importance",
+]

@@ -1,0 +1,119 @@
+"""The design space of a case study, seen: what is optimal where, and what the labels are like.
+
+Draws workloads by two distributions, labels them by exact search, and writes figures with the text
+that their numbers make, tables, report.html and summary.json into the workdir.
+
+Statistics are shown for both distributions. Where a figure has room for one, --distribution says
+which: log_uniform in case studies 1 and 3 and uniform in 2 unless given.
+
+  python -m experiments.design_space --case_study=1
+  python -m experiments.design_space --case_study=2 --num_workloads=100000 --workdir=/tmp/sizing
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import time
+from typing import Any
+
+import rich.console
+import rich.table
+from absl import flags
+
+from airchitect_jax import workdir
+from airchitect_jax.analysis import array_dataflow, buffers, schedules, study
+from airchitect_jax.analysis.samples import draw
+from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
+from airchitect_jax.case_studies.buffers import BufferCase
+from airchitect_jax.case_studies.schedule import ScheduleCase
+from airchitect_jax.progress import Progress
+from airchitect_jax.types import RuntimeModel
+from airchitect_jax.workloads.sampling import Distribution
+from airchitect_jax.workloads.zoo import load_network, network_names
+from experiments import gemm_flags, runner
+
+flags.adopt_module_key_flags(runner)
+flags.adopt_module_key_flags(gemm_flags)
+
+CASE_STUDY = flags.DEFINE_integer(
+    "case_study",
+    1,
+    "1: array shape and dataflow; 2: sizes of three SRAMs; 3: schedules on four arrays.",
+    lower_bound=1,
+    upper_bound=3,
+)
+NUM_WORKLOADS = flags.DEFINE_integer(
+    "num_workloads",
+    1_000_000,
+    "Random workloads of each distribution. A million takes one to two minutes and up to 1.6 GB;"
+    " the dearer statistics use a part of them, which their figures state.",
+    lower_bound=10_000,
+    upper_bound=4_000_000,
+)
+flags.set_default(runner.WORKDIR, "runs/design_space")
+
+# What each case study is, the module with what only it shows, and the distribution that shows more:
+# log-uniform dimensions fill the plane of shapes, uniform ones are large enough to need memory.
+_CASES: Any = {
+    1: (ArrayDataflowCase, array_dataflow, Distribution.LOG_UNIFORM),
+    2: (BufferCase, buffers, Distribution.UNIFORM),
+    3: (ScheduleCase, schedules, Distribution.LOG_UNIFORM),
+}
+
+
+def main(console: rich.console.Console) -> None:
+    """Flags to library to workdir."""
+    start = time.perf_counter()
+    make_case, own, shown = _CASES[CASE_STUDY.value]
+    is_chosen = flags.FLAGS["distribution"].present
+    case = make_case(
+        max_dim=gemm_flags.MAX_DIM.value,
+        distribution=Distribution(gemm_flags.DISTRIBUTION.value) if is_chosen else shown,
+        runtime_model=RuntimeModel(gemm_flags.RUNTIME_MODEL.value),
+    )
+    settings = {
+        flag.name: flag.value
+        for flag in (CASE_STUDY, NUM_WORKLOADS, *gemm_flags.ALL, runner.SEED, runner.WORKDIR)
+    }
+    settings["distribution"] = case.distribution.value  # resolved
+    folder = pathlib.Path(runner.WORKDIR.value)
+    # The same settings may be run again: the results are the same.
+    workdir.claim(folder, settings, resume=True, free={"workdir"})
+    networks = [load_network(name) for name in network_names()]
+    with Progress(console, case.name) as progress:
+        progress.show("figure", 0, None, 0.0, "labelling")
+        samples = [
+            draw(
+                distribution.value.replace("_", "-"),
+                dataclasses.replace(case, distribution=distribution),
+                seed=runner.SEED.value,
+                num=NUM_WORKLOADS.value,
+            )
+            for distribution in sorted(Distribution, key=lambda d: d is not case.distribution)
+        ]
+        finished = study.make(
+            study.sections(
+                samples,
+                own.variants(case),
+                networks,
+                own.exhibits(case, samples, networks),
+            ),
+            lambda name, done, total: progress.show("figure", done, total, 0.0, name),
+        )
+    seconds = time.perf_counter() - start
+    summary = study.write(folder, samples, finished, settings=settings, seconds=seconds)
+    table = rich.table.Table(case.name, *(sample.name for sample in samples))
+    for row in study.glance(samples, finished):
+        table.add_row(*map(str, row))
+    console.print(table)
+    console.print(
+        f"{len(finished)} figures in {summary['wall_seconds']:.0f} s: {folder / 'report.html'}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+if __name__ == "__main__":
+    runner.run_main(main, interrupted="what is there is whole; the same command starts again")
