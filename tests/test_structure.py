@@ -57,7 +57,7 @@ LAYERS = [
     ],
     ["datasets"],
     ["labelling.columns", "labelling.tasks", "labelling.sources", "labelling.engine"],
-    ["models.airchitect", "models.symmetric"],
+    ["models.airchitect", "models.airchitect_v2", "models.symmetric"],
     ["losses", "training"],
     ["evaluation", "network_evaluation"],
     ["plots", "report", "workdir"],
@@ -72,6 +72,14 @@ LAYERS = [
         "validation.timing",
         "validation.figure",
         "validation.validate",
+    ],
+    [
+        "airchitect_v2.table",
+        "airchitect_v2.inputs",
+        "airchitect_v2.optimum",
+        "airchitect_v2.scores",
+        "airchitect_v2.forest",
+        "airchitect_v2.experiment",
     ],
     ["experiment"],
 ]
@@ -89,7 +97,7 @@ GENERAL += ["report", "workdir", "experiment", "labelling.columns"]
 GENERAL += ["labelling.sources", "labelling.engine"]
 
 
-OPTIONAL = ("airchitect_jax", "matplotlib", "pyarrow", "scalesim")
+OPTIONAL = ("airchitect_jax", "matplotlib", "pyarrow", "scalesim", "sklearn")
 
 
 def python_files(*folders):
@@ -200,7 +208,7 @@ def test_build_has_a_target_of_each_kind(targets):
 
 
 # The distribution that provides a module, where the names differ.
-DISTRIBUTIONS = {"absl": "absl-py", "orbax": "orbax-checkpoint"}
+DISTRIBUTIONS = {"absl": "absl-py", "orbax": "orbax-checkpoint", "sklearn": "scikit-learn"}
 
 
 def test_build_names_every_dependency(targets):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Num
 
 from airchitect_jax.airchitect_v2.table import Table
 from airchitect_jax.case_studies.base import Feature
@@ -58,20 +58,20 @@ def split_rows(table: Table) -> dict[Split, Int[np.ndarray, "num"]]:
     }
 
 
-def derived(table: Table) -> dict[str, Int[np.ndarray, "num"]]:
+def derived(table: Table) -> dict[str, Num[np.ndarray, "num"]]:
     """Three columns that follow from those of the file.
 
     Of a convolution: N and GEMM_K of the GEMM that it is, and its multiply-accumulates. Of a GEMM:
     the filter side and the channels of the convolution that it may have been, and its
-    multiply-accumulates.
+    multiply-accumulates. These are floats, since they may exceed an int64.
     """
     if table.is_conv:
         k, c, x, y, r, s = (table.columns[name] for name in ("K", "C", "X", "Y", "R", "S"))
         n, depth = (x - r + 1) * (y - s + 1), c * r * s
-        return {"N": n, "GEMM_K": depth, "macs": k * n * depth}
+        return {"N": n, "GEMM_K": depth, "macs": 1.0 * k * n * depth}
     m, n, depth = (table.columns[name] for name in ("M", "N", "GEMM_K"))
     side = filter_side(n, depth)
-    return {"filter_side": side, "C": depth // side**2, "macs": m * n * depth}
+    return {"filter_side": side, "C": depth // side**2, "macs": 1.0 * m * n * depth}
 
 
 def filter_side(

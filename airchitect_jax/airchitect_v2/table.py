@@ -34,6 +34,7 @@ NUM_PES = 64
 NUM_BUFFERS = 12
 NUM_DESIGNS = NUM_PES * NUM_BUFFERS
 
+_MAX_SIZE = 4096  # of a convolution, so that products of four sizes are exact; theirs are below 513
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,10}")
 
 
@@ -116,8 +117,7 @@ def _table(
             values[place] = int(cell)
         return values
 
-    # N is computed, and below 1 where the filter is too large for the input.
-    columns = {name: whole(name, -MAX_DIM if name == "N" else 1, MAX_DIM) for name in sizes}
+    columns = {name: whole(name, *_range(name)) for name in sizes}
     columns["df"] = np.zeros(len(rows), np.int64)
     for place, row in enumerate(rows):
         name = row[len(sizes)].strip()
@@ -134,6 +134,13 @@ def _table(
         design_ids=design_ids[kept],
         num_rejected=int(np.sum(~kept)),
     )
+
+
+def _range(name: str) -> tuple[int, int]:
+    """The values of a size that are allowed."""
+    if name == "N":  # is computed, and below 1 where the filter is too large for the input
+        return -MAX_DIM, MAX_DIM
+    return 1, MAX_DIM if name == "GEMM_K" else _MAX_SIZE
 
 
 def _is_layer(columns: dict[str, Int[np.ndarray, "num"]]) -> Bool[np.ndarray, "num"]:
