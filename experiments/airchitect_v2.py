@@ -1,7 +1,7 @@
 """Learn the AIrchitect v2 data set: the PEs and the buffer that a search found for each layer.
 
 Reads one of the data set's files, convolutions or GEMMs, trains a few networks on 90% of its layers
-and scores them on a 5% that is always the same, beside constant answers, a random forest and, for
+and scores them on a 5% that is always the same, beside constant answers, random forests and, for
 convolutions, a closed form. Writes metrics.jsonl, figures and summary.json into the workdir.
 
   python -m experiments.airchitect_v2 --data=conv_dataset_100k.csv

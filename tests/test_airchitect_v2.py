@@ -8,7 +8,6 @@ import random
 import subprocess
 import sys
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -33,12 +32,9 @@ def best_designs(k, c, x, y, r, s, df):
     passes = [math.ceil(spread / pes) for pes in range(1, 65)]
     per_filter = r * r * s if df == "shi" else r * s
     costs = [math.ceil(k / t) * (min(t, k) * per_filter + 1) for t in range(1, 13)]
-    return [
-        pe * 12 + buffer
-        for pe in range(64)
-        for buffer in range(12)
-        if passes[pe] == min(passes) and costs[buffer] == min(costs)
-    ]
+    pes = [pe for pe in range(64) if passes[pe] == min(passes)]
+    buffers = [buffer for buffer in range(12) if costs[buffer] == min(costs)]
+    return [pe * 12 + buffer for pe in pes for buffer in buffers]
 
 
 def made_up_layers(num):
@@ -48,7 +44,7 @@ def made_up_layers(num):
     for _ in range(num):
         side = rng.choice((1, 3, 5, 7, 9))
         layer = (
-            *(2 * rng.randint(1, 16) for _ in range(2)),
+            *(2 * rng.randint(1, limit) for limit in (16, 256)),
             *(8 * rng.randint(2, 32) for _ in range(2)),
             *(side, side),
             rng.choice(DATAFLOWS),
@@ -238,18 +234,23 @@ def test_constant_answers_by_hand():
     assert nearest_constant(labels) // 12 == 58
 
 
+def dense(layer, x):
+    return x @ np.asarray(layer.kernel[...]) + np.asarray(layer.bias[...])
+
+
 def test_a_cross_has_a_row_for_each_combination():
     features = [Feature(name="a", low=0, high=2), Feature(name="b", low=0, high=4)]
     network = CrossedAirchitect(
         features, [(0,), (0, 1)], 4, 3, embedding_dim=2, hidden_size=5, rngs=nnx.Rngs(0)
     )
-    assert [table.embedding.shape for table in network.embeddings] == [(3, 2), (15, 2)]
-    x = jnp.concatenate([network.embeddings[0].embedding[2], network.embeddings[1].embedding[14]])
-    x = jnp.concatenate([x, nnx.relu(network.hidden(x))])
-    expected = network.pes(x)[:, None] + network.buffers(x)[None, :]
-    np.testing.assert_allclose(
-        network(jnp.array([[2], [4]]))[0], expected.reshape(-1) + network.designs(x), rtol=1e-5
-    )
+    tables = [np.asarray(table.embedding[...]) for table in network.embeddings]
+    assert [table.shape for table in tables] == [(3, 2), (15, 2)]
+    x = np.concatenate([tables[0][2], tables[1][14]])
+    x = np.concatenate([x, np.maximum(dense(network.hidden, x), 0)])
+    halves = dense(network.pes, x)[:, None] + dense(network.buffers, x)[None, :]
+    expected = halves.reshape(-1) + dense(network.designs, x)
+    logits = nnx.jit(lambda model, x: model(x))(network, np.array([[2], [4]], np.int32))
+    np.testing.assert_allclose(logits[0], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_forest_grown_in_parts_learns_and_repeats():
@@ -257,7 +258,14 @@ def test_a_forest_grown_in_parts_learns_and_repeats():
     x, y = rng.integers(0, 10, (2, 500))
     labels = x + 100 * (y > 4)
     first, second = (
-        forest.predict([x[:400], y[:400]], labels[:400], [x[400:], y[400:]], num_trees=6, seed=1)
+        forest.predict(
+            [x[:400], y[:400]],
+            labels[:400],
+            [x[400:], y[400:]],
+            num_trees=6,
+            all_columns=True,
+            seed=1,
+        )
         for _ in range(2)
     )
     assert (first == second).all()
@@ -295,9 +303,7 @@ def test_convolutions_end_to_end(environment, conv_file, tmp_path):
     answers = summary["answers"]
     assert answers["closed form"]["optimal_set_accuracy"] == 1
     assert summary["labels_best_in_closed_form"] == 1
-    assert (
-        answers["networks together"]["accuracy"] > answers["constant: majority class"]["accuracy"]
-    )
+    assert answers["networks together"]["accuracy"] > answers["majority class"]["accuracy"]
     assert [network["seed"] for network in summary["networks"]] == [0, 1]
     for answer in answers:
         assert answer in result.stdout
@@ -309,26 +315,23 @@ def test_convolutions_end_to_end(environment, conv_file, tmp_path):
 
 
 def test_gemms_end_to_end(environment, gemm_file, tmp_path):
-    arguments = (f"--data={gemm_file}", *SMALL, "--num_networks=1", "--forest_trees=0")
-    summaries = []
-    for folder in (tmp_path / "one", tmp_path / "two"):
-        result = run(environment, *arguments, f"--workdir={folder}")
-        assert result.returncode == 0, result.stderr
-        summaries.append(json.loads((folder / "summary.json").read_text()))
-    one, two = (summary["networks"][0] for summary in summaries)
-    assert one | {"seconds": 0} == two | {"seconds": 0}  # the same seed, the same results
-    assert "optimal_set_accuracy" not in one
-    assert not any("forest" in name or "closed" in name for name in summaries[0]["answers"])
+    result = run(
+        environment,
+        *(f"--data={gemm_file}", f"--workdir={tmp_path}", *SMALL),
+        *("--num_networks=1", "--epochs=1", "--forest_trees=0"),
+    )
+    assert result.returncode == 0, result.stderr
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert list(summary["answers"]) == ["majority class", "nearest PE", "networks, mean"]
+    assert "optimal_set_accuracy" not in summary["networks"][0]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ((), "--data: no file is given"),
-        (("--data=none.csv",), "none.csv: cannot be read"),
-        (("--data=none.csv", "--epoch=3"), "epoch"),
+        (("--data=none.csv", "--epoch=3"), "--help lists the flags"),
         (("--data={file}", "--batch_size=100000"), "3000 layers are too few"),
-        (("--data={file}", "--learning_rate=nan"), "--learning_rate: nan is not allowed"),
     ],
 )
 def test_mistakes_end_with_one_line(environment, conv_file, tmp_path, arguments, message):

@@ -1,4 +1,4 @@
-"""The bar: a random forest, as the library makes it. Needs scikit-learn (extra `baselines`)."""
+"""The bar: a random forest. Needs scikit-learn (extra `baselines`)."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ def predict(
     test: Sequence[Num[np.ndarray, "num"]],
     *,
     num_trees: int,
+    all_columns: bool,
     seed: int,
 ) -> Int[np.ndarray, "num"]:
-    """Trains an untuned forest and returns its answers.
+    """Trains a forest and returns its answers.
 
     Its trees are grown a few at a time and forgotten, since all of them would fill a machine: a
     forest averages what its trees say, and trees do not depend on each other.
@@ -43,6 +44,8 @@ def predict(
       labels: their design ids.
       test: the same columns of the layers to answer for.
       num_trees: how many trees.
+      all_columns: whether each split of a tree may choose among all columns. The library's own
+        choice is a random few, the square root of their number.
       seed: of the trees.
     """
     from sklearn.ensemble import RandomForestClassifier
@@ -51,7 +54,12 @@ def predict(
     for first in range(0, num_trees, _TREES_AT_A_TIME):
         trees = min(_TREES_AT_A_TIME, num_trees - first)
         state = np.random.RandomState([seed, first])
-        forest = RandomForestClassifier(n_estimators=trees, n_jobs=-1, random_state=state)
+        forest = RandomForestClassifier(
+            n_estimators=trees,
+            max_features=None if all_columns else "sqrt",
+            n_jobs=-1,
+            random_state=state,
+        )
         forest.fit(np.stack(train, axis=1), labels)
         votes = votes + trees * forest.predict_proba(np.stack(test, axis=1))
     return forest.classes_[np.asarray(votes).argmax(axis=1)]
