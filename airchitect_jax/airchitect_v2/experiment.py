@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import rich.box
 import rich.console
 import rich.table
 from flax import nnx
@@ -175,9 +176,9 @@ def _forests(
     raw = list(table.columns.values())
     known, test = _not_test(encoded), encoded.rows[Split.TEST]
     for name, columns, all_columns in (
-        ("forest, raw columns", raw, False),
-        ("forest, with derived", [*raw, *derived(table).values()], False),
-        ("forest, raw, all a split", raw, True),
+        ("forest", raw, False),
+        ("forest, derived too", [*raw, *derived(table).values()], False),
+        ("forest, all a split", raw, True),
     ):
         start = time.perf_counter()
         chosen = forest.predict(
@@ -256,10 +257,14 @@ def closing_table(summary: Mapping[str, Any]) -> rich.table.Table:
     """The answers of a summary, a row each."""
     names = {name: title for name, title in COLUMNS.items() if name in summary["networks"][0]}
     table = rich.table.Table(
-        title=f"{summary['kind']}, {summary['num_test']} test layers", title_justify="left"
+        title=f"{summary['kind']}, {summary['num_test']} test layers",
+        title_justify="left",
+        box=rich.box.SIMPLE,  # fits 80 columns
+        pad_edge=False,
     )
-    for place, title in enumerate(("answer", *names.values(), "seconds")):
-        table.add_column(title, justify="right" if place else "left", no_wrap=not place)
+    table.add_column("answer", no_wrap=True)
+    for title in (*names.values(), "seconds"):
+        table.add_column(title, justify="right", min_width=7)
     for answer, row in summary["answers"].items():
         seconds = f"{row['seconds']:.1f}" if "seconds" in row else ""
         table.add_row(answer, *(f"{row[name]:.2%}" for name in names), seconds)
