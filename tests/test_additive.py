@@ -36,7 +36,8 @@ def test_inputs_are_decorrelated():
     covariance = np.cov(rows.T)
     variances = np.diag(covariance)
     np.testing.assert_allclose(rows.mean(axis=0), 0, atol=0.02)
-    assert (variances < 1.01).all() and (variances > 0.99).sum() > 20
+    assert (variances < 1.01).all()
+    assert (variances > 0.99).sum() > 20
     correlations = covariance - np.diag(variances)
     assert np.abs(correlations).max() < 0.05
 

@@ -59,6 +59,7 @@ LAYERS = [
     ["labelling.columns", "labelling.tasks", "labelling.sources", "labelling.engine"],
     [
         "models.airchitect",
+        "models.airchitect_v2",
         "models.resolutions",
         "models.additive",
         "models.symmetric",
@@ -99,6 +100,14 @@ LAYERS = [
         "analysis.buffers",
         "analysis.schedules",
         "analysis.study",
+    ],
+    [
+        "airchitect_v2.table",
+        "airchitect_v2.inputs",
+        "airchitect_v2.optimum",
+        "airchitect_v2.scores",
+        "airchitect_v2.forest",
+        "airchitect_v2.experiment",
     ],
     ["experiment"],
 ]

@@ -1,0 +1,1 @@
+"""The AIrchitect v2 data set: read, split, learnt and judged."""

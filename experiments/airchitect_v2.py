@@ -1,0 +1,109 @@
+"""Learn the AIrchitect v2 data set: the PEs and the buffer that a search found for each layer.
+
+Reads one of the data set's files, convolutions or GEMMs, trains a few networks on 90% of its layers
+and scores them on a 5% that is always the same, beside constant answers, random forests and, for
+convolutions, a closed form. Writes metrics.jsonl, figures and summary.json into the workdir.
+
+  python -m experiments.airchitect_v2 --data=conv_dataset_100k.csv
+  python -m experiments.airchitect_v2 --data=gemm_dataset_100k.csv --workdir=runs/gemm
+  python -m experiments.airchitect_v2 --data=conv_dataset_100k.csv --num_networks=1 --forest_trees=0
+"""
+
+from __future__ import annotations
+
+import math
+import pathlib
+
+import rich.console
+from absl import flags
+
+from airchitect_jax import workdir
+from airchitect_jax.airchitect_v2 import forest
+from airchitect_jax.airchitect_v2.experiment import Settings, run
+from airchitect_jax.airchitect_v2.table import read_table
+from experiments import runner
+
+flags.adopt_module_key_flags(runner)
+flags.set_default(runner.WORKDIR, "runs/airchitect_v2")
+
+DATA = flags.DEFINE_string("data", None, "The data set's file, of convolutions or of GEMMs (.csv).")
+NUM_NETWORKS = flags.DEFINE_integer(
+    "num_networks",
+    3,
+    "Networks to train, with seeds from --seed on; scored one by one and together.",
+    lower_bound=1,
+    upper_bound=100,
+)
+EPOCHS = flags.DEFINE_integer(
+    "epochs", 2, "Passes over the training layers.", lower_bound=1, upper_bound=10_000
+)
+BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", 512, "Layers in a step.", lower_bound=1, upper_bound=2**20
+)
+LEARNING_RATE = flags.DEFINE_float(
+    "learning_rate", 0.003, "Peak learning rate of Adam.", lower_bound=1e-8, upper_bound=10.0
+)
+EMBEDDING_DIM = flags.DEFINE_integer(
+    "embedding_dim", 16, "Width of each embedding.", lower_bound=1, upper_bound=4096
+)
+HIDDEN_SIZE = flags.DEFINE_integer(
+    "hidden_size", 128, "Width of the hidden layer.", lower_bound=1, upper_bound=65536
+)
+FOREST_TREES = flags.DEFINE_integer(
+    "forest_trees",
+    60,
+    "Trees of the random forests to compare with (extra baselines); 0 leaves them out.",
+    lower_bound=0,
+    upper_bound=10_000,
+)
+
+_OWN = (
+    DATA,
+    NUM_NETWORKS,
+    EPOCHS,
+    BATCH_SIZE,
+    LEARNING_RATE,
+    EMBEDDING_DIM,
+    HIDDEN_SIZE,
+    FOREST_TREES,
+)
+
+
+def main(console: rich.console.Console) -> None:
+    """Flags to configuration to library."""
+    if not DATA.value:
+        raise ValueError("--data: no file is given; expected one of the data set's .csv files")
+    if not math.isfinite(LEARNING_RATE.value):  # absl's bounds let NaN through
+        raise ValueError(f"--learning_rate: {LEARNING_RATE.value} is not allowed")
+    if FOREST_TREES.value:
+        forest.check_installed()
+    settings = Settings(
+        seed=runner.SEED.value,
+        num_networks=NUM_NETWORKS.value,
+        epochs=EPOCHS.value,
+        batch_size=BATCH_SIZE.value,
+        learning_rate=LEARNING_RATE.value,
+        embedding_dim=EMBEDDING_DIM.value,
+        hidden_size=HIDDEN_SIZE.value,
+        forest_trees=FOREST_TREES.value,
+    )
+    table = read_table(DATA.value)
+    console.print(
+        f"{DATA.value}: {len(table)} layers; {table.num_rejected} rows that are no layers left out",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    folder = pathlib.Path(runner.WORKDIR.value)
+    workdir.claim(
+        folder,
+        {flag.name: flag.value for flag in (runner.SEED, runner.WORKDIR, *_OWN)},
+        resume=True,  # the same settings may be run again
+        free={"workdir"},
+    )
+    run(table, settings, folder, console)
+    console.print(f"{folder}: summary.json, metrics.jsonl, figures", highlight=False, markup=False)
+
+
+if __name__ == "__main__":
+    runner.run_main(main, interrupted="the same command starts again")
