@@ -29,6 +29,7 @@ from airchitect_jax.types import (
     Traffic,
 )
 from airchitect_jax.version import __version__
+from airchitect_jax.workloads.jaxpr import from_jax
 from airchitect_jax.workloads.network import Layer, Network
 from airchitect_jax.workloads.scalesim_csv import read_topology
 from airchitect_jax.workloads.zoo import load_network, network_names
@@ -63,6 +64,7 @@ __all__ = [
     "compute_report",
     "evaluate",
     "evaluate_memory",
+    "from_jax",
     "label",
     "label_buffers",
     "label_schedules",

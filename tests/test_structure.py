@@ -22,6 +22,8 @@ LAYERS = [
         "spaces",
         "schedule_space",
         "workloads.network",
+        "workloads.gemms",
+        "workloads.jaxpr",
         "workloads.sampling",
         "workloads.scalesim_csv",
         "workloads.zoo",
