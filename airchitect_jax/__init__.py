@@ -31,6 +31,7 @@ from airchitect_jax.types import (
 from airchitect_jax.version import __version__
 from airchitect_jax.workloads.jaxpr import from_jax
 from airchitect_jax.workloads.network import Layer, Network
+from airchitect_jax.workloads.onnx import read_onnx
 from airchitect_jax.workloads.scalesim_csv import read_topology
 from airchitect_jax.workloads.zoo import load_network, network_names
 
@@ -70,6 +71,7 @@ __all__ = [
     "label_schedules",
     "load_network",
     "network_names",
+    "read_onnx",
     "read_topology",
     "replay",
 ]

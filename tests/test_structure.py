@@ -24,6 +24,8 @@ LAYERS = [
         "workloads.network",
         "workloads.gemms",
         "workloads.jaxpr",
+        "workloads.onnx_nodes",
+        "workloads.onnx",
         "workloads.sampling",
         "workloads.scalesim_csv",
         "workloads.zoo",
@@ -91,7 +93,7 @@ GENERAL += ["report", "workdir", "experiment", "labelling.columns"]
 GENERAL += ["labelling.sources", "labelling.engine"]
 
 
-OPTIONAL = ("airchitect_jax", "matplotlib", "pyarrow", "scalesim")
+OPTIONAL = ("airchitect_jax", "matplotlib", "onnx", "pyarrow", "scalesim")
 
 
 def python_files(*folders):
@@ -152,7 +154,7 @@ def test_the_public_face_is_sorted_and_real():
 
 
 def test_importing_the_package_is_light():
-    heavy = ["flax", "optax", "orbax", "matplotlib", "pyarrow", "pandas", "scipy.stats"]
+    heavy = ["flax", "optax", "orbax", "matplotlib", "onnx", "pyarrow", "pandas", "scipy.stats"]
     code = f"import sys, airchitect_jax; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert found.stdout.strip() == "[]", found.stderr
