@@ -1,8 +1,8 @@
 """One array and one buffer sizing for a whole network, a dataflow for each layer: exact search.
 
-The joint space (`airchitect_jax.oracle.joint_space`) is searched whole, but factored. With the array
-and the sizing fixed, layers choose their dataflows independently. Of a layer's cost under a dataflow
-no more than two of the three sizes matter to the cycles, and each size alone to the energy
+The joint space (`airchitect_jax.oracle.joint_space`) is searched whole, but factored. With the
+array and the sizing fixed, layers choose their dataflows independently. Of a layer's cost under a
+dataflow no more than two of the three sizes matter to the cycles, and each size alone to the energy
 (`airchitect_jax.cost.memory`). So a layer costs `3 * shapes * levels**2` evaluations, and the
 `shapes * levels**3` designs are sums of table entries.
 
