@@ -8,20 +8,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-import numpy as np
-
 from airchitect_jax.cost import memory
 from airchitect_jax.cost.compute import compute_cycles, compute_report
-from airchitect_jax.cost.energy import EnergyTable, energy_fj, objective_value
+from airchitect_jax.cost.energy import EnergyTable, energy_fj
 from airchitect_jax.cost.evaluate import MAX_BANDWIDTH, MAX_ELEMENT_BYTES
-from airchitect_jax.oracle.joint import Survey, design_costs, survey
-from airchitect_jax.oracle.joint_edp import best_product
+from airchitect_jax.oracle.joint import Survey, survey
+from airchitect_jax.oracle.joint_best import Design, best_design, dataflow_at, design_at
 from airchitect_jax.oracle.joint_space import JointSpace, Platform, Workload
 from airchitect_jax.oracle.pareto import FrontPoint, front
 from airchitect_jax.spaces import BufferSpace
 from airchitect_jax.types import (
-    ArrayShape,
-    BufferSizes,
     Dataflow,
     Gemm,
     Interface,
@@ -31,29 +27,6 @@ from airchitect_jax.types import (
 )
 from airchitect_jax.workloads.network import Layer, Network
 from airchitect_jax.workloads.source import open_network
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Design:
-    """An array and its three SRAMs, all in Python integers."""
-
-    array: ArrayShape
-    buffers: BufferSizes
-
-    @property
-    def num_macs(self) -> int:
-        """MAC units."""
-        return self.array.rows * self.array.cols
-
-    @property
-    def sram_bytes(self) -> int:
-        """The three SRAMs together."""
-        return sum(jax.tree.leaves(self.buffers))
-
-    def describe(self) -> str:
-        """For example "128x128, 600+900+400 KB": ifmap, filter, ofmap."""
-        sizes = "+".join(f"{size / 1024:g}" for size in jax.tree.leaves(self.buffers))
-        return f"{self.array.rows}x{self.array.cols}, {sizes} KB"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -142,6 +115,27 @@ class Recommendation:
         return front(self.survey)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """A design that trained networks propose, certified by the exact model.
+
+    Attributes:
+      trained: the workdirs that the networks come from.
+      design: the best of the designs that the networks propose for single layers.
+      num_candidates: how many designs those are.
+      num_out_of_range: layers that a network was not asked about, being outside of its ranges.
+      cost: exact, of the whole workload, in the unit of the objective, with the best dataflows.
+      regret: cost over that of the exact answer, less one.
+    """
+
+    trained: tuple[str, ...]
+    design: Design
+    num_candidates: int
+    num_out_of_range: int
+    cost: int
+    regret: float
+
+
 def objective_cost(objective: Objective, cycles: int, energy: int) -> int:
     """Of a whole workload; its energy-delay product is total energy times total cycles."""
     return {
@@ -224,34 +218,27 @@ def recommend(
         for layer in network.layers
     ]
     gemms = [_dims(layer) for _, layer, _ in places]
-    found = survey(
-        Workload.of(gemms, [runs for _, _, runs in places]), space, platform, objective
-    )
-    shape, sizing, dataflows = _best(found, objective)
-    design = _design(space, shape, sizing)
-    own = {
-        gemm: (
-            _design(space, best.shape, best.sizing),
-            _dataflow(gemm, space, best.shape, best.sizing, platform, objective),
-            best,
-        )
-        for gemm, best in zip(found.workload.gemms, found.own_best, strict=True)
+    found = survey(Workload.of(gemms, [runs for _, _, runs in places]), space, platform, objective)
+    best = best_design(found, objective)
+    own: dict[tuple[int, int, int], dict[str, Any]] = {
+        gemm: {
+            "own_design": design_at(space, alone.shape, alone.sizing),
+            "own_dataflow": dataflow_at(gemm, found, alone.shape, alone.sizing, objective),
+            "own_cycles": alone.cycles,
+            "own_energy_fj": alone.energy_fj,
+        }
+        for gemm, alone in zip(found.workload.gemms, found.own_best, strict=True)
     }
-    layers = []
-    for name, layer, runs in places:
-        own_design, own_dataflow, best = own[_dims(layer)]
-        layers.append(
-            LayerPlan(
-                network=name,
-                layer=layer,
-                runs=runs,
-                own_design=own_design,
-                own_dataflow=own_dataflow,
-                own_cycles=best.cycles,
-                own_energy_fj=best.energy_fj,
-                **_costs(layer, design, dataflows[_dims(layer)], platform),
-            )
+    layers = [
+        LayerPlan(
+            network=name,
+            layer=layer,
+            runs=runs,
+            **own[_dims(layer)],
+            **_costs(layer, best.design, best.dataflows[_dims(layer)], platform),
         )
+        for name, layer, runs in places
+    ]
 
     def total(field: str) -> int:
         return sum(getattr(plan, field) * plan.runs for plan in layers)
@@ -260,7 +247,7 @@ def recommend(
         networks=networks,
         weights=weights,
         objective=objective,
-        design=design,
+        design=best.design,
         layers=tuple(layers),
         cycles=total("total_cycles"),
         energy_fj=total("energy_fj"),
@@ -293,49 +280,6 @@ def _networks(
 
 def _dims(layer: Layer) -> tuple[int, int, int]:
     return layer.m, layer.n, layer.k
-
-
-def _design(space: JointSpace, shape: int, sizing: int) -> Design:
-    return Design(
-        array=ArrayShape(rows=int(space.rows[shape]), cols=int(space.cols[shape])),
-        buffers=jax.tree.map(int, space.sizes(sizing)),
-    )
-
-
-def _best(
-    found: Survey, objective: Objective
-) -> tuple[int, int, dict[tuple[int, int, int], Dataflow]]:
-    """The best design, and the dataflow of each GEMM on it."""
-    gemms = found.workload.gemms
-    if objective is Objective.EDP:
-        best = best_product(found)
-        return best.shape, best.sizing, dict(zip(gemms, best.dataflows, strict=True))
-    table = found.cycles if objective is Objective.CYCLES else found.energy_fj
-    shape, sizing = found.space.best(table[objective])
-    return (
-        shape,
-        sizing,
-        {
-            gemm: _dataflow(gemm, found.space, shape, sizing, found.platform, objective)
-            for gemm in gemms
-        },
-    )
-
-
-def _dataflow(
-    gemm: tuple[int, int, int],
-    space: JointSpace,
-    shape: int,
-    sizing: int,
-    platform: Platform,
-    objective: Objective,
-) -> Dataflow:
-    """The first of the cheapest dataflows of a GEMM on a design."""
-    array = ArrayShape(rows=space.rows[shape], cols=space.cols[shape])
-    costs = objective_value(
-        objective, *design_costs(gemm, array, space.sizes(sizing), platform)
-    )
-    return Dataflow(int(np.argmin(costs)))
 
 
 def _costs(layer: Layer, design: Design, flow: Dataflow, platform: Platform) -> dict[str, Any]:

@@ -113,6 +113,24 @@ def network_section(results: Sequence[NetworkResult]) -> str:
     return "".join([*parts, "</details>"])
 
 
+def document(title: str, body: str) -> str:
+    """A whole page: the title, escaped, over a body of markup."""
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<h1>{escape(title)}</h1>
+{body}
+</body>
+</html>
+"""
+
+
 def page(
     title: str,
     *,
@@ -134,17 +152,9 @@ def page(
     """
     figure_html = "".join(image(png, caption) for caption, png in figures.values())
     network_html = "".join(network_section(results) for results in networks)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<h1>{escape(title)}</h1>
-{table(["", "this run", "paper (arXiv 2108.08295)"], claims)}
+    return document(
+        title,
+        f"""{table(["", "this run", "paper (arXiv 2108.08295)"], claims)}
 <h2>Figures</h2>
 {figure_html}
 <h2>Real networks</h2>
@@ -155,7 +165,5 @@ trained range is not shown to the network: exact search answers for it.</p>
 <h2>Summary</h2>
 {table(["key", "value"], summary.items())}
 <h2>Configuration</h2>
-{table(["key", "value"], config.items())}
-</body>
-</html>
-"""
+{table(["key", "value"], config.items())}""",
+    )

@@ -29,6 +29,7 @@ LAYERS = [
         "workloads.sampling",
         "workloads.scalesim_csv",
         "workloads.zoo",
+        "workloads.source",
     ],
     [
         "cost.arithmetic",
@@ -52,11 +53,13 @@ LAYERS = [
         "oracle.joint_space",
         "oracle.joint",
         "oracle.joint_edp",
+        "oracle.joint_best",
         "oracle.pareto",
         "oracle.replayed",
         "oracle.schedules",
         "oracle.queues",
     ],
+    ["recommendation"],
     [
         "case_studies.base",
         "case_studies.array_dataflow",
@@ -82,6 +85,8 @@ LAYERS = [
         "validation.validate",
     ],
     ["experiment"],
+    ["trained", "proposal"],
+    ["recommend_tables", "recommend_plots", "recommend_report"],
 ]
 # What never knows which case study it serves.
 GENERAL = [

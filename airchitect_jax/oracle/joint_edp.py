@@ -19,6 +19,7 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Int
 
 from airchitect_jax.oracle.joint import POLICIES, Survey, design_costs
 from airchitect_jax.types import ArrayShape, Dataflow, Objective
@@ -45,16 +46,22 @@ class BestProduct:
     product: int
 
 
-def best_product(survey: Survey) -> BestProduct:
-    """The first of the designs with the least product, in tie order."""
+def best_product(survey: Survey, among: Int[np.ndarray, "designs"] | None = None) -> BestProduct:
+    """The first of the designs with the least product, in tie order.
+
+    Args:
+      survey: the designs.
+      among: places in its flattened tables that are looked at; by default all.
+    """
     space, counts = survey.space, survey.workload.counts
     cycles, energy = (
         {policy: table[policy].astype(np.float64).ravel() for policy in POLICIES}
         for table in (survey.cycles, survey.energy_fj)
     )
     lower = cycles[Objective.CYCLES] * energy[Objective.ENERGY]
-    reached = min(float((cycles[policy] * energy[policy]).min()) for policy in POLICIES)
-    candidates = np.flatnonzero(lower <= reached * _SLACK)
+    places = np.arange(space.num_designs) if among is None else among
+    reached = min(float((cycles[policy] * energy[policy])[places].min()) for policy in POLICIES)
+    candidates = places[lower[places] <= reached * _SLACK]
     candidates = candidates[np.argsort(lower[candidates], kind="stable")]
     best: tuple[tuple[int, int], int, tuple[Dataflow, ...]] | None = None
     for first in range(0, len(candidates), _BATCH):
@@ -81,7 +88,7 @@ def best_product(survey: Survey) -> BestProduct:
                 best = key, int(design), tuple(Dataflow(flow) for flow in choice)
     assert best is not None  # noqa: S101 - the design that `reached` comes from is a candidate
     (product, _), design, dataflows = best
-    row, place = divmod(design, len(space.sizings))
+    row, place = space.place(design)
     return BestProduct(shape=row, sizing=place, dataflows=dataflows, product=product)
 
 

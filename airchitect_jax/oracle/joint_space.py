@@ -120,11 +120,26 @@ class JointSpace:
         rank[order] = np.arange(self.num_designs)
         return rank.reshape(shape.shape)
 
-    def best(self, costs: Num[np.ndarray, "shapes sizings"]) -> tuple[int, int]:
-        """The design of the lowest cost; ties by `tie_rank`."""
-        tied = np.flatnonzero((costs == costs.min()).ravel())
+    def best(
+        self,
+        costs: Num[np.ndarray, "shapes sizings"],
+        among: Int[np.ndarray, "designs"] | None = None,
+    ) -> tuple[int, int]:
+        """The design of the lowest cost; ties by `tie_rank`.
+
+        Args:
+          costs: of all designs.
+          among: places in the flattened costs that are looked at; by default all.
+        """
+        places = np.arange(self.num_designs) if among is None else among
+        considered = costs.ravel()[places]
+        tied = places[considered == considered.min()]
         first = tied[np.argmin(self.tie_rank.ravel()[tied])]
-        return divmod(int(first), len(self.sizings))
+        return self.place(int(first))
+
+    def place(self, design: int) -> tuple[int, int]:
+        """The shape and the sizing of a place in flattened costs."""
+        return divmod(design, len(self.sizings))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
