@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from airchitect_jax.oracle.pareto import FrontPoint
 from airchitect_jax.plots import BLACK, BLUE, GREEN, ORANGE, RED, new_figure, plain, styled
@@ -143,6 +144,9 @@ def pareto(recommendation: Recommendation, points: Sequence[FrontPoint]) -> Figu
         image = axes.scatter(across, cycles, c=color, norm=norm, cmap="viridis", s=10)
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if across is energy else (1,)))
+        axes.xaxis.set_major_formatter("{x:,.12g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(label)
         axes.scatter(
             recommendation.energy_fj * 1e-12 if across is energy else chosen.num_macs,

@@ -178,6 +178,7 @@ def _write_simulator_inputs(recommendation: Recommendation, folder: pathlib.Path
         )
         write_config(folder / f"{name}.cfg", config, name=f"recommended_{name}")
         write_topology(folder / f"{name}.csv", Network(name=name, layers=layers), counts=False)
+    files.write_text(folder / "layout.csv", "Layer name,\n")  # which the package asks for
 
 
 def main(console: rich.console.Console) -> None:
