@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import pathlib
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from airchitect_jax.workloads.onnx_nodes import GRAPHS, PRODUCTS, Node, Shapes
 
 _SMALL = 64  # elements of a tensor that may hold a shape
 _MAX_NODES = 1_000_000  # once functions are inlined
+_EQUATION = re.compile(r"(?:[A-Za-z, ]|\.{3})*(?:->(?:[A-Za-z ]|\.{3})*)?")
 _STANDARD = ("", "ai.onnx")
 
 
@@ -73,7 +75,7 @@ def parse_onnx(
         opset = max((o.version for o in model.opset_import if o.domain in _STANDARD), default=1)
         for whole in (model.graph, *model.functions):
             for graph in _graphs(whole):
-                _check_inputs(graph, opset, onnx.defs)
+                _check_nodes(graph, opset, onnx.defs)
                 for tensor in _tensors(graph):
                     _lighten(tensor, folder)
         known = _bind(model.graph, dims)
@@ -141,9 +143,13 @@ def _check_functions(model: Any) -> None:
         raise ValueError("its functions call each other too deeply") from None
 
 
-def _check_inputs(graph: Any, opset: int, defs: Any) -> None:
-    """Refuses standard operators with too few inputs, of which shape inference may crash."""
+def _check_nodes(graph: Any, opset: int, defs: Any) -> None:
+    """Refuses standard operators that shape inference may crash on, or never finish with."""
     for node in graph.node:
+        for attribute in node.attribute:
+            text = attribute.s.decode("utf-8", "replace")
+            if attribute.name == "equation" and not _EQUATION.fullmatch(text):
+                raise ValueError(f"{node.op_type} {node.name!r}: equation {text!r} is malformed")
         if node.domain in _STANDARD and defs.has(node.op_type):
             try:
                 least = defs.get_schema(node.op_type, opset, "").min_input
