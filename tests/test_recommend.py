@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 from airchitect_jax import (
     ArrayDesign,
@@ -165,6 +166,29 @@ def test_workloads_open_by_what_they_are(tmp_path):
     assert open_network("gpt2").name == "gpt2"
     with pytest.raises(ValueError, match="cannot be read"):
         open_network("none.onnx")
+
+
+def test_an_onnx_model_with_its_batch_bound(tmp_path):
+    weights = helper.make_tensor("w", TensorProto.FLOAT, [64, 10], bytes(4 * 640), raw=True)
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["h"], name="dense"),
+        helper.make_node("Relu", ["h"], ["y"]),
+    ]
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", side])
+        for name, side in (("x", 64), ("y", 10))
+    ]
+    graph = helper.make_graph(nodes, "g", values[:1], values[1:], [weights])
+    path = tmp_path / "net.onnx"
+    path.write_bytes(helper.make_model(graph).SerializeToString())
+    found = recommend(path, mac_budget=64, dims={"batch": 7})
+    assert [plan.layer for plan in found.layers] == [Layer(name="dense", m=7, n=10, k=64)]
+    result = run(
+        f"--workload={path}", "--dim=batch=7", "--mac_budget=64", f"--workdir={tmp_path}/run"
+    )
+    assert result.returncode == 0, result.stderr
+    assert f"{found.cycles:,}" in result.stdout
+    assert "net: no matrix work in Relu (1)" in result.stdout
 
 
 def run(*arguments):
