@@ -10,7 +10,7 @@ import pytest
 from flax import linen, nnx
 from hypothesis import strategies as st
 from jax import lax
-from jax.sharding import AbstractMesh
+from jax.sharding import AbstractMesh, AxisType
 
 from airchitect_jax import Layer, from_jax
 
@@ -186,7 +186,7 @@ def test_custom_derivatives():
 
 
 def test_shard_map_counts_all_devices():
-    mesh = AbstractMesh((4,), ("data",))
+    mesh = AbstractMesh((4,), ("data",), axis_types=(AxisType.Auto,))
     spec = jax.P("data")
     fn = jax.shard_map(jnp.dot, mesh=mesh, in_specs=(spec, jax.P()), out_specs=spec)
     assert gemms(fn, floats(16, 5), floats(5, 6)) == [(4, 6, 5, 4)]

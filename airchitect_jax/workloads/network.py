@@ -76,12 +76,14 @@ class Network:
 def with_distinct_names(layers: list[Layer]) -> tuple[Layer, ...]:
     """The layers, those after the first of a name numbered: "dense", "dense (2)"."""
     taken: set[str] = set()
+    last: dict[str, int] = {}  # the number that a name was given last
     named = []
     for layer in layers:
-        name, number = layer.name, 1
+        name, number = layer.name, last.get(layer.name, 1)
         while name in taken:
             number += 1
             name = f"{layer.name} ({number})"
         taken.add(name)
+        last[layer.name] = number
         named.append(dataclasses.replace(layer, name=name))
     return tuple(named)
