@@ -27,20 +27,23 @@ def propose(recommendation: Recommendation, trained: list[Trained]) -> Proposal:
       ValueError: a network cannot be asked about this workload; says why.
     """
     space = recommendation.survey.space
-    shapes, sizings = set(range(len(space.rows))), set(range(len(space.sizings)))
+    shapes: set[int] = set()
+    sizings: set[int] = set()
     skipped = 0
     for one in trained:
         if isinstance(one.case, ArrayDataflowCase):
             found, left_out = _arrays(recommendation, one, one.case)
-            shapes &= found
+            shapes |= found
         else:
             found, left_out = _sizings(recommendation, one, one.case)
-            sizings &= found
+            sizings |= found
         skipped += left_out
-        if not shapes or not sizings:
+        if not found:
             raise ValueError(
                 f"{one.workdir}: no layer is within the ranges that the network was trained on"
             )
+    shapes = shapes or set(range(len(space.rows)))
+    sizings = sizings or set(range(len(space.sizings)))
     candidates = np.add.outer(
         np.array(sorted(shapes)) * len(space.sizings), np.array(sorted(sizings))
     ).ravel()

@@ -79,6 +79,13 @@ def test_a_proposal_is_certified(arrays, objective):
         )
 
 
+def test_a_second_network_adds_candidates(arrays):
+    found = recommend("resnet50", mac_budget=256)
+    once, twice = (propose(found, [load_trained(arrays)] * number) for number in (1, 2))
+    assert once.num_candidates == twice.num_candidates
+    assert once.design == twice.design
+
+
 def test_layers_out_of_range_are_counted(arrays):
     found = recommend("gpt2", mac_budget=256)
     assert propose(found, [load_trained(arrays)]).num_out_of_range == 3
