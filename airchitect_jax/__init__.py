@@ -7,6 +7,7 @@ from airchitect_jax.cost.scalesim3 import ReplayReport, replay
 from airchitect_jax.oracle.array_dataflow import label
 from airchitect_jax.oracle.buffers import label_buffers
 from airchitect_jax.oracle.schedules import label_schedules
+from airchitect_jax.recommendation import Recommendation, recommend
 from airchitect_jax.schedule_space import ScheduleSpace
 from airchitect_jax.spaces import ArrayDataflowSpace, BufferSpace
 from airchitect_jax.types import (
@@ -29,8 +30,11 @@ from airchitect_jax.types import (
     Traffic,
 )
 from airchitect_jax.version import __version__
+from airchitect_jax.workloads.jaxpr import from_jax
 from airchitect_jax.workloads.network import Layer, Network
-from airchitect_jax.workloads.scalesim_csv import read_topology
+from airchitect_jax.workloads.onnx import read_onnx
+from airchitect_jax.workloads.scalesim_csv import read_topology, write_topology
+from airchitect_jax.workloads.source import open_network
 from airchitect_jax.workloads.zoo import load_network, network_names
 
 __all__ = [
@@ -53,6 +57,7 @@ __all__ = [
     "MemoryReport",
     "Network",
     "Objective",
+    "Recommendation",
     "ReplayReport",
     "RuntimeModel",
     "Schedule",
@@ -63,11 +68,16 @@ __all__ = [
     "compute_report",
     "evaluate",
     "evaluate_memory",
+    "from_jax",
     "label",
     "label_buffers",
     "label_schedules",
     "load_network",
     "network_names",
+    "open_network",
+    "read_onnx",
     "read_topology",
+    "recommend",
     "replay",
+    "write_topology",
 ]

@@ -113,6 +113,24 @@ def network_section(results: Sequence[NetworkResult]) -> str:
     return "".join([*parts, "</details>"])
 
 
+def document(title: str, body: str) -> str:
+    """A whole page: the title, escaped, over a body of markup."""
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<h1>{escape(title)}</h1>
+{body}
+</body>
+</html>
+"""
+
+
 def page(
     title: str,
     *,
@@ -149,21 +167,3 @@ trained range is not shown to the network: exact search answers for it.</p>
 <h2>Configuration</h2>
 {table(["key", "value"], config.items())}""",
     )
-
-
-def document(title: str, body: str) -> str:
-    """A page with a heading around `body`, which is markup already."""
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<h1>{escape(title)}</h1>
-{body}
-</body>
-</html>
-"""

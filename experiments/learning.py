@@ -19,7 +19,7 @@ from airchitect_jax.network_evaluation import check_network
 from airchitect_jax.training import Optimizer
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.scalesim_csv import read_topology
-from airchitect_jax.workloads.zoo import load_network, network_names
+from airchitect_jax.workloads.zoo import EVALUATION_NETWORKS, load_network
 from experiments import runner
 
 FLAGS = flags.FLAGS
@@ -189,12 +189,12 @@ def _hidden_size(text: str) -> int:
 
 
 def networks(case: CaseStudy) -> list[Network]:
-    """The packaged networks, then the files of --eval_workloads, each under a name of its own.
+    """Packaged networks, then the files of --eval_workloads, each under a name of its own.
 
     Raises:
       ValueError: a file cannot be read, has a bad cell, or a layer too large to be exact.
     """
-    found = [load_network(name) for name in network_names()]
+    found = [load_network(name) for name in EVALUATION_NETWORKS]
     for path in EVAL_WORKLOADS.value:
         network = read_topology(path)
         check_network(case, network)

@@ -3,7 +3,7 @@
 import pytest
 
 from airchitect_jax import Dataflow
-from airchitect_jax.validation.scalesim_config import ScalesimConfig, read_config
+from airchitect_jax.validation.scalesim_config import ScalesimConfig, read_config, write_config
 
 CONFIG = """[general]
 run_name = mine
@@ -83,3 +83,20 @@ def test_files_that_are_no_configuration_are_named(tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             read_config(path)
+
+
+@pytest.mark.parametrize("bandwidth", [None, 7])
+def test_a_written_configuration_is_read_back(tmp_path, bandwidth):
+    config = ScalesimConfig(
+        rows=16,
+        cols=8,
+        dataflow=Dataflow.IS,
+        ifmap_sram_kb=64,
+        filter_sram_kb=32,
+        ofmap_sram_kb=128,
+        bandwidth_words_per_cycle=bandwidth,
+        notes=(),
+    )
+    write_config(tmp_path / "out" / "scale.cfg", config, name="my run")
+    assert read_config(tmp_path / "out" / "scale.cfg") == config
+    assert "run_name = my_run\n" in (tmp_path / "out" / "scale.cfg").read_text()

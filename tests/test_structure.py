@@ -22,9 +22,14 @@ LAYERS = [
         "spaces",
         "schedule_space",
         "workloads.network",
+        "workloads.gemms",
+        "workloads.jaxpr",
+        "workloads.onnx_nodes",
+        "workloads.onnx",
         "workloads.sampling",
         "workloads.scalesim_csv",
         "workloads.zoo",
+        "workloads.source",
     ],
     [
         "cost.arithmetic",
@@ -45,10 +50,16 @@ LAYERS = [
         "oracle.array_dataflow",
         "oracle.buffer_search",
         "oracle.buffers",
+        "oracle.joint_space",
+        "oracle.joint",
+        "oracle.joint_edp",
+        "oracle.joint_best",
+        "oracle.pareto",
         "oracle.replayed",
         "oracle.schedules",
         "oracle.queues",
     ],
+    ["recommendation"],
     [
         "case_studies.base",
         "case_studies.array_dataflow",
@@ -110,6 +121,8 @@ LAYERS = [
         "airchitect_v2.experiment",
     ],
     ["experiment"],
+    ["trained", "proposal"],
+    ["recommend_tables", "recommend_plots", "recommend_report"],
 ]
 # What never knows which case study it serves.
 GENERAL = [
@@ -131,7 +144,7 @@ GENERAL += [
 ]
 
 
-OPTIONAL = ("airchitect_jax", "matplotlib", "pyarrow", "scalesim", "sklearn")
+OPTIONAL = ("airchitect_jax", "matplotlib", "onnx", "pyarrow", "scalesim", "sklearn", "xgboost")
 
 
 def python_files(*folders):
@@ -192,7 +205,8 @@ def test_the_public_face_is_sorted_and_real():
 
 
 def test_importing_the_package_is_light():
-    heavy = ["flax", "optax", "orbax", "matplotlib", "pyarrow", "pandas", "scipy.stats", "sklearn"]
+    heavy = ["flax", "optax", "orbax", "matplotlib", "onnx", "pyarrow", "pandas", "scipy.stats"]
+    heavy += ["sklearn", "xgboost"]
     code = f"import sys, airchitect_jax; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert found.stdout.strip() == "[]", found.stderr

@@ -6,12 +6,14 @@ Run `python -m tools.write_networks` to see what would change, with `--write` to
 from __future__ import annotations
 
 import csv
+import dataclasses
+import functools
 import io
 import itertools
 import math
 import pathlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from airchitect_jax.workloads.network import Layer
 
@@ -125,7 +127,78 @@ def dlrm() -> Iterator[Layer]:
             yield Layer(name="interaction", m=27, n=27, k=128, count=batch)
 
 
-NETWORKS = {
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LanguageModel:
+    """A decoder with grouped-query attention and gated perceptrons, of one or of several experts.
+
+    Attributes:
+      blocks, width, hidden, vocabulary: its sizes; `hidden` is that of one expert.
+      heads, kv_heads, head: query heads, key and value heads, and the width of each.
+      experts, active_experts: all, and how many each token goes to.
+    """
+
+    blocks: int
+    width: int
+    hidden: int
+    vocabulary: int
+    heads: int
+    kv_heads: int
+    head: int
+    experts: int = 1
+    active_experts: int = 1
+
+    def layers(self, *, batch: int, queries: int, context: int) -> Iterator[Layer]:
+        """A pass over `queries` new tokens of each sequence, which see `context` tokens.
+
+        Query heads that share keys and values are stacked into one product. The causal mask is no
+        saving: whole products are counted. Tokens go to the experts evenly. Logits are those of the
+        last token of each sequence, as in serving.
+        """
+        tokens, blocks = batch * queries, self.blocks
+        stacked = self.heads // self.kv_heads * queries
+        attentions = blocks * batch * self.kv_heads
+        qkv = (self.heads + 2 * self.kv_heads) * self.head
+        yield Layer(name="qkv", m=tokens, n=qkv, k=self.width, count=blocks)
+        yield Layer(name="attention_scores", m=stacked, n=context, k=self.head, count=attentions)
+        yield Layer(name="attention_values", m=stacked, n=self.head, k=context, count=attentions)
+        attended = self.heads * self.head
+        yield Layer(name="attention_output", m=tokens, n=self.width, k=attended, count=blocks)
+        prefix, routed, used = "mlp", tokens, 1
+        if self.experts > 1:
+            yield Layer(name="router", m=tokens, n=self.experts, k=self.width, count=blocks)
+            prefix, used = "expert", min(self.experts, tokens * self.active_experts)
+            routed = tokens * self.active_experts // used
+        count = blocks * used
+        # Gate and up projection read the same tokens: one product.
+        yield Layer(
+            name=f"{prefix}_gate_up", m=routed, n=2 * self.hidden, k=self.width, count=count
+        )
+        yield Layer(name=f"{prefix}_down", m=routed, n=self.width, k=self.hidden, count=count)
+        yield Layer(name="lm_head", m=batch, n=self.vocabulary, k=self.width)
+
+
+LANGUAGE_MODELS = {
+    # Grattafiori et al., "The Llama 3 herd of models", 2024, table 3.
+    "llama3_8b": LanguageModel(
+        blocks=32, width=4096, hidden=14336, vocabulary=128256, heads=32, kv_heads=8, head=128
+    ),
+    # Jiang et al., "Mixtral of experts", 2024, table 1.
+    "mixtral_8x7b": LanguageModel(
+        blocks=32,
+        width=4096,
+        hidden=14336,
+        vocabulary=32000,
+        heads=32,
+        kv_heads=8,
+        head=128,
+        experts=8,
+        active_experts=2,
+    ),
+}
+PREFILLS = tuple(itertools.product((1, 8), (2048, 8192)))  # batch, context
+DECODES = tuple(itertools.product((1, 32), (2048, 8192, 32768)))
+
+NETWORKS: dict[str, Callable[[], Iterator[Layer]]] = {
     "bert_base": bert_base,
     "dlrm": dlrm,
     "gpt2": gpt2,
@@ -133,6 +206,15 @@ NETWORKS = {
     "resnet50": resnet50,
     "vit_b16": vit_b16,
 }
+for _name, _model in LANGUAGE_MODELS.items():
+    for _batch, _context in PREFILLS:
+        NETWORKS[f"{_name}_prefill_b{_batch}_c{_context}"] = functools.partial(
+            _model.layers, batch=_batch, queries=_context, context=_context
+        )
+    for _batch, _context in DECODES:
+        NETWORKS[f"{_name}_decode_b{_batch}_c{_context}"] = functools.partial(
+            _model.layers, batch=_batch, queries=1, context=_context
+        )
 
 
 def table(name: str) -> str:

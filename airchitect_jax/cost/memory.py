@@ -181,6 +181,14 @@ def spilled_bytes(operand_bytes: Number, sram_bytes: Number) -> Number:
     return larger(operand_bytes - floor_div(sram_bytes, 2), 0)
 
 
+def spills(folds: Tiling, sram_bytes: Number) -> list[Number]:
+    """`spilled_bytes` of the column operand in a full and in the last column fold."""
+    return [
+        spilled_bytes(folds.column_bytes(cols), sram_bytes)
+        for cols in (folds.cols, folds.last_cols)
+    ]
+
+
 def busy_bytes(
     folds: Tiling,
     cold: Sweep,
@@ -271,10 +279,7 @@ def total_cycles(
     """
     swept, column, _ = ROLES[dataflow]
     resident = resident_bytes(folds.swept_bytes, _sram(buffers, swept))
-    spill, last_spill = (
-        spilled_bytes(folds.column_bytes(cols), _sram(buffers, column))
-        for cols in (folds.cols, folds.last_cols)
-    )
+    spill, last_spill = spills(folds, _sram(buffers, column))
     cold, warm = sweep(folds, 0 * resident), sweep(folds, resident)
     busy = busy_bytes(folds, cold, warm, spill, last_spill, bandwidth, interface)
     return ceil_div(busy, bandwidth)
@@ -339,13 +344,7 @@ def traffic(folds: Tiling, buffers: BufferSizes, dataflow: Dataflow) -> Traffic:
     swept, column, tile = ROLES[dataflow]
     moved = {
         swept: swept_moved(folds, resident_bytes(folds.swept_bytes, _sram(buffers, swept))),
-        column: column_moved(
-            folds,
-            *(
-                spilled_bytes(folds.column_bytes(cols), _sram(buffers, column))
-                for cols in (folds.cols, folds.last_cols)
-            ),
-        ),
+        column: column_moved(folds, *spills(folds, _sram(buffers, column))),
         tile: tile_moved(folds),
     }
     return Traffic(

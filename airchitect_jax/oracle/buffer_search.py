@@ -97,14 +97,6 @@ def mixed_folds(
     )
 
 
-def _spills(folds: memory.Tiling, size: Number) -> list[Number]:
-    """What an SRAM of `size` bytes does not hold of a full and of the last column fold."""
-    return [
-        memory.spilled_bytes(folds.column_bytes(cols), size)
-        for cols in (folds.cols, folds.last_cols)
-    ]
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Timing:
     """Busy bytes (`memory.busy_bytes`) of workloads by the sizes of two SRAMs.
@@ -122,7 +114,7 @@ class _Timing:
 
     def spills(self, size: Any) -> list[Array]:
         """What an SRAM of `size` bytes for the column operand does not hold."""
-        return _spills(self.folds, size)
+        return memory.spills(self.folds, size)
 
     def busy_bytes(self, warm: memory.Sweep, spills: Sequence[Array]) -> Float[Array, "rows"]:
         """For one size of each."""
@@ -200,7 +192,7 @@ _first_jit = jax.jit(_first, static_argnames=_MODEL)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Energy:
+class OperandEnergy:
     """Energy of workloads by the sizes of SRAMs, in the dtype of the folds."""
 
     folds: memory.Tiling
@@ -227,7 +219,9 @@ class _Energy:
 
     def column(self, size: Number, sram_fj: Number) -> Number:
         """The column operand, by the size and the price of its SRAM."""
-        return self._operand(memory.column_moved(self.folds, *_spills(self.folds, size)), sram_fj)
+        return self._operand(
+            memory.column_moved(self.folds, *memory.spills(self.folds, size)), sram_fj
+        )
 
 
 def _cheapest_energy(
@@ -243,13 +237,13 @@ def _cheapest_energy(
     sizes = sizes_of(space)
     prices = [int(table.sram_fj_per_byte(size)) for size in sizes]
     folds = mixed_folds(columns[:6], model["runtime_model"], model["element_bytes"])
-    energy = _Energy(folds=folds, table=table)
+    energy = OperandEnergy(folds=folds, table=table)
     fixed = energy.fixed() + energy.tile(prices[0])
     swept = [fixed + energy.swept(size, fj) for size, fj in zip(sizes, prices, strict=True)]
     column = [energy.column(size, fj) for size, fj in zip(sizes, prices, strict=True)]
     # More than any design takes: the traffic of the smallest SRAMs at the price of the largest.
     timing = _timing(columns, **model)
-    bound = _Energy(folds=timing.folds, table=table)
+    bound = OperandEnergy(folds=timing.folds, table=table)
     most = float(prices[-1])
     movable = bound.tile(most) + bound.swept(sizes[0], most) + bound.column(sizes[0], most)
     exact = bound.fixed() + movable < INT64_SAFE
@@ -287,7 +281,7 @@ def log_cost_grid(
     timing = _Timing(
         folds=folds, bandwidth=bandwidth.astype(jnp.float32), interface=model["interface"]
     )
-    energy = _Energy(folds=folds, table=table)
+    energy = OperandEnergy(folds=folds, table=table)
     sizes = jnp.asarray(sizes_of(space), jnp.float32)
     fj = jnp.asarray(table.sram_fj_per_byte(sizes_of(space)), jnp.float32)
     levels = space.num_levels

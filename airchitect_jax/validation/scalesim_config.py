@@ -1,4 +1,4 @@
-"""Reads the accelerator of a SCALE-Sim configuration (`.cfg`)."""
+"""Reads and writes the accelerator of a SCALE-Sim configuration (`.cfg`)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pathlib
 import re
 
 from airchitect_jax.checks import MAX_DIM
+from airchitect_jax.files import write_text
 from airchitect_jax.types import Dataflow
 
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,10}")
@@ -72,6 +73,51 @@ def read_config(path: str | pathlib.Path) -> ScalesimConfig:
         bandwidth_words_per_cycle=bandwidth,
         notes=tuple(_notes(parser, bandwidth)),
     )
+
+
+def write_config(path: str | pathlib.Path, config: ScalesimConfig, *, name: str) -> None:
+    """Writes a configuration for the scalesim 3.0.0 package.
+
+    `Bandwidth` drives only the outputs there; operands are read through banks of SRAM, which are
+    given the same bandwidth. Sparsity, custom layouts and Ramulator are off.
+
+    Args:
+      path: the file.
+      config: the accelerator; its notes are not written.
+      name: of the run, and so of the folder of its results; one word.
+    """
+    user = config.bandwidth_words_per_cycle is not None
+    bandwidth = config.bandwidth_words_per_cycle or 10  # any number: CALC mode does not use it
+    banks = {
+        f"{operand}SRAMBank{setting}": value
+        for operand in ("Ifmap", "Filter")
+        for setting, value in (("Bandwidth", bandwidth), ("Num", 1), ("Port", 1))
+    }
+    sections: dict[str, dict[str, object]] = {
+        "general": {"run_name": re.sub(r"[^A-Za-z0-9_.-]", "_", name)},
+        _ARCHITECTURE: {
+            "ArrayHeight": config.rows,
+            "ArrayWidth": config.cols,
+            "IfmapSramSzkB": config.ifmap_sram_kb,
+            "FilterSramSzkB": config.filter_sram_kb,
+            "OfmapSramSzkB": config.ofmap_sram_kb,
+            "IfmapOffset": 0,
+            "FilterOffset": 1 << 40,
+            "OfmapOffset": 1 << 41,
+            "Dataflow": config.dataflow.name.lower(),
+            "Bandwidth": bandwidth,
+            "ReadRequestBuffer": 64,
+            "WriteRequestBuffer": 64,
+        },
+        "layout": {"IfmapCustomLayout": False, "FilterCustomLayout": False, **banks},
+        "sparsity": {"SparsitySupport": False},
+        _RUN: {"InterfaceBandwidth": "USER" if user else "CALC", "UseRamulatorTrace": False},
+    }
+    text = "\n".join(
+        f"[{section}]\n" + "".join(f"{key} = {value}\n" for key, value in settings.items())
+        for section, settings in sections.items()
+    )
+    write_text(pathlib.Path(path), text)
 
 
 def _text(parser: configparser.ConfigParser, path: pathlib.Path, section: str, name: str) -> str:

@@ -1,1 +1,1 @@
-"""Where workloads come from: seeded samplers, SCALE-Sim topologies, packaged networks."""
+"""Where workloads come from: samplers, JAX functions, ONNX and SCALE-Sim files, known networks."""

@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
+from airchitect_jax.checks import MAX_DIM
 from airchitect_jax.types import Gemm
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Layer:
-    """One GEMM of a network, (m x k) by (k x n), which runs `count` times."""
+    """One GEMM of a network, (m x k) by (k x n), which runs `count` times.
+
+    Raises:
+      ValueError: a number is not in 1..2**31 - 1 (`count`: at least 1); names the layer.
+    """
 
     name: str
     m: int
     n: int
     k: int
     count: int = 1
+
+    def __post_init__(self) -> None:
+        for field in ("m", "n", "k"):
+            if not 1 <= getattr(self, field) <= MAX_DIM:
+                raise ValueError(
+                    f"layer {self.name!r}: the GEMM is {self.m} x {self.n} x {self.k}; {field} must"
+                    f" be in 1..{MAX_DIM}"
+                )
+        if self.count < 1:
+            raise ValueError(
+                f"layer {self.name!r}: count: {self.count} is not allowed; expected at least 1"
+            )
 
     @property
     def macs(self) -> int:
@@ -27,10 +45,17 @@ class Layer:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Network:
-    """A named, ordered list of layers."""
+    """A named, ordered list of layers.
+
+    Attributes:
+      name: for tables and figures.
+      layers: the GEMMs.
+      skipped: operators of the source that are no matrix work, and how often each occurs.
+    """
 
     name: str
     layers: tuple[Layer, ...]
+    skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def macs(self) -> int:
@@ -46,3 +71,19 @@ class Network:
                 for dim in ("m", "n", "k")
             }
         )
+
+
+def with_distinct_names(layers: list[Layer]) -> tuple[Layer, ...]:
+    """The layers, those after the first of a name numbered: "dense", "dense (2)"."""
+    taken: set[str] = set()
+    last: dict[str, int] = {}  # the number that a name was given last
+    named = []
+    for layer in layers:
+        name, number = layer.name, last.get(layer.name, 1)
+        while name in taken:
+            number += 1
+            name = f"{layer.name} ({number})"
+        taken.add(name)
+        last[layer.name] = number
+        named.append(dataclasses.replace(layer, name=name))
+    return tuple(named)

@@ -1,4 +1,4 @@
-"""Reads SCALE-Sim topology files, both kinds, as they are found in the wild.
+"""Reads SCALE-Sim topology files, both kinds, as they are found in the wild, and writes GEMM files.
 
 GEMM files have the columns `Layer, M, N, K`; convolution files have `Layer name, IFMAP Height,
 IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides`. A column named `Count`,
@@ -17,6 +17,7 @@ import pathlib
 import re
 
 from airchitect_jax.checks import MAX_DIM
+from airchitect_jax.files import inert, write_text
 from airchitect_jax.workloads.network import Layer, Network
 
 _GEMM_COLUMNS = ("M", "N", "K")
@@ -29,6 +30,7 @@ _CONV_COLUMNS = (
     "Num Filter",
     "Strides",
 )
+_UNSAFE = re.compile(r"[,\"\x00-\x1f\x85\u2028\u2029]")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,10}")
 
 
@@ -44,6 +46,26 @@ def read_topology(path: str | pathlib.Path) -> Network:
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
     return parse_topology(data, name=path.stem, source=str(path))
+
+
+def write_topology(path: str | pathlib.Path, network: Network, *, counts: bool = True) -> None:
+    """Writes a GEMM topology.
+
+    What a name must not hold in such a file (commas, quotes, line breaks) becomes an underscore,
+    and a name that a spreadsheet would run is made inert.
+
+    Args:
+      path: the file.
+      network: its layers, a row each.
+      counts: whether to write the column `Count`, which `read_topology` knows and the scalesim
+        package takes for a sparsity. Without it the file is the package's, every layer once.
+    """
+    lines = ["Layer,M,N,K," + ("Count," if counts else "")]
+    for layer in network.layers:
+        name = inert(_UNSAFE.sub("_", layer.name).strip() or "layer")
+        count = f"{layer.count}," if counts else ""
+        lines.append(f"{name},{layer.m},{layer.n},{layer.k},{count}")
+    write_text(pathlib.Path(path), "\n".join(lines) + "\n")
 
 
 def parse_topology(data: bytes, *, name: str, source: str) -> Network:

@@ -1,4 +1,8 @@
-"""Well-known networks, packaged as GEMM tables (`networks/*.csv`)."""
+"""Well-known networks, packaged as GEMM tables (`networks/*.csv`).
+
+Large language models come in several tables: a prefill of a prompt, or a decoding step of one token
+for each sequence, at a batch size (b) and a context length (c).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ import importlib.resources
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.scalesim_csv import parse_topology
 
+# What the case studies are evaluated on: one table for each network.
+EVALUATION_NETWORKS = ("bert_base", "dlrm", "gpt2", "mobilenet_v2", "resnet50", "vit_b16")
 _TABLES = importlib.resources.files("airchitect_jax.workloads") / "networks"
 
 

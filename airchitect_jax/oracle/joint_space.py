@@ -1,0 +1,158 @@
+"""The joint space: array shapes times buffer sizings for a whole network, and what is asked of it.
+
+A design is every array shape within a MAC budget, times every sizing of three SRAMs within an SRAM
+budget; with it comes a dataflow for each layer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int, Num
+
+from airchitect_jax.cost.energy import EnergyTable
+from airchitect_jax.spaces import ArrayDataflowSpace, BufferSpace
+from airchitect_jax.types import BufferSizes, Dataflow, Interface, RuntimeModel
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Platform:
+    """What all designs have in common.
+
+    Attributes:
+      bandwidth_bytes_per_cycle: of the DRAM interface, in 1..2**20.
+      element_bytes: width of an element, in 1..64.
+      runtime_model: which compute cycles are meant.
+      interface: one for all operands, or a port for each.
+      energy_table: energy of single events.
+    """
+
+    bandwidth_bytes_per_cycle: int = 64
+    element_bytes: int = 1
+    runtime_model: RuntimeModel = RuntimeModel.SCALESIM
+    interface: Interface = Interface.SHARED
+    energy_table: EnergyTable = dataclasses.field(default_factory=EnergyTable)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class JointSpace:
+    """Arrays times sizings. A design is (shape, sizing); its dataflows come with the layers.
+
+    Attributes:
+      rows, cols: of each array shape, any whole numbers.
+      sizings: ids in `buffers`, ascending.
+      buffers: the space that the sizings are of.
+    """
+
+    rows: Int[np.ndarray, "shapes"]
+    cols: Int[np.ndarray, "shapes"]
+    sizings: Int[np.ndarray, "sizings"]
+    buffers: BufferSpace = dataclasses.field(default_factory=BufferSpace)
+
+    @classmethod
+    def within(
+        cls, mac_budget: int, sram_budget_bytes: int, buffers: BufferSpace | None = None
+    ) -> JointSpace:
+        """Powers of two of at least 2 with rows * cols and the sum of the sizes within budget.
+
+        Raises:
+          ValueError: nothing is within a budget.
+        """
+        buffers = buffers or BufferSpace()
+        if not 4 <= mac_budget <= 2**30:
+            raise ValueError(f"mac_budget: {mac_budget} is not allowed; expected 4..{2**30}")
+        if sram_budget_bytes < buffers.smallest_bytes:
+            raise ValueError(
+                f"sram_budget: {sram_budget_bytes / 1024:g} KB is not allowed; expected at least"
+                f" {buffers.smallest_bytes // 1024} KB, the smallest sizing"
+            )
+        arrays = ArrayDataflowSpace(max_mac_exponent=mac_budget.bit_length() - 1)
+        shapes = arrays.dataflow == Dataflow.OS
+        totals = buffers.levels.sum(axis=1) * buffers.step_bytes
+        return cls(
+            rows=np.int64(1) << arrays.row_exponent[shapes].astype(np.int64),
+            cols=np.int64(1) << arrays.col_exponent[shapes].astype(np.int64),
+            sizings=np.flatnonzero(totals <= sram_budget_bytes),
+            buffers=buffers,
+        )
+
+    @property
+    def num_designs(self) -> int:
+        """Arrays times sizings."""
+        return len(self.rows) * len(self.sizings)
+
+    @property
+    def num_macs(self) -> Int[np.ndarray, "shapes"]:
+        """MAC units of each shape."""
+        return self.rows * self.cols
+
+    @functools.cached_property
+    def levels(self) -> Int[np.ndarray, "sizings 3"]:
+        """Sizes of the ifmap, filter and ofmap SRAM in steps."""
+        return self.buffers.levels[self.sizings]
+
+    @property
+    def sram_bytes(self) -> Int[np.ndarray, "sizings"]:
+        """All three SRAMs of each sizing together."""
+        return self.levels.sum(axis=1).astype(np.int64) * self.buffers.step_bytes
+
+    def sizes(self, sizing: Any) -> BufferSizes:
+        """The sizes in bytes of sizings by their place in `sizings`."""
+        return self.buffers.decode(self.sizings[sizing])
+
+    @functools.cached_property
+    def tie_rank(self) -> Int[np.ndarray, "shapes sizings"]:
+        """Which of two designs of equal cost wins: fewer MACs, less SRAM, then lower ids."""
+        shape, sizing = np.indices((len(self.rows), len(self.sizings)))
+        order = np.lexsort(
+            (
+                sizing.ravel(),
+                shape.ravel(),
+                self.sram_bytes[sizing].ravel(),
+                self.num_macs[shape].ravel(),
+            )
+        )
+        rank = np.empty(self.num_designs, np.int64)
+        rank[order] = np.arange(self.num_designs)
+        return rank.reshape(shape.shape)
+
+    def best(
+        self,
+        costs: Num[np.ndarray, "shapes sizings"],
+        among: Int[np.ndarray, "designs"] | None = None,
+    ) -> tuple[int, int]:
+        """The design of the lowest cost; ties by `tie_rank`.
+
+        Args:
+          costs: of all designs.
+          among: places in the flattened costs that are looked at; by default all.
+        """
+        places = np.arange(self.num_designs) if among is None else among
+        considered = costs.ravel()[places]
+        tied = places[considered == considered.min()]
+        first = tied[np.argmin(self.tie_rank.ravel()[tied])]
+        return self.place(int(first))
+
+    def place(self, design: int) -> tuple[int, int]:
+        """The shape and the sizing of a place in flattened costs."""
+        return divmod(design, len(self.sizings))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Workload:
+    """GEMMs, no two alike, and how often each runs."""
+
+    gemms: tuple[tuple[int, int, int], ...]
+    counts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, gemms: Sequence[tuple[int, int, int]], counts: Sequence[int]) -> Workload:
+        """Adds up what occurs several times."""
+        total: dict[tuple[int, int, int], int] = {}
+        for gemm, count in zip(gemms, counts, strict=True):
+            total[gemm] = total.get(gemm, 0) + count
+        return cls(gemms=tuple(total), counts=tuple(total.values()))

@@ -1,0 +1,257 @@
+"""The GEMMs of any JAX function, read from its jaxpr: nothing is run, no weight is allocated."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jax
+from jax.extend import core
+
+from airchitect_jax.workloads.gemms import (
+    Product,
+    convolution,
+    even_parts,
+    transposed_convolution,
+)
+from airchitect_jax.workloads.network import Layer, Network, with_distinct_names
+
+# What moves data about: the name of a weight stays with it.
+_LAYOUT = {
+    "broadcast_in_dim",
+    "convert_element_type",
+    "copy",
+    "reshape",
+    "squeeze",
+    "stop_gradient",
+    "transpose",
+}
+# What may hide matrix work that nothing here can see into.
+_OPAQUE = {
+    "cholesky",
+    "custom_call",
+    "eig",
+    "eigh",
+    "ffi_call",
+    "householder_product",
+    "io_callback",
+    "lu",
+    "pallas_call",
+    "pure_callback",
+    "qr",
+    "scaled_matmul",
+    "schur",
+    "svd",
+    "triangular_solve",
+}
+_WRAPPERS = re.compile(r"\b(?:transpose|jvp|vmap)\(|\)|\b(?:rematted_computation|checkpoint)\b")
+
+# The path of the argument that a variable holds, where it holds one.
+_Paths = Mapping[Any, str]
+
+
+def from_jax(fn: Callable[..., Any], *args: Any, name: str | None = None) -> Network:
+    """The GEMMs of `fn(*args)`, in the order of the trace.
+
+    Finds every `dot_general`, `ragged_dot` and `conv_general_dilated`, also inside of `jit`,
+    `vmap`, `grad`, `remat`, custom derivatives, `shard_map` (all devices together), `scan` (times
+    its length), `cond` (the branch with the most MACs) and `while` (one iteration, with a warning).
+    Batch dimensions are counts; the groups of a `ragged_dot` are taken as equally large.
+
+    A layer is named after its `jax.named_scope`s (Flax Linen sets them), else after the argument
+    that holds its weights, else after the primitive. Layers of a backward pass end in
+    "(backward)".
+
+    Args:
+      fn: a function, or a Flax NNX module. Modules may be abstract: `nnx.eval_shape`.
+      args: arrays or `jax.ShapeDtypeStruct`s, in pytrees; only shapes and dtypes are looked at.
+      name: of the network; by default that of the function or of its class.
+
+    Returns:
+      The network; its `skipped` counts the primitives that are no matrix work.
+
+    Raises:
+      ValueError: there is no matrix work, or a dimension exceeds 2**31 - 1.
+    """
+    if not callable(fn):
+        raise ValueError(f"fn: {type(fn).__name__} is not callable")
+    if not jax.tree_util.all_leaves([fn]):  # a module: its weights are an argument like others
+        name = name or type(fn).__name__
+        return from_jax(lambda module, *args: module(*args), fn, *args, name=name)
+    closed = jax.make_jaxpr(fn)(*args)
+    leaves, _ = jax.tree_util.tree_flatten_with_path(args)
+    paths = {
+        variable: jax.tree_util.keystr(path[1:], simple=True, separator=".").removesuffix(".value")
+        for variable, (path, _) in zip(closed.jaxpr.invars, leaves, strict=True)
+    }
+    found = _walk(closed.jaxpr, 1, "", paths)
+    for note in found.notes:
+        warnings.warn(note, stacklevel=2)
+    if not found.layers:
+        raise ValueError("fn: no matrix work found: no dot_general and no conv_general_dilated")
+    return Network(
+        name=name or str(getattr(fn, "__name__", type(fn).__name__)),
+        layers=with_distinct_names(found.layers),
+        skipped=dict(sorted(found.skipped.items())),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Found:
+    """What a jaxpr consists of; `notes` say what could not be counted as it will run."""
+
+    layers: list[Layer] = dataclasses.field(default_factory=list)
+    skipped: Counter[str] = dataclasses.field(default_factory=Counter)
+    notes: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def macs(self) -> int:
+        return sum(layer.macs for layer in self.layers)
+
+    def add(self, other: _Found) -> None:
+        self.layers.extend(other.layers)
+        self.skipped.update(other.skipped)
+        self.notes.extend(other.notes)
+
+
+def _walk(jaxpr: core.Jaxpr, times: int, scope: str, paths: _Paths) -> _Found:
+    """What runs when `jaxpr` runs `times` times within a named scope."""
+    found = _Found()
+    paths = dict(paths)
+    for eqn in jaxpr.eqns:
+        here = "/".join(filter(None, (scope, str(eqn.source_info.name_stack))))
+        kind = eqn.primitive.name
+        if kind in _PRODUCTS:
+            layer_name = _layer_name(eqn, here, paths)
+            for product in _PRODUCTS[kind](eqn):
+                if times and min(product):  # nothing to multiply is no layer
+                    m, n, k, count = product
+                    found.layers.append(Layer(name=layer_name, m=m, n=n, k=k, count=count * times))
+        elif kind in _OPAQUE:
+            found.notes.append(f"{kind}: its matrix work, if any, is not counted")
+            found.skipped[kind] += times
+        else:
+            inner = _inside(eqn, times, here, paths)
+            if inner is None:
+                found.skipped[kind] += times
+            else:
+                found.add(inner)
+        if kind in _LAYOUT and (path := _path(eqn.invars[0], paths)):
+            paths[eqn.outvars[0]] = path
+    return found
+
+
+def _inside(eqn: core.JaxprEqn, times: int, scope: str, paths: _Paths) -> _Found | None:
+    """What the jaxprs within an equation run; None if it has none."""
+    bodies = list(core.jaxprs_in_params(eqn.params))
+    if not bodies:
+        return None
+    kind = eqn.primitive.name
+    if kind == "scan":
+        times *= eqn.params["length"]
+    elif kind == "shard_map":
+        axes = eqn.params.get("newly_manual_axes", eqn.params["mesh"].axis_names)
+        times *= math.prod(eqn.params["mesh"].shape[axis] for axis in axes)
+    found = _Found()
+    parts = []
+    for body in bodies:
+        outer = eqn.invars[len(eqn.invars) - len(body.invars) :]  # conditions and their like first
+        pairs = zip(body.invars, outer, strict=True)
+        known = {inner: path for inner, var in pairs if (path := _path(var, paths))}
+        parts.append(_walk(body, times, scope, known))
+    if kind == "cond":
+        parts = [max(parts, key=lambda part: part.macs)]
+    for part in parts:
+        found.add(part)
+    if kind == "while" and found.layers:
+        found.notes.append(
+            "while: the number of iterations is not known; its layers are counted once"
+        )
+    return found
+
+
+def _path(variable: Any, paths: _Paths) -> str:
+    return "" if isinstance(variable, core.Literal) else paths.get(variable, "")
+
+
+def _layer_name(eqn: core.JaxprEqn, scope: str, paths: _Paths) -> str:
+    scopes = [part for part in _WRAPPERS.sub("", scope).split("/") if part]
+    lhs, rhs = (_path(variable, paths) for variable in eqn.invars[:2])
+    label = "/".join(scopes) or rhs or lhs or eqn.primitive.name
+    return f"{label} (backward)" if "transpose(" in scope else label
+
+
+def _shape(variable: Any) -> tuple[int, ...]:
+    return variable.aval.shape
+
+
+def _dot_dims(
+    lhs: tuple[int, ...], rhs: tuple[int, ...], numbers: Any, groups: tuple[int, ...] = ()
+) -> Product:
+    (lhs_contracting, rhs_contracting), (lhs_batch, rhs_batch) = numbers
+    return Product(
+        math.prod(
+            side for axis, side in enumerate(lhs) if axis not in (*lhs_contracting, *lhs_batch)
+        ),
+        math.prod(
+            side
+            for axis, side in enumerate(rhs)
+            if axis not in (*rhs_contracting, *rhs_batch, *groups)
+        ),
+        math.prod(lhs[axis] for axis in lhs_contracting),
+        math.prod(lhs[axis] for axis in lhs_batch),
+    )
+
+
+def _dot(eqn: core.JaxprEqn) -> Iterator[Product]:
+    lhs, rhs = (_shape(variable) for variable in eqn.invars[:2])
+    yield _dot_dims(lhs, rhs, eqn.params["dimension_numbers"])
+
+
+def _ragged_dot(eqn: core.JaxprEqn) -> Iterator[Product]:
+    """One product a group, of which each takes an equal share of the ragged dimension."""
+    lhs, rhs, sizes = (_shape(variable) for variable in eqn.invars[:3])
+    numbers = eqn.params["ragged_dot_dimension_numbers"]
+    dot = numbers.dot_dimension_numbers
+    whole = _dot_dims(lhs, rhs, dot, tuple(numbers.rhs_group_dimensions))
+    (ragged,) = numbers.lhs_ragged_dimensions
+    (lhs_contracting, _), (lhs_batch, _) = dot
+    if ragged in lhs_batch:
+        yield whole
+        return
+    field = "k" if ragged in lhs_contracting else "m"
+    rest = getattr(whole, field) // max(lhs[ragged], 1)
+    for size, count in even_parts(lhs[ragged], sizes[-1]):
+        yield whole._replace(**{field: size * rest, "times": whole.times * count})
+
+
+def _convolution(eqn: core.JaxprEqn) -> Iterator[Product]:
+    params = eqn.params
+    numbers = params["dimension_numbers"]
+    lhs, rhs = (_shape(variable) for variable in eqn.invars)
+    out = _shape(eqn.outvars[0])
+    batch_groups = params["batch_group_count"]
+    dims = {
+        "batch": lhs[numbers.lhs_spec[0]] // batch_groups,
+        "filters": rhs[numbers.rhs_spec[0]],
+        "taps": math.prod(rhs[axis] for axis in numbers.rhs_spec[2:]),
+        "channels": rhs[numbers.rhs_spec[1]],
+        "groups": params["feature_group_count"] * batch_groups,
+    }
+    transposed = max(params["lhs_dilation"], default=1) > 1
+    if transposed and max(params["window_strides"]) == 1:
+        yield transposed_convolution(in_sides=[lhs[i] for i in numbers.lhs_spec[2:]], **dims)
+    else:
+        yield convolution(out_sides=[out[i] for i in numbers.out_spec[2:]], **dims)
+
+
+_PRODUCTS: Mapping[str, Callable[[core.JaxprEqn], Iterator[Product]]] = {
+    "conv_general_dilated": _convolution,
+    "dot_general": _dot,
+    "ragged_dot_general": _ragged_dot,
+}

@@ -1,0 +1,283 @@
+"""Reads ONNX models as lists of GEMMs. Needs onnx (extra `onnx`); no weight is looked at.
+
+Shapes are those of ONNX's own inference, once symbolic dimensions are bound. Files are not trusted:
+they are parsed, never run, and whatever is wrong with one ends in a `ValueError` of one line.
+"""
+
+from __future__ import annotations
+
+import math
+import pathlib
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from airchitect_jax.workloads.network import Layer, Network, with_distinct_names
+from airchitect_jax.workloads.onnx_nodes import GRAPHS, PRODUCTS, Node, Shapes
+
+_SMALL = 64  # elements of a tensor that may hold a shape
+_MAX_NODES = 1_000_000  # once functions are inlined
+_EQUATION = re.compile(r"(?:[A-Za-z, ]|\.{3})*(?:->(?:[A-Za-z ]|\.{3})*)?")
+_STANDARD = ("", "ai.onnx")
+
+
+def read_onnx(path: str | pathlib.Path, dims: Mapping[str, int] | None = None) -> Network:
+    """Reads a model; the network is named after the file.
+
+    Matrix work is that of Conv, ConvInteger, ConvTranspose, DeformConv, QLinearConv, MatMul,
+    MatMulInteger, QLinearMatMul, Gemm, Einsum of two operands, Attention, RNN, GRU and LSTM; `If`
+    counts its dearest branch, `Scan` and `Loop` their length (a Loop of unknown length once, with
+    a warning). Operators of other domains are not known: a warning names them.
+
+    Args:
+      path: the `.onnx` file. Tensors stored outside of it are read only where they are small enough
+        to be shapes, and never from outside of its folder.
+      dims: sizes of symbolic dimensions by name; the unnamed ones of input x are "x.0", "x.1"...
+
+    Returns:
+      The network; its `skipped` counts the operators that are no matrix work.
+
+    Raises:
+      ValueError: the file cannot be read, is no ONNX model, points outside of its folder, has no
+        matrix work, or a shape that matters is not known; names file and node.
+    """
+    path = pathlib.Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    return parse_onnx(
+        data, name=path.stem, source=str(path), dims=dims or {}, folder=path.absolute().parent
+    )
+
+
+def parse_onnx(
+    data: bytes, *, name: str, source: str, dims: Mapping[str, int], folder: pathlib.Path
+) -> Network:
+    """Parses the bytes of a model; `source` stands for the file in errors."""
+    try:
+        import onnx
+        import onnx.inliner
+    except ImportError as error:  # pragma: no cover - depends on the installation
+        raise ImportError("ONNX files need onnx: pip install 'airchitect-jax[onnx]'") from error
+    try:
+        try:
+            model = onnx.load_model_from_string(data)
+        except Exception as error:
+            raise ValueError(f"not an ONNX model: {error}") from None
+        if not _is_text(model):
+            raise ValueError("not an ONNX model: a name in it is no UTF-8 text")
+        if not model.graph.node:
+            raise ValueError("not an ONNX model, or one without operators")
+        _check_functions(model)
+        opset = max((o.version for o in model.opset_import if o.domain in _STANDARD), default=1)
+        for whole in (model.graph, *model.functions):
+            for graph in _graphs(whole):
+                _check_nodes(graph, opset, onnx.defs)
+                for tensor in _tensors(graph):
+                    _lighten(tensor, folder)
+        known = _bind(model.graph, dims)
+        try:
+            if model.functions:
+                model = onnx.inliner.inline_local_functions(model)
+            model = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        except Exception as error:
+            raise ValueError(f"its shapes cannot be inferred: {error}") from None
+        layers, skipped = _walk(model.graph, Shapes(symbols=known))
+        if not layers:
+            raise ValueError(f"no matrix work found, only {', '.join(sorted(skipped))}")
+        network = Network(
+            name=name, layers=with_distinct_names(layers), skipped=dict(sorted(skipped.items()))
+        )
+    except ValueError as error:
+        raise ValueError(f"{source}: {' '.join(str(error).split())[:500]}") from None
+    foreign = [f"{name} ({count})" for name, count in network.skipped.items() if "." in name]
+    if foreign:
+        warnings.warn(
+            f"{source}: unknown operators, whose matrix work, if any, is not counted: "
+            + ", ".join(foreign),
+            stacklevel=3,
+        )
+    return network
+
+
+def _is_text(message: Any) -> bool:
+    """Whether all texts in a message are texts: the parser hands on broken ones as bytes."""
+    for field, value in message.ListFields():
+        single = isinstance(value, (str, bytes)) or hasattr(value, "ListFields")
+        values = [value] if single else value
+        if field.type == field.TYPE_STRING and not all(isinstance(text, str) for text in values):
+            return False
+        if field.type == field.TYPE_MESSAGE and not all(map(_is_text, values)):
+            return False
+    return True
+
+
+def _check_functions(model: Any) -> None:
+    """Refuses functions that call themselves or grow without bound when they are inlined."""
+    bodies = {(f.domain, f.name): f.node for f in model.functions}
+    sizes: dict[tuple[str, str], int | None] = {}
+
+    def size(nodes: Any) -> int:
+        total = 0
+        for node in nodes:
+            key = (node.domain, node.op_type)
+            if key in bodies:
+                if key not in sizes:
+                    sizes[key] = None  # while it is being counted
+                    sizes[key] = size(bodies[key])
+                called = sizes[key]
+                if called is None:
+                    raise ValueError(f"function {node.op_type} calls itself")
+                total += called
+            total += 1 + sum(size(graph.node) for graph in _inner(node))
+            if total > _MAX_NODES:
+                raise ValueError(f"its functions make more than {_MAX_NODES} operators")
+        return total
+
+    try:
+        size(model.graph.node)
+    except RecursionError:
+        raise ValueError("its functions call each other too deeply") from None
+
+
+def _check_nodes(graph: Any, opset: int, defs: Any) -> None:
+    """Refuses standard operators that shape inference may crash on, or never finish with."""
+    for node in graph.node:
+        for attribute in node.attribute:
+            text = attribute.s.decode("utf-8", "replace")
+            if attribute.name == "equation" and not _EQUATION.fullmatch(text):
+                raise ValueError(f"{node.op_type} {node.name!r}: equation {text!r} is malformed")
+        if node.domain in _STANDARD and defs.has(node.op_type):
+            try:
+                least = defs.get_schema(node.op_type, opset, "").min_input
+            except Exception:  # noqa: S112 - newer than the model's opset: inference will say so
+                continue
+            if len(node.input) < least:
+                raise ValueError(
+                    f"{node.op_type} {node.name!r}: {len(node.input)} inputs; expected {least}"
+                )
+
+
+def _inner(node: Any) -> list[Any]:
+    """The graphs that an operator holds."""
+    graphs = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+    return graphs + [graph for attribute in node.attribute for graph in attribute.graphs]
+
+
+def _graphs(graph: Any) -> Iterator[Any]:
+    """A graph, or a function's body, and all graphs within it."""
+    yield graph
+    for node in graph.node:
+        for inner in _inner(node):
+            yield from _graphs(inner)
+
+
+def _tensors(graph: Any) -> Iterator[Any]:
+    """All stored tensors of a graph or of a function's body."""
+    yield from getattr(graph, "initializer", ())
+    for node in graph.node:
+        yield from (attribute.t for attribute in node.attribute if attribute.HasField("t"))
+
+
+def _lighten(tensor: Any, folder: pathlib.Path) -> None:
+    """Leaves of a tensor what shape inference may ask for: its dimensions, and a small value."""
+    if any(side < 0 for side in tensor.dims):
+        raise ValueError(f"tensor {tensor.name!r} has a negative dimension")
+    small = math.prod(tensor.dims) <= _SMALL
+    if tensor.external_data:
+        where = {entry.key: entry.value for entry in tensor.external_data}
+        location = where.get("location", "")
+        try:
+            file = (folder / location).resolve()
+            inside = file.is_relative_to(folder.resolve())
+        except (OSError, ValueError):  # for example a null character in the name
+            inside = False
+        if not location or not inside:
+            raise ValueError(
+                f"tensor {tensor.name!r} is stored in {location!r}, outside of the model's folder"
+            )
+        if small and tensor.data_type == tensor.INT64:
+            tensor.raw_data = _read(file, where, 8 * math.prod(tensor.dims), tensor.name)
+            del tensor.external_data[:]
+            tensor.data_location = tensor.DEFAULT
+    elif not small:
+        for field in ("raw_data", "float_data", "int32_data", "int64_data", "double_data"):
+            tensor.ClearField(field)
+
+
+def _read(file: pathlib.Path, where: Mapping[str, str], num_bytes: int, name: str) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            stream.seek(int(where.get("offset", "0")))
+            data = stream.read(num_bytes)
+    except (OSError, ValueError, OverflowError):
+        data = b""
+    if len(data) != num_bytes:
+        raise ValueError(f"tensor {name!r} cannot be read from {file.name!r}")
+    return data
+
+
+def _bind(graph: Any, dims: Mapping[str, int]) -> tuple[str, ...]:
+    """Gives symbolic dimensions their sizes; returns the names of those that are left.
+
+    Raises:
+      ValueError: a name is not one of the model's, or a size is not a whole number above zero.
+    """
+    stored = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in stored]
+    names: dict[str, None] = {}
+    for value in inputs:
+        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+            if not dim.HasField("dim_value"):
+                dim.dim_param = dim.dim_param or f"{value.name}.{axis}"
+                names[dim.dim_param] = None
+    for name, size in dims.items():
+        if name not in names:
+            there = f"there are {', '.join(names)}" if names else "there are none"
+            raise ValueError(f"dimension {name!r} is not one of the model's; {there}")
+        if not isinstance(size, int) or not 1 <= size < 2**31:
+            raise ValueError(f"dimension {name}: {size!r} is not allowed; expected 1..2147483647")
+    # What was inferred before the dimensions were bound would contradict what is inferred now.
+    for inner in _graphs(graph):
+        del inner.value_info[:]
+    for value in (*inputs, *graph.output):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param in dims:
+                dim.dim_value = dims[dim.dim_param]
+    return tuple(name for name in names if name not in dims)
+
+
+def _walk(graph: Any, outer: Shapes) -> tuple[list[Layer], Counter[str]]:
+    """Layers of a graph, and how often it has operators that are none."""
+    shapes = outer.within(graph)
+    layers: list[Layer] = []
+    skipped: Counter[str] = Counter()
+    for proto in graph.node:
+        node = Node(proto, shapes)
+        standard = proto.domain in _STANDARD
+        if standard and proto.op_type in PRODUCTS:
+            found = PRODUCTS[proto.op_type](node)
+            for suffix, product in found.items():
+                if min(product):  # nothing to multiply is no layer
+                    m, n, k, count = product
+                    layers.append(Layer(name=node.name + suffix, m=m, n=n, k=k, count=count))
+            if not found:
+                skipped[proto.op_type] += 1
+        elif standard and proto.op_type in GRAPHS:
+            times = GRAPHS[proto.op_type](node)
+            parts = [_walk(inner, shapes) for inner in _inner(proto)]
+            if proto.op_type == "If" and parts:
+                parts = [max(parts, key=lambda part: sum(layer.macs for layer in part[0]))]
+            for inner_layers, inner_skipped in parts:
+                layers += [_repeated(layer, times) for layer in inner_layers if times]
+                skipped.update({kind: count * times for kind, count in inner_skipped.items()})
+        else:
+            skipped[proto.op_type if standard else f"{proto.domain}.{proto.op_type}"] += 1
+    return layers, skipped
+
+
+def _repeated(layer: Layer, times: int) -> Layer:
+    return Layer(name=layer.name, m=layer.m, n=layer.n, k=layer.k, count=layer.count * times)

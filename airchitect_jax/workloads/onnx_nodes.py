@@ -1,0 +1,288 @@
+"""What single ONNX operators multiply: shapes in, GEMMs out. Knows no onnx, only its messages."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from airchitect_jax.workloads.gemms import (
+    Product,
+    convolution,
+    matmul,
+    transposed_convolution,
+)
+
+# GEMMs of an operator by what is appended to its name.
+Products = Mapping[str, Product]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Shapes:
+    """What is known of the values of a graph.
+
+    Attributes:
+      symbols: dimensions that the user may bind and has not.
+      of: shapes by name; a side without a size is a name, or empty.
+      constants: first elements of stored integers by name, for the length of loops.
+    """
+
+    symbols: tuple[str, ...] = ()
+    of: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
+    constants: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def within(self, graph: Any) -> Shapes:
+        """With the values of a graph, which sees those around it."""
+        of, constants = dict(self.of), dict(self.constants)
+        for value in (*graph.input, *graph.value_info, *graph.output):
+            if value.type.tensor_type.HasField("shape"):
+                of[value.name] = tuple(
+                    dim.dim_value if dim.HasField("dim_value") else dim.dim_param
+                    for dim in value.type.tensor_type.shape.dim
+                )
+        stored = [(tensor.name, tensor) for tensor in graph.initializer]
+        for node in graph.node:
+            if node.op_type == "Constant" and node.output:
+                tensors = (attribute.t for attribute in node.attribute if attribute.name == "value")
+                stored += [(node.output[0], tensor) for tensor in tensors]
+        for name, tensor in stored:
+            of[name] = tuple(tensor.dims)
+            if tensor.data_type == tensor.INT64 and math.prod(tensor.dims) == 1:
+                if tensor.int64_data:
+                    constants[name] = tensor.int64_data[0]
+                elif len(tensor.raw_data) == 8:
+                    constants[name] = int.from_bytes(tensor.raw_data, "little", signed=True)
+        return Shapes(symbols=self.symbols, of=of, constants=constants)
+
+
+class Node:
+    """An operator with the shapes of what it reads and writes; errors name it."""
+
+    def __init__(self, proto: Any, shapes: Shapes) -> None:
+        self._proto = proto
+        self._shapes = shapes
+        self.name = proto.name or next(iter(proto.output), "") or proto.op_type
+        self.inputs = list(proto.input)
+
+    def error(self, reason: str) -> ValueError:
+        """An error about this operator."""
+        return ValueError(f"{self._proto.op_type} {self.name!r}: {reason}")
+
+    def attribute(self, name: str, default: Any) -> Any:
+        """The value of an attribute of the type of `default`: a number, a text or a tuple."""
+        for attribute in self._proto.attribute:
+            if attribute.name == name:
+                if isinstance(default, str):
+                    return attribute.s.decode("utf-8", "replace")
+                return attribute.i
+        return default
+
+    def constant(self, place: int) -> int | None:
+        """The value of a stored integer input, None if it is not stored."""
+        name = self.inputs[place] if place < len(self.inputs) else ""
+        return self._shapes.constants.get(name)
+
+    def has(self, place: int) -> bool:
+        """Whether an optional input is given."""
+        return place < len(self.inputs) and self.inputs[place] != ""
+
+    def shape(self, place: int, *, rank: int | None = None, least: int = 0) -> tuple[int, ...]:
+        """The shape of an input, all of it known."""
+        if not self.has(place):
+            raise self.error(f"input {place} is missing")
+        return self._known(self.inputs[place], rank, least)
+
+    def out_shape(self, *, least: int = 0) -> tuple[int, ...]:
+        """The shape of the first output, all of it known."""
+        if not self._proto.output:
+            raise self.error("it has no output")
+        return self._known(self._proto.output[0], None, least)
+
+    def _known(self, name: str, rank: int | None, least: int) -> tuple[int, ...]:
+        shape = self._shapes.of.get(name)
+        if shape is None:
+            raise self.error(f"the shape of {name!r} is not known")
+        for side in shape:
+            if side in self._shapes.symbols:
+                raise self.error(
+                    f"dimension {side!r} of {name!r} is dynamic; give its size, for example"
+                    f" --dim {side}=1 (dims={{{side!r}: 1}})"
+                )
+            if isinstance(side, str):
+                raise self.error(f"{name!r} has a dimension of unknown size")
+            if side < 0:
+                raise self.error(f"{name!r} has a negative dimension")
+        if (rank is not None and len(shape) != rank) or len(shape) < least:
+            raise self.error(f"{name!r} has {len(shape)} dimensions; expected {rank or least}")
+        return shape
+
+
+def _conv(weights_at: int) -> Callable[[Node], Products]:
+    def products(node: Node) -> Products:
+        filters, channels, *sides = node.shape(weights_at, least=3)
+        batch, _, *out = node.out_shape(least=3)
+        return {
+            "": convolution(
+                batch=batch,
+                out_sides=out,
+                filters=filters,
+                taps=math.prod(sides),
+                channels=channels,
+                groups=_groups(node, filters),
+            )
+        }
+
+    return products
+
+
+def _groups(node: Node, divided: int) -> int:
+    groups = int(node.attribute("group", 1))
+    if groups < 1 or divided % groups:
+        raise node.error(f"group: {groups} is not allowed; expected a divisor of {divided}")
+    return groups
+
+
+def _conv_transpose(node: Node) -> Products:
+    batch, channels, *in_sides = node.shape(0, least=3)
+    _, filters, *sides = node.shape(1, least=3)
+    groups = _groups(node, channels)
+    return {
+        "": transposed_convolution(
+            batch=batch,
+            in_sides=in_sides,
+            filters=filters * groups,
+            taps=math.prod(sides),
+            channels=channels // groups,
+            groups=groups,
+        )
+    }
+
+
+def _matmul(b_at: int) -> Callable[[Node], Products]:
+    def products(node: Node) -> Products:
+        a, b = node.shape(0), node.shape(b_at)
+        try:
+            return {"": matmul(a, b)}
+        except ValueError as error:
+            raise node.error(str(error)) from None
+
+    return products
+
+
+def _gemm(node: Node) -> Products:
+    a, b = node.shape(0, rank=2), node.shape(1, rank=2)
+    m, k = a[::-1] if node.attribute("transA", 0) else a
+    other_k, n = b[::-1] if node.attribute("transB", 0) else b
+    if k != other_k:
+        raise node.error(f"shapes {list(a)} and {list(b)} cannot be multiplied")
+    return {"": Product(m, n, k, 1)}
+
+
+def _einsum(node: Node) -> Products:
+    equation = node.attribute("equation", "").replace(" ", "")
+    terms, arrow, out = equation.partition("->")
+    labels = terms.split(",")
+    if len(labels) == 1:
+        return {}  # sums and transposes
+    if len(labels) != 2 or "." in equation or any(len(set(t)) != len(t) for t in labels):
+        raise node.error(
+            f"equation {equation!r} is not known; expected two operands, no ellipsis, no diagonal"
+        )
+    sides: dict[str, int] = {}
+    for place, label in enumerate(labels):
+        for letter, side in zip(label, node.shape(place, rank=len(label)), strict=True):
+            sides[letter] = max(side, sides.get(letter, 0))
+    lhs, rhs = (set(label) for label in labels)
+    kept = set(out) if arrow else lhs ^ rhs
+
+    def size(letters: set[str]) -> int:
+        return math.prod(sides[letter] for letter in letters)
+
+    both = lhs & rhs
+    return {
+        "": Product(
+            size((lhs - rhs) & kept), size((rhs - lhs) & kept), size(both - kept), size(both & kept)
+        )
+    }
+
+
+def _attention(node: Node) -> Products:
+    """Scores and values; query heads that share their keys (grouped-query) are stacked."""
+    query, key, value = (node.shape(place, least=3) for place in range(3))
+    if len(query) == 3:
+        heads, kv_heads = (int(node.attribute(f"{x}_num_heads", 0)) for x in ("q", "kv"))
+        if heads < 1 or kv_heads < 1 or query[2] % heads or value[2] % kv_heads:
+            raise node.error("q_num_heads and kv_num_heads do not divide the widths")
+        width, value_width = query[2] // heads, value[2] // kv_heads
+        batch, queries, keys = query[0], query[1], key[1]
+    else:
+        if not len(query) == len(key) == len(value) == 4:
+            raise node.error("expected inputs of 3 or of 4 dimensions")
+        batch, heads, queries, width = query
+        kv_heads, keys, value_width = key[1], key[2], value[3]
+    if kv_heads < 1 or heads % kv_heads:
+        raise node.error(f"{heads} query heads cannot share {kv_heads} key heads")
+    if node.has(4):
+        keys += node.shape(4, rank=4)[2]
+    rows, times = heads // kv_heads * queries, batch * kv_heads
+    return {
+        "/scores": Product(rows, keys, width, times),
+        "/values": Product(rows, value_width, keys, times),
+    }
+
+
+def _recurrent(node: Node) -> Products:
+    """RNN, GRU, LSTM: all inputs at once, then the state step by step."""
+    first, second, width = node.shape(0, rank=3)
+    batch, steps = (first, second) if node.attribute("layout", 0) else (second, first)
+    directions, gates, _ = node.shape(1, rank=3)
+    hidden = node.shape(2, rank=3)[2]
+    return {
+        "/input": Product(steps * batch, gates, width, directions),
+        "/recurrent": Product(batch, gates, hidden, steps * directions),
+    }
+
+
+def _scan_length(node: Node) -> int:
+    scans = int(node.attribute("num_scan_inputs", 0))
+    if not 1 <= scans <= len(node.inputs):
+        raise node.error("num_scan_inputs does not fit its inputs")
+    return node.shape(len(node.inputs) - scans, least=1)[0]
+
+
+def _loop_length(node: Node) -> int:
+    length = node.constant(0)
+    if length is None:
+        warnings.warn(
+            f"Loop {node.name!r}: the number of iterations is not known; its layers are counted"
+            " once",
+            stacklevel=2,
+        )
+        return 1
+    return max(length, 0)
+
+
+PRODUCTS: Mapping[str, Callable[[Node], Products]] = {
+    "Attention": _attention,
+    "Conv": _conv(1),
+    "ConvInteger": _conv(1),
+    "ConvTranspose": _conv_transpose,
+    "DeformConv": _conv(1),
+    "Einsum": _einsum,
+    "GRU": _recurrent,
+    "Gemm": _gemm,
+    "LSTM": _recurrent,
+    "MatMul": _matmul(1),
+    "MatMulInteger": _matmul(1),
+    "QLinearConv": _conv(3),
+    "QLinearMatMul": _matmul(3),
+    "RNN": _recurrent,
+}
+# How often the subgraphs of control flow run.
+GRAPHS: Mapping[str, Callable[[Node], int]] = {
+    "If": lambda _: 1,
+    "Loop": _loop_length,
+    "Scan": _scan_length,
+}

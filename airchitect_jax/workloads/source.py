@@ -1,0 +1,36 @@
+"""A workload by whatever its user has: a packaged name, a SCALE-Sim topology, an ONNX model."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+
+from airchitect_jax.workloads.network import Network
+from airchitect_jax.workloads.onnx import read_onnx
+from airchitect_jax.workloads.scalesim_csv import read_topology
+from airchitect_jax.workloads.zoo import load_network, network_names
+
+
+def open_network(source: str | pathlib.Path, dims: Mapping[str, int] | None = None) -> Network:
+    """The network of a packaged name, or of a `.csv` or `.onnx` file.
+
+    Args:
+      source: the name or the path.
+      dims: sizes of symbolic dimensions, for ONNX models.
+
+    Raises:
+      ValueError: it is none of these, or its reader refuses it.
+    """
+    suffix = pathlib.Path(source).suffix.lower()
+    if suffix == ".onnx":
+        return read_onnx(source, dims)
+    if dims:
+        raise ValueError(f"{source}: dimensions can be bound in .onnx files only")
+    if suffix == ".csv":
+        return read_topology(source)
+    if str(source) in network_names():
+        return load_network(str(source))
+    raise ValueError(
+        f"workload: {str(source)!r} is neither a .csv nor an .onnx file nor a packaged network;"
+        f" packaged are {', '.join(network_names())}"
+    )

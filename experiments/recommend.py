@@ -1,0 +1,263 @@
+"""The best accelerator for your networks: one array and buffer sizing, a dataflow for each layer.
+
+Exact over every array with powers of two of rows and columns within the MAC budget, every sizing of
+three SRAMs (100 .. 1000 KB each) within the SRAM budget, and every dataflow for each layer. Prints
+the design; writes summary.json, COMPUTE_REPORT.csv in SCALE-Sim's columns, layers.csv, pareto.csv,
+inputs for the scalesim package, figures and report.html into the workdir.
+
+  python -m experiments.recommend --workload=resnet50 --mac_budget=16384
+  python -m experiments.recommend --workload=model.onnx --dim=batch=8 --objective=edp
+  python -m experiments.recommend --workload=resnet50 --workload=bert_base --weight=3 --weight=1
+"""
+
+from __future__ import annotations
+
+import pathlib
+import time
+import warnings
+
+import rich.console
+import rich.markup
+import rich.table
+from absl import flags
+
+from airchitect_jax import files, workdir
+from airchitect_jax.recommend_tables import (
+    compute_report_csv,
+    headline,
+    layers_csv,
+    pareto_csv,
+    summary_of,
+)
+from airchitect_jax.recommendation import Recommendation, recommend
+from airchitect_jax.types import Dataflow, Interface, RuntimeModel
+from airchitect_jax.workloads.network import Layer, Network
+from experiments import objective_flags, runner
+
+flags.adopt_module_key_flags(runner)
+flags.adopt_module_key_flags(objective_flags)
+flags.set_default(runner.WORKDIR, "runs/recommend")
+
+WORKLOAD = flags.DEFINE_multi_string(
+    "workload",
+    ["resnet50"],
+    "A packaged network, a SCALE-Sim topology (.csv) or an ONNX model (.onnx); may be given several"
+    " times.",
+)
+WEIGHT = flags.DEFINE_multi_integer(
+    "weight",
+    None,
+    "How often each workload runs, in their order; once unless given.",
+    lower_bound=1,
+    upper_bound=2**31 - 1,
+)
+DIM = flags.DEFINE_multi_string(
+    "dim", [], "Size of a symbolic dimension of an ONNX model, as in --dim=batch=8."
+)
+MAC_BUDGET = flags.DEFINE_integer(
+    "mac_budget", 16_384, "Most MAC units.", lower_bound=4, upper_bound=2**24
+)
+SRAM_BUDGET = flags.DEFINE_integer(
+    "sram_budget",
+    3_000,
+    "Most SRAM of all three buffers together, in KB; beyond 3000 nothing is gained.",
+    lower_bound=300,
+    upper_bound=2**30,
+)
+BANDWIDTH = flags.DEFINE_integer(
+    "bandwidth",
+    64,
+    "Bytes a cycle between the chip and DRAM.",
+    lower_bound=1,
+    upper_bound=2**20,
+)
+RUNTIME_MODEL = flags.DEFINE_enum(
+    "runtime_model",
+    RuntimeModel.SCALESIM.value,
+    [model.value for model in RuntimeModel],
+    "Compute cycles as the scalesim package counts them, or as in the ISPASS 2020 paper.",
+)
+INTERFACE = flags.DEFINE_enum(
+    "interface",
+    Interface.SHARED.value,
+    [interface.value for interface in Interface],
+    "One interface that all operands share, or a port of that bandwidth for each.",
+)
+TRAINED = flags.DEFINE_multi_string(
+    "trained",
+    [],
+    "Workdir of a finished run of case study 1 (arrays) or 2 (sizings): what its network proposes"
+    " is shown beside the exact answer; may be given several times.",
+)
+_OWN = (
+    WORKLOAD,
+    WEIGHT,
+    DIM,
+    MAC_BUDGET,
+    SRAM_BUDGET,
+    BANDWIDTH,
+    RUNTIME_MODEL,
+    INTERFACE,
+    TRAINED,
+    *objective_flags.ALL,
+)
+_MOST_LAYERS = 20  # on the terminal
+
+
+def dimensions(texts: list[str]) -> dict[str, int]:
+    """Sizes by name.
+
+    Raises:
+      ValueError: a text is not name=size.
+    """
+    sizes = {}
+    for text in texts:
+        name, _, size = text.rpartition("=")
+        if not name or not size.isascii() or not size.isdecimal() or len(size) > 10:
+            raise ValueError(f"--dim: {text!r} is not allowed; expected name=size")
+        sizes[name] = int(size)
+    return sizes
+
+
+def _print_answer(recommendation: Recommendation, console: rich.console.Console) -> None:
+    names = ", ".join(network.name for network in recommendation.networks)
+    table = rich.table.Table(rich.markup.escape(names), "recommended")
+    for what, value in headline(recommendation, None):
+        table.add_row(what, value)
+    console.print(table)
+    plans = sorted(recommendation.layers, key=lambda plan: -plan.total_cycles * plan.runs)
+    table = rich.table.Table("layer", "runs", "m", "n", "k", "dataflow", "share", "utilization")
+    table.add_column("alone it would have")
+    for plan in plans[:_MOST_LAYERS]:
+        cells = (plan.runs, plan.layer.m, plan.layer.n, plan.layer.k)
+        share = plan.total_cycles * plan.runs / recommendation.cycles
+        table.add_row(
+            rich.markup.escape(plan.layer.name),
+            *(f"{cell:,}" for cell in cells),
+            plan.dataflow.name,
+            f"{share:.1%}",
+            f"{plan.overall_utilization:.1%}",
+            f"{plan.own_design.describe()} {plan.own_dataflow.name}",
+        )
+    console.print(table)
+    if len(plans) > _MOST_LAYERS:
+        console.print(f"and {len(plans) - _MOST_LAYERS} layers with fewer cycles", highlight=False)
+    for network in recommendation.networks:
+        if network.skipped:
+            skipped = ", ".join(f"{name} ({count})" for name, count in network.skipped.items())
+            console.print(
+                f"{network.name}: no matrix work in {skipped}", highlight=False, markup=False
+            )
+
+
+def _write_simulator_inputs(recommendation: Recommendation, folder: pathlib.Path) -> None:
+    """A configuration and a topology for each dataflow: the package runs one at a time."""
+    from airchitect_jax.validation.scalesim_config import ScalesimConfig, write_config
+    from airchitect_jax.workloads.scalesim_csv import write_topology
+
+    design, platform = recommendation.design, recommendation.survey.platform
+    words = 1024 * platform.element_bytes  # bytes of a kilobyte of words
+    for flow in Dataflow:
+        layers: tuple[Layer, ...] = tuple(
+            plan.layer for plan in recommendation.layers if plan.dataflow is flow
+        )
+        if not layers:
+            continue
+        name = flow.name.lower()
+        config = ScalesimConfig(
+            rows=design.rows,
+            cols=design.cols,
+            dataflow=flow,
+            ifmap_sram_kb=max(design.ifmap_sram_bytes // words, 1),
+            filter_sram_kb=max(design.filter_sram_bytes // words, 1),
+            ofmap_sram_kb=max(design.ofmap_sram_bytes // words, 1),
+            bandwidth_words_per_cycle=max(
+                platform.bandwidth_bytes_per_cycle // platform.element_bytes, 1
+            ),
+            notes=(),
+        )
+        write_config(folder / f"{name}.cfg", config, name=f"recommended_{name}")
+        write_topology(folder / f"{name}.csv", Network(name=name, layers=layers), counts=False)
+    files.write_text(folder / "layout.csv", "Layer name,\n")  # which the package asks for
+
+
+def main(console: rich.console.Console) -> None:
+    """Flags to answer, then to files."""
+    start = time.perf_counter()
+    warnings.showwarning = lambda message, *_, **__: console.print(
+        f"warning: {message}", highlight=False, markup=False, soft_wrap=True
+    )
+    folder = pathlib.Path(runner.WORKDIR.value)
+    settings = {flag.name: flag.value for flag in (*_OWN, runner.WORKDIR)}
+    recommendation = recommend(
+        WORKLOAD.value,
+        mac_budget=MAC_BUDGET.value,
+        sram_budget_kb=SRAM_BUDGET.value,
+        bandwidth_bytes_per_cycle=BANDWIDTH.value,
+        objective=objective_flags.OBJECTIVE.value,
+        weights=WEIGHT.value,
+        dims=dimensions(DIM.value),
+        element_bytes=objective_flags.ELEMENT_BYTES.value,
+        runtime_model=RuntimeModel(RUNTIME_MODEL.value),
+        interface=Interface(INTERFACE.value),
+        energy_table=objective_flags.energy_table(),
+    )
+    _print_answer(recommendation, console)
+    answered = time.perf_counter() - start
+    # The same question may be asked again; another one does not go on top of this answer.
+    workdir.claim(folder, settings, resume=True, free={"workdir"})
+    # Nothing that the answer did not need was imported for it.
+    from airchitect_jax import plots, recommend_plots, recommend_report
+
+    proposal = None
+    if TRAINED.value:
+        from airchitect_jax.proposal import propose
+        from airchitect_jax.trained import load_trained
+
+        proposal = propose(recommendation, [load_trained(path) for path in TRAINED.value])
+        console.print(
+            f"the trained network proposes {proposal.design.describe()}: certified regret"
+            f" {proposal.regret:.3%}, the best of {proposal.num_candidates} designs that it names",
+            highlight=False,
+            soft_wrap=True,
+        )
+    points = recommendation.front()
+    figures = {
+        name: (caption, plots.to_png(figure))
+        for name, (caption, figure) in recommend_plots.figures(recommendation, points).items()
+    }
+    for name, (_, png) in figures.items():
+        with files.atomic_path(folder / "figures" / f"{name}.png") as temporary:
+            temporary.write_bytes(png)
+    _write_simulator_inputs(recommendation, folder / "scalesim")
+    names = ", ".join(network.name for network in recommendation.networks)
+    for name, text in (
+        ("COMPUTE_REPORT.csv", compute_report_csv(recommendation.layers)),
+        ("layers.csv", layers_csv(recommendation.layers)),
+        ("pareto.csv", pareto_csv(recommendation, points)),
+        (
+            "report.html",
+            recommend_report.page(
+                f"Recommended accelerator for {names}",
+                recommendation,
+                points,
+                proposal,
+                figures=figures,
+                config=settings,
+            ),
+        ),
+    ):
+        files.write_text(folder / name, text)
+    summary = summary_of(recommendation, points, proposal)
+    summary |= {
+        "mac_budget": MAC_BUDGET.value,
+        "sram_budget_kb": SRAM_BUDGET.value,
+        "answer_seconds": round(answered, 3),
+        "wall_seconds": round(time.perf_counter() - start, 3),
+    }
+    files.write_json(folder / "summary.json", summary)
+    console.print(f"report: {folder / 'report.html'}", highlight=False, markup=False)
+
+
+if __name__ == "__main__":
+    runner.run_main(main, interrupted="give the same command to start again")

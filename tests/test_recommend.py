@@ -1,0 +1,334 @@
+"""Recommendations: the library against brute force, and the script as a user runs it."""
+
+import csv
+import html.parser
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from airchitect_jax import (
+    ArrayDesign,
+    BufferSpace,
+    Dataflow,
+    Gemm,
+    Layer,
+    Memory,
+    Network,
+    Objective,
+    evaluate_memory,
+    open_network,
+    read_topology,
+    recommend,
+)
+from airchitect_jax.recommend_tables import COMPUTE_REPORT
+from airchitect_jax.validation.scalesim_config import read_config
+
+ROOT = pathlib.Path(__file__).parent.parent
+SMALL = Network(
+    name="small",
+    layers=(
+        Layer(name="a", m=100, n=30, k=70, count=2),
+        Layer(name="b", m=5, n=300, k=64),
+        Layer(name="c", m=100, n=30, k=70),
+    ),
+)
+BUFFERS = BufferSpace(step_kb=1, num_levels=3)
+
+
+@pytest.mark.parametrize("objective", Objective)
+def test_the_recommendation_is_the_cheapest_of_all_designs(objective):
+    found = recommend(
+        SMALL,
+        mac_budget=64,
+        sram_budget_kb=6,
+        bandwidth_bytes_per_cycle=8,
+        objective=objective.value,
+        buffers=BUFFERS,
+    )
+    space = found.survey.space
+    runs = np.array([2, 1, 1])[:, None, None, None]
+    dims = SMALL.gemms
+    report = evaluate_memory(
+        Gemm(**{d: getattr(dims, d)[:, None, None, None] for d in "mnk"}),
+        ArrayDesign(
+            rows=space.rows[:, None],
+            cols=space.cols[:, None],
+            dataflow=np.array(Dataflow)[:, None, None],
+        ),
+        Memory(buffers=space.sizes(np.arange(len(space.sizings))), bandwidth_bytes_per_cycle=8),
+    )
+    cycles, energy = report.total_cycles * runs, report.energy_fj * runs
+    if objective is Objective.EDP:
+        # a and c are the same GEMM and so run the same dataflow.
+        product = [
+            (cycles[0, x] + cycles[1, y] + cycles[2, x]).astype(object)
+            * (energy[0, x] + energy[1, y] + energy[2, x])
+            for x in Dataflow
+            for y in Dataflow
+        ]
+        assert found.cost == min(costs.min() for costs in product)
+    else:
+        costs = cycles if objective is Objective.CYCLES else energy
+        assert found.cost == costs.min(axis=1).sum(axis=0).min()
+    assert found.design.num_macs <= 64
+    assert found.design.sram_bytes <= 6 * 1024
+    place = (
+        np.flatnonzero(
+            (space.rows == found.design.rows) & (space.cols == found.design.cols)
+        ).item(),
+        BUFFERS.encode(found.design.buffers).item(),
+    )
+    for layer, plan in enumerate(found.layers):
+        at = (layer, int(plan.dataflow), place[0], np.flatnonzero(space.sizings == place[1]).item())
+        assert plan.total_cycles == report.total_cycles[at]
+        assert plan.stall_cycles == report.stall_cycles[at]
+        assert plan.energy_fj == report.energy_fj[at]
+        assert plan.dram_bytes == report.traffic.dram_bytes[at]
+        assert plan.overall_utilization == pytest.approx(report.overall_utilization[at])
+        alone = (report.total_cycles, report.energy_fj)
+        costs = {
+            Objective.CYCLES: alone[0][layer],
+            Objective.ENERGY: alone[1][layer],
+            Objective.EDP: alone[0][layer].astype(float) * alone[1][layer],
+        }[objective]
+        own = {
+            Objective.CYCLES: plan.own_cycles,
+            Objective.ENERGY: plan.own_energy_fj,
+            Objective.EDP: float(plan.own_cycles) * plan.own_energy_fj,
+        }[objective]
+        assert own == costs.min()
+    assert found.cycles == sum(p.total_cycles * p.runs for p in found.layers)
+    if objective is not Objective.EDP:
+        assert found.own_cost <= found.cost
+
+
+def test_weights_and_counts_are_the_same_thing():
+    twice = Network(
+        name="twice",
+        layers=tuple(
+            Layer(name=layer.name, m=layer.m, n=layer.n, k=layer.k, count=2 * layer.count)
+            for layer in SMALL.layers
+        ),
+    )
+    other = Network(name="other", layers=(Layer(name="x", m=900, n=9, k=9),))
+    weighted = recommend([SMALL, other], mac_budget=256, weights=[2, 3])
+    repeated = recommend([twice, other, other, other], mac_budget=256)
+    assert weighted.design == repeated.design
+    assert weighted.cost == repeated.cost
+
+
+def test_several_networks_share_one_design():
+    both = recommend(["mobilenet_v2", "bert_base"], mac_budget=4096)
+    alone = [recommend(name, mac_budget=4096) for name in ("mobilenet_v2", "bert_base")]
+    assert both.cost >= sum(one.cost for one in alone)
+    assert [network.name for network in both.networks] == ["mobilenet_v2", "bert_base"]
+
+
+def test_more_budget_never_costs():
+    costs = [recommend("resnet50", mac_budget=budget).cost for budget in (64, 1000, 1024, 4096)]
+    assert costs == sorted(costs, reverse=True)
+    costs = [recommend("vit_b16", mac_budget=256, sram_budget_kb=kb).cost for kb in (300, 900)]
+    assert costs == sorted(costs, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"mac_budget": 3}, "mac_budget: 3 is not allowed; expected 4"),
+        ({"sram_budget_kb": 299}, "sram_budget: 299 KB is not allowed; expected at least 300 KB"),
+        ({"objective": "speed"}, "objective: 'speed' is not allowed; expected cycles, energy, edp"),
+        ({"bandwidth_bytes_per_cycle": 0}, "bandwidth_bytes_per_cycle: 0 is not allowed"),
+        ({"element_bytes": 65}, "element_bytes: 65 is not allowed; expected 1..64"),
+        ({"weights": [1, 2]}, r"weights: \[1, 2\] is not allowed; expected 1 whole numbers"),
+        ({"weights": [0.5]}, r"weights: \[0.5\] is not allowed"),
+        ({"workload": "resnet51"}, "'resnet51' is neither a .csv nor an .onnx file nor a packaged"),
+        ({"workload": []}, "without layers"),
+        ({"workload": Network(name="none", layers=())}, "without layers"),
+        ({"dims": {"batch": 1}, "workload": "gpt2"}, "bound in .onnx files only"),
+    ],
+)
+def test_bad_arguments_are_one_line(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        recommend(**{"workload": SMALL, "mac_budget": 64} | arguments)
+
+
+def test_workloads_open_by_what_they_are(tmp_path):
+    path = tmp_path / "mine.CSV"
+    path.write_text("Layer,M,N,K,\na,1,2,3,\n")
+    assert open_network(path).layers == (Layer(name="a", m=1, n=2, k=3),)
+    assert open_network("gpt2").name == "gpt2"
+    with pytest.raises(ValueError, match="cannot be read"):
+        open_network("none.onnx")
+
+
+def test_an_onnx_model_with_its_batch_bound(tmp_path):
+    weights = helper.make_tensor("w", TensorProto.FLOAT, [64, 10], bytes(4 * 640), raw=True)
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["h"], name="dense"),
+        helper.make_node("Relu", ["h"], ["y"]),
+    ]
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", side])
+        for name, side in (("x", 64), ("y", 10))
+    ]
+    graph = helper.make_graph(nodes, "g", values[:1], values[1:], [weights])
+    path = tmp_path / "net.onnx"
+    path.write_bytes(helper.make_model(graph).SerializeToString())
+    found = recommend(path, mac_budget=64, dims={"batch": 7})
+    assert [plan.layer for plan in found.layers] == [Layer(name="dense", m=7, n=10, k=64)]
+    result = run(
+        f"--workload={path}", "--dim=batch=7", "--mac_budget=64", f"--workdir={tmp_path}/run"
+    )
+    assert result.returncode == 0, result.stderr
+    assert f"{found.cycles:,}" in result.stdout
+    assert "net: no matrix work in Relu (1)" in result.stdout
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "experiments.recommend", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recommend")
+    topology = folder / "<b>net.csv"
+    topology.write_text(
+        f"Layer,M,N,K,Count,\n{HOSTILE},100,50,20,2,\n=1+2,3000,30,10,1,\n[red]x,7,8,900,5,\n"
+    )
+    result = run(
+        f"--workload={topology}",
+        "--mac_budget=1000",
+        "--sram_budget=900",
+        "--bandwidth=4",
+        f"--workdir={folder}/run",
+    )
+    assert result.returncode == 0, result.stderr
+    return folder / "run", result
+
+
+def test_everything_is_written(finished):
+    folder, result = finished
+    expected = [f"figures/{name}.png" for name in ("roofline", "utilization", "pareto", "heatmap")]
+    expected += ["config.json", "report.html", "layers.csv", "pareto.csv", "COMPUTE_REPORT.csv"]
+    for name in expected:
+        assert (folder / name).stat().st_size > 0, name
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["design"]["num_macs"] <= 1000
+    assert summary["design"]["sram_kb"] <= 900
+    assert f"{summary['cycles']:,}" in result.stdout
+    assert summary["num_designs"] == 36 * 84
+    assert "[red]x" in result.stdout
+
+
+def test_the_tables_add_up(finished):
+    folder, _ = finished
+    summary = json.loads((folder / "summary.json").read_text())
+    with (folder / "layers.csv").open() as stream:
+        layers = list(csv.DictReader(stream))
+    total = sum(int(row["total_cycles"]) * int(row["runs"]) for row in layers)
+    assert total == summary["cycles"]
+    assert [row["layer"] for row in layers] == [HOSTILE, "'=1+2", "[red]x"]
+    with (folder / "COMPUTE_REPORT.csv").open() as stream:
+        header, *rows = csv.reader(stream)
+    assert tuple(header[: len(COMPUTE_REPORT)]) == COMPUTE_REPORT
+    assert [row[1] for row in rows] == [row["total_cycles"] for row in layers]
+    with (folder / "pareto.csv").open() as stream:
+        points = list(csv.DictReader(stream))
+    assert min(int(point["cycles"]) for point in points) == summary["cycles"]
+
+
+def test_the_simulator_gets_every_layer_with_its_dataflow(finished):
+    folder, _ = finished
+    summary = json.loads((folder / "summary.json").read_text())
+    count = 0
+    for path in (folder / "scalesim").glob("*.cfg"):
+        config = read_config(path)
+        assert config.dataflow.name.lower() == path.stem
+        assert (config.rows, config.cols) == (summary["design"]["rows"], summary["design"]["cols"])
+        assert config.ifmap_sram_kb == summary["design"]["ifmap_sram_kb"]
+        assert config.bandwidth_words_per_cycle == 4
+        assert config.notes == ()
+        count += len(read_topology(path.with_suffix(".csv")).layers)
+    assert count == 3
+
+
+class Page(html.parser.HTMLParser):
+    """Tags that are open, tags seen, and what they point to."""
+
+    void = ("meta", "img", "br")
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen, self.links = [], set(), []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.add(tag)
+        self.links += [value for name, value in attrs if name in ("src", "href")]
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_report_is_one_file_with_names_escaped(finished):
+    folder, _ = finished
+    text = (folder / "report.html").read_text()
+    page = Page()
+    page.feed(text)
+    assert page.open == []
+    assert "script" not in page.seen
+    assert "b" not in page.seen
+    assert len(page.links) == 4
+    assert all(link.startswith("data:image/png;base64,") for link in page.links)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "Recommended accelerator for &lt;b&gt;net" in text
+
+
+def test_the_same_question_may_be_asked_again_and_no_other(finished, tmp_path):
+    arguments = ["--workload=dlrm", "--mac_budget=64", f"--workdir={tmp_path}/again"]
+    first = run(*arguments)
+    assert first.returncode == 0, first.stderr
+    before = json.loads((tmp_path / "again" / "summary.json").read_text())
+    assert run(*arguments).returncode == 0
+    after = json.loads((tmp_path / "again" / "summary.json").read_text())
+    for summary in (before, after):
+        del summary["answer_seconds"], summary["wall_seconds"]
+    assert before == after
+    other = run("--workload=dlrm", "--mac_budget=128", f"--workdir={tmp_path}/again")
+    assert other.returncode == 2
+    assert "error: --mac_budget: 128 is not allowed; expected 64" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--workload=nothing"], "neither a .csv nor an .onnx file"),
+        (["--dim=batch=x"], "--dim: 'batch=x' is not allowed; expected name=size"),
+        (["--mac_bugdet=4"], "Unknown command line flag 'mac_bugdet'"),
+        (["--trained=/none"], "/none: no finished run"),
+    ],
+)
+def test_bad_flags_are_one_line(arguments, message, tmp_path):
+    result = run(*arguments, "--mac_budget=16", f"--workdir={tmp_path}/run")
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert len(re.findall("error:", result.stderr)) == 1
+    assert "Traceback" not in result.stderr

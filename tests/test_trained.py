@@ -1,0 +1,143 @@
+"""Networks of finished runs, restored, and what they propose beside the exact answer."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from flax import nnx
+
+from airchitect_jax import recommend
+from airchitect_jax.case_studies.buffers import BufferCase
+from airchitect_jax.datasets import Split, sample_dataset
+from airchitect_jax.evaluation import Recommender
+from airchitect_jax.models.airchitect import Airchitect
+from airchitect_jax.proposal import propose
+from airchitect_jax.trained import Trained, load_trained
+
+ROOT = pathlib.Path(__file__).parent.parent
+TINY = [
+    "--preset=smoke",
+    "--num_train=16384",
+    "--num_test=400",
+    "--num_validation=400",
+    "--epochs=1",
+    "--batch_size=128",
+    "--embedding_dim=4",
+    "--hidden_sizes=16",
+    "--max_dim=3000",
+    "--seed=3",
+]
+
+
+def run(script, folder, *arguments):
+    result = subprocess.run(
+        [sys.executable, "-m", f"experiments.{script}", *arguments, f"--workdir={folder}"],
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+@pytest.fixture(scope="module")
+def arrays(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("arrays") / "run"
+    run("case_study1", folder, *TINY)
+    return folder
+
+
+def test_a_restored_network_is_the_one_that_was_trained(arrays):
+    """It chooses for the test set what the run's summary says that it chose."""
+    trained = load_trained(arrays)
+    test = sample_dataset(trained.case, seed=3, num=400, split=Split.TEST)
+    chosen = trained.recommender.rank(test.workloads)[0][:, 0]
+    summary = json.loads((arrays / "summary.json").read_text())
+    assert np.mean(chosen == test.design_ids) == pytest.approx(summary["test_accuracy"])
+
+
+@pytest.mark.parametrize("objective", ["cycles", "edp"])
+def test_a_proposal_is_certified(arrays, objective):
+    found = recommend("vit_b16", mac_budget=5000, objective=objective)
+    proposal = propose(found, [load_trained(arrays)])
+    assert proposal.regret == proposal.cost / found.cost - 1 >= 0
+    assert proposal.num_candidates % len(found.survey.space.sizings) == 0
+    assert proposal.design.num_macs <= 5000
+    if objective == "cycles":
+        space = found.survey.space
+        shape = (space.rows == proposal.design.rows) & (space.cols == proposal.design.cols)
+        assert proposal.cost == min(
+            table[shape].min()
+            for policy, table in found.survey.cycles.items()
+            if policy.value == "cycles"
+        )
+
+
+def test_a_second_network_adds_candidates(arrays):
+    found = recommend("resnet50", mac_budget=256)
+    once, twice = (propose(found, [load_trained(arrays)] * number) for number in (1, 2))
+    assert once.num_candidates == twice.num_candidates
+    assert once.design == twice.design
+
+
+def test_layers_out_of_range_are_counted(arrays):
+    found = recommend("gpt2", mac_budget=256)
+    assert propose(found, [load_trained(arrays)]).num_out_of_range == 3
+
+
+def test_the_script_shows_it(arrays, tmp_path):
+    result = run("recommend", tmp_path / "run", "--mac_budget=256", f"--trained={arrays}")
+    assert "certified regret" in result.stdout
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["trained"]["certified_regret"] >= 0
+    assert "its certified regret" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_sizings_are_proposed_as_well(arrays):
+    """By a network that was never trained: certified all the same."""
+    case = BufferCase()
+    model = Airchitect(
+        case.features, case.space.num_designs, embedding_dim=2, hidden_sizes=(4,), rngs=nnx.Rngs(0)
+    )
+    sizings = Trained(
+        case=case, recommender=Recommender(case, model), workdir=pathlib.Path("untrained")
+    )
+    found = recommend("resnet50", mac_budget=1024, sram_budget_kb=1500)
+    proposal = propose(found, [load_trained(arrays), sizings])
+    assert proposal.num_candidates < 1000
+    assert proposal.design.sram_bytes <= 1500 * 1024
+    assert proposal.regret >= 0
+    wide = recommend("resnet50", mac_budget=1024, bandwidth_bytes_per_cycle=1000)
+    with pytest.raises(ValueError, match="no layer is within the ranges"):
+        propose(wide, [sizings])
+
+
+def test_what_is_no_run_is_refused(arrays, tmp_path):
+    with pytest.raises(ValueError, match="no finished run"):
+        load_trained(tmp_path)
+    for name in ("config.json", "summary.json"):
+        (tmp_path / name).write_text((arrays / name).read_text())
+    with pytest.raises(ValueError, match="no checkpoint"):
+        load_trained(tmp_path)
+    config = json.loads((arrays / "config.json").read_text())
+    del config["flags"]["max_dim"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="no run of case study 1 or 2 that is known: 'max_dim'"):
+        load_trained(tmp_path)
+    # The same flags with those that only case study 2 has: read, and then there is no checkpoint.
+    sizes = {"min_budget_kb": 300, "max_budget_kb": 3000, "max_dim": 100, "max_bandwidth": 9}
+    sides = {"min_side_exponent": 3, "max_side_exponent": 8}
+    config["flags"] |= sizes | sides | {"memory_model": "ideal", "interface": "shared"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "summary.json").write_text('{"case_study": "case_study2"}')
+    with pytest.raises(ValueError, match="no checkpoint"):
+        load_trained(tmp_path)
+    (tmp_path / "summary.json").write_text('{"case_study": "case_study3"}')
+    with pytest.raises(ValueError, match="no run of case study 1 or 2"):
+        load_trained(tmp_path)

@@ -1,0 +1,56 @@
+"""Writes docs/tutorial.ipynb from docs/tutorial.md, so that there is one tutorial and not two.
+
+Run `python -m tools.write_notebook` to see whether they differ, with `--write` to write it.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import sys
+from typing import Any
+
+DOCS = pathlib.Path(__file__).parent.parent / "docs"
+SOURCE, NOTEBOOK = DOCS / "tutorial.md", DOCS / "tutorial.ipynb"
+
+
+def cells(text: str) -> list[dict[str, Any]]:
+    """A code cell for each Python block, the text between them as Markdown."""
+    found = []
+    for number, part in enumerate(re.split(r"^```python\n(.*?)^```\n", text, flags=re.M | re.S)):
+        if part.strip():
+            cell: dict[str, Any] = {
+                "cell_type": "code" if number % 2 else "markdown",
+                "id": f"cell-{number}",
+                "metadata": {},
+                "source": part.strip().splitlines(keepends=True),
+            }
+            found.append(cell | ({"execution_count": None, "outputs": []} if number % 2 else {}))
+    return found
+
+
+def notebook() -> str:
+    """The notebook as JSON, without outputs."""
+    content = {
+        "cells": cells(SOURCE.read_text(encoding="utf-8")),
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(content, indent=1) + "\n"
+
+
+def main(arguments: list[str]) -> None:
+    """Compares the notebook with its source, and writes it if told to."""
+    text = notebook()
+    same = NOTEBOOK.exists() and NOTEBOOK.read_text(encoding="utf-8") == text
+    print(f"{NOTEBOOK.name}: {'unchanged' if same else 'differs'}")
+    if "--write" in arguments and not same:
+        NOTEBOOK.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
