@@ -82,7 +82,14 @@ class Recommender:
                 ranked = jax.lax.top_k(feasible, count)[1]
             return ranked, logits.max(axis=-1) > feasible.max(axis=-1)
 
-        self._top = top
+        @jax.jit
+        def feasible_logits(
+            state: Any, workloads: Int[jax.Array, "features batch"]
+        ) -> Float[jax.Array, "batch designs"]:
+            logits = nnx.merge(self._graphdef, state)(workloads)
+            return jnp.where(case.feasible(workloads), logits, -jnp.inf)
+
+        self._top, self._feasible_logits = top, feasible_logits
 
     def rank(
         self, workloads: Int[np.ndarray, "features num"], count: int = 1
@@ -93,6 +100,16 @@ class Recommender:
         """
         return map_chunks(
             lambda columns: self._top(self._state, jnp.stack(columns), count),
+            list(np.asarray(workloads, np.int32)),
+            chunk=self._batch,
+        )
+
+    def logits(
+        self, workloads: Int[np.ndarray, "features num"]
+    ) -> Float[np.ndarray, "num designs"]:
+        """Logits of all designs, minus infinity where infeasible; for sets that fit into memory."""
+        return map_chunks(
+            lambda columns: self._feasible_logits(self._state, jnp.stack(columns)),
             list(np.asarray(workloads, np.int32)),
             chunk=self._batch,
         )

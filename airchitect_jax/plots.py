@@ -47,11 +47,21 @@ styled = matplotlib.rc_context(_STYLE)  # a decorator: each figure is made withi
 _MAX_TICKS = 20  # more category names than this do not fit an axis
 
 
-def _figure(columns: int = 1, width: float = 8.0, height: float = 4.2) -> tuple[Figure, Any]:
+def new_figure(columns: int = 1, width: float = 8.0, height: float = 4.2) -> tuple[Figure, Any]:
     """A figure without global state, so that nothing has to be closed."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(1, columns, squeeze=False)[0]
     return figure, axes[0] if columns == 1 else axes
+
+
+def line_style(index: int) -> dict[str, Any]:
+    """Colour, marker and dashes of the line of this number; fourteen can be told apart."""
+    return {
+        "color": _CYCLE[index % len(_CYCLE)],
+        "marker": "osD^v<>"[index % 7],
+        "markersize": 4,
+        "linestyle": "-" if index < len(_CYCLE) else "--",
+    }
 
 
 @styled
@@ -65,7 +75,7 @@ def to_png(figure: Figure) -> bytes:
 @styled
 def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     """Loss and accuracy against examples seen, in training and on the validation split."""
-    figure, (left, right) = _figure(columns=2)
+    figure, (left, right) = new_figure(columns=2)
     examples = [row["examples"] / 1e6 for row in history]
     checked = [row for row in history if "validation_loss" in row]
     for axes, name, label in (
@@ -94,7 +104,7 @@ def design_histogram(
     optimal: Int[np.ndarray, "num"], chosen: Int[np.ndarray, "num"], num_designs: int
 ) -> Figure:
     """How often each design id is optimal and how often it is chosen."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     edges = np.arange(num_designs + 1)
     for ids, color, label, filled in (
         (optimal, SKY, "optimal", True),
@@ -118,7 +128,7 @@ def normalized_performance(
     metrics: Mapping[str, float],
 ) -> Figure:
     """Normalised performance in ascending order, with geomean, p1 and minimum of the network."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     for (name, values), color in zip(
         {"network": network, **others}.items(), (BLUE, ORANGE, GREEN, PURPLE), strict=False
     ):
@@ -153,7 +163,7 @@ def confusion(
     chosen: Int[np.ndarray, "num"],
 ) -> Figure:
     """For each attribute of a design, the chosen category against the optimal one."""
-    figure, panels = _figure(columns=len(attributes), width=3.8 * len(attributes), height=3.6)
+    figure, panels = new_figure(columns=len(attributes), width=3.8 * len(attributes), height=3.6)
     for axes, attribute in zip(np.atleast_1d(panels), attributes, strict=True):
         size = len(attribute.categories)
         counts = np.zeros((size, size), np.int64)
@@ -202,7 +212,7 @@ def aspect_ratio_map(
       dataflow: the attribute that names the panels.
       optimal: the optimal design ids.
     """
-    figure, panels = _figure(columns=len(dataflow.categories), width=12, height=4.0)
+    figure, panels = new_figure(columns=len(dataflow.categories), width=12, height=4.0)
     limit = np.quantile(np.abs(design_aspect), 0.99)
     image = None
     for index, (axes, name) in enumerate(zip(panels, dataflow.categories, strict=True)):
@@ -244,7 +254,7 @@ def sizes_by_budget(
       dataflows: its dataflow.
       names: of the dataflows.
     """
-    figure, panels = _figure(columns=len(names), width=12, height=3.8)
+    figure, panels = new_figure(columns=len(names), width=12, height=3.8)
     for index, (axes, name) in enumerate(zip(panels, names, strict=True)):
         here = dataflows == index
         budgets = np.unique(budgets_kb[here])
@@ -275,7 +285,7 @@ def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> Figur
       schedules: for each panel by title its bars (text, lane, start, length), in cycles. The
         first word of a text names the workload, and so the colour.
     """
-    figure, panels = _figure(
+    figure, panels = new_figure(
         columns=len(schedules), width=5.5 * len(schedules), height=1.2 + 0.55 * len(lanes)
     )
     end = max(start + length for bars in schedules.values() for _, _, start, length in bars)
@@ -287,7 +297,7 @@ def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> Figur
             axes.barh(lane, length, left=start, color=color, edgecolor="white", height=0.7)
             if length > end / 12:
                 axes.text(
-                    start + length / 2, lane, _plain(text), ha="center", va="center", fontsize=7
+                    start + length / 2, lane, plain(text), ha="center", va="center", fontsize=7
                 )
         last = max(start + length for _, _, start, length in bars)
         axes.axvline(last, color=BLACK, linestyle="--", linewidth=1)
@@ -303,17 +313,11 @@ def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> Figur
 def networks(results: Sequence[NetworkResult]) -> Figure:
     """Normalised performance of real networks over the contexts: chosen and best single design."""
     names = list(dict.fromkeys(result.network for result in results))
-    figure, (left, right) = _figure(columns=2, width=11)
+    figure, (left, right) = new_figure(columns=2, width=11)
     for index, name in enumerate(names):
         rows = [result for result in results if result.network == name]
         contexts = [result.context for result in rows]
-        style = {
-            "color": _CYCLE[index % len(_CYCLE)],
-            "marker": "osD^v<>"[index % 7],
-            "markersize": 4,
-            "linestyle": "-" if index < len(_CYCLE) else "--",
-            "label": _plain(name),
-        }
+        style = line_style(index) | {"label": plain(name)}
         left.plot(contexts, [row.normalized_performance for row in rows], **style)
         right.plot(contexts, [row.optimal_cost / row.single_cost for row in rows], **style)
     for axes, title in (
@@ -340,7 +344,7 @@ def labelling_growth(
       by_workloads: for each way of labelling, (workloads, seconds).
       by_designs: (designs of the space, nanoseconds a workload).
     """
-    figure, (left, right) = _figure(columns=2)
+    figure, (left, right) = new_figure(columns=2)
     for (name, points), marker in zip(by_workloads.items(), "osD^v<>", strict=False):
         left.loglog(*zip(*points, strict=True), marker=marker, label=name)
     left.set_xlabel("workloads")
@@ -354,6 +358,6 @@ def labelling_growth(
     return figure
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that matplotlib does not take for mathematics or for a hidden label."""
     return text.replace("$", r"\$").lstrip("_") or "unnamed"

@@ -43,11 +43,15 @@ class NetworkCompetitor:
     learning_rate: float
     any_value: bool = False
 
-    def fit(self, task: Task) -> Fitted:
-        """See `Competitor`; a short run, not counted, says how many steps fit the budget."""
+    def train(self, task: Task) -> FitResult:
+        """The trained network; a short run, not counted, says how many steps fit the budget."""
         blocks = _blocks_in(task.budget_seconds, self._train(task, 1, 1 + _TIMED_BLOCKS))
         epochs = min(_EPOCHS, blocks)
-        result = self._train(task, epochs, blocks // epochs)
+        return self._train(task, epochs, blocks // epochs)
+
+    def fit(self, task: Task) -> Fitted:
+        """See `Competitor`."""
+        result = self.train(task)
         return Fitted(
             ranker=Recommender(task.case, result.model),
             parameters=_num_parameters(result.model),
