@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -61,5 +62,35 @@ def sorted_performance(rows: Sequence[Row]) -> Figure:
     axes.set_ylim(0, 1.03)
     axes.set_xlabel("workloads, worst first (%, logarithmic)")
     axes.set_ylabel("optimal cost / chosen cost")
+    _legend(axes)
+    return figure
+
+
+@styled
+def decisions(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Seconds a decision over the problems, fewest designs first: a line a contender.
+
+    Args:
+      rows: each with problem, designs, contender and seconds.
+    """
+    figure, axes = new_figure(width=10.0, height=4.8)
+    designs = {row["problem"]: row["designs"] for row in rows}
+    problems = sorted(designs, key=lambda name: designs[name])
+    for index, contender in enumerate(dict.fromkeys(row["contender"] for row in rows)):
+        seconds = {row["problem"]: row["seconds"] for row in rows if row["contender"] == contender}
+        here = [place for place, problem in enumerate(problems) if problem in seconds]
+        axes.plot(
+            here,
+            [seconds[problems[place]] for place in here],
+            **line_style(index) | {"label": plain(contender)},
+        )
+    axes.set_yscale("log")
+    axes.set_xticks(
+        range(len(problems)),
+        [f"{problem}\n{designs[problem]:,} designs" for problem in problems],
+        rotation=30,
+        fontsize=8,
+    )
+    axes.set_ylabel("seconds a decision (logarithmic)")
     _legend(axes)
     return figure
