@@ -116,7 +116,11 @@ def markdown(lines: Sequence[Line]) -> str:
     """The table for people: mean and deviation, shares in percent."""
     header = ["model", "seeds", *(column.heading for column in COLUMNS)]
     body = [
-        [line.model, str(line.seeds), *(_text(line.spreads[c.key], c) for c in COLUMNS)]
+        [
+            line.model.replace("|", r"\|"),
+            str(line.seeds),
+            *(_text(line.spreads[c.key], c) for c in COLUMNS),
+        ]
         for line in lines
     ]
     ruler = ["---", *["---:"] * (len(header) - 1)]
@@ -126,12 +130,14 @@ def markdown(lines: Sequence[Line]) -> str:
 def _text(spread: Spread | None, column: Column) -> str:
     if spread is None:
         return ""
-    if column.is_share:
-        mean, deviation = f"{spread.mean:.3%}", f"{spread.deviation:.3%}"
-    else:
-        mean, deviation = (_significant(value) for value in (spread.mean, spread.deviation))
-    certain = math.isnan(spread.deviation) or spread.deviation == 0
-    return mean if certain else f"{mean} ± {deviation.removesuffix('%')}"
+    show = _percent if column.is_share else _significant
+    if not spread.deviation > 0:  # nor of a single seed, whose deviation is no number
+        return show(spread.mean)
+    return f"{show(spread.mean)} ± {show(spread.deviation).removesuffix('%')}"
+
+
+def _percent(value: float) -> str:
+    return f"{value:.3%}"
 
 
 def _significant(value: float) -> str:

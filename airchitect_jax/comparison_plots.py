@@ -39,6 +39,8 @@ def learning_curves(rows: Sequence[Row]) -> Figure:
                 label=plain(model) if number == 0 else None,
                 **line_style(index) | {"markersize": 3},
             )
+    if not axes.lines:  # a logarithmic axis needs limits
+        axes.set_xlim(1, 10)
     axes.set_xscale("log")
     axes.set_xlabel("examples seen (logarithmic)")
     axes.set_ylabel("validation accuracy")
@@ -68,7 +70,7 @@ def sorted_performance(rows: Sequence[Row]) -> Figure:
 
 @styled
 def decisions(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Seconds a decision over the problems, fewest designs first: a line a contender.
+    """Seconds a decision over the problems, fewest designs first: a marker a contender.
 
     Args:
       rows: each with problem, designs, contender and seconds.
@@ -82,7 +84,7 @@ def decisions(rows: Sequence[Mapping[str, Any]]) -> Figure:
         axes.plot(
             here,
             [seconds[problems[place]] for place in here],
-            **line_style(index) | {"label": plain(contender)},
+            **line_style(index) | {"linestyle": "none", "markersize": 7, "label": plain(contender)},
         )
     axes.set_yscale("log")
     axes.set_xticks(

@@ -51,7 +51,7 @@ class Clamped(nnx.Module):
         lows, highs = (
             jnp.asarray(values, jnp.int32)[:, None] for values in (self.lows, self.highs)
         )
-        return self.model(jnp.clip(workloads, lows, highs))  # type: ignore[operator]
+        return self.model(jnp.clip(workloads, lows, highs))
 
 
 def sampled_sets(
@@ -87,7 +87,9 @@ def network_sets(case: CaseStudy, networks: Sequence[Network], group: str) -> It
         yield TestSet(
             group=group,
             name=network.name,
-            data=Dataset(workloads=workloads, design_ids=case.exact(workloads).design_id),
+            data=Dataset(
+                workloads=workloads, design_ids=np.asarray(case.exact(workloads).design_id)
+            ),
         )
 
 
@@ -211,10 +213,7 @@ class _Answers:
 def _concatenate(parts: Sequence[_Answers]) -> _Answers:
     names = [field.name for field in dataclasses.fields(_Answers)]
     return _Answers(
-        **{
-            name: np.concatenate([getattr(part, name) for part in parts], axis=-1)
-            for name in names
-        }
+        **{name: np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in names}
     )
 
 
@@ -259,9 +258,7 @@ def _scores(answers: _Answers, threshold: float) -> dict[str, float | None]:
     return scores
 
 
-def _regions(
-    case: CaseStudy, answers: _Answers
-) -> Iterator[tuple[Feature, int, int, _Answers]]:
+def _regions(case: CaseStudy, answers: _Answers) -> Iterator[tuple[Feature, int, int, _Answers]]:
     """Feature, lowest and highest value of each region, and the answers in it."""
     for feature, values in zip(case.features, answers.workloads, strict=True):
         if feature.cardinality <= _FEW_VALUES:

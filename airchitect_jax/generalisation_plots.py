@@ -70,9 +70,7 @@ def regions(audits: Audits, limits: Mapping[str, int]) -> Figure:
         dict.fromkeys(region["feature"] for audit in audits.values() for region in audit["regions"])
     )
     columns = min(len(names), 4)
-    figure = Figure(
-        figsize=(3.2 * columns, 2.9 * -(-len(names) // columns)), layout="constrained"
-    )
+    figure = Figure(figsize=(3.2 * columns, 2.9 * -(-len(names) // columns)), layout="constrained")
     grid = figure.subplots(-(-len(names) // columns), columns, squeeze=False, sharey=True)
     for axes in grid.flat[len(names) :]:
         axes.set_visible(False)

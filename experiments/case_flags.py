@@ -53,4 +53,4 @@ def make_case(**changes: object) -> CaseStudy:
       ValueError: a field's value is not allowed.
     """
     kinds = {"1": ArrayDataflowCase, "2": BufferCase, "3": ScheduleCase}
-    return kinds[CASE_STUDY.value](**changes)  # type: ignore[no-any-return]
+    return kinds[CASE_STUDY.value](**changes)

@@ -96,9 +96,7 @@ def test_sets(
     trained: CaseStudy, asked: CaseStudy, others: Mapping[str, CaseStudy]
 ) -> list[TestSet]:
     """All test sets of the flags."""
-    sampled = sampled_sets(
-        trained, others, seed=runner.SEED.value, num=case_flags.NUM_TEST.value
-    )
+    sampled = sampled_sets(trained, others, seed=runner.SEED.value, num=case_flags.NUM_TEST.value)
     found = [load_network(name) for name in network_names()]
     return [
         *sampled,
@@ -146,9 +144,7 @@ def train_and_audit(
 
 
 def _csv(audits: Mapping[str, Mapping[str, Any]], key: str) -> str:
-    rows = [
-        {"model": model, **row} for model, audited in audits.items() for row in audited[key]
-    ]
+    rows = [{"model": model, **row} for model, audited in audits.items() for row in audited[key]]
     header = list(rows[0]) if rows else []
     return files.csv_text([header, *([files.inert(v) for v in row.values()] for row in rows)])
 

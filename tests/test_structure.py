@@ -57,10 +57,20 @@ LAYERS = [
     ],
     ["datasets"],
     ["labelling.columns", "labelling.tasks", "labelling.sources", "labelling.engine"],
-    ["models.airchitect", "models.symmetric"],
+    ["models.airchitect", "models.mlp", "models.symmetric"],
     ["losses", "training"],
-    ["evaluation", "network_evaluation"],
-    ["plots", "report", "workdir"],
+    ["evaluation", "network_evaluation", "calibration", "abstain"],
+    [
+        "baselines.competitor",
+        "baselines.scores",
+        "baselines.floors",
+        "baselines.classifiers",
+        "baselines.off_the_shelf",
+        "baselines.networks",
+        "baselines.registry",
+    ],
+    ["comparison", "generalisation"],
+    ["plots", "comparison_plots", "generalisation_plots", "report", "workdir"],
     [
         "validation.statistics",
         "validation.scalesim_config",
@@ -86,10 +96,12 @@ GENERAL = [
     "plots",
 ]
 GENERAL += ["report", "workdir", "experiment", "labelling.columns"]
-GENERAL += ["labelling.sources", "labelling.engine"]
+GENERAL += ["labelling.sources", "labelling.engine", "models.mlp", "calibration", "abstain"]
+GENERAL += [f"baselines.{name}" for name in ("scores", "floors", "classifiers", "networks")]
+GENERAL += ["comparison", "generalisation", "comparison_plots", "generalisation_plots"]
 
 
-OPTIONAL = ("airchitect_jax", "matplotlib", "pyarrow", "scalesim")
+OPTIONAL = ("airchitect_jax", "matplotlib", "pyarrow", "scalesim", "sklearn", "xgboost")
 
 
 def python_files(*folders):
@@ -151,6 +163,7 @@ def test_the_public_face_is_sorted_and_real():
 
 def test_importing_the_package_is_light():
     heavy = ["flax", "optax", "orbax", "matplotlib", "pyarrow", "pandas", "scipy.stats"]
+    heavy += ["sklearn", "xgboost"]
     code = f"import sys, airchitect_jax; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert found.stdout.strip() == "[]", found.stderr
@@ -200,7 +213,7 @@ def test_build_has_a_target_of_each_kind(targets):
 
 
 # The distribution that provides a module, where the names differ.
-DISTRIBUTIONS = {"absl": "absl-py", "orbax": "orbax-checkpoint"}
+DISTRIBUTIONS = {"absl": "absl-py", "orbax": "orbax-checkpoint", "sklearn": "scikit-learn"}
 
 
 def test_build_names_every_dependency(targets):

@@ -31,9 +31,7 @@ class Estimator(Protocol):
         """Numbers that were learnt and are stored, after `fit`."""
         ...
 
-    def fit(
-        self, inputs: Float[np.ndarray, "num inputs"], classes: Int[np.ndarray, "num"]
-    ) -> None:
+    def fit(self, inputs: Float[np.ndarray, "num inputs"], classes: Int[np.ndarray, "num"]) -> None:
         """Trains from nothing."""
         ...
 

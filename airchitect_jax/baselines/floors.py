@@ -27,9 +27,7 @@ class Majority:
 
     def fit(self, task: Task) -> Fitted:
         """Counts the labels of 65536 workloads."""
-        data = sample_dataset(
-            task.case, seed=task.seed, num=_MAJORITY_EXAMPLES, split=Split.TRAIN
-        )
+        data = sample_dataset(task.case, seed=task.seed, num=_MAJORITY_EXAMPLES, split=Split.TRAIN)
         start = time.perf_counter()
         counts = np.bincount(data.design_ids, minlength=task.case.space.num_designs)
         classes = np.flatnonzero(counts)

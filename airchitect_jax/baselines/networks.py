@@ -24,7 +24,6 @@ _EPOCHS = 10  # points of the learning curve; each costs a validation
 _STATISTICS = 1 << 16  # training workloads whose mean and deviation standardise the inputs
 
 
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NetworkCompetitor:
     """A network, and how it is trained.

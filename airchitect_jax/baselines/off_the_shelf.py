@@ -35,9 +35,7 @@ class LinearSvc:
         """Coefficients and intercepts."""
         return int(self._model.coef_.size + self._model.intercept_.size)
 
-    def fit(
-        self, inputs: Float[np.ndarray, "num inputs"], classes: Int[np.ndarray, "num"]
-    ) -> None:
+    def fit(self, inputs: Float[np.ndarray, "num inputs"], classes: Int[np.ndarray, "num"]) -> None:
         """See `Estimator`."""
         self._model.fit(inputs, classes)
 
@@ -71,9 +69,7 @@ class RbfSvc:
             for one in self._model.estimators_
         )
 
-    def fit(
-        self, inputs: Float[np.ndarray, "num inputs"], classes: Int[np.ndarray, "num"]
-    ) -> None:
+    def fit(self, inputs: Float[np.ndarray, "num inputs"], classes: Int[np.ndarray, "num"]) -> None:
         """See `Estimator`."""
         self._model.fit(inputs, classes)
 
@@ -105,9 +101,7 @@ class RandomForest:
         """A feature and a threshold for each inner node, a class for each leaf."""
         return sum(_tree_parameters(len(classes)) for _, classes in self._trees)
 
-    def fit(
-        self, inputs: Float[np.ndarray, "num inputs"], classes: Int[np.ndarray, "num"]
-    ) -> None:
+    def fit(self, inputs: Float[np.ndarray, "num inputs"], classes: Int[np.ndarray, "num"]) -> None:
         """See `Estimator`; as many trees at a time as there are cores."""
         self._num_classes = int(classes.max()) + 1
         cores = _cores()
@@ -175,9 +169,7 @@ class XgBoost:
         trees = model["learner"]["gradient_booster"]["model"]["trees"]
         return sum(_tree_parameters(int(tree["tree_param"]["num_nodes"])) for tree in trees)
 
-    def fit(
-        self, inputs: Float[np.ndarray, "num inputs"], classes: Int[np.ndarray, "num"]
-    ) -> None:
+    def fit(self, inputs: Float[np.ndarray, "num inputs"], classes: Int[np.ndarray, "num"]) -> None:
         """See `Estimator`."""
         self._model.fit(inputs, classes)
 

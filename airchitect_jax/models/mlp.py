@@ -47,7 +47,9 @@ class StandardInputs:
         xp = np if isinstance(workloads, np.ndarray) else jnp
         columns = workloads.astype(xp.float32)
         inputs = xp.concatenate([columns, xp.log2(1 + columns)]).T
-        mean, scale = (xp.asarray(values, xp.float32)[None, :] for values in (self.mean, self.scale))
+        mean, scale = (
+            xp.asarray(values, xp.float32)[None, :] for values in (self.mean, self.scale)
+        )
         return (inputs - mean) / scale
 
 
@@ -73,7 +75,7 @@ class Mlp(nnx.Module):
     def __call__(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
         """Logits; workloads are raw feature values, of any size."""
         chex.assert_rank(workloads, 2)
-        x = self.inputs(workloads)
+        x = jnp.asarray(self.inputs(workloads))
         for layer in self.hidden:
             x = nnx.relu(layer(x))
         return self.logits(x)
