@@ -39,13 +39,14 @@ def learning_curves(rows: Sequence[Row]) -> Figure:
                 label=plain(model) if number == 0 else None,
                 **line_style(index) | {"markersize": 3},
             )
-    if not axes.lines:  # a logarithmic axis needs limits
+    if axes.lines:
+        _legend(axes)
+    else:  # rules of thumb only; a logarithmic axis needs limits
         axes.set_xlim(1, 10)
     axes.set_xscale("log")
     axes.set_xlabel("examples seen (logarithmic)")
     axes.set_ylabel("validation accuracy")
     axes.set_ylim(0, 1)
-    _legend(axes)
     return figure
 
 

@@ -5,8 +5,8 @@ Test sets: the trained ranges; dimensions up to --max_dim and ten times as far; 
 decoding step of one token. A network of embeddings has no row for a value that it was not trained
 on: it is asked about the nearest value that it has. Temperature and the threshold below which a
 network abstains are chosen on the validation split of the trained ranges. Writes
-generalisation.md and .json, sets.csv, regions.csv and figures. What is trained already is not trained
-again with --resume.
+generalisation.md and .json, sets.csv, regions.csv and figures. With --resume, what is trained
+already is not trained again.
 
   python -m experiments.generalisation --case_study=1 --workdir=runs/generalisation1
   python -m experiments.generalisation --case_study=3 --models=best --budget_seconds=300

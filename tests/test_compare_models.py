@@ -96,7 +96,7 @@ def test_every_kind_of_model_is_trained_and_scored(monkeypatch, name):
 TINY = [
     "--case_study=3",
     "--max_dim=60",
-    "--budget_seconds=0.01",
+    "--budget_seconds=0.1",
     "--num_test=300",
     "--num_validation=100",
 ]

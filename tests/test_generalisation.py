@@ -120,7 +120,7 @@ def test_a_clamped_network_answers_as_for_the_nearest_workload():
 
 
 TINY = [
-    "--case_study=1",
+    "--case_study=3",
     "--max_dim=300",
     "--trained_max_dim=100",
     "--budget_seconds=0.1",
@@ -143,7 +143,6 @@ def test_the_script_end_to_end_and_again(tmp_path):
         "dimensions to 300",
         "dimensions to 3000",
         "log-uniform",
-        "other budgets",
         "real networks",
         "networks, m = 1",
     }

@@ -58,7 +58,7 @@ class Classifier:
         self,
         name: str,
         make: Callable[[int], Estimator],
-        max_examples: Callable[[int], int] = lambda num_designs: 1 << 20,
+        max_examples: Callable[[int], int] = lambda _: 1 << 20,
     ) -> None:
         self.name, self._make, self._max_examples = name, make, max_examples
 
