@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -40,6 +40,23 @@ class Evaluation:
     metrics: dict[str, float]
 
 
+class Ranker(Protocol):
+    """What answers workloads with designs: a network, or anything that it is compared with."""
+
+    def rank(
+        self, workloads: Int[np.ndarray, "features num"], count: int = 1
+    ) -> tuple[Int[np.ndarray, "num count"], Bool[np.ndarray, "num"]]:
+        """The best `count` feasible design ids, best first, and where feasibility had a say.
+
+        One column only, whatever `count`, from what knows no second choice.
+        """
+        ...
+
+    def per_second(self, workloads: Int[np.ndarray, "features num"]) -> float:
+        """Decisions a second."""
+        ...
+
+
 class Recommender:
     """A trained network as a function: the feasible designs that it ranks highest.
 
@@ -65,7 +82,14 @@ class Recommender:
                 ranked = jax.lax.top_k(feasible, count)[1]
             return ranked, logits.max(axis=-1) > feasible.max(axis=-1)
 
-        self._top = top
+        @jax.jit
+        def feasible_logits(
+            state: Any, workloads: Int[jax.Array, "features batch"]
+        ) -> Float[jax.Array, "batch designs"]:
+            logits = nnx.merge(self._graphdef, state)(workloads)
+            return jnp.where(case.feasible(workloads), logits, -jnp.inf)
+
+        self._top, self._feasible_logits = top, feasible_logits
 
     def rank(
         self, workloads: Int[np.ndarray, "features num"], count: int = 1
@@ -76,6 +100,16 @@ class Recommender:
         """
         return map_chunks(
             lambda columns: self._top(self._state, jnp.stack(columns), count),
+            list(np.asarray(workloads, np.int32)),
+            chunk=self._batch,
+        )
+
+    def logits(
+        self, workloads: Int[np.ndarray, "features num"]
+    ) -> Float[np.ndarray, "num designs"]:
+        """Logits of all designs, minus infinity where infeasible; for sets that fit into memory."""
+        return map_chunks(
+            lambda columns: self._feasible_logits(self._state, jnp.stack(columns)),
             list(np.asarray(workloads, np.int32)),
             chunk=self._batch,
         )
@@ -131,15 +165,14 @@ def evaluate_choices(case: CaseStudy, test: Dataset, chosen: Int[np.ndarray, "nu
     )
 
 
-def evaluate_recommender(case: CaseStudy, recommender: Recommender, test: Dataset) -> Evaluation:
-    """Scores a network's first choices, and how often the label is among its first five."""
+def evaluate_recommender(case: CaseStudy, recommender: Ranker, test: Dataset) -> Evaluation:
+    """Scores first choices, and how often the label is among the first five, if there are five."""
     ranked, masked = recommender.rank(test.workloads, TOP)
     evaluation = evaluate_choices(case, test, ranked[:, 0])
-    hits = (ranked == test.design_ids[:, None]).any(axis=1)
-    metrics = evaluation.metrics | {
-        "top5_accuracy": float(np.mean(hits)),
-        "infeasible_first_choice_share": float(np.mean(masked)),
-    }
+    metrics = evaluation.metrics | {"infeasible_first_choice_share": float(np.mean(masked))}
+    if ranked.shape[1] == TOP:
+        hits = (ranked == test.design_ids[:, None]).any(axis=1)
+        metrics["top5_accuracy"] = float(np.mean(hits))
     return dataclasses.replace(evaluation, metrics=metrics)
 
 

@@ -62,6 +62,16 @@ def new_figure(columns: int = 1, width: float = 8.0, height: float = 4.2) -> tup
     return figure, axes[0] if columns == 1 else axes
 
 
+def line_style(index: int) -> dict[str, Any]:
+    """Colour, marker and dashes of the line of this number; fourteen can be told apart."""
+    return {
+        "color": _CYCLE[index % len(_CYCLE)],
+        "marker": "osD^v<>"[index % 7],
+        "markersize": 4,
+        "linestyle": "-" if index < len(_CYCLE) else "--",
+    }
+
+
 @styled
 def to_png(figure: Figure) -> bytes:
     """The figure as a PNG, with the same bytes for the same figure."""
@@ -315,13 +325,7 @@ def networks(results: Sequence[NetworkResult]) -> Figure:
     for index, name in enumerate(names):
         rows = [result for result in results if result.network == name]
         contexts = [result.context for result in rows]
-        style = {
-            "color": _CYCLE[index % len(_CYCLE)],
-            "marker": "osD^v<>"[index % 7],
-            "markersize": 4,
-            "linestyle": "-" if index < len(_CYCLE) else "--",
-            "label": plain(name),
-        }
+        style = line_style(index) | {"label": plain(name)}
         left.plot(contexts, [row.normalized_performance for row in rows], **style)
         right.plot(contexts, [row.optimal_cost / row.single_cost for row in rows], **style)
     for axes, title in (

@@ -7,8 +7,10 @@ from absl import flags
 from airchitect_jax.types import RuntimeModel
 from airchitect_jax.workloads.sampling import Distribution
 
+LARGEST_DIM = 1_000_000  # that a case study takes
+
 MAX_DIM = flags.DEFINE_integer(
-    "max_dim", 10_000, "Largest m, n and k.", lower_bound=8, upper_bound=1_000_000
+    "max_dim", 10_000, "Largest m, n and k.", lower_bound=8, upper_bound=LARGEST_DIM
 )
 DISTRIBUTION = flags.DEFINE_enum(
     "distribution",

@@ -71,14 +71,25 @@ LAYERS = [
     [
         "models.airchitect",
         "models.airchitect_v2",
+        "models.mlp",
         "models.resolutions",
         "models.additive",
         "models.symmetric",
         "models.choice",
     ],
     ["losses", "training"],
-    ["evaluation", "network_evaluation"],
-    ["plots", "report", "workdir"],
+    ["evaluation", "network_evaluation", "calibration", "abstain"],
+    [
+        "baselines.competitor",
+        "baselines.scores",
+        "baselines.floors",
+        "baselines.classifiers",
+        "baselines.off_the_shelf",
+        "baselines.networks",
+        "baselines.registry",
+    ],
+    ["comparison", "generalisation"],
+    ["plots", "comparison_plots", "generalisation_plots", "report", "workdir"],
     [
         "validation.statistics",
         "validation.scalesim_config",
@@ -137,11 +148,14 @@ GENERAL = [
 ]
 GENERAL += ["report", "workdir", "experiment", "labelling.columns"]
 GENERAL += ["labelling.sources", "labelling.engine"]
+GENERAL += ["models.mlp", "calibration", "abstain"]
 GENERAL += [f"analysis.{name}" for name in ("samples", "exhibit", "frequency", "overlap")]
 GENERAL += [f"analysis.{name}" for name in ("information", "projection", "neighbours")]
 GENERAL += [
     f"analysis.{name}" for name in ("boundaries", "floors", "agreement", "coverage", "study")
 ]
+GENERAL += [f"baselines.{name}" for name in ("scores", "floors", "classifiers", "networks")]
+GENERAL += ["comparison", "generalisation", "comparison_plots", "generalisation_plots"]
 
 
 OPTIONAL = ("airchitect_jax", "matplotlib", "onnx", "pyarrow", "scalesim", "sklearn", "xgboost")

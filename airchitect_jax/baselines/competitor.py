@@ -1,0 +1,64 @@
+"""What takes part in a comparison: anything that can be fitted to a case study in a given time."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Protocol
+
+from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax.datasets import Dataset
+from airchitect_jax.evaluation import Ranker
+
+# Examples seen, seconds and validation accuracy, at one point of a training.
+Point = dict[str, float | int]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task:
+    """What every competitor is given alike.
+
+    Attributes:
+      case: the problem. Training workloads are of the TRAIN split, as many as one can take.
+      seed: of everything random, the training data included.
+      budget_seconds: the time for training; and, once more, for answering `num_test` workloads.
+      num_test: workloads that will be asked.
+      validation: for what a competitor has to measure or choose; never the test set.
+    """
+
+    case: CaseStudy
+    seed: int
+    budget_seconds: float
+    num_test: int
+    validation: Dataset
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A competitor that has been trained.
+
+    Attributes:
+      ranker: what answers.
+      parameters: numbers that were learnt and are stored.
+      examples: labelled workloads that were seen, repeats counted.
+      train_seconds: wall time of the training itself; finding its size is not counted.
+      curve: validation accuracy on the way.
+    """
+
+    ranker: Ranker
+    parameters: int
+    examples: int
+    train_seconds: float
+    curve: list[Point]
+
+
+class Competitor(Protocol):
+    """A named way to answer a case study."""
+
+    @property
+    def name(self) -> str:
+        """As in tables and file names."""
+        ...
+
+    def fit(self, task: Task) -> Fitted:
+        """Trains within the budget; the same seed sees the same data."""
+        ...

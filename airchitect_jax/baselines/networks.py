@@ -1,0 +1,114 @@
+"""Networks as competitors: as many steps of `fit` as the time allows, on fresh examples."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import statistics
+from collections.abc import Callable
+
+import jax
+from flax import nnx
+
+from airchitect_jax.baselines.competitor import Fitted, Task
+from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax.datasets import Split, StreamedBatches, sample_dataset
+from airchitect_jax.evaluation import Recommender
+from airchitect_jax.losses import Loss, loss_fn
+from airchitect_jax.models.choice import make_model
+from airchitect_jax.models.mlp import Mlp, StandardInputs
+from airchitect_jax.training import BLOCK_STEPS, FitResult, Optimizer, TrainConfig, fit
+
+_TIMED_BLOCKS = 4  # of the short run that measures the rate, after a first that compiles
+_EPOCHS = 10  # points of the learning curve; each costs a validation
+_STATISTICS = 1 << 16  # training workloads whose mean and deviation standardise the inputs
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkCompetitor:
+    """A network, and how it is trained.
+
+    Attributes:
+      name: as in tables.
+      make: the untrained network of a case study and a seed.
+      loss, batch_size, learning_rate: as for `fit`; the learning rate is the peak.
+      optimizer: as for `fit`.
+      any_value: whether the network takes values outside of the ranges that it was trained on.
+    """
+
+    name: str
+    make: Callable[[CaseStudy, int], nnx.Module]
+    loss: Loss
+    batch_size: int
+    learning_rate: float
+    optimizer: Optimizer = Optimizer.ADAM
+    any_value: bool = False
+
+    def train(self, task: Task) -> FitResult:
+        """The trained network; a short run, not counted, says how many steps fit the budget."""
+        blocks = _blocks_in(task.budget_seconds, self._train(task, 1, 1 + _TIMED_BLOCKS))
+        epochs = min(_EPOCHS, blocks)
+        return self._train(task, epochs, blocks // epochs)
+
+    def fit(self, task: Task) -> Fitted:
+        """See `Competitor`."""
+        result = self.train(task)
+        return Fitted(
+            ranker=Recommender(task.case, result.model),
+            parameters=_num_parameters(result.model),
+            examples=int(result.history[-1]["examples"]),
+            train_seconds=result.seconds,
+            curve=[
+                {
+                    "examples": row["examples"],
+                    "seconds": row["seconds"],
+                    "accuracy": row["validation_accuracy"],
+                }
+                for row in result.history
+                if "validation_accuracy" in row
+            ],
+        )
+
+    def _train(self, task: Task, epochs: int, blocks: int) -> FitResult:
+        source = StreamedBatches(
+            case=task.case,
+            batch_size=self.batch_size,
+            steps_per_epoch=blocks * BLOCK_STEPS,
+            seed=task.seed,
+        )
+        next(source.blocks(0, BLOCK_STEPS))  # compiles the oracle, which is not training
+        return fit(
+            self.make(task.case, task.seed),
+            source,
+            task.validation,
+            TrainConfig(epochs=epochs, learning_rate=self.learning_rate, optimizer=self.optimizer),
+            loss_fn(task.case, self.loss),
+        )
+
+
+def _blocks_in(budget: float, timed: FitResult) -> int:
+    """How many blocks of steps fit, compilation and validation left room for; at least one."""
+    seconds = [float(row["seconds"]) for row in timed.history]
+    one = statistics.median(after - before for before, after in itertools.pairwise(seconds))
+    overhead = seconds[0] - one + timed.seconds - seconds[-1]
+    return max(1, int((budget - overhead) / max(one, 1e-3)))
+
+
+def _num_parameters(model: nnx.Module) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
+
+
+def by_name(case: CaseStudy, seed: int, name: str) -> nnx.Module:
+    """A network that the case studies offer, with the paper's widths if it has any."""
+    return make_model(case, name, embedding_dim=16, hidden_sizes=(256,), seed=seed)
+
+
+def perceptron(case: CaseStudy, seed: int, hidden_sizes: tuple[int, ...]) -> nnx.Module:
+    """A multilayer perceptron on inputs that training workloads standardise."""
+    data = sample_dataset(case, seed=seed, num=_STATISTICS, split=Split.TRAIN)
+    return Mlp(
+        StandardInputs.of(data.workloads),
+        case.space.num_designs,
+        hidden_sizes=hidden_sizes,
+        rngs=nnx.Rngs(seed),
+    )

@@ -1,0 +1,159 @@
+"""Seconds for one decision: networks, exhaustive search here, exhaustive search by simulation.
+
+A row a problem and contender, for case studies and sizes of the design space: a network (its time
+does not depend on what it has learnt, so it is not trained) and exhaustive search, both compiled,
+for a workload alone and in large batches, transfers left out; and, where the scalesim package is
+installed, the seconds of one run of a GEMM of --side times the runs that exhaustive search needs.
+The package simulates cycle by cycle, so larger GEMMs, which most of those drawn here are, take it
+longer than that.
+
+python -m benchmarks.decisions --figure=decisions.png --output=decisions.jsonl
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import pathlib
+import statistics
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from absl import flags
+from flax import nnx
+from jaxtyping import Array, Int
+
+from airchitect_jax import comparison_plots, files
+from airchitect_jax.baselines.registry import networks
+from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
+from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax.case_studies.buffers import BufferCase
+from airchitect_jax.case_studies.schedule import ScheduleCase
+from airchitect_jax.evaluation import first_argmax
+from airchitect_jax.plots import to_png
+from airchitect_jax.scalesim_package import run_gemm
+from airchitect_jax.schedule_space import DEFAULT_ARRAYS
+from airchitect_jax.types import ArrayShape, Dataflow, Gemm, Interface, MemoryModel
+from benchmarks import common
+
+flags.adopt_module_key_flags(common)
+SIDE = flags.DEFINE_integer("side", 128, "m, n and k of the simulated GEMM.", lower_bound=2)
+MAX_ARRAYS = flags.DEFINE_integer(
+    "max_arrays", 5, "Most arrays of case study 3.", lower_bound=2, upper_bound=6
+)
+FIGURE = flags.DEFINE_string("figure", None, "File for the figure, a PNG.")
+
+_ARRAY = ArrayShape(rows=32, cols=32)
+_MAX_LOGITS = 1 << 24  # of a batch
+_MAX_BATCH = 8192
+SIMULATOR = "simulator, exhaustive"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A case study, and how many runs of a simulator its exhaustive search needs.
+
+    Schedules share runs: a simulator needs one for each workload, array and dataflow.
+    """
+
+    name: str
+    case: CaseStudy
+    runs: int
+
+
+def problems() -> Iterator[Problem]:
+    """Case studies and sizes."""
+    arrays = ArrayDataflowCase()
+    yield Problem(name="array and dataflow", case=arrays, runs=arrays.space.num_designs)
+    replayed = BufferCase(
+        memory_model=MemoryModel.SCALESIM3, interface=Interface.PORTS, max_dim=1024
+    )
+    for name, sizes in (("SRAM sizes", BufferCase()), ("SRAM sizes, replayed", replayed)):
+        yield Problem(name=name, case=sizes, runs=sizes.space.num_designs)
+    for count in range(2, MAX_ARRAYS.value + 1):
+        yield Problem(
+            name=f"schedules, {count} arrays",
+            case=ScheduleCase(arrays=DEFAULT_ARRAYS[:count]),
+            runs=count * count * len(Dataflow),
+        )
+
+
+def decider(case: CaseStudy, model: nnx.Module) -> Callable[[Array], Array]:
+    """A network's feasible first choices, compiled."""
+    graphdef, state = nnx.split(model)
+
+    @jax.jit
+    def decide(workloads: Int[Array, "features batch"]) -> Int[Array, "batch"]:
+        logits = nnx.merge(graphdef, state)(workloads)
+        return first_argmax(jnp.where(case.feasible(workloads), logits, -jnp.inf))
+
+    return decide
+
+
+def decision_seconds(problem: Problem) -> dict[str, tuple[int, float]]:
+    """Workloads in a call and seconds a decision of each contender, measured in turns."""
+    case = problem.case
+    fitting = max(_MAX_LOGITS // case.space.num_designs, 1)
+    batch = min(_MAX_BATCH, 1 << (fitting.bit_length() - 1))
+    sample = jax.jit(case.sample, static_argnums=1)
+    key = jax.random.key(common.SEED.value)
+    contenders: dict[str, tuple[int, Callable[[Array], Any]]] = {}
+    for network in networks(case):
+        if network.name in ("paper", "best"):
+            decide = decider(case, network.make(case, common.SEED.value))
+            contenders[f"network ({network.name}), alone"] = (1, decide)
+            contenders[f"network ({network.name}), in batches"] = (batch, decide)
+    contenders["exhaustive here, alone"] = (1, case.label)
+    contenders["exhaustive here, in batches"] = (case.label_batch, case.label)
+
+    def call(size: int, function: Callable[[Array], Any]) -> Callable[[], Any]:
+        workloads = sample(key, size)
+        return lambda: jax.block_until_ready(function(workloads))
+
+    seconds = common.interleaved_seconds(
+        {name: call(*contender) for name, contender in contenders.items()}, common.REPEATS.value
+    )
+    return {name: (size, seconds[name] / size) for name, (size, _) in contenders.items()}
+
+
+def simulated_seconds() -> float | None:
+    """Median seconds of a run of the scalesim package; None if it is not installed."""
+    if not importlib.util.find_spec("scalesim"):
+        return None
+    gemm = Gemm(m=SIDE.value, n=SIDE.value, k=SIDE.value)
+    runs = [run_gemm(gemm, _ARRAY, Dataflow.OS).seconds for _ in range(common.REPEATS.value)]
+    return statistics.median(runs)
+
+
+def main() -> None:
+    """Rows, and the figure if asked for."""
+    one_run = simulated_seconds()
+    rows: list[dict[str, Any]] = []
+    for problem in problems():
+        measured = decision_seconds(problem)
+        if one_run is not None:
+            measured[SIMULATOR] = (1, one_run * problem.runs)
+        exact = measured["exhaustive here, in batches"][1]
+        for contender, (size, seconds) in measured.items():
+            rows.append(
+                {
+                    "benchmark": "seconds a decision",
+                    "problem": problem.name,
+                    "designs": problem.case.space.num_designs,
+                    "contender": contender,
+                    "workloads_in_a_call": size,
+                    "simulator_runs": problem.runs if contender == SIMULATOR else None,
+                    "seconds": float(f"{seconds:.4g}"),
+                    "times_exhaustive_in_batches": float(f"{seconds / exact:.4g}"),
+                }
+            )
+    common.emit(rows)
+    if FIGURE.value:
+        with files.atomic_path(pathlib.Path(FIGURE.value)) as temporary:
+            temporary.write_bytes(to_png(comparison_plots.decisions(rows)))
+
+
+if __name__ == "__main__":
+    common.run(main)

@@ -1,0 +1,166 @@
+"""Compares models on a case study: the same data, split, seeds, evaluation, and time to train.
+
+Trains each model with each seed on as many examples as it can take in --budget_seconds, scores it
+on the same unseen workloads, and writes a table with means and spread over the seeds
+(comparison.md, .csv, .json) and figures. A row is kept for each model and seed: a run that was
+stopped goes on with --resume, with more --models or --seeds if you like, and a run that is
+complete only writes its tables and figures again.
+
+  python -m experiments.compare_models --case_study=1 --workdir=runs/compare1
+  python -m experiments.compare_models --case_study=3 --models=heuristics,random_forest,paper
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import pathlib
+from collections.abc import Sequence
+
+import rich.console
+from absl import flags
+
+from airchitect_jax import comparison_plots, files, workdir
+from airchitect_jax.baselines.classifiers import Classifier
+from airchitect_jax.baselines.competitor import Competitor, Task
+from airchitect_jax.baselines.registry import competitors
+from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax.comparison import Row, as_json, csv, markdown, measure, row_name, summarise
+from airchitect_jax.datasets import Split, sample_dataset
+from airchitect_jax.plots import to_png
+from airchitect_jax.types import RuntimeModel
+from airchitect_jax.workloads.sampling import Distribution
+from experiments import case_flags, gemm_flags, runner
+
+flags.adopt_module_key_flags(runner)
+flags.adopt_module_key_flags(case_flags)
+flags.adopt_module_key_flags(gemm_flags)
+flags.set_default(runner.WORKDIR, "runs/compare_models")
+
+MODELS = flags.DEFINE_list(
+    "models", ["all"], "Names of models, separated by commas; all of them unless given."
+)
+SEEDS = flags.DEFINE_integer(
+    "seeds", 3, "Each model is trained with this many seeds, from --seed on.", lower_bound=1
+)
+_FREE = {"workdir", "models", "seeds"}
+
+
+def chosen(available: dict[str, list[Competitor]]) -> list[Competitor]:
+    """The competitors of --models, in the order of tables.
+
+    Raises:
+      ValueError: there is no such model.
+    """
+    names = [name.strip() for name in MODELS.value]
+    for name in names:
+        if name not in ("all", *available):
+            raise ValueError(
+                f"--models: {name!r} is not allowed; expected all or some of {', '.join(available)}"
+            )
+    return [
+        competitor
+        for name, group in available.items()
+        for competitor in group
+        if name in names or "all" in names
+    ]
+
+
+def check_extra() -> None:
+    """Finds out before anything is trained whether the baselines' libraries are there.
+
+    Raises:
+      ValueError: they are not.
+    """
+    missing = [name for name in ("sklearn", "xgboost") if not importlib.util.find_spec(name)]
+    if missing:
+        raise ValueError(
+            f"--models: {' and '.join(missing)} cannot be imported:"
+            " pip install 'airchitect-jax[baselines]', or name models that do without"
+        )
+
+
+def rows_of(
+    case: CaseStudy,
+    models: Sequence[Competitor],
+    folder: pathlib.Path,
+    console: rich.console.Console,
+) -> list[Row]:
+    """A row a model and seed: read if it is there, measured and written if not."""
+    rows: list[Row] = []
+    for seed in range(runner.SEED.value, runner.SEED.value + SEEDS.value):
+        paths = {model: folder / "rows" / row_name(model.name, seed) for model in models}
+        if any(not path.exists() for path in paths.values()):
+            validation, test = (
+                sample_dataset(case, seed=seed, num=num, split=split)
+                for num, split in (
+                    (case_flags.NUM_VALIDATION.value, Split.VALIDATION),
+                    (case_flags.NUM_TEST.value, Split.TEST),
+                )
+            )
+            task = Task(
+                case=case,
+                seed=seed,
+                budget_seconds=case_flags.BUDGET_SECONDS.value,
+                num_test=case_flags.NUM_TEST.value,
+                validation=validation,
+            )
+        for model, path in paths.items():
+            if not path.exists():
+                files.write_json(path, measure(model, task, test))
+            row = files.read_json(path)
+            rows.append(row)
+            console.print(
+                f"{model.name}, seed {seed}: accuracy {row['test_accuracy']:.2%},"
+                f" geomean {row['geomean_normalized_performance']:.3%},"
+                f" {row['examples']:,} examples in {row['train_seconds']:.1f} s",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+    return rows
+
+
+def main(console: rich.console.Console) -> None:
+    """Flags to rows to tables and figures."""
+    case = case_flags.make_case(
+        max_dim=gemm_flags.MAX_DIM.value,
+        distribution=Distribution(gemm_flags.DISTRIBUTION.value),
+        runtime_model=RuntimeModel(gemm_flags.RUNTIME_MODEL.value),
+    )
+    models = chosen(competitors(case, case_flags.BATCH_SIZE.value))
+    if any(isinstance(model, Classifier) for model in models):
+        check_extra()
+    folder = pathlib.Path(runner.WORKDIR.value)
+    used = (*case_flags.ALL, *gemm_flags.ALL, MODELS, SEEDS, runner.SEED, runner.WORKDIR)
+    settings = {flag.name: flag.value for flag in used}
+    workdir.claim(folder, settings, resume=case_flags.RESUME.value, free=_FREE)
+    rows = rows_of(case, models, folder, console)
+    lines = summarise(rows)
+    heading = (
+        f"# {case.name}: {case.title}\n\n"
+        + "\n".join(f"- {name}: {value}" for name, value in {**settings, **case.settings}.items())
+        + "\n\nMean ± standard deviation over the seeds.\n\n"
+    )
+    files.write_text(folder / "comparison.md", heading + markdown(lines))
+    files.write_text(folder / "comparison.csv", csv(lines))
+    files.write_json(
+        folder / "comparison.json",
+        {
+            "case_study": case.name,
+            **case.settings,
+            "flags": settings,
+            "environment": workdir.environment(),
+            "models": as_json(lines),
+        },
+    )
+    for name, figure in (
+        ("accuracy_against_examples", comparison_plots.learning_curves(rows)),
+        ("sorted_performance", comparison_plots.sorted_performance(rows)),
+    ):
+        with files.atomic_path(folder / "figures" / f"{name}.png") as temporary:
+            temporary.write_bytes(to_png(figure))
+    console.print(f"{folder}: comparison.md, .csv, .json, figures", highlight=False, markup=False)
+
+
+if __name__ == "__main__":
+    runner.run_main(main, interrupted="give --resume to go on from the last finished model")

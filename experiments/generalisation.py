@@ -1,0 +1,262 @@
+"""Trains networks on a part of the ranges and asks them about the rest.
+
+Test sets: the trained ranges; dimensions up to --max_dim and ten times as far; small dimensions
+(log-uniform); budgets beyond the trained ones; the packaged networks, and the same with m = 1, a
+decoding step of one token. A network of embeddings has no row for a value that it was not trained
+on: it is asked about the nearest value that it has. Temperature and the threshold below which a
+network abstains are chosen on the validation split of the trained ranges. Writes
+generalisation.md and .json, sets.csv, regions.csv and figures. With --resume, what is trained
+already is not trained again.
+
+  python -m experiments.generalisation --case_study=1 --workdir=runs/generalisation1
+  python -m experiments.generalisation --case_study=3 --models=best --budget_seconds=300
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import rich.console
+import rich.table
+from absl import flags
+
+from airchitect_jax import files, generalisation_plots, workdir
+from airchitect_jax.baselines.competitor import Task
+from airchitect_jax.baselines.networks import NetworkCompetitor
+from airchitect_jax.baselines.registry import networks
+from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax.datasets import Split, sample_dataset
+from airchitect_jax.generalisation import TestSet, audit, network_sets, one_token, sampled_sets
+from airchitect_jax.plots import to_png
+from airchitect_jax.types import RuntimeModel
+from airchitect_jax.workloads.sampling import Distribution
+from airchitect_jax.workloads.zoo import load_network, network_names
+from experiments import case_flags, gemm_flags, runner
+
+flags.adopt_module_key_flags(runner)
+flags.adopt_module_key_flags(case_flags)
+flags.adopt_module_key_flags(gemm_flags)
+flags.set_default(runner.WORKDIR, "runs/generalisation")
+
+MODELS = flags.DEFINE_list(
+    "models", ["mlp2x256", "paper"], "Names of networks, separated by commas."
+)
+TRAINED_MAX_DIM = flags.DEFINE_integer(
+    "trained_max_dim", 2_000, "Largest m, n and k in training.", lower_bound=8
+)
+MAX_RISK = flags.DEFINE_float(
+    "max_risk",
+    0.01,
+    "Share of a network's answers that may cost more than the optimum: sets the threshold.",
+    lower_bound=0.0,
+    upper_bound=1.0,
+)
+_FREE = {"workdir", "models"}
+_OWN = (MODELS, TRAINED_MAX_DIM, MAX_RISK)
+# Budgets that training leaves out; case study 3 has none.
+_TRAINED_BUDGETS = {"1": {"max_mac_exponent": 14}, "2": {"max_budget_kb": 2_000}, "3": {}}
+_BUDGETS, _SMALL = "other budgets", "log-uniform"
+_FARTHER = 10
+
+
+def cases() -> tuple[CaseStudy, CaseStudy, dict[str, CaseStudy]]:
+    """The case study of training, the whole one, and those that test workloads are drawn from.
+
+    Raises:
+      ValueError: training would leave nothing out.
+    """
+    if TRAINED_MAX_DIM.value >= gemm_flags.MAX_DIM.value:
+        raise ValueError(
+            f"--trained_max_dim: {TRAINED_MAX_DIM.value} is not allowed; expected less than"
+            f" --max_dim={gemm_flags.MAX_DIM.value}"
+        )
+    budgets = _TRAINED_BUDGETS[case_flags.CASE_STUDY.value]
+    common = {
+        "distribution": Distribution(gemm_flags.DISTRIBUTION.value),
+        "runtime_model": RuntimeModel(gemm_flags.RUNTIME_MODEL.value),
+    }
+    near, far = TRAINED_MAX_DIM.value, gemm_flags.MAX_DIM.value
+    farther = min(_FARTHER * far, gemm_flags.LARGEST_DIM)
+    trained = case_flags.make_case(max_dim=near, **budgets, **common)
+    others = {
+        f"dimensions to {far}": case_flags.make_case(max_dim=far, **budgets, **common),
+        f"dimensions to {farther}": case_flags.make_case(max_dim=farther, **budgets, **common),
+        _SMALL: case_flags.make_case(
+            max_dim=far, **budgets, **common | {"distribution": Distribution.LOG_UNIFORM}
+        ),
+    }
+    if budgets:
+        others[_BUDGETS] = case_flags.make_case(max_dim=near, **common)
+    return trained, case_flags.make_case(max_dim=far, **common), others
+
+
+def test_sets(
+    trained: CaseStudy, asked: CaseStudy, others: Mapping[str, CaseStudy]
+) -> list[TestSet]:
+    """All test sets of the flags."""
+    sampled = sampled_sets(trained, others, seed=runner.SEED.value, num=case_flags.NUM_TEST.value)
+    found = [load_network(name) for name in network_names()]
+    return [
+        *sampled,
+        *network_sets(asked, found, "real networks"),
+        *network_sets(asked, [one_token(network) for network in found], "networks, m = 1"),
+    ]
+
+
+def train_and_audit(
+    model: NetworkCompetitor,
+    trained: CaseStudy,
+    asked: CaseStudy,
+    sets: Sequence[TestSet],
+) -> dict[str, Any]:
+    """Trains one network and audits it."""
+    validation = sample_dataset(
+        trained,
+        seed=runner.SEED.value,
+        num=case_flags.NUM_VALIDATION.value,
+        split=Split.VALIDATION,
+    )
+    task = Task(
+        case=trained,
+        seed=runner.SEED.value,
+        budget_seconds=case_flags.BUDGET_SECONDS.value,
+        num_test=case_flags.NUM_TEST.value,
+        validation=validation,
+    )
+    result = model.train(task)
+    return {
+        "examples": result.history[-1]["examples"],
+        "train_seconds": round(result.seconds, 3),
+        "beyond_the_ranges": "as it is" if model.any_value else "clamped to the nearest value",
+        **audit(
+            trained,
+            asked,
+            result.model,
+            validation,
+            sets,
+            any_value=model.any_value,
+            max_risk=MAX_RISK.value,
+            region_group=_SMALL,
+        ),
+    }
+
+
+def _csv(audits: Mapping[str, Mapping[str, Any]], key: str) -> str:
+    rows = [{"model": model, **row} for model, audited in audits.items() for row in audited[key]]
+    header = list(rows[0]) if rows else []
+    return files.csv_text([header, *([files.inert(v) for v in row.values()] for row in rows)])
+
+
+def write(
+    folder: pathlib.Path,
+    audits: Mapping[str, Mapping[str, Any]],
+    trained: CaseStudy,
+    settings: Mapping[str, Any],
+) -> None:
+    """Tables and figures."""
+    summary = {
+        "case_study": trained.name,
+        **trained.settings,
+        "trained_ranges": {f.name: [f.low, f.high] for f in trained.features},
+        "flags": dict(settings),
+        "environment": workdir.environment(),
+        "models": dict(audits),
+    }
+    files.write_json(folder / "generalisation.json", summary)
+    files.write_text(folder / "generalisation.md", tables(audits))
+    for name in ("sets", "regions"):
+        files.write_text(folder / f"{name}.csv", _csv(audits, name))
+    limits = {feature.name: feature.high for feature in trained.features}
+    for name, figure in (
+        ("reliability", generalisation_plots.reliability(audits)),
+        ("risk_coverage", generalisation_plots.risk_coverage(audits)),
+        ("regions", generalisation_plots.regions(audits, limits)),
+    ):
+        with files.atomic_path(folder / "figures" / f"{name}.png") as temporary:
+            temporary.write_bytes(to_png(figure))
+
+
+def tables(audits: Mapping[str, Mapping[str, Any]]) -> str:
+    """A table of the test sets for each network, in Markdown."""
+    parts = []
+    for model, audited in audits.items():
+        parts.append(
+            f"## {model}\n\n{audited['examples']:,} examples; beyond the trained ranges"
+            f" {audited['beyond_the_ranges']}; temperature {audited['temperature']:.3f}\n\n"
+            "| test set | workloads | accuracy | optimal-set accuracy | geomean | p1 |"
+            " answered | wrong of these | answered if in range | wrong of these |\n"
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+        )
+        for row in audited["sets"]:
+            cells = [f"{row['group']}: {row['name']}", f"{row['num']:,}"]
+            for key in (
+                "accuracy",
+                "optimal_set_accuracy",
+                "geomean_normalized_performance",
+                "p01_normalized_performance",
+                "by_confidence_coverage",
+                "by_confidence_risk",
+                "by_range_coverage",
+                "by_range_risk",
+            ):
+                cells.append("" if row[key] is None else f"{row[key]:.2%}")
+            parts.append(f"| {' | '.join(cells)} |\n")
+        parts.append("\n")
+    return "".join(parts)
+
+
+def show(audits: Mapping[str, Mapping[str, Any]], console: rich.console.Console) -> None:
+    """A few columns of the sampled test sets for each network."""
+    for model, audited in audits.items():
+        table = rich.table.Table("test set", "optimal", "geomean", "answered", "wrong of these")
+        for row in audited["sets"]:
+            if "networks" in row["group"]:
+                continue
+            risk = row["by_confidence_risk"]
+            table.add_row(
+                f"{row['group']}: {row['name']}",
+                f"{row['optimal_set_accuracy']:.2%}",
+                f"{row['geomean_normalized_performance']:.2%}",
+                f"{row['by_confidence_coverage']:.1%}",
+                "" if risk is None else f"{risk:.2%}",
+            )
+        console.print(f"{model}:", highlight=False, markup=False)
+        console.print(table)
+
+
+def main(console: rich.console.Console) -> None:
+    """Flags to audits to tables and figures."""
+    trained, asked, others = cases()
+    batch_size = case_flags.BATCH_SIZE.value
+    available = {network.name: network for network in networks(trained, batch_size)}
+    names = [name.strip() for name in MODELS.value]
+    for name in names:
+        if name not in available:
+            raise ValueError(
+                f"--models: {name!r} is not allowed; expected some of {', '.join(available)}"
+            )
+    used = (*case_flags.ALL, *gemm_flags.ALL, *_OWN, runner.SEED, runner.WORKDIR)
+    settings = {flag.name: flag.value for flag in used}
+    folder = pathlib.Path(runner.WORKDIR.value)
+    workdir.claim(folder, settings, resume=case_flags.RESUME.value, free=_FREE)
+    paths = {name: folder / "rows" / f"{name}.json" for name in names}
+    if any(not path.exists() for path in paths.values()):
+        sets = test_sets(trained, asked, others)
+    for name, path in paths.items():
+        if not path.exists():
+            console.print(f"training {name}", highlight=False)
+            files.write_json(path, train_and_audit(available[name], trained, asked, sets))
+    audits = {name: files.read_json(path) for name, path in paths.items()}
+    write(folder, audits, trained, settings)
+    show(audits, console)
+    console.print(
+        f"{folder}: generalisation.md, .json, sets.csv, regions.csv, figures",
+        highlight=False,
+        markup=False,
+    )
+
+
+if __name__ == "__main__":
+    runner.run_main(main, interrupted="give --resume to go on from the last finished model")
