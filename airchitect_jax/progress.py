@@ -83,7 +83,7 @@ class TrainingProgress(Progress):
         steps, seconds = row["step"] - first["step"], row["seconds"] - first["seconds"]
         rate = steps / seconds if seconds > 0 else 0.0
         status = (
-            f"epoch {row['epoch']}  {rate:.1f} steps/s  loss {row['loss']:.3f}"
+            f"epoch {row['epoch']}  {rate:.1f} steps/s  loss {row['loss']:.3g}"
             f"  accuracy {row['accuracy']:.1%}"
         )
         self.show("step", row["step"], total_steps, rate, status)

@@ -61,13 +61,6 @@ PRESETS = {
         )
     },
 }
-MODEL = flags.DEFINE_enum(
-    "model",
-    None,
-    list(PRESETS),
-    "One dense layer that learns what each design costs, from inputs at several resolutions; or the"
-    " paper's network. The former unless --objective has energy in it, which does not factor.",
-)
 
 
 def aspect_ratio(case: ArrayDataflowCase, test: Dataset) -> Figure:
@@ -105,8 +98,9 @@ def goal() -> Goal:
 
 def main(console: rich.console.Console) -> None:
     """Flags to configuration to library."""
+    # Energy is a sum of terms that are no products: it does not add up in logarithms.
     cycles = objective_flags.OBJECTIVE.value == Objective.CYCLES.value
-    config = learning.run_config(PRESETS[MODEL.value or ("additive" if cycles else "paper")])
+    config = learning.run_config(PRESETS, "additive" if cycles else "paper")
     case = dataclasses.replace(workload_flags.array_dataflow_case(), goal=goal())
     learning.learn(
         case,

@@ -148,7 +148,7 @@ def main(console: rich.console.Console) -> None:
     """Flags to configuration to library."""
     case = buffer_case()
     replayed = case.memory_model is MemoryModel.SCALESIM3
-    config = learning.run_config(REPLAYED_PRESETS if replayed else PRESETS)
+    config = learning.run_config({"paper": REPLAYED_PRESETS if replayed else PRESETS}, "paper")
     if replayed and config.loss != Loss.LABEL.value:
         raise ValueError(f"--loss: {config.loss} is not allowed with --memory_model=scalesim3")
     learning.learn(

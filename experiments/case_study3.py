@@ -59,13 +59,6 @@ NUM_ARRAYS = flags.DEFINE_integer(
 ARRAYS = flags.DEFINE_string(
     "arrays", None, "Rows x cols of each array, separated by commas, for example 64x64,16x128."
 )
-MODEL = flags.DEFINE_enum(
-    "model",
-    "symmetric",
-    ["paper", "symmetric"],
-    "The paper's network, or one that learns the cycles of each workload on each array, and in"
-    " which exchanging workloads exchanges their places.",
-)
 NUM_WORKLOADS = flags.DEFINE_integer(
     "num_workloads",
     None,
@@ -273,7 +266,7 @@ def main(console: rich.console.Console) -> None:
     if WORKLOADS.value or NUM_WORKLOADS.value is not None:
         schedule(case, console)
         return
-    config = learning.run_config(PRESETS[MODEL.value])
+    config = learning.run_config(PRESETS, "symmetric")
     if config.batch_size * case.space.num_designs > _MAX_LOGITS:
         raise ValueError(
             f"--batch_size: {config.batch_size} is not allowed; expected at most"

@@ -34,6 +34,15 @@ PRESET = flags.DEFINE_enum(
     "Sizes of the run: a test of seconds, minutes, or what it takes to reach the paper's figures."
     " Any flag given beside it wins.",
 )
+MODEL = flags.DEFINE_enum(
+    "model",
+    None,
+    ["additive", "paper", "symmetric"],
+    "One dense layer that learns what each design costs, from inputs at several resolutions (case"
+    " study 1); the paper's network; or one that learns the cycles of each workload on each array, and"
+    " in which exchanging workloads exchanges their places (case study 3). The best of the case"
+    " study's unless given.",
+)
 RESUME = flags.DEFINE_boolean(
     "resume", False, "Go on with the run that the workdir holds; start one if it holds none."
 )
@@ -147,8 +156,12 @@ def of_costs(config: RunConfig, model: str) -> RunConfig:
     )
 
 
-def run_config(presets: Mapping[str, RunConfig]) -> RunConfig:
-    """The preset with the given flags laid over it.
+def run_config(presets: Mapping[str, Mapping[str, RunConfig]], best: str) -> RunConfig:
+    """The preset of the model with the given flags laid over it.
+
+    Args:
+      presets: by the name of the model, then of the preset.
+      best: the model if none is asked for.
 
     Raises:
       ValueError: a flag's value is not allowed.
@@ -160,7 +173,12 @@ def run_config(presets: Mapping[str, RunConfig]) -> RunConfig:
     }
     if "hidden_sizes" in given:
         given["hidden_sizes"] = tuple(_hidden_size(text) for text in given["hidden_sizes"])
-    preset = presets[PRESET.value]
+    model = MODEL.value or best
+    if model not in presets:
+        raise ValueError(
+            f"--model: {model} is not allowed in this case study; expected {' or '.join(presets)}"
+        )
+    preset = presets[model][PRESET.value]
     config = dataclasses.replace(preset, **given)
     if preset.model != "paper":
         for name in {"embedding_dim", "hidden_sizes"} & given.keys():

@@ -19,6 +19,7 @@ from experiments import case_study1, learning
 
 ROOT = pathlib.Path(__file__).parent.parent
 TINY = [
+    "--model=paper",
     "--preset=smoke",
     "--num_train=8192",
     "--num_test=500",
@@ -29,6 +30,7 @@ TINY = [
     "--max_mac_exponent=7",
     "--max_dim=200",
 ]
+RULE = "square array, best dataflow"
 SUMMARY_KEYS = {
     "case_study",
     "num_designs",
@@ -195,6 +197,18 @@ def test_killed_and_resumed_it_ends_as_an_undisturbed_run(finished, environment,
     )
 
 
+def test_the_additive_network_is_the_default_and_resumes_to_itself(environment, tmp_path):
+    arguments = ["--preset=smoke", "--num_train=32768", "--num_test=1000", "--max_mac_exponent=8"]
+    arguments += ["--max_dim=1000", f"--workdir={tmp_path}/run"]
+    results = [run(environment, *arguments, *more) for more in ([], ["--resume"])]
+    for result in results:
+        assert result.returncode == 0, result.stderr
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (summary["model"], summary["loss"]) == ("additive", "cost")
+    assert summary["geomean_normalized_performance"] > 0.99
+    assert summary["optimal_set_accuracy"] > summary["heuristics"][RULE]["optimal_set_accuracy"]
+
+
 def test_streaming_log_uniform_and_the_other_runtime_model(environment, tmp_path):
     result = run(
         environment,
@@ -252,6 +266,21 @@ def test_networks_of_one_name_are_kept_apart(tmp_path):
         (["--min_mac_exponent=9", "--max_mac_exponent=8"], "mac exponents: 9..8 is not allowed"),
         (["--distribution=normal"], "distribution"),
         (["--runtime_model=magic"], "runtime_model"),
+        (["--model=magic"], "model"),
+        (["--model=symmetric"], "--model: symmetric is not allowed in this case study; expected"),
+        (
+            ["--model=additive", "--hidden_sizes=9"],
+            "--hidden_sizes: not allowed with --model=additive",
+        ),
+        (
+            ["--model=additive", "--embedding_dim=9"],
+            "--embedding_dim: not allowed with --model=additive",
+        ),
+        (
+            ["--model=additive", "--loss=label"],
+            "--loss: label is not allowed with --model=additive",
+        ),
+        (["--model=paper", "--loss=cost"], "--loss: cost is not allowed with --model=paper"),
         (["--preset=huge"], "preset"),
         (["--seed=-1"], "seed"),
         (["--num_train=100", "--batch_size=128"], "--num_train: 100 is not allowed"),
