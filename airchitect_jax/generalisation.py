@@ -69,13 +69,11 @@ def sampled_sets(
         data = sample_dataset(case, seed=seed, num=num, split=Split.TEST)
         beyond = _num_beyond(trained, data.workloads)
         for count in np.unique(beyond):
-            here = beyond == count
-            if here.sum() >= _MIN_WORKLOADS:
-                yield TestSet(
-                    group=group,
-                    name=f"{count} features beyond",
-                    data=_part(data, here),
-                )
+            yield TestSet(
+                group=group,
+                name=f"{count} features beyond",
+                data=_part(data, beyond == count),
+            )
 
 
 def network_sets(case: CaseStudy, networks: Sequence[Network], group: str) -> Iterator[TestSet]:

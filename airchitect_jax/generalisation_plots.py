@@ -69,9 +69,10 @@ def regions(audits: Audits, limits: Mapping[str, int]) -> Figure:
     names = list(
         dict.fromkeys(region["feature"] for audit in audits.values() for region in audit["regions"])
     )
-    columns = min(len(names), 4)
-    figure = Figure(figsize=(3.2 * columns, 2.9 * -(-len(names) // columns)), layout="constrained")
-    grid = figure.subplots(-(-len(names) // columns), columns, squeeze=False, sharey=True)
+    columns = max(min(len(names), 4), 1)
+    rows = max(-(-len(names) // columns), 1)
+    figure = Figure(figsize=(3.2 * columns, 2.9 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for axes in grid.flat[len(names) :]:
         axes.set_visible(False)
     for axes, name in zip(grid.flat, names, strict=False):
@@ -89,7 +90,8 @@ def regions(audits: Audits, limits: Mapping[str, int]) -> Figure:
         axes.set_ylim(0, 1.03)
     for axes in grid[:, 0]:
         axes.set_ylabel("optimal-set accuracy")
-    grid[0, 0].legend(fontsize=8)
+    if names:
+        grid[0, 0].legend(fontsize=8)
     return figure
 
 

@@ -39,8 +39,8 @@ MODEL = flags.DEFINE_enum(
     None,
     ["additive", "paper", "symmetric"],
     "One dense layer that learns what each design costs, from inputs at several resolutions (case"
-    " study 1); the paper's network; or one that learns the cycles of each workload on each array, and"
-    " in which exchanging workloads exchanges their places (case study 3). The best of the case"
+    " study 1); the paper's network; or one that learns the cycles of each workload on each array,"
+    " and in which exchanging workloads exchanges their places (case study 3). The best of the case"
     " study's unless given.",
 )
 RESUME = flags.DEFINE_boolean(
