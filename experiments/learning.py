@@ -181,10 +181,11 @@ def run_config(presets: Mapping[str, Mapping[str, RunConfig]], best: str) -> Run
     preset = presets[model][PRESET.value]
     config = dataclasses.replace(preset, **given)
     if preset.model != "paper":
-        for name in {"embedding_dim", "hidden_sizes"} & given.keys():
-            raise ValueError(f"--{name}: not allowed with --model={preset.model}, which has none")
+        for name in ("embedding_dim", "hidden_sizes"):
+            if name in given:
+                raise ValueError(f"--{name}: not allowed with --model={model}, which has none")
     if (config.loss == Loss.COST.value) != (preset.loss == Loss.COST.value):
-        raise ValueError(f"--loss: {config.loss} is not allowed with --model={preset.model}")
+        raise ValueError(f"--loss: {config.loss} is not allowed with --model={model}")
     if not math.isfinite(config.learning_rate):  # absl's bounds let NaN through
         raise ValueError(
             f"--learning_rate: {config.learning_rate} is not allowed; expected a number"

@@ -30,7 +30,6 @@ TINY = [
     "--max_mac_exponent=7",
     "--max_dim=200",
 ]
-_ADDITIVE = "--model=additive"
 RULE = "square array, best dataflow"
 SUMMARY_KEYS = {
     "case_study",
@@ -290,8 +289,25 @@ def test_networks_of_one_name_are_kept_apart(tmp_path):
     ],
 )
 def test_bad_flags_are_named_before_anything_is_written(arguments, message, tmp_path):
+    refuses([*TINY, *arguments], message, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--hidden_sizes=9", "--hidden_sizes: not allowed with --model=additive, which has none"),
+        ("--embedding_dim=9", "--embedding_dim: not allowed with --model=additive, which has none"),
+        ("--loss=label", "--loss: label is not allowed with --model=additive"),
+        ("--objective=energy --loss=cost", "--loss: cost is not allowed with --model=paper"),
+    ],
+)
+def test_what_the_additive_network_has_not_is_refused(argument, message, tmp_path):
+    refuses(argument.split(), message, tmp_path)
+
+
+def refuses(arguments, message, tmp_path):
     def parse_and_run():
-        flags.FLAGS(["case_study1", *TINY, *arguments])
+        flags.FLAGS(["case_study1", *arguments])
         case_study1.main(rich.console.Console(file=io.StringIO()))
 
     with (
