@@ -268,18 +268,6 @@ def test_networks_of_one_name_are_kept_apart(tmp_path):
         (["--runtime_model=magic"], "runtime_model"),
         (["--model=magic"], "model"),
         (["--model=symmetric"], "--model: symmetric is not allowed in this case"),
-        (
-            ["--model=additive", "--hidden_sizes=9"],
-            "--hidden_sizes: not allowed with --model=additive",
-        ),
-        (
-            ["--model=additive", "--embedding_dim=9"],
-            "--embedding_dim: not allowed with --model=additive",
-        ),
-        (
-            ["--model=additive", "--loss=label"],
-            "--loss: label is not allowed with --model=additive",
-        ),
         (["--model=paper", "--loss=cost"], "--loss: cost is not allowed with --model=paper"),
         (["--preset=huge"], "preset"),
         (["--seed=-1"], "seed"),
