@@ -87,7 +87,7 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     examples = [row["examples"] / 1e6 for row in history]
     checked = [row for row in history if "validation_loss" in row]
     for axes, name, label in (
-        (left, "loss", "cross-entropy (nats)"),
+        (left, "loss", "loss"),
         (right, "accuracy", "accuracy"),
     ):
         axes.plot(examples, [row[name] for row in history], color=BLUE, label="training")
@@ -102,7 +102,7 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
         axes.set_ylabel(label)
         axes.set_xlim(left=0)
         axes.legend()
-    left.set_ylim(bottom=0)
+    left.set_yscale("log")  # squared errors of costs fall by orders of magnitude
     right.set_ylim(0, 1)
     return figure
 
