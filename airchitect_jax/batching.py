@@ -53,10 +53,15 @@ def on_devices(columns: Sequence[Shaped[np.ndarray, "rows"]], chunk: int) -> lis
     padded = [_pad_with_ones(column, size) for column in columns]
     if len(devices) == 1:
         return padded
-    mesh = jax.make_mesh((len(devices),), ("batch",), devices=devices)
-    sharding = jax.sharding.NamedSharding(mesh, jax.P("batch"))
+    sharding = jax.sharding.NamedSharding(batch_mesh(devices), jax.P("batch"))
     with jax.enable_x64(True):  # or int64 columns would become int32 here
         return [jax.device_put(column, sharding) for column in padded]
+
+
+def batch_mesh(devices: Sequence[jax.Device]) -> jax.sharding.Mesh:
+    """One axis, "batch", over the devices; how results are spread is left to the compiler."""
+    automatic = (jax.sharding.AxisType.Auto,)
+    return jax.make_mesh((len(devices),), ("batch",), devices=devices, axis_types=automatic)
 
 
 def _pad_with_ones(column: Shaped[np.ndarray, "rows"], size: int) -> Shaped[np.ndarray, "size"]:

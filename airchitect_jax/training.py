@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+import math
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -15,8 +16,10 @@ import jax.numpy as jnp
 import optax
 import orbax.checkpoint as ocp
 from flax import nnx
+from jax.sharding import NamedSharding
 from jaxtyping import Array, Int
 
+from airchitect_jax.batching import batch_mesh
 from airchitect_jax.datasets import BatchSource, Dataset
 from airchitect_jax.losses import LossFn
 
@@ -130,6 +133,24 @@ def train_block(
     return block
 
 
+def spread(
+    state: TrainState, batches: tuple[Array, Array], devices: Sequence[jax.Device]
+) -> tuple[TrainState, tuple[Array, Array]]:
+    """Gives each device a part of every batch, and all of the state: data parallelism.
+
+    As many of the devices as divide the batch; with one, nothing is moved.
+    """
+    count = math.gcd(len(devices), batches[1].shape[-1])
+    if count == 1:
+        return state, batches
+    mesh = batch_mesh(devices[:count])
+    workloads, design_ids = (
+        jax.device_put(array, NamedSharding(mesh, jax.P(*(None,) * (array.ndim - 1), "batch")))
+        for array in batches
+    )
+    return jax.device_put(state, NamedSharding(mesh, jax.P())), (workloads, design_ids)
+
+
 def fit(
     model: nnx.Module,
     source: BatchSource,
@@ -140,7 +161,7 @@ def fit(
     checkpoint_dir: pathlib.Path | None = None,
     on_rows: Callable[[list[Row], int], None] | None = None,
 ) -> FitResult:
-    """Trains `model` and returns it with its history.
+    """Trains `model` on all local devices and returns it with its history.
 
     Args:
       model: what the loss takes; its initial parameters are used unless
@@ -182,12 +203,14 @@ def fit(
         )
     )
     train = train_block(graphdef, rest, transform, loss)
+    devices = jax.local_devices()
     before = float(history[-1]["seconds"]) if history else 0.0
     start = time.perf_counter()
     step = int(state.step)
     for epoch in range(step // source.steps_per_epoch, config.epochs):
         for workloads, design_ids in source.blocks(epoch, BLOCK_STEPS):
-            state, (nats, accuracy) = train(state, workloads, design_ids)
+            state, batches = spread(state, (workloads, design_ids), devices)
+            state, (nats, accuracy) = train(state, *batches)
             step += len(design_ids)
             row: Row = {
                 "epoch": epoch + 1,
@@ -207,8 +230,9 @@ def fit(
                 on_rows(history, total_steps)
     if checkpoints is not None:
         checkpoints.close()
+    params = jax.tree.map(jnp.asarray, jax.device_get(state.params))  # bound to no device
     return FitResult(
-        model=nnx.merge(graphdef, state.params, rest),
+        model=nnx.merge(graphdef, params, rest),
         history=history,
         seconds=time.perf_counter() - start,
     )

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -160,3 +164,40 @@ def test_a_source_without_a_full_batch_is_refused():
     source = StreamedBatches(case=CASE, batch_size=128, steps_per_epoch=0, seed=0)
     with pytest.raises(ValueError, match="batch_size"):
         fit(model(), source, VALIDATION, CONFIG, LOSS)
+
+
+def test_several_devices_share_each_batch():
+    """Three virtual devices end where one does, and what was trained runs on all of them."""
+    code = """
+import sys, jax
+from flax import nnx
+from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
+from airchitect_jax.datasets import Split, StreamedBatches, sample_dataset
+from airchitect_jax.evaluation import Recommender
+from airchitect_jax.losses import Loss, loss_fn
+from airchitect_jax.models.airchitect import Airchitect
+from airchitect_jax.training import TrainConfig, fit
+
+assert jax.device_count() == int(sys.argv[1])
+case = ArrayDataflowCase(min_mac_exponent=4, max_mac_exponent=6, max_dim=64)
+data = sample_dataset(case, seed=1, num=99, split=Split.VALIDATION)
+model = Airchitect(case.features, 459, embedding_dim=2, hidden_sizes=(), rngs=nnx.Rngs(0))
+source = StreamedBatches(case=case, batch_size=96, steps_per_epoch=8, seed=0)
+config = TrainConfig(epochs=1, learning_rate=0.02)
+fitted = fit(model, source, data, config, loss_fn(case, Loss.LABEL))
+ranked, _ = Recommender(case, fitted.model).rank(data.workloads)
+print(fitted.history[-1]["validation_loss"], ranked.sum())
+"""
+    found = []
+    for count in (1, 3):
+        environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
+        result = subprocess.run(
+            [sys.executable, "-c", code, str(count)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert result.returncode == 0, result.stderr
+        found.append([float(word) for word in result.stdout.split()])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4)
