@@ -198,9 +198,8 @@ def _not_test(encoded: Encoded) -> Int[np.ndarray, "num"]:
     return np.concatenate([encoded.rows[Split.TRAIN], encoded.rows[Split.VALIDATION]])
 
 
-def _label_loss(logits: Array, workloads: Array, design_ids: Array) -> tuple[Array, Array]:
-    del workloads
-    return cross_entropy(logits, design_ids)
+def _label_loss(network: Any, workloads: Array, design_ids: Array) -> tuple[Array, Array]:
+    return cross_entropy(network(workloads), design_ids)
 
 
 def _train(

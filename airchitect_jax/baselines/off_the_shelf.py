@@ -154,12 +154,20 @@ class XgBoost:
     """Ten rounds of boosted trees of depth six, by histograms; a tree a class and round."""
 
     def __init__(self, seed: int) -> None:
+        # Threads that wait in a loop stop all others where cores are shared.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         try:
             from xgboost import XGBClassifier
         except ImportError as error:
             raise _missing(error) from error
+        # Steps are bounded as XGBoost's documentation advises for rare classes: unbounded ones
+        # overshoot, and more examples make the model worse.
         self._model: Any = XGBClassifier(
-            n_estimators=_ROUNDS, tree_method="hist", random_state=seed, n_jobs=_cores()
+            n_estimators=_ROUNDS,
+            max_delta_step=1,
+            tree_method="hist",
+            random_state=seed,
+            n_jobs=_cores(),
         )
 
     @property
