@@ -94,7 +94,7 @@ def test_log_terms_are_the_costs_of_all_designs():
 def test_it_learns_within_seconds_and_holds_beyond_its_range():
     model = Additive(CASE, key=jax.random.key(0))
     validation = sample_dataset(CASE, seed=0, num=3000, split=Split.VALIDATION)
-    source = StreamedBatches(case=CASE, batch_size=2048, steps_per_epoch=192, seed=0)
+    source = StreamedBatches(case=CASE, batch_size=1024, steps_per_epoch=192, seed=0)
     config = TrainConfig(epochs=1, learning_rate=0.02, optimizer=Optimizer.MOMENTUM)
     with jax.numpy_dtype_promotion("standard"):  # as Optax needs it
         fitted = fit(model, source, validation, config, loss_fn(CASE, Loss.COST))

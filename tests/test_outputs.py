@@ -139,7 +139,7 @@ def test_progress_writes_plain_lines_where_there_is_no_terminal():
             progress(history, 128)
     first, last = text.getvalue().splitlines()
     assert first.startswith("step 64/128  epoch 1")
-    assert last == ("step 128/128  epoch 1  64.0 steps/s  loss 2.500  accuracy 25.0%  0 s left")
+    assert last == "step 128/128  epoch 1  64.0 steps/s  loss 2.5  accuracy 25.0%  0 s left"
     assert "\x1b" not in text.getvalue()
 
 

@@ -25,9 +25,7 @@ TINY = [
     "--num_test=400",
     "--num_validation=400",
     "--epochs=1",
-    "--batch_size=128",
-    "--embedding_dim=4",
-    "--hidden_sizes=16",
+    "--batch_size=512",
     "--max_dim=3000",
     "--seed=3",
 ]
@@ -133,7 +131,8 @@ def test_what_is_no_run_is_refused(arrays, tmp_path):
     # The same flags with those that only case study 2 has: read, and then there is no checkpoint.
     sizes = {"min_budget_kb": 300, "max_budget_kb": 3000, "max_dim": 100, "max_bandwidth": 9}
     sides = {"min_side_exponent": 3, "max_side_exponent": 8}
-    config["flags"] |= sizes | sides | {"memory_model": "ideal", "interface": "shared"}
+    network = {"model": "paper", "embedding_dim": 4, "hidden_sizes": [16]}
+    config["flags"] |= sizes | sides | {"memory_model": "ideal", "interface": "shared"} | network
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "summary.json").write_text('{"case_study": "case_study2"}')
     with pytest.raises(ValueError, match="no checkpoint"):
