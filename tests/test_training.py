@@ -126,8 +126,9 @@ def without_seconds(history):
     return [{key: value for key, value in row.items() if key != "seconds"} for row in history]
 
 
-@pytest.mark.parametrize("make_source", [streamed, stored])
-@pytest.mark.parametrize("stop_at_step", [64, 70, 134, 210])
+@pytest.mark.parametrize(
+    ("make_source", "stop_at_step"), [(stored, 64), (streamed, 70), (streamed, 134), (stored, 210)]
+)
 def test_an_interrupted_run_resumes_to_the_same_end(tmp_path, make_source, stop_at_step):
     class StopError(Exception):
         pass
