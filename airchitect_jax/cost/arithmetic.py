@@ -1,7 +1,8 @@
 """Whole-number arithmetic that Python integers, NumPy arrays and JAX tracers all go through.
 
 Floats stand for whole numbers: divisions of those below 2**53 are exact, because a quotient that
-is not whole lies further from the next whole number than its rounding reaches.
+is not whole lies further from the next whole number than its rounding reaches. Soft numbers
+(`airchitect_jax.cost.soft`) go through as well, for gradients.
 """
 
 from __future__ import annotations
@@ -12,11 +13,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-Number = Any  # Python int, NumPy array or JAX array
+from airchitect_jax.cost import soft
+from airchitect_jax.cost.soft import Soft
+
+Number = Any  # Python int, NumPy array, JAX array or soft number
 
 
 def floor_div(a: Number, b: Number) -> Number:
     """floor(a / b)."""
+    if _is_soft(a, b):
+        return soft.floor_div(a, b)
     if any(np.issubdtype(getattr(x, "dtype", np.int64), np.floating) for x in (a, b)):
         return _namespace(a, b).floor(a / b)
     return a // b
@@ -27,13 +33,24 @@ def ceil_div(a: Number, b: Number) -> Number:
     return -floor_div(-a, b)
 
 
+def last_tile(a: Number, b: Number, tiles: Number) -> Number:
+    """How much of a the last of its ceil(a / b) tiles holds."""
+    if _is_soft(a, b):
+        return soft.last_tile(a, b, tiles)
+    return a - (tiles - 1) * b
+
+
 def larger(a: Number, b: Number) -> Number:
     """The larger of two numbers."""
+    if _is_soft(a, b):
+        return soft.larger(a, b)
     return select(a > b, a, b)
 
 
 def smaller(a: Number, b: Number) -> Number:
     """The smaller of two numbers."""
+    if _is_soft(a, b):
+        return soft.smaller(a, b)
     return select(a > b, b, a)
 
 
@@ -41,8 +58,14 @@ def select(condition: Any, a: Number, b: Number) -> Number:
     """`a` where the condition holds, else `b`."""
     if isinstance(condition, (bool, np.bool_)):
         return a if condition else b
+    if _is_soft(condition, a, b):
+        return soft.select(condition, a, b)
     # Not jnp.maximum and the like: their care for NaN, of which there are none, costs operations.
     return _namespace(condition, a, b).where(condition, a, b)
+
+
+def _is_soft(*values: Any) -> bool:
+    return any(isinstance(value, Soft) for value in values)
 
 
 def _namespace(*values: Any) -> Any:

@@ -27,7 +27,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from airchitect_jax.cost.arithmetic import Number, ceil_div, floor_div, larger, select, smaller
+from airchitect_jax.cost.arithmetic import (
+    Number,
+    ceil_div,
+    floor_div,
+    larger,
+    last_tile,
+    select,
+    smaller,
+)
 from airchitect_jax.cost.compute import fold_cycles, mapped_dims
 from airchitect_jax.types import (
     ArrayShape,
@@ -106,8 +114,8 @@ def tiling(
         col_folds=col_folds,
         rows=smaller(array.rows, s_r),
         cols=smaller(array.cols, s_c),
-        last_rows=s_r - (row_folds - 1) * array.rows,
-        last_cols=s_c - (col_folds - 1) * array.cols,
+        last_rows=last_tile(s_r, array.rows, row_folds),
+        last_cols=last_tile(s_c, array.cols, col_folds),
         fold_cycles=cycles_per_fold,
         element_bytes=element_bytes,
     )

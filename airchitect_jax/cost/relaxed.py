@@ -1,0 +1,164 @@
+"""The cost model over continuous designs: smooth, with gradients, exact in the limit.
+
+A relaxed design has real log2 rows and columns, real buffer sizes, and probabilities in place of
+choices. Its costs are those of the exact equations, the same text, evaluated on soft numbers
+(`airchitect_jax.cost.soft`): every size is uncertain by a share of itself, the temperature, and
+every step of the model is replaced by its mean. Why each step has to be smoothed:
+
+* fold counts are ceilings: their slope is zero almost everywhere, and hides that a larger array
+  takes fewer folds;
+* residency and spills are clipped at what fits: beneath, the slope is zero, and hides how much is
+  missing;
+* a fold lasts as long as the slower of array and interface, a makespan as long as the slowest
+  array: only the larger has a slope, so nothing else would ever be improved;
+* the energy of an SRAM access is rounded to femtojoules.
+
+At temperature zero all of these are exact wherever sizes are whole numbers and choices are made;
+no temperature needs to be that low, a thousandth is close for GEMMs of a few hundred.
+
+Costs are floats, of any float dtype; unbatched, to be put under `vmap`, `grad` and `jit`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from airchitect_jax.cost import by_dataflow, schedule, soft
+from airchitect_jax.cost.arithmetic import Number
+from airchitect_jax.cost.energy import EnergyTable
+from airchitect_jax.cost.soft import Soft
+from airchitect_jax.types import ArrayShape, BufferSizes, Gemm, Interface, Memory, RuntimeModel
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RelaxedArray:
+    """An array of real size that runs each dataflow with a probability.
+
+    Attributes:
+      log2_rows, log2_cols: logarithms of the sides.
+      dataflow: probabilities in the order of `Dataflow`. A cost is the mean over them, linear, so
+        that its slope ranks the dataflows and a certain choice costs what it costs.
+    """
+
+    log2_rows: Float[Array, ""]
+    log2_cols: Float[Array, ""]
+    dataflow: Float[Array, "dataflows"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Relaxation:
+    """How much is smoothed, and which exact model is meant.
+
+    Attributes:
+      temperature: standard deviation of every size as a share of it; positive. About the size in
+        log2 units times 1.44: at 0.5 a step of a power of two is hardly to be seen.
+      runtime_model, interface, energy_table: of the exact model.
+    """
+
+    temperature: Float[Array, ""] | float
+    runtime_model: RuntimeModel = RuntimeModel.SCALESIM
+    interface: Interface = Interface.SHARED
+    energy_table: EnergyTable = dataclasses.field(default_factory=EnergyTable)
+
+    def soften(self, size: Number) -> Soft:
+        """A size, uncertain by a share of itself."""
+        return Soft(size, self.temperature * abs(size))
+
+    def shape(self, array: RelaxedArray) -> ArrayShape:
+        """Its rows and columns as soft numbers."""
+        return ArrayShape(
+            rows=self.soften(2.0**array.log2_rows), cols=self.soften(2.0**array.log2_cols)
+        )
+
+    def place(self, memory: Memory) -> Memory:
+        """The memory with soft buffers; bandwidth and element width are not for design."""
+        return dataclasses.replace(memory, buffers=jax.tree.map(self.soften, memory.buffers))
+
+    def compute_cycles(self, gemm: Gemm, array: RelaxedArray) -> Float[Array, ""]:
+        """Stall-free cycles (`cost.compute.compute_cycles`), the mean over the dataflows.
+
+        Args:
+          gemm: m, n, k as floats: the slopes in these say which dimension costs most.
+          array: the design.
+        """
+        cycles = by_dataflow.compute_cycles(gemm, self.shape(array), self.runtime_model)
+        return array.dataflow @ cycles.mean
+
+    def total_cycles(self, gemm: Gemm, array: RelaxedArray, memory: Memory) -> Float[Array, ""]:
+        """Cycles with stalls (`cost.memory.total_cycles`), the mean over the dataflows.
+
+        Args:
+          gemm: m, n, k as floats.
+          array: the design.
+          memory: buffer sizes in bytes, bandwidth and element width, all as floats.
+        """
+        cycles = by_dataflow.total_cycles(
+            gemm, self.shape(array), self.place(memory), self.runtime_model, self.interface
+        )
+        return array.dataflow @ cycles.mean
+
+    def stall_cycles(self, gemm: Gemm, array: RelaxedArray, memory: Memory) -> Float[Array, ""]:
+        """Total cycles less compute cycles; arguments as for `total_cycles`."""
+        return self.total_cycles(gemm, array, memory) - self.compute_cycles(gemm, array)
+
+    def energy_fj(self, gemm: Gemm, array: RelaxedArray, memory: Memory) -> Float[Array, ""]:
+        """Energy (`cost.energy.energy_fj`), the mean over the dataflows; femtojoules.
+
+        Arguments as for `total_cycles`.
+        """
+        place = self.place(memory)
+        energy = by_dataflow.energy_fj(
+            gemm,
+            self.shape(array),
+            place,
+            self.runtime_model,
+            self.energy_table,
+            self.sram_fj(place.buffers),
+        )
+        return array.dataflow @ energy.mean
+
+    def sram_fj(self, buffers: BufferSizes) -> BufferSizes:
+        """`EnergyTable.of_buffers` of soft sizes: a power law, rounded."""
+        table = self.energy_table
+
+        def price(sram_bytes: Soft) -> Soft:
+            scale = (sram_bytes / table.sram_reference_bytes) ** table.sram_exponent
+            return soft.floor(table.sram_pj_per_byte * 1000 * scale + 0.5)
+
+        return jax.tree.map(price, buffers, is_leaf=lambda node: isinstance(node, Soft))
+
+    def makespan(
+        self,
+        cycles: Float[Array, "workloads arrays dataflows"],
+        assignment: Float[Array, "arrays workloads"],
+        dataflow: Float[Array, "arrays dataflows"],
+    ) -> Float[Array, ""]:
+        """The latest finish (`cost.schedule.makespan`) of arrays that run workloads by chance.
+
+        Args:
+          cycles: of each workload on each array with each dataflow, as floats.
+          assignment: the probability that an array runs a workload; doubly stochastic.
+          dataflow: the probability that an array runs a dataflow.
+        """
+        loads = jnp.einsum("wad,aw,ad->a", cycles, assignment, dataflow)
+        return jnp.asarray(schedule.makespan([self.soften(load) for load in loads]).mean)
+
+
+def sensitivity(cost: Callable[[Gemm], Float[Array, ""]], gemm: Gemm) -> Gemm:
+    """By how many percent a cost grows with each dimension, per percent: d log cost / d log dim.
+
+    Args:
+      cost: a relaxed cost of a GEMM, for example `Relaxation.compute_cycles` on some design.
+      gemm: m, n, k as floats.
+    """
+
+    def log_cost(logs: Gemm) -> Float[Array, ""]:
+        return jnp.log(cost(jax.tree.map(jnp.exp, logs)))
+
+    return jax.grad(log_cost)(jax.tree.map(jnp.log, gemm))

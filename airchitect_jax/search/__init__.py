@@ -1,0 +1,1 @@
+"""Search baselines behind one small interface: any searcher on any problem."""

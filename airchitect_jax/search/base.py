@@ -1,0 +1,195 @@
+"""What is searched, and what a searcher is.
+
+A searcher is a pair of pure functions, `init` and `step`, over a state of its own type. They serve
+one workload and are traceable, so that `jit(vmap(...))` runs a thousand searches at once; the
+exceptions say so (`Searcher.traceable`). A state has a `Tally`: the best design so far, and what
+it took to find.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+Key = jax.Array
+Workload = Any  # a pytree that the problem understands, one workload
+_State = TypeVar("_State", bound="HasTally")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Layout:
+    """The coordinates of a point, all whole numbers from zero: sizes, choices, a permutation.
+
+    Attributes:
+      sizes: for each ordered coordinate its number of levels.
+      choices: for each unordered coordinate its number of values.
+      permuted: how many things a last coordinate permutes: its value is the place of the
+        permutation in lexicographic order. Zero for none.
+    """
+
+    sizes: tuple[int, ...] = ()
+    choices: tuple[int, ...] = ()
+    permuted: int = 0
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """Of each coordinate, in the order of a point."""
+        places = (math.factorial(self.permuted),) if self.permuted else ()
+        return (*self.sizes, *self.choices, *places)
+
+    @property
+    def num_points(self) -> int:
+        """Points of the grid, whether they are feasible or not."""
+        return math.prod(self.cardinalities)
+
+    def sample(self, key: Key, count: int) -> Int[Array, "count coordinates"]:
+        """Points of the grid with equal chances (int32)."""
+        highs = jnp.array(self.cardinalities, jnp.int32)
+        return jax.random.randint(key, (count, len(highs)), 0, highs, jnp.int32)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RelaxedPoint:
+    """A point between the points of the grid.
+
+    Attributes:
+      sizes: coordinates as real numbers.
+      choices: for each unordered coordinate the probabilities of its values.
+      assignment: a doubly stochastic matrix, [place, what is there]; None without a permutation.
+    """
+
+    sizes: Float[Array, "sizes"]
+    choices: tuple[Float[Array, "_"], ...]
+    assignment: Float[Array, "permuted permuted"] | None
+
+
+class Problem(Protocol):
+    """Designs as points of a grid, and what they cost for one workload; all traceable.
+
+    To be used under 64-bit mode, in which costs are exact.
+    """
+
+    @property
+    def layout(self) -> Layout:
+        """The coordinates."""
+        ...
+
+    def confine(
+        self, workload: Workload, sizes: Float[Array, "sizes"]
+    ) -> Float[Array, "sizes"]:
+        """Sizes within their ranges and the constraints; what is within already stays.
+
+        Rounding down leads to no violation.
+        """
+        ...
+
+    def cost(self, workload: Workload, point: Int[Array, "coordinates"]) -> Float[Array, ""]:
+        """The exact cost of a feasible point (float64: whole numbers below 2**53)."""
+        ...
+
+    def log_relaxed_cost(
+        self, workload: Workload, point: RelaxedPoint, temperature: Float[Array, ""]
+    ) -> Float[Array, ""]:
+        """The logarithm of the smoothed cost (`airchitect_jax.cost.relaxed`); float32."""
+        ...
+
+
+def repair(
+    problem: Problem, workload: Workload, points: Int[Array, "count coordinates"]
+) -> Int[Array, "count coordinates"]:
+    """Feasible points: sizes confined and rounded down. What is feasible stays."""
+    num_sizes = len(problem.layout.sizes)
+    sizes = points[:, :num_sizes].astype(jnp.float32)
+    confined = jax.vmap(lambda row: problem.confine(workload, row))(sizes)
+    whole = jnp.floor(confined + 1e-4).astype(points.dtype)  # what float32 lost is no step down
+    return jnp.concatenate([whole, points[:, num_sizes:]], axis=1)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tally:
+    """The best point so far and what it took.
+
+    Attributes:
+      point: the best feasible point that was evaluated.
+      cost: its exact cost; infinite before the first evaluation.
+      evaluations: of the exact model.
+      gradients: of the relaxed model, or of a network in its place.
+    """
+
+    point: Int[Array, "coordinates"]
+    cost: Float[Array, ""]
+    evaluations: Int[Array, ""]
+    gradients: Int[Array, ""]
+
+    @classmethod
+    def empty(cls, layout: Layout) -> Tally:
+        """Nothing evaluated yet."""
+        return cls(
+            point=jnp.zeros(len(layout.cardinalities), jnp.int32),
+            cost=jnp.asarray(jnp.inf, jnp.float64),
+            evaluations=jnp.zeros((), jnp.int32),
+            gradients=jnp.zeros((), jnp.int32),
+        )
+
+
+def evaluate(
+    problem: Problem,
+    workload: Workload,
+    tally: Tally,
+    points: Int[Array, "count coordinates"],
+    counts: Bool[Array, "count"] | None = None,
+) -> tuple[Tally, Float[Array, "count"]]:
+    """Exact costs of feasible points, and the tally with these; of equals the first stays.
+
+    Args:
+      problem, workload, tally: see there.
+      points: feasible; `repair` sees to that.
+      counts: which of the points are meant; the others cost infinity and are not counted.
+    """
+    costs = jax.vmap(lambda point: problem.cost(workload, point))(points)
+    number = jnp.asarray(len(points), jnp.int32)
+    if counts is not None:
+        costs, number = jnp.where(counts, costs, jnp.inf), counts.sum(dtype=jnp.int32)
+    first = jnp.argmin(costs)
+    better = costs[first] < tally.cost
+    return (
+        dataclasses.replace(
+            tally,
+            point=jnp.where(better, points[first], tally.point),
+            cost=jnp.where(better, costs[first], tally.cost),
+            evaluations=tally.evaluations + number,
+        ),
+        costs,
+    )
+
+
+class HasTally(Protocol):
+    """What every state has."""
+
+    @property
+    def tally(self) -> Tally:
+        """The best so far."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Searcher(Generic[_State]):
+    """A way to search.
+
+    Attributes:
+      init: from a key and a workload, the state before the first step.
+      step: from a workload and a state, the next.
+      traceable: whether both can be put under `jit` and `vmap`; otherwise they run in Python.
+    """
+
+    init: Callable[[Key, Workload], _State]
+    step: Callable[[Workload, _State], _State]
+    traceable: bool = True
