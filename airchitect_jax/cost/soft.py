@@ -204,6 +204,8 @@ def _mean_floor_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
 
 def _nearby(x: Array, spread: Array) -> tuple[Array, Array, Array]:
     """The whole number below x; for 8 nearby with what probability, and from how far, reached."""
+    # What is spread over the steps is computed once, not once a step.
+    x, spread = jax.lax.optimization_barrier((x, spread))
     base = jnp.floor(x)
     shape = (1,) * jnp.ndim(x) + (8,)
     steps = jnp.expand_dims(base, -1) + jnp.arange(-3.0, 5.0, dtype=x.dtype).reshape(shape)
