@@ -83,8 +83,7 @@ def weighted_sum(
         return functools.reduce(operator.add, terms)
 
     return total(
-        weight * total(inner * function(*row) for inner, *row in group)
-        for weight, group in groups
+        weight * total(inner * function(*row) for inner, *row in group) for weight, group in groups
     )
 
 

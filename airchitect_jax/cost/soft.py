@@ -109,8 +109,7 @@ def stack(rows: Sequence[Sequence[Any]]) -> list[Soft]:
 
     columns = [[_soft(number) for number in column] for column in zip(*rows, strict=True)]
     return [
-        Soft(join([x.mean for x in column]), join([x.spread for x in column]))
-        for column in columns
+        Soft(join([x.mean for x in column]), join([x.spread for x in column])) for column in columns
     ]
 
 
@@ -162,12 +161,8 @@ def select(condition: Any, a: Any, b: Any) -> Soft:
     a, b = _soft(a), _soft(b)
     if isinstance(condition, Soft):
         share = condition.mean
-        return Soft(
-            b.mean + share * (a.mean - b.mean), b.spread + share * (a.spread - b.spread)
-        )
-    return Soft(
-        jnp.where(condition, a.mean, b.mean), jnp.where(condition, a.spread, b.spread)
-    )
+        return Soft(b.mean + share * (a.mean - b.mean), b.spread + share * (a.spread - b.spread))
+    return Soft(jnp.where(condition, a.mean, b.mean), jnp.where(condition, a.spread, b.spread))
 
 
 def _soft(number: Any) -> Soft:
@@ -280,7 +275,5 @@ def _smaller_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     turn_both = both.density * (of_a + of_b) / spread
     turn_more = more.density * (of_b - of_a) / spread
     dof = of_share * dof_a + of_rest * dof_b
-    dof += turn_both * (da + db - both.gap * dspread) + turn_more * (
-        da - db - more.gap * dspread
-    )
+    dof += turn_both * (da + db - both.gap * dspread) + turn_more * (da - db - more.gap * dspread)
     return _smaller(*primals), (dmean, dof)
