@@ -3,14 +3,11 @@
 import csv
 import html.parser
 import json
-import os
-import pathlib
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+import scripts
 from onnx import TensorProto, helper
 
 from airchitect_jax import (
@@ -30,7 +27,6 @@ from airchitect_jax import (
 from airchitect_jax.recommend_tables import COMPUTE_REPORT
 from airchitect_jax.validation.scalesim_config import read_config
 
-ROOT = pathlib.Path(__file__).parent.parent
 SMALL = Network(
     name="small",
     layers=(
@@ -192,14 +188,7 @@ def test_an_onnx_model_with_its_batch_bound(tmp_path):
 
 
 def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "experiments.recommend", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    return scripts.run("experiments.recommend", *arguments, COLUMNS="200")
 
 
 HOSTILE = "<script>alert(1)</script>"
