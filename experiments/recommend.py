@@ -32,10 +32,11 @@ from airchitect_jax.recommend_tables import (
 from airchitect_jax.recommendation import Recommendation, recommend
 from airchitect_jax.types import Dataflow, Interface, RuntimeModel
 from airchitect_jax.workloads.network import Layer, Network
-from experiments import objective_flags, runner
+from experiments import objective_flags, runner, runtime_flags
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(objective_flags)
+flags.adopt_module_key_flags(runtime_flags)
 flags.set_default(runner.WORKDIR, "runs/recommend")
 
 WORKLOAD = flags.DEFINE_multi_string(
@@ -71,12 +72,6 @@ BANDWIDTH = flags.DEFINE_integer(
     lower_bound=1,
     upper_bound=2**20,
 )
-RUNTIME_MODEL = flags.DEFINE_enum(
-    "runtime_model",
-    RuntimeModel.SCALESIM.value,
-    [model.value for model in RuntimeModel],
-    "Compute cycles as the scalesim package counts them, or as in the ISPASS 2020 paper.",
-)
 INTERFACE = flags.DEFINE_enum(
     "interface",
     Interface.SHARED.value,
@@ -96,7 +91,7 @@ _OWN = (
     MAC_BUDGET,
     SRAM_BUDGET,
     BANDWIDTH,
-    RUNTIME_MODEL,
+    runtime_flags.RUNTIME_MODEL,
     INTERFACE,
     TRAINED,
     *objective_flags.ALL,
@@ -188,7 +183,7 @@ def main(console: rich.console.Console) -> None:
         f"warning: {message}", highlight=False, markup=False, soft_wrap=True
     )
     folder = pathlib.Path(runner.WORKDIR.value)
-    settings = {flag.name: flag.value for flag in (*_OWN, runner.WORKDIR)}
+    settings = runner.values(*_OWN, runner.WORKDIR)
     recommendation = recommend(
         WORKLOAD.value,
         mac_budget=MAC_BUDGET.value,
@@ -198,7 +193,7 @@ def main(console: rich.console.Console) -> None:
         weights=WEIGHT.value,
         dims=dimensions(DIM.value),
         element_bytes=objective_flags.ELEMENT_BYTES.value,
-        runtime_model=RuntimeModel(RUNTIME_MODEL.value),
+        runtime_model=RuntimeModel(runtime_flags.RUNTIME_MODEL.value),
         interface=Interface(INTERFACE.value),
         energy_table=objective_flags.energy_table(),
     )
