@@ -179,32 +179,24 @@ def test_killed_and_resumed_it_ends_as_an_undisturbed_run(finished, tmp_path):
     )
 
 
-def test_the_additive_network_is_the_default(tmp_path):
+def test_the_default_network_streamed_log_uniform_by_the_other_runtime_model(tmp_path):
     arguments = ["--preset=smoke", "--num_train=32768", "--num_test=1000", "--max_mac_exponent=8"]
-    arguments += ["--max_dim=1000", f"--workdir={tmp_path}/run"]
-    result = run(*arguments)
+    arguments += ["--max_dim=1000", "--stream", "--distribution=log_uniform", "--seed=7"]
+    result = run(*arguments, "--runtime_model=ispass2020", f"--workdir={tmp_path}/run")
     assert result.returncode == 0, result.stderr
-    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    summary = summary_of(tmp_path / "run")
     assert (summary["model"], summary["loss"]) == ("additive", "cost")
     assert summary["geomean_normalized_performance"] > 0.99
     assert summary["optimal_set_accuracy"] > summary["heuristics"][RULE]["optimal_set_accuracy"]
-
-
-def test_streaming_log_uniform_and_the_other_runtime_model(tmp_path):
-    result = run(
-        *TINY,
-        "--stream",
-        "--distribution=log_uniform",
-        "--runtime_model=ispass2020",
-        "--seed=7",
-        "--hidden_sizes=",
-        f"--workdir={tmp_path}/run",
-    )
-    assert result.returncode == 0, result.stderr
-    summary = summary_of(tmp_path / "run")
     assert summary["runtime_model"] == "ispass2020"
     assert summary["distribution"] == "log_uniform"
     assert not (tmp_path / "run" / "data").exists()
+
+
+def test_a_network_may_have_no_hidden_layer():
+    with flagsaver.flagsaver(model="paper", hidden_sizes=[]):
+        flags.FLAGS.mark_as_parsed()
+        assert learning.run_config(case_study1.PRESETS, "additive").hidden_sizes == ()
 
 
 def test_help_reads_well():
