@@ -1,15 +1,16 @@
 """Case study 1: learn the best array shape and dataflow of a GEMM under a MAC budget.
 
-Draws GEMM workloads, labels them by exact search over 459 designs, trains AIRCHITECT on the
-labels, and evaluates it on unseen workloads and on the layers of real networks. Writes figures,
-report.html and summary.json into the workdir.
+Draws GEMM workloads, labels them by exact search over 459 designs, trains a network on them, and
+evaluates it on unseen workloads and on the layers of real networks. Writes figures, report.html and
+summary.json into the workdir.
 
-  preset   examples                  network                    on two CPU cores
-  smoke    2 x 65536, stored         embeddings 8, hidden 64    20 seconds
-  default  10 x 2097152, streamed    embeddings 16, hidden 256  2 to 3 minutes
-  paper    48 x 2097152, streamed    embeddings 16, hidden 256  10 minutes
+  preset   examples, --model=additive  --model=paper            on two CPU cores
+  smoke    2 x 262144, stored          2 x 65536, stored        half a minute
+  default  8 x 1048576, streamed       10 x 2097152, streamed   2 to 3 minutes
+  paper    24 x 1048576, streamed      48 x 2097152, streamed   5 to 10 minutes
 
   python -m experiments.case_study1 --preset=smoke --workdir=/tmp/smoke
+  python -m experiments.case_study1 --model=paper --workdir=runs/paper
   python -m experiments.case_study1 --eval_workloads=my_network.csv
 """
 

@@ -5,13 +5,13 @@ network on the labels, and evaluates it on unseen sets and on the layers of real
 figures, report.html and summary.json into the workdir. With --workloads or --num_workloads it
 schedules a queue for each array instead, and writes that schedule.
 
-  preset   examples, --model=paper     --model=symmetric         on two CPU cores
-  smoke    2 x 32768, stored           the same                  half a minute
-  default  4 x 1048576, streamed       4 x 1703936, streamed     5 to 6 minutes
-  paper    40 x 1048576, streamed      40 x 1703936, streamed    ten times as long
+  preset   examples, --model=symmetric  --model=paper             on two CPU cores
+  smoke    2 x 131072, stored           2 x 32768, stored         half a minute
+  default  8 x 131072, streamed         4 x 1048576, streamed     2 and 5 minutes
+  paper    24 x 131072, streamed        40 x 1048576, streamed    3 and 10 times as long
 
   python -m experiments.case_study3 --preset=smoke --workdir=/tmp/smoke3
-  python -m experiments.case_study3 --model=symmetric --workdir=runs/symmetric
+  python -m experiments.case_study3 --model=paper --workdir=runs/paper3
   python -m experiments.case_study3 --arrays=64x64,256x8,8x256
   python -m experiments.case_study3 --workloads=resnet50 --workloads=mine.csv --num_workloads=12
 """
