@@ -13,7 +13,15 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).parent.parent
-_LIBRARIES = ["flax.nnx", "jax", "matplotlib.figure", "optax", "orbax.checkpoint", "rich.table"]
+_LIBRARIES = [
+    "flax.nnx",
+    "jax",
+    "matplotlib.figure",
+    "optax",
+    "orbax.checkpoint",
+    "pyarrow.parquet",
+]
+_LIBRARIES += ["rich.table", "sklearn.ensemble"]
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(_LIBRARIES)
 _TIMEOUT = 300  # seconds
