@@ -16,22 +16,27 @@ hypothesis.settings.load_profile("repeatable")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
-# What one process has compiled the others of this test run load: pytest's own and the scripts'.
-if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    _programs = tempfile.TemporaryDirectory(prefix="airchitect_jax_tests_")
-    for _name, _value in (
-        ("jax_compilation_cache_dir", _programs.name),
-        ("jax_persistent_cache_min_compile_time_secs", 0),
-    ):
-        os.environ[_name.upper()] = str(_value)
-        jax.config.update(_name, _value)
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 
-# Each of pytest's own processes has a core to itself, with the scripts that it starts: threads on a
-# core that another process uses take longer to wait for than they save.
-_worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
-if _worker and hasattr(os, "sched_setaffinity"):
+# Tests and the scripts that they run share what they compile. Each of pytest's own processes has a
+# folder for that: JAX writes there without a lock.
+if _WORKER:
+    _folder = f"{os.environ['JAX_COMPILATION_CACHE_DIR']}/{_WORKER}"
+else:
+    _programs = tempfile.TemporaryDirectory(prefix="airchitect_jax_tests_")
+    _folder = _programs.name
+for _name, _value in (
+    ("jax_compilation_cache_dir", _folder),
+    ("jax_persistent_cache_min_compile_time_secs", 0),
+):
+    os.environ[_name.upper()] = str(_value)
+    jax.config.update(_name, _value)
+
+# Each also has a core to itself, with the scripts that it starts: threads on a core that another
+# process uses take longer to wait for than they save.
+if _WORKER and hasattr(os, "sched_setaffinity"):
     _cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {_cores[int(_worker) % len(_cores)]})
+    os.sched_setaffinity(0, {_cores[int(_WORKER.removeprefix("gw")) % len(_cores)]})
 
 
 @pytest.fixture(autouse=True)
