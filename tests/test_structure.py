@@ -68,6 +68,7 @@ LAYERS = [
         "case_studies.array_dataflow",
         "case_studies.buffers",
         "case_studies.schedule",
+        "case_studies.settings",
     ],
     ["datasets"],
     ["labelling.columns", "labelling.tasks", "labelling.sources", "labelling.engine"],
