@@ -43,8 +43,9 @@ def random_network():
 
 def test_resolutions_are_folds_and_lengths_at_powers_of_two():
     values = [1, 2, 3, 16, 17, 9999]
-    found = np.asarray(log_resolutions(jnp.array(values)))
-    for value, row in zip(values, found, strict=True):
+    found = np.asarray(log_resolutions(jnp.array([values, values[::-1]]))).reshape(2, 6, -1)
+    np.testing.assert_array_equal(found[0], found[1, ::-1])
+    for value, row in zip(values, found[0], strict=True):
         folds = [math.log(-(-value // 2**power)) for power in range(19)]
         lengths = [math.log(value + 2**power) for power in range(19)]
         np.testing.assert_allclose(row, folds + lengths, rtol=1e-6, atol=1e-7)
@@ -89,7 +90,7 @@ def test_loss_is_the_squared_error_and_shuts_out_the_infeasible():
         def log_terms(self, workloads):
             return exact.at[:, 5].add(0.1)
 
-        def __call__(self, workloads):
+        def logits(self, log_terms):
             return -GAIN * exact
 
     loss, accuracy = of_costs(Off(), CASE, workloads, CASE.label(workloads))
