@@ -73,7 +73,6 @@ LAYERS = [
     ["datasets"],
     ["labelling.columns", "labelling.tasks", "labelling.sources", "labelling.engine"],
     [
-        "models.dots",
         "models.airchitect",
         "models.airchitect_v2",
         "models.mlp",

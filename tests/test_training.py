@@ -13,7 +13,6 @@ from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.datasets import Split, StoredBatches, StreamedBatches, sample_dataset
 from airchitect_jax.losses import Loss, cross_entropy, loss_fn, with_optimal_set
 from airchitect_jax.models.airchitect import Airchitect
-from airchitect_jax.models.dots import dot_by_output
 from airchitect_jax.training import TrainConfig, fit
 
 CASE = ArrayDataflowCase(min_mac_exponent=4, max_mac_exponent=6, max_dim=64)
@@ -74,19 +73,6 @@ def test_each_value_has_its_own_embedding():
         parts = [table.embedding[...][row] for table in network.embeddings]
         hidden = nnx.relu(network.hidden[0](jnp.concatenate(parts)))
         np.testing.assert_allclose(network(workload)[0], network.logits(hidden), rtol=1e-5)
-
-
-def test_dot_by_output_is_the_product_in_values_and_gradients():
-    rng = np.random.default_rng(0)
-    x, kernel, weights = (rng.normal(size=s).astype(np.float32) for s in ((7, 5), (5, 3), (7, 3)))
-
-    def weighed(x, kernel):
-        return (dot_by_output(x, kernel, (((1,), (0,)), ((), ()))) * weights).sum()
-
-    value, (of_x, of_kernel) = jax.value_and_grad(weighed, argnums=(0, 1))(x, kernel)
-    np.testing.assert_allclose(value, (x @ kernel * weights).sum(), rtol=1e-4)
-    np.testing.assert_allclose(of_x, weights @ kernel.T, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(of_kernel, x.T @ weights, rtol=1e-4, atol=1e-5)
 
 
 def test_optimal_set_loss_counts_all_that_cost_as_little():

@@ -12,7 +12,6 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from airchitect_jax.case_studies.base import Feature
-from airchitect_jax.models.dots import dot_by_output
 
 # Small, so that at the start a value that was never drawn says little beside one that was.
 _EMBEDDING_STDDEV = 0.02
@@ -49,7 +48,7 @@ class Airchitect(nnx.Module):
             nnx.Linear(size_in, size_out, kernel_init=jax.nn.initializers.he_normal(), rngs=rngs)
             for size_in, size_out in itertools.pairwise(sizes)
         )
-        self.logits = nnx.Linear(sizes[-1], num_designs, dot_general=dot_by_output, rngs=rngs)
+        self.logits = nnx.Linear(sizes[-1], num_designs, rngs=rngs)
 
     def __call__(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
         """Logits; workloads are raw feature values and must lie in the features' ranges."""

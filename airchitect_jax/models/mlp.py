@@ -13,8 +13,6 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int, Shaped
 
-from airchitect_jax.models.dots import dot_by_output
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StandardInputs:
@@ -72,7 +70,7 @@ class Mlp(nnx.Module):
             nnx.Linear(size_in, size_out, kernel_init=jax.nn.initializers.he_normal(), rngs=rngs)
             for size_in, size_out in itertools.pairwise(sizes)
         )
-        self.logits = nnx.Linear(sizes[-1], num_designs, dot_general=dot_by_output, rngs=rngs)
+        self.logits = nnx.Linear(sizes[-1], num_designs, rngs=rngs)
 
     def __call__(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
         """Logits; workloads are raw feature values, of any size."""
