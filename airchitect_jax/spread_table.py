@@ -36,6 +36,10 @@ class Spread:
         deviation = statistics.stdev(values) if len(values) > 1 else math.nan
         return cls(mean=statistics.fmean(values), deviation=deviation)
 
+    def cells(self) -> list[float | str]:
+        """Two of a CSV file, the second empty if there is no deviation."""
+        return [self.mean, "" if math.isnan(self.deviation) else self.deviation]
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Line:
@@ -113,7 +117,7 @@ class SpreadTable:
             cells: list[object] = [inert(line.name), line.seeds]
             for column in self.columns:
                 spread = line.spreads[column.key]
-                cells += ["", ""] if spread is None else [spread.mean, _finite(spread.deviation)]
+                cells += ["", ""] if spread is None else spread.cells()
             body.append(cells)
         return csv_text([header, *body])
 
@@ -153,7 +157,3 @@ def _percent(value: float) -> str:
 def _significant(value: float) -> str:
     """Thousands separated; decimals only of small numbers."""
     return f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.3g}"
-
-
-def _finite(value: float) -> float | str:
-    return "" if math.isnan(value) else value

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from absl import flags
 
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.case_studies.schedule import ScheduleCase
+from experiments.cases import MEANING, NUMBERS, numbered_case
 
-CASE_STUDY = flags.DEFINE_enum(
-    "case_study",
-    "1",
-    ["1", "2", "3"],
-    "Array shape and dataflow (1), SRAM sizes (2), or scheduling on four arrays (3).",
-)
+CASE_STUDY = flags.DEFINE_enum("case_study", NUMBERS[0], NUMBERS, MEANING)
 BUDGET_SECONDS = flags.DEFINE_float(
     "budget_seconds",
     60.0,
@@ -52,5 +45,4 @@ def make_case(**changes: object) -> CaseStudy:
     Raises:
       ValueError: a field's value is not allowed.
     """
-    kinds = {"1": ArrayDataflowCase, "2": BufferCase, "3": ScheduleCase}
-    return kinds[CASE_STUDY.value](**changes)
+    return numbered_case(CASE_STUDY.value, **changes)

@@ -143,9 +143,7 @@ def select(condition: Any, a: Any, b: Any) -> Soft:
     a, b = _soft(a), _soft(b)
     if isinstance(condition, Soft):
         return b + condition * (a - b)
-    return Soft(
-        jnp.where(condition, a.mean, b.mean), jnp.where(condition, a.spread, b.spread)
-    )
+    return Soft(jnp.where(condition, a.mean, b.mean), jnp.where(condition, a.spread, b.spread))
 
 
 def _soft(number: Any) -> Soft:

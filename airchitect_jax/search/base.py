@@ -81,9 +81,7 @@ class Problem(Protocol):
         """The coordinates."""
         ...
 
-    def confine(
-        self, workload: Workload, sizes: Float[Array, "sizes"]
-    ) -> Float[Array, "sizes"]:
+    def confine(self, workload: Workload, sizes: Float[Array, "sizes"]) -> Float[Array, "sizes"]:
         """Sizes within their ranges and the constraints; what is within already stays.
 
         Rounding down leads to no violation.

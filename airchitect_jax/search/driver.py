@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -32,6 +33,9 @@ class Searches:
     seconds: float
 
 
+Run = Callable[[jax.Array], Searches]
+
+
 def search(
     searcher: Searcher[Any], workloads: Workload, *, key: jax.Array, num_steps: int
 ) -> Searches:
@@ -43,17 +47,48 @@ def search(
       key: each search gets a key of its own from it.
       num_steps: of each search.
     """
-    number = len(jax.tree.leaves(workloads)[0])
+    return prepare(searcher, workloads, num_steps=num_steps)(key)
+
+
+def prepare(searcher: Searcher[Any], workloads: Workload, *, num_steps: int) -> Run:
+    """`search` without its key: what it returns compiles once, and takes one key after another."""
+    together = _compiled(searcher, workloads, num_steps) if searcher.traceable else None
+
+    def run(key: jax.Array) -> Searches:
+        with jax.enable_x64(True):
+            keys = jax.random.split(key, _number(workloads))
+            if together is None:
+                return _one_by_one(searcher, keys, workloads, num_steps)
+            return _timed(together, keys, jax.tree.map(jnp.asarray, workloads))
+
+    return run
+
+
+def spent_by_step(searcher: Searcher[Any], workload: Workload) -> list[int]:
+    """Evaluations and gradients that the first two steps come to, for one workload.
+
+    Only the counts are computed: the compiler drops what they do not depend on.
+    """
+
+    def counts(key: jax.Array, workload: Workload) -> list[jax.Array]:
+        state, totals = searcher.init(key, workload), []
+        for _ in range(2):
+            state = searcher.step(workload, state)
+            totals.append(state.tally.evaluations + state.tally.gradients)
+        return totals
+
     with jax.enable_x64(True):
-        keys = jax.random.split(key, number)
-        if searcher.traceable:
-            return _together(searcher, keys, jax.tree.map(jnp.asarray, workloads), num_steps)
-        return _one_by_one(searcher, keys, workloads, num_steps)
+        function = jax.jit(counts) if searcher.traceable else counts
+        return [int(total) for total in function(jax.random.key(0), workload)]
 
 
-def _together(
-    searcher: Searcher[Any], keys: jax.Array, workloads: Workload, num_steps: int
-) -> Searches:
+def _number(workloads: Workload) -> int:
+    return len(jax.tree.leaves(workloads)[0])
+
+
+def _compiled(searcher: Searcher[Any], workloads: Workload, num_steps: int) -> Any:
+    """The program of all searches, which has run once: the first run is not as fast as others."""
+
     def run(key: jax.Array, workload: Workload) -> tuple[Any, Any]:
         def step(state: Any, _: None) -> tuple[Any, Any]:
             state = searcher.step(workload, state)
@@ -63,7 +98,15 @@ def _together(
         state, history = jax.lax.scan(step, searcher.init(key, workload), length=num_steps)
         return state.tally.point, history
 
-    compiled = jax.jit(jax.vmap(run)).lower(keys, workloads).compile()
+    with jax.enable_x64(True):
+        keys = jax.random.split(jax.random.key(0), _number(workloads))
+        columns = jax.tree.map(jnp.asarray, workloads)
+        compiled = jax.jit(jax.vmap(run)).lower(keys, columns).compile()
+        jax.block_until_ready(compiled(keys, columns))
+    return compiled
+
+
+def _timed(compiled: Any, keys: jax.Array, workloads: Workload) -> Searches:
     start = time.perf_counter()
     points, history = jax.block_until_ready(compiled(keys, workloads))
     seconds = time.perf_counter() - start
