@@ -49,12 +49,12 @@ def _panels(curves: Sequence[Curve], across: Callable[[Curve], Values], label: s
             _line(axes, across(curve), curve, key, transform, style)
     for axes, title in (
         (middle, "geomean of the workloads"),
-        (tail, "worst percent of the workloads begins here"),
+        (tail, "1st percentile of the workloads"),
     ):
         axes.set_yscale("symlog", linthresh=_RESOLVED, subs=range(2, 10))
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.set_ylabel("cost above the optimum (%, logarithmic)")
+        axes.set_ylabel(f"cost above the optimum (%, logarithmic from {_RESOLVED})")
         axes.set_title(title, fontsize=10)
     solved.set_ylim(0, 102)
     solved.set_ylabel("workloads solved exactly (%)")
