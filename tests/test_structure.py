@@ -32,11 +32,14 @@ LAYERS = [
         "workloads.source",
     ],
     [
+        "cost.soft",
         "cost.arithmetic",
         "cost.compute",
         "cost.schedule",
         "cost.memory",
         "cost.energy",
+        "cost.by_dataflow",
+        "cost.relaxed",
         "cost.evaluate",
         "cost.scalesim3_operands",
         "cost.scalesim3_buffers",
@@ -65,6 +68,16 @@ LAYERS = [
         "case_studies.array_dataflow",
         "case_studies.buffers",
         "case_studies.schedule",
+    ],
+    [
+        "search.base",
+        "search.constraints",
+        "search.simple",
+        "search.local",
+        "search.evolution",
+        "search.tpe",
+        "search.driver",
+        "search.case_problem",
     ],
     ["datasets"],
     ["labelling.columns", "labelling.tasks", "labelling.sources", "labelling.engine"],
@@ -158,7 +171,8 @@ GENERAL += [f"baselines.{name}" for name in ("scores", "floors", "classifiers", 
 GENERAL += ["comparison", "generalisation", "comparison_plots", "generalisation_plots"]
 
 
-OPTIONAL = ("airchitect_jax", "matplotlib", "onnx", "pyarrow", "scalesim", "sklearn", "xgboost")
+OPTIONAL = ("airchitect_jax", "evosax", "matplotlib", "onnx", "optuna", "pyarrow", "scalesim")
+OPTIONAL += ("sklearn", "xgboost")
 
 
 def python_files(*folders):
