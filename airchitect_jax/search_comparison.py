@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +20,7 @@ from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.datasets import Split, sample_dataset
 from airchitect_jax.evaluation import performance_metrics
 from airchitect_jax.files import csv_text, inert
-from airchitect_jax.search.base import Searcher
-from airchitect_jax.search.driver import Searches, prepare, spent_by_step
+from airchitect_jax.search.driver import Searches, prepare, steps_within
 from airchitect_jax.search.registry import Entry, Tools, TrainedNetwork
 from airchitect_jax.search.subject import Subject
 from airchitect_jax.spread_table import Column, Row, Spread, SpreadTable, by_name
@@ -78,13 +76,6 @@ def train_network(case: CaseStudy, *, seed: int, seconds: float) -> TrainedNetwo
     )
 
 
-def steps_within(searcher: Searcher[Any], subject: Subject, evaluations: int) -> int:
-    """Steps that keep to a budget of evaluations and gradients together; at least one."""
-    workload = jax.tree.map(lambda leaf: leaf[0], subject.workloads)
-    first, second = spent_by_step(searcher, workload)
-    return 1 + max(0, evaluations - first) // max(1, second - first)
-
-
 def checkpoints(limit: int) -> list[int]:
     """1, 2, 3, 4, 6, 8, 12, ... below the limit, and the limit itself."""
     grid = sorted(
@@ -116,10 +107,10 @@ def measurer(
     if not searcher.traceable:
         subject = subject.first(python_workloads)
     if entry.num_steps:
-        num_steps = entry.num_steps(subject)
+        run = prepare(searcher, subject.workloads, num_steps=entry.num_steps(subject))
     else:
-        num_steps = steps_within(searcher, subject, evaluations)
-    run = prepare(searcher, subject.workloads, num_steps=num_steps)
+        num_steps = steps_within(searcher, subject.workloads, evaluations)
+        run = prepare(searcher, subject.workloads, num_steps=num_steps, budget=evaluations)
     trained: Row = {}
     if entry.needs_network and tools.network:
         trained = {"network": tools.network.name, "train_seconds": tools.network.train_seconds}

@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax.search import simple
-from airchitect_jax.search.base import Searcher, Workload
+from airchitect_jax.search import evolution, local, simple, tpe
+from airchitect_jax.search.base import Problem, Searcher, Workload
 from airchitect_jax.search.subject import Subject
 
-BATCH = 8  # points that a step without ideas evaluates at once
+_BATCH = 8  # points that a step of the exhaustive search evaluates
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,18 +65,18 @@ class Entry:
     library: str | None = None
 
 
-def _random(subject: Subject, tools: Tools) -> Searcher[Any]:
-    del tools
-    return simple.random(subject.problem, batch=BATCH)
+def _of_problem(make: Callable[[Problem], Searcher[Any]]) -> Callable[..., Searcher[Any]]:
+    """For searchers that need nothing else."""
+    return lambda subject, _tools: make(subject.problem)
 
 
 def _exhaustive(subject: Subject, tools: Tools) -> Searcher[Any]:
     del tools
-    return simple.exhaustive(subject.problem, _points(subject), batch=BATCH)
+    return simple.exhaustive(subject.problem, _points(subject), batch=_BATCH)
 
 
 def _steps_through(subject: Subject) -> int:
-    return -(-len(_points(subject)) // BATCH)
+    return -(-len(_points(subject)) // _BATCH)
 
 
 def _points(subject: Subject) -> Int[np.ndarray, "points coordinates"]:
@@ -86,8 +86,13 @@ def _points(subject: Subject) -> Int[np.ndarray, "points coordinates"]:
 
 # In the order of tables. A searcher of your own is one more line.
 _ALL = {
-    "random": Entry(make=_random),
+    "random": Entry(make=_of_problem(simple.random)),
     "exhaustive": Entry(make=_exhaustive, num_steps=_steps_through),
+    "coordinate_descent": Entry(make=_of_problem(local.coordinate_descent)),
+    "annealing": Entry(make=_of_problem(local.annealing)),
+    "genetic": Entry(make=_of_problem(evolution.genetic), library="evosax"),
+    "cma_es": Entry(make=_of_problem(evolution.cma_es), library="evosax"),
+    "tpe": Entry(make=_of_problem(tpe.tpe), library="optuna"),
 }
 
 
