@@ -194,7 +194,7 @@ class BufferSpace:
     num_levels: int = 10
 
     def __post_init__(self) -> None:
-        for name, high in (("step_kb", 1_000_000), ("num_levels", 16)):
+        for name, high in (("step_kb", 1_000_000), ("num_levels", 32)):
             if not 1 <= getattr(self, name) <= high:
                 raise ValueError(
                     f"{name}: {getattr(self, name)} is not allowed; expected 1..{high}"

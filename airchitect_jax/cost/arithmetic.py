@@ -7,6 +7,9 @@ is not whole lies further from the next whole number than its rounding reaches. 
 
 from __future__ import annotations
 
+import functools
+import operator
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -62,6 +65,26 @@ def select(condition: Any, a: Number, b: Number) -> Number:
         return soft.select(condition, a, b)
     # Not jnp.maximum and the like: their care for NaN, of which there are none, costs operations.
     return _namespace(condition, a, b).where(condition, a, b)
+
+
+def weighted_sum(
+    function: Callable[..., Number], groups: Sequence[tuple[Number, Sequence[tuple[Number, ...]]]]
+) -> Number:
+    """Sum over groups (weight, rows) and their rows (weight, *arguments) of weights * function.
+
+    Soft numbers are stacked, and go through the function once: their graphs are large.
+    """
+    rows = [(weight, *row) for weight, group in groups for row in group]
+    if _is_soft(*(number for row in rows for number in row)):
+        outer, inner, *arguments = soft.stack(rows)
+        return (outer * inner * function(*arguments)).sum()
+
+    def total(terms: Iterable[Number]) -> Number:  # `sum` would add the first to zero
+        return functools.reduce(operator.add, terms)
+
+    return total(
+        weight * total(inner * function(*row) for inner, *row in group) for weight, group in groups
+    )
 
 
 def _is_soft(*values: Any) -> bool:

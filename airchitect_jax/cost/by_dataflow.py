@@ -121,4 +121,4 @@ def _by_role(buffers: BufferSizes) -> list[Number]:
     places = np.array(
         [[memory.OPERANDS.index(name) for name in memory.ROLES[flow]] for flow in Dataflow]
     )
-    return [jax.tree.map(lambda part: part[role], stacked) for role in places.T]
+    return [jax.tree.map(lambda part, role=role: part[role], stacked) for role in places.T]

@@ -35,6 +35,7 @@ from airchitect_jax.cost.arithmetic import (
     last_tile,
     select,
     smaller,
+    weighted_sum,
 )
 from airchitect_jax.cost.compute import fold_cycles, mapped_dims
 from airchitect_jax.types import (
@@ -230,32 +231,36 @@ def busy_bytes(
             return swept + (column + tile)  # what repeats for every swept size in one term
         return larger(larger(swept, column), tile)
 
-    def slot(swept: Number, column: Number, tile: Number) -> Number:
+    def slot(swept: Number, column: Number, tile: Number) -> tuple[Number, ...]:
+        """While a fold computes, so many bytes of each operand move."""
+        return compute, swept, column, tile
+
+    def duration(compute: Number, swept: Number, column: Number, tile: Number) -> Number:
         return larger(compute, together(swept, column, tile))
 
     def tile_bytes(rows: Number, cols: Number) -> Number:
         return rows * cols * folds.element_bytes
 
-    def within(swept: Sweep, spilled: Number, cols: Number) -> Number:
+    def within(swept: Sweep, spilled: Number, cols: Number) -> list[tuple[Number, ...]]:
         """The slots of a column fold but the last: they bring row folds 1 .. row_folds - 1."""
         column = select(os, spilled, 2 * spilled)  # read again, or written and read back
         tile = tile_bytes(folds.rows, cols)
         # The outputs of a full fold leave, or the stationary operand of a last fold comes.
         last_tile = select(os, tile, tile_bytes(folds.last_rows, cols))
-        return (
-            swept.num_resident * slot(0, column, tile)
-            + swept.num_partial * slot(swept.partial_bytes, column, tile)
-            + swept.num_streamed * slot(swept.streamed_bytes, column, tile)
-            + smaller(folds.row_folds - 1, 1) * slot(swept.last_bytes, column, last_tile)
-        )
+        return [
+            (swept.num_resident, *slot(0, column, tile)),
+            (swept.num_partial, *slot(swept.partial_bytes, column, tile)),
+            (swept.num_streamed, *slot(swept.streamed_bytes, column, tile)),
+            (smaller(folds.row_folds - 1, 1), *slot(swept.last_bytes, column, last_tile)),
+        ]
 
-    def turn(next_cols: Number) -> Number:
+    def turn(next_cols: Number) -> tuple[Number, ...]:
         """The last slot of a full column fold, which brings the first fold of the next."""
         column = select(os, folds.column_bytes(next_cols), folds.column_bytes(folds.cols))
         tile = select(
             os, tile_bytes(folds.last_rows, folds.cols), tile_bytes(folds.rows, next_cols)
         )
-        return slot(warm.first_bytes, column, tile)
+        return 1, *slot(warm.first_bytes, column, tile)
 
     fill = together(
         cold.first_bytes,
@@ -268,13 +273,13 @@ def busy_bytes(
         select(os, tile_bytes(folds.last_rows, folds.last_cols), 0),
     )
     first_spill = select(folds.col_folds > 1, spill, last_spill)
-    return (
-        fill
-        + within(cold, first_spill, folds.cols)
-        + middle_cols * (turn(folds.cols) + within(warm, spill, folds.cols))
-        + several * (turn(folds.last_cols) + within(warm, last_spill, folds.last_cols))
-        + end
-    )
+    column_folds = [
+        (1, within(cold, first_spill, folds.cols)),
+        (middle_cols, [turn(folds.cols), *within(warm, spill, folds.cols)]),
+        (several, [turn(folds.last_cols), *within(warm, last_spill, folds.last_cols)]),
+        (1, [(1, *end)]),
+    ]
+    return fill + weighted_sum(duration, column_folds)
 
 
 def total_cycles(

@@ -16,7 +16,8 @@ everything varied together: no square root, whose slope is infinite at zero.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +25,7 @@ from jaxtyping import Array, Float
 
 # Steps are gone when the spread is this large: the ripple left is 0.2% of a step.
 _WIDEST = 0.4
+_CERTAIN = 1e3  # so many spreads away nothing is uncertain
 _SMALLEST = 1e-6  # spread beneath which nothing is told apart; what is compared is bytes or cycles
 _SMALLEST_STEP = 1e-12  # the same of quotients, of which a half byte is a small part
 
@@ -92,18 +94,33 @@ class Soft:
     def __lt__(self, other: Any) -> Soft:
         return _soft(other) > self
 
+    def sum(self) -> Soft:
+        """Over the leading axis."""
+        return Soft(self.mean.sum(axis=0), self.spread.sum(axis=0))
+
+
+def stack(rows: Sequence[Sequence[Any]]) -> list[Soft]:
+    """Each column of a table of numbers, soft or not, with the rows along a new leading axis."""
+    dtype = jnp.result_type(*jax.tree.leaves(rows))
+    shape = jnp.broadcast_shapes(*(jnp.shape(part) for part in jax.tree.leaves(rows)))
+
+    def join(parts: Sequence[Any]) -> Array:
+        return jnp.stack([jnp.broadcast_to(jnp.asarray(part, dtype), shape) for part in parts])
+
+    columns = [[_soft(number) for number in column] for column in zip(*rows, strict=True)]
+    return [
+        Soft(join([x.mean for x in column]), join([x.spread for x in column])) for column in columns
+    ]
+
 
 def floor(x: Soft) -> Soft:
     """The mean of the largest whole number that is not larger; uncertain by a step at most.
 
-    Probabilities of having reached the whole numbers nearby, added up. Where the spread is wide
-    there are no steps to see: x - 1/2, which the sum says as well for any spread from `_WIDEST` on.
+    Where the spread is wide there are no steps to see: x - 1/2, which is what any spread from
+    `_WIDEST` on gives.
     """
-    spread = jnp.minimum(x.spread, _WIDEST)
-    base = jnp.floor(x.mean)
-    nearby = jnp.expand_dims(x.mean - base, -1) - jnp.arange(-3.0, 5.0, dtype=base.dtype)
-    reached = jax.nn.sigmoid(nearby / jnp.expand_dims(spread + _SMALLEST_STEP, -1))
-    return Soft(base - 4 + reached.sum(axis=-1), spread)
+    spread = jnp.where(x.spread < _WIDEST, x.spread, _WIDEST)
+    return Soft(_mean_floor(x.mean, spread + _SMALLEST_STEP), spread)
 
 
 def floor_div(a: Any, b: Any) -> Soft:
@@ -126,25 +143,137 @@ def last_tile(a: Any, b: Any, tiles: Soft) -> Soft:
 def larger(a: Any, b: Any) -> Soft:
     """The mean of the larger of two."""
     a, b = _soft(a), _soft(b)
-    spread = a.spread + b.spread + _SMALLEST
-    gap = (a.mean - b.mean) / spread
-    share = jax.nn.sigmoid(gap)
-    softplus = jnp.maximum(gap, 0) + jnp.log1p(jnp.exp(-abs(gap)))
-    return Soft(b.mean + spread * softplus, b.spread + share * (a.spread - b.spread))
+    return Soft(*_larger(a.mean, a.spread, b.mean, b.spread))
 
 
 def smaller(a: Any, b: Any) -> Soft:
-    """The mean of the smaller of two."""
-    return -larger(-a, -b)
+    """The mean of the smaller of two that are not negative: of (|a + b| - |a - b|) / 2.
+
+    So the smaller of two sizes stays positive and never exceeds either, however uncertain they
+    are; the mean of a - max(0, a - b) falls below zero with the tail of a size that does.
+    """
+    a, b = _soft(a), _soft(b)
+    return Soft(*_smaller(a.mean, a.spread, b.mean, b.spread))
 
 
 def select(condition: Any, a: Any, b: Any) -> Soft:
     """`a` where the condition holds, else `b`; a soft condition is a probability."""
     a, b = _soft(a), _soft(b)
     if isinstance(condition, Soft):
-        return b + condition * (a - b)
+        share = condition.mean
+        return Soft(b.mean + share * (a.mean - b.mean), b.spread + share * (a.spread - b.spread))
     return Soft(jnp.where(condition, a.mean, b.mean), jnp.where(condition, a.spread, b.spread))
 
 
 def _soft(number: Any) -> Soft:
-    return number if isinstance(number, Soft) else Soft(number, 0.0)
+    if isinstance(number, Soft):
+        return number
+    return Soft(float(number) if isinstance(number, int) else number, 0.0)
+
+
+# Means of logistic variables, with their slopes in closed form: of a few operations, and free of
+# the branches of what computes them stably.
+
+
+@jax.custom_jvp
+def _mean_floor(x: Array, spread: Array) -> Array:
+    """Probabilities of having reached the whole numbers nearby, added up.
+
+    Whole numbers beyond zero are not reached: no fold count, size or price changes its sign.
+    """
+    base, reached, _ = _nearby(x, spread)
+    return base - 4 + reached.sum(axis=-1)
+
+
+@_mean_floor.defjvp
+def _mean_floor_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    x, spread = primals
+    base, reached, gap = _nearby(x, spread)
+    density = reached * (1 - reached)
+    slope, of_spread = density.sum(axis=-1), -(density * gap).sum(axis=-1)
+    return (
+        base - 4 + reached.sum(axis=-1),
+        (slope * tangents[0] + of_spread * tangents[1]) / spread,
+    )
+
+
+def _nearby(x: Array, spread: Array) -> tuple[Array, Array, Array]:
+    """The whole number below x; for 8 nearby with what probability, and from how far, reached."""
+    # What is spread over the steps is computed once, not once a step.
+    x, spread = jax.lax.optimization_barrier((x, spread))
+    base = jnp.floor(x)
+    shape = (1,) * jnp.ndim(x) + (8,)
+    steps = jnp.expand_dims(base, -1) + jnp.arange(-3.0, 5.0, dtype=x.dtype).reshape(shape)
+    x, spread = jnp.expand_dims(x, -1), jnp.expand_dims(spread, -1)
+    gap = (x - steps) / spread
+    # Beyond zero, zero included: certain, from either side.
+    gap = jnp.where(x * steps > 0, gap, jnp.where(x > 0, _CERTAIN, -_CERTAIN))
+    return base, jax.nn.sigmoid(gap), gap
+
+
+class _Logistic(NamedTuple):
+    """A sum or difference of means, in spreads: all that slopes need, from one exponential."""
+
+    gap: Array
+    share: Array  # probability of being positive
+    density: Array
+    excess: Array  # by what half the mean of |.| is more than half |.| of the mean
+    entropy: Array  # of the choice: by what half the mean of |.| grows with the spread
+
+
+def _logistic(gap: Array) -> _Logistic:
+    size = abs(gap)
+    tail = jnp.exp(-size)
+    most = 1 / (1 + tail)
+    least = tail * most
+    excess = jnp.log1p(tail)
+    share = jnp.where(gap > 0, most, least)
+    return _Logistic(gap, share, most * least, excess, excess + size * least)
+
+
+@jax.custom_jvp
+def _larger(a: Array, of_a: Array, b: Array, of_b: Array) -> tuple[Array, Array]:
+    """Mean and spread: a - b differs from its mean by a logistic variable."""
+    spread = of_a + of_b + _SMALLEST
+    more = _logistic((a - b) / spread)
+    return jnp.where(a > b, a, b) + spread * more.excess, of_b + more.share * (of_a - of_b)
+
+
+@_larger.defjvp
+def _larger_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
+    a, of_a, b, of_b = primals
+    da, dof_a, db, dof_b = tangents
+    spread = of_a + of_b + _SMALLEST
+    more = _logistic((a - b) / spread)
+    dspread = dof_a + dof_b
+    dmean = db + more.share * (da - db) + more.entropy * dspread
+    turn = more.density * (of_a - of_b) / spread
+    dof = dof_b + more.share * (dof_a - dof_b) + turn * (da - db - more.gap * dspread)
+    return _larger(*primals), (dmean, dof)
+
+
+@jax.custom_jvp
+def _smaller(a: Array, of_a: Array, b: Array, of_b: Array) -> tuple[Array, Array]:
+    """Mean and spread: spread * log(cosh((a + b) / (2 spread)) / cosh((a - b) / (2 spread)))."""
+    spread = of_a + of_b + _SMALLEST
+    both, more = _logistic((a + b) / spread), _logistic((a - b) / spread)
+    return (
+        jnp.where(a > b, b, a) + spread * (both.excess - more.excess),
+        (both.share - more.share) * of_a + (both.share + more.share - 1) * of_b,
+    )
+
+
+@_smaller.defjvp
+def _smaller_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
+    a, of_a, b, of_b = primals
+    da, dof_a, db, dof_b = tangents
+    spread = of_a + of_b + _SMALLEST
+    both, more = _logistic((a + b) / spread), _logistic((a - b) / spread)
+    of_share, of_rest = both.share - more.share, both.share + more.share - 1
+    dspread = dof_a + dof_b
+    dmean = of_share * da + of_rest * db + (both.entropy - more.entropy) * dspread
+    turn_both = both.density * (of_a + of_b) / spread
+    turn_more = more.density * (of_b - of_a) / spread
+    dof = of_share * dof_a + of_rest * dof_b
+    dof += turn_both * (da + db - both.gap * dspread) + turn_more * (da - db - more.gap * dspread)
+    return _smaller(*primals), (dmean, dof)

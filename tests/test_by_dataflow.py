@@ -1,0 +1,88 @@
+"""Costs with the dataflows stacked: equal to those of each dataflow, in float64 exactly."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from airchitect_jax import BufferSizes, Dataflow, EnergyTable, Gemm, Interface, Memory, RuntimeModel
+from airchitect_jax.cost import by_dataflow, compute, energy, memory
+from airchitect_jax.types import ArrayShape
+
+COUNT = 200
+
+
+def whole_numbers(seed):
+    """GEMMs, arrays and memories of whole numbers, small ones often."""
+    draw = np.random.default_rng(seed)
+
+    def sizes(largest, smallest=1):
+        return np.exp2(draw.uniform(np.log2(smallest), np.log2(largest), COUNT)).astype(np.int64)
+
+    buffers = BufferSizes(
+        ifmap_sram_bytes=sizes(1e6, 2),
+        filter_sram_bytes=sizes(1e6, 2),
+        ofmap_sram_bytes=sizes(1e6, 2),
+    )
+    return (
+        Gemm(m=sizes(5000), n=sizes(5000), k=sizes(5000)),
+        ArrayShape(rows=sizes(300), cols=sizes(300)),
+        Memory(buffers=buffers, bandwidth_bytes_per_cycle=sizes(200), element_bytes=sizes(5)),
+    )
+
+
+def one_by_one(function, gemm, array, place):
+    """By dataflow, of Python integers."""
+    rows = []
+    for i in range(COUNT):
+        at = [jax.tree.map(lambda x, i=i: int(x[i]), part) for part in (gemm, array, place)]
+        rows.append([function(*at, flow) for flow in Dataflow])
+    return np.array(rows)
+
+
+def stacked(function, *parts):
+    with jax.enable_x64(True):
+        floats = jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), parts)
+        return np.asarray(jax.vmap(function)(*floats))
+
+
+@pytest.mark.parametrize("model", RuntimeModel)
+def test_compute_cycles(model):
+    parts = whole_numbers(0)
+    result = stacked(lambda g, a, _: by_dataflow.compute_cycles(g, a, model), *parts)
+    expected = one_by_one(lambda g, a, _, flow: compute.compute_cycles(g, a, flow, model), *parts)
+    np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("model", RuntimeModel)
+@pytest.mark.parametrize("interface", Interface)
+def test_total_cycles(model, interface):
+    def expected(gemm, array, place, flow):
+        folds = memory.tiling_of(gemm, array, flow, place.element_bytes, model)
+        bandwidth = place.bandwidth_bytes_per_cycle
+        return memory.total_cycles(folds, place.buffers, flow, bandwidth, interface)
+
+    parts = whole_numbers(1)
+    result = stacked(lambda *p: by_dataflow.total_cycles(*p, model, interface), *parts)
+    np.testing.assert_array_equal(result, one_by_one(expected, *parts))
+
+
+def test_energy():
+    table, model = EnergyTable(), RuntimeModel.SCALESIM
+    gemm, array, place = whole_numbers(2)
+    prices = table.of_buffers(place.buffers)
+
+    def expected(gemm, array, both, flow):
+        place, prices = both
+        folds = memory.tiling_of(gemm, array, flow, place.element_bytes, model)
+        moved = memory.traffic(folds, place.buffers, flow)
+        return energy.energy_fj(gemm, moved, place, table, prices)
+
+    def result(gemm, array, both):
+        return by_dataflow.energy_fj(gemm, array, both[0], model, table, both[1])
+
+    parts = gemm, array, (place, prices)
+    exact = one_by_one(expected, *parts)
+    small = exact < 2**53
+    assert small.mean() > 0.9
+    np.testing.assert_array_equal(stacked(result, *parts)[small], exact[small])
