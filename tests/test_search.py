@@ -103,7 +103,7 @@ SEARCHERS = {  # and how many steps they are given
     "random": (lambda: simple.random(TOY), 1000),
     "exhaustive": (lambda: simple.exhaustive(TOY, ALL_POINTS), 95),
     "coordinate descent": (lambda: local.coordinate_descent(TOY), 60),
-    "annealing": (lambda: local.annealing(TOY), 300),
+    "annealing": (lambda: local.annealing(TOY), 600),
     "genetic": (lambda: evolution.genetic(TOY), 80),
     "CMA-ES": (lambda: evolution.cma_es(TOY), 200),
     "TPE": (lambda: tpe(TOY), 150),
@@ -121,14 +121,14 @@ def test_a_searcher_finds_the_optimum_within_the_budget(name):
         assert found.costs[row, -1] == min(map(plain_cost, allowed)), budget
     assert (np.diff(found.costs, axis=1) <= 0).all()
     assert not found.gradients.any()
-    each = {"random": 8, "genetic": 16, "CMA-ES": 8, "TPE": 1}.get(name)
+    each = {"random": 8, "CMA-ES": 8, "TPE": 1}.get(name)
     if each:
         assert (found.evaluations == each * np.arange(1, steps + 1)).all()
     if name == "exhaustive":
         assert found.evaluations[:, -1].tolist() == [len(feasible(b)) for (b,) in BUDGETS]
 
 
-@pytest.mark.parametrize("name", ["random", "annealing", "TPE"])
+@pytest.mark.parametrize("name", ["random", "TPE"])
 def test_the_same_key_finds_the_same(name):
     make, _ = SEARCHERS[name]
     first, again, other = (
@@ -176,9 +176,26 @@ def test_coordinate_descent_is_that_of_plain_python():
         assert after.cost == min(before.cost, best) == plain_cost(after.point)
 
 
+def test_a_population_keeps_the_best_and_evaluates_none_twice():
+    states = stepped(evolution.genetic(TOY), 9, 30)
+    assert states[1].tally.evaluations == len(np.unique(states[1].points, axis=0))
+    for before, after in itertools.pairwise(states):
+        known = before.points[np.isfinite(before.costs)].tolist()
+        survivors = after.points[np.isfinite(after.costs)].tolist()
+        assert len(survivors) == len({tuple(point) for point in survivors})
+        assert after.costs[: len(survivors)].tolist() == [plain_cost(p) for p in survivors]
+        assert (np.diff(after.costs[: len(survivors)]) >= 0).all()
+        assert (after.costs <= before.costs).all()
+        children = after.tally.evaluations - before.tally.evaluations
+        assert sum(point not in known for point in survivors) <= children <= 8
+        assert after.tally.cost == after.costs[0]
+
+
 def test_annealing_counts_moves_and_cools():
-    chains, steps = 3, 10
-    searcher = local.annealing(TOY, chains=chains, steps=steps, hottest=1e-3, coldest=1e-6)
+    chains, starts, steps = 3, 4, 12
+    searcher = local.annealing(
+        TOY, chains=chains, starts=starts, steps=steps, hottest=1e-6, coldest=1e-7
+    )
     states = stepped(searcher, 9, 2 * steps)
     assert states[1].tally.evaluations == chains
     for number, (before, after) in enumerate(itertools.pairwise(states)):
@@ -226,7 +243,6 @@ def test_real_numbers_decode_to_points():
 @pytest.mark.parametrize("module", ["evosax", "optuna"])
 def test_a_missing_library_is_named_with_its_extra(module, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, module, None)
-    makers = {"evosax": [evolution.genetic, evolution.cma_es], "optuna": [tpe]}
-    for maker in makers[module]:
-        with pytest.raises(ValueError, match=rf"{module}: pip install 'airchitect-jax\[search\]'"):
-            maker(TOY)
+    makers = {"evosax": evolution.cma_es, "optuna": tpe}
+    with pytest.raises(ValueError, match=rf"{module}: pip install 'airchitect-jax\[search\]'"):
+        makers[module](TOY)

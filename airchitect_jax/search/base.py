@@ -51,8 +51,8 @@ class Layout:
 
     def sample(self, key: Key, count: int) -> Int[Array, "count coordinates"]:
         """Points of the grid with equal chances (int32)."""
-        highs = jnp.array(self.cardinalities, jnp.int32)
-        return jax.random.randint(key, (count, len(highs)), 0, highs, jnp.int32)
+        highs = jnp.array([self.cardinalities], jnp.int32)
+        return jax.random.randint(key, (count, highs.shape[1]), 0, highs, jnp.int32)
 
 
 @jax.tree_util.register_dataclass

@@ -77,9 +77,9 @@ def coordinate_descent(problem: Problem) -> Searcher[DescentState]:
         coordinate = state.order[state.place]
         line = jnp.tile(state.point, (len(values), 1)).at[:, coordinate].set(values)
         points = repair(problem, workload, line)
-        known = jnp.isfinite(state.cost) & (points == state.point).all(axis=1)
+        known = jnp.isfinite(state.cost) & (points == state.point[None]).all(axis=1)
         real = values < jnp.array(layout.cardinalities, jnp.int32)[coordinate]
-        counts = real & ~known & ~_repeated(points)
+        counts = real & ~known & ~repeated(points)
         tally, costs = evaluate(problem, workload, state.tally, points, counts)
         best = jnp.argmin(costs)
         better = costs[best] < state.cost
@@ -98,7 +98,7 @@ def coordinate_descent(problem: Problem) -> Searcher[DescentState]:
     return Searcher(init=init, step=step)
 
 
-def _repeated(points: Int[Array, "count coordinates"]) -> Bool[Array, "count"]:
+def repeated(points: Int[Array, "count coordinates"]) -> Bool[Array, "count"]:
     """Which points equal one before them."""
     same = (points[:, None] == points[None, :]).all(axis=2)
     return jnp.tril(same, -1).any(axis=1)
@@ -126,25 +126,26 @@ class AnnealingState:
 def annealing(
     problem: Problem,
     *,
-    chains: int = 4,
-    hottest: float = 0.3,
+    chains: int = 1,
+    starts: int = 10,
+    hottest: float = 0.03,
     coldest: float = 0.01,
-    steps: int = 25,
+    steps: int = 50,
 ) -> Searcher[AnnealingState]:
     """Metropolis chains on the logarithm of the cost, cooled geometrically, again and again.
 
     Logarithms, so that a temperature means the same on each workload: at 0.1 a cost 10% higher is
-    accepted with a chance of 1/e. When the chains are cold they start anew from random points.
+    accepted with a chance of 1/e. When the chains are cold they start anew.
 
     Args:
       problem: what is searched.
-      chains: side by side; a step evaluates a move of each.
-      hottest: temperature of the first step after a start.
-      coldest: of the last.
-      steps: from the one to the other.
+      chains: side by side; a step evaluates a point of each.
+      starts: random points at each start, of which the best is where a chain begins.
+      hottest: temperature of the first move.
+      coldest: of the last, nearly.
+      steps: from one start to the next, the random points included.
     """
     layout = problem.layout
-    cooling = (coldest / hottest) ** (1 / max(steps - 1, 1))
 
     def init(key: Key, workload: Workload) -> AnnealingState:
         del workload
@@ -158,19 +159,20 @@ def annealing(
 
     def step(workload: Workload, state: AnnealingState) -> AnnealingState:
         key, start_key, move_key, accept_key = jax.random.split(state.key, 4)
-        first = state.steps == 0
+        anew = state.steps == 0
+        starting = state.steps < starts
         moved = jax.vmap(move, in_axes=(None, 0, 0))(
             layout, jax.random.split(move_key, chains), state.points
         )
-        proposed = repair(
-            problem, workload, jnp.where(first, layout.sample(start_key, chains), moved)
-        )
+        proposed = jnp.where(starting, layout.sample(start_key, chains), moved)
+        proposed = repair(problem, workload, proposed)
         elsewhere = (proposed != state.points).any(axis=1)  # not moved away and repaired back
-        tally, costs = evaluate(problem, workload, state.tally, proposed, first | elsewhere)
-        temperature = hottest * cooling ** state.steps.astype(jnp.float64)
+        tally, costs = evaluate(problem, workload, state.tally, proposed, anew | elsewhere)
+        cooled = jnp.maximum(state.steps - starts, 0) / (steps - starts)
+        temperature = hottest * (coldest / hottest) ** cooled
         rise = jnp.log(costs) - jnp.log(state.costs)
-        chance = jnp.exp(-rise / temperature)
-        accepted = first | (jax.random.uniform(accept_key, (chains,), jnp.float64) < chance)
+        tolerated = -temperature * jnp.log(jax.random.uniform(accept_key, (chains,), jnp.float64))
+        accepted = anew | (rise <= jnp.where(starting, 0, tolerated))
         return AnnealingState(
             key=key,
             points=jnp.where(accepted[:, None], proposed, state.points),
@@ -183,7 +185,7 @@ def annealing(
 
 
 def move(layout: Layout, key: Key, point: Int[Array, "coordinates"]) -> Int[Array, "coordinates"]:
-    """A neighbour: one coordinate is another.
+    """A neighbour: one coordinate is another, with chances as the logarithm of how many it can be.
 
     A size goes a level or a few up or down (half of the moves one level, a quarter two, ...), and
     in half of these moves another size goes as far the other way, which keeps to a budget that is
@@ -192,7 +194,8 @@ def move(layout: Layout, key: Key, point: Int[Array, "coordinates"]) -> Int[Arra
     coordinate_key, far_key, other_key, swap_key = jax.random.split(key, 4)
     cardinalities = jnp.array(layout.cardinalities, jnp.int32)
     num_sizes, number = len(layout.sizes), len(layout.cardinalities)
-    coordinate = jax.random.randint(coordinate_key, (), 0, number, jnp.int32)
+    weights = jnp.log(cardinalities.astype(jnp.float32))
+    coordinate = jax.random.categorical(coordinate_key, jnp.log(weights)).astype(jnp.int32)
     here = jnp.arange(number, dtype=jnp.int32) == coordinate
     # To any other value: round the circle, by less than once.
     most = jnp.maximum(cardinalities, 2)

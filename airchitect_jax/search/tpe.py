@@ -61,7 +61,7 @@ def tpe(problem: Problem) -> Searcher[TpeState]:
         del workload
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         sampler = optuna.samplers.TPESampler(
-            seed=int(jax.random.bits(key)), multivariate=True, warn_independent_sampling=False
+            seed=int(jax.random.bits(key, dtype=np.uint32)), multivariate=True
         )
         return TpeState(study=optuna.create_study(sampler=sampler), tally=Tally.empty(layout))
 
