@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 import re
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 
 from airchitect_jax.baselines.competitor import Competitor, Task
 from airchitect_jax.datasets import Dataset
 from airchitect_jax.evaluation import evaluate_recommender
-from airchitect_jax.files import csv_text, inert
-
-# What is measured of one model and seed, JSON-compatible.
-Row = dict[str, Any]
+from airchitect_jax.spread_table import Column, Row, SpreadTable
 
 # Shares of the workloads, worst first, at which normalised performance is kept for the figure.
 SHARES = tuple(np.logspace(-5, 0, 121).tolist())
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Column:
-    """A column of the table: a key of a row, its heading, and whether it is a share."""
-
-    key: str
-    heading: str
-    is_share: bool = False
-
 
 COLUMNS = (
     Column(key="test_accuracy", heading="accuracy", is_share=True),
@@ -69,116 +52,6 @@ def row_name(model: str, seed: int) -> str:
     return f"{re.sub('[^a-z0-9]+', '_', model.lower())}-{seed}.json"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Spread:
-    """Mean and sample standard deviation over seeds; NaN deviation of a single one."""
-
-    mean: float
-    deviation: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
-        """Of at least one value."""
-        deviation = statistics.stdev(values) if len(values) > 1 else math.nan
-        return cls(mean=statistics.fmean(values), deviation=deviation)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Line:
-    """A model over its seeds; `spreads` by column key, None where a model has no such figure."""
-
-    model: str
-    seeds: int
-    spreads: Mapping[str, Spread | None]
-
-
-def summarise(rows: Iterable[Row]) -> list[Line]:
+def table(rows: Iterable[Row]) -> SpreadTable:
     """A line a model, in the order in which they first occur."""
-    by_model: dict[str, list[Row]] = {}
-    for row in rows:
-        by_model.setdefault(row["model"], []).append(row)
-    return [
-        Line(
-            model=model,
-            seeds=len(group),
-            spreads={
-                column.key: Spread.of([row[column.key] for row in group])
-                if all(column.key in row for row in group)
-                else None
-                for column in COLUMNS
-            },
-        )
-        for model, group in by_model.items()
-    ]
-
-
-def markdown(lines: Sequence[Line]) -> str:
-    """The table for people: mean and deviation, shares in percent."""
-    header = ["model", "seeds", *(column.heading for column in COLUMNS)]
-    body = [
-        [
-            line.model.replace("|", r"\|"),
-            str(line.seeds),
-            *(_text(line.spreads[c.key], c) for c in COLUMNS),
-        ]
-        for line in lines
-    ]
-    ruler = ["---", *["---:"] * (len(header) - 1)]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, ruler, *body))
-
-
-def _text(spread: Spread | None, column: Column) -> str:
-    if spread is None:
-        return ""
-    show = _percent if column.is_share else _significant
-    if not spread.deviation > 0:  # nor of a single seed, whose deviation is no number
-        return show(spread.mean)
-    return f"{show(spread.mean)} ± {show(spread.deviation).removesuffix('%')}"
-
-
-def _percent(value: float) -> str:
-    return f"{value:.3%}"
-
-
-def _significant(value: float) -> str:
-    """Thousands separated; decimals only of small numbers."""
-    return f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.3g}"
-
-
-def csv(lines: Sequence[Line]) -> str:
-    """The table for machines: two columns a figure, empty where there is none."""
-    header = ["model", "seeds"]
-    for column in COLUMNS:
-        header += [f"{column.key}_mean", f"{column.key}_std"]
-    body = []
-    for line in lines:
-        cells: list[object] = [inert(line.model), line.seeds]
-        for column in COLUMNS:
-            spread = line.spreads[column.key]
-            cells += ["", ""] if spread is None else [spread.mean, _finite(spread.deviation)]
-        body.append(cells)
-    return csv_text([header, *body])
-
-
-def _finite(value: float) -> float | str:
-    return "" if math.isnan(value) else value
-
-
-def as_json(lines: Sequence[Line]) -> list[dict[str, Any]]:
-    """The table as objects; null where a figure or a spread does not exist."""
-    return [
-        {
-            "model": line.model,
-            "seeds": line.seeds,
-            **{
-                key: None
-                if spread is None
-                else {
-                    "mean": spread.mean,
-                    "std": None if math.isnan(spread.deviation) else spread.deviation,
-                }
-                for key, spread in line.spreads.items()
-            },
-        }
-        for line in lines
-    ]
+    return SpreadTable.of(rows, "model", COLUMNS)

@@ -9,15 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from airchitect_jax.comparison import SHARES, Row
+from airchitect_jax.comparison import SHARES
 from airchitect_jax.plots import line_style, new_figure, plain, styled
-
-
-def _by_model(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row["model"], []).append(row)
-    return groups
+from airchitect_jax.spread_table import Row, by_name
 
 
 def _legend(axes: Axes) -> None:
@@ -28,7 +22,7 @@ def _legend(axes: Axes) -> None:
 def learning_curves(rows: Sequence[Row]) -> Figure:
     """Validation accuracy against examples seen: a line a seed, a colour a model."""
     figure, axes = new_figure(width=9.0, height=4.6)
-    for index, (model, group) in enumerate(_by_model(rows).items()):
+    for index, (model, group) in enumerate(by_name(rows, "model").items()):
         for number, row in enumerate(group):
             if not row["curve"]:
                 continue
@@ -55,7 +49,7 @@ def sorted_performance(rows: Sequence[Row]) -> Figure:
     """Normalised performance on the test set, worst first: a line a model, seeds averaged."""
     figure, axes = new_figure(width=9.0, height=4.6)
     percent = 100 * np.array(SHARES)
-    for index, (model, group) in enumerate(_by_model(rows).items()):
+    for index, (model, group) in enumerate(by_name(rows, "model").items()):
         mean = np.mean([row["performance_at_shares"] for row in group], axis=0)
         style = line_style(index) | {"marker": None, "label": plain(model)}
         axes.plot(percent, mean, linewidth=1.2, **style)

@@ -24,10 +24,12 @@ from airchitect_jax.baselines.classifiers import Classifier
 from airchitect_jax.baselines.competitor import Competitor, Task
 from airchitect_jax.baselines.registry import competitors
 from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.comparison import Row, as_json, csv, markdown, measure, row_name, summarise
+from airchitect_jax.comparison import measure, row_name, table
 from airchitect_jax.datasets import Split, sample_dataset
 from airchitect_jax.plots import to_png
+from airchitect_jax.spread_table import Row
 from experiments import case_flags, comparison_flags, gemm_flags, runner
+from experiments.comparison_files import write_comparison
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
@@ -137,23 +139,12 @@ def main(console: rich.console.Console) -> None:
     )
     workdir.claim(folder, settings, resume=comparison_flags.RESUME.value, free=_FREE)
     rows = rows_of(case, models, folder, console)
-    lines = summarise(rows)
-    heading = (
-        f"# {case.name}: {case.title}\n\n"
-        + "\n".join(f"- {name}: {value}" for name, value in {**settings, **case.settings}.items())
-        + "\n\nMean ± standard deviation over the seeds.\n\n"
-    )
-    files.write_text(folder / "comparison.md", heading + markdown(lines))
-    files.write_text(folder / "comparison.csv", csv(lines))
-    files.write_json(
-        folder / "comparison.json",
-        {
-            "case_study": case.name,
-            **case.settings,
-            "flags": settings,
-            "environment": workdir.environment(),
-            "models": as_json(lines),
-        },
+    write_comparison(
+        folder,
+        table(rows),
+        title=f"{case.name}: {case.title}",
+        flags=settings,
+        about={"case_study": case.name, **case.settings},
     )
     for name, figure in (
         ("accuracy_against_examples", comparison_plots.learning_curves(rows)),

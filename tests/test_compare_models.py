@@ -35,7 +35,7 @@ def without_top5(row):
 
 
 def test_means_and_spread_by_hand():
-    first, second = comparison.summarise([*rows()[:2], without_top5(rows()[2])])
+    first, second = comparison.table([*rows()[:2], without_top5(rows()[2])]).lines
     accuracy = first.spreads["test_accuracy"]
     assert (first.seeds, second.seeds) == (2, 1)
     assert accuracy.mean == pytest.approx(0.92)
@@ -45,17 +45,17 @@ def test_means_and_spread_by_hand():
 
 
 def test_tables_for_people_and_for_machines():
-    lines = comparison.summarise([*rows()[:2], without_top5(rows()[2])])
-    table = comparison.markdown(lines).splitlines()
+    both = comparison.table([*rows()[:2], without_top5(rows()[2])])
+    table = both.markdown().splitlines()
     assert table[0].startswith("| model | seeds | accuracy |")
     assert table[2].startswith(r"| a\|b | 2 | 92.000% ± 2.828 | 50.000% |")
     assert "| 2,000 ± 1,414 |" in table[2]
     assert table[3].split(" | ")[4].strip() == ""  # no top-5 of a rule
-    read = list(csv_module.DictReader(comparison.csv(lines).splitlines()))
+    read = list(csv_module.DictReader(both.csv().splitlines()))
     assert read[1]["model"] == "'=rule"
     assert read[1]["top5_accuracy_mean"] == read[1]["test_accuracy_std"] == ""
     assert float(read[0]["test_accuracy_std"]) == pytest.approx(0.02 * math.sqrt(2))
-    as_json = json.loads(json.dumps(comparison.as_json(lines), allow_nan=False))
+    as_json = json.loads(json.dumps(both.as_json(), allow_nan=False))
     assert as_json[1]["test_accuracy"] == {"mean": 0.5, "std": None}
     assert as_json[1]["top5_accuracy"] is None
 

@@ -70,6 +70,16 @@ LAYERS = [
         "case_studies.schedule",
         "case_studies.settings",
     ],
+    [
+        "search.base",
+        "search.constraints",
+        "search.simple",
+        "search.local",
+        "search.evolution",
+        "search.tpe",
+        "search.driver",
+        "search.case_problem",
+    ],
     ["datasets"],
     ["labelling.columns", "labelling.tasks", "labelling.sources", "labelling.engine"],
     [
@@ -162,7 +172,8 @@ GENERAL += [f"baselines.{name}" for name in ("scores", "floors", "classifiers", 
 GENERAL += ["comparison", "generalisation", "comparison_plots", "generalisation_plots"]
 
 
-OPTIONAL = ("airchitect_jax", "matplotlib", "onnx", "pyarrow", "scalesim", "sklearn", "xgboost")
+OPTIONAL = ("airchitect_jax", "evosax", "matplotlib", "onnx", "optuna", "pyarrow", "scalesim")
+OPTIONAL += ("sklearn", "xgboost")
 
 
 def python_files(*folders):

@@ -19,6 +19,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 Key = jax.Array
 Workload = Any  # a pytree that the problem understands, one workload
+_LOST = 1e-4  # of a level, in float32: no step down for that
 _State = TypeVar("_State", bound="HasTally")
 
 
@@ -50,8 +51,8 @@ class Layout:
 
     def sample(self, key: Key, count: int) -> Int[Array, "count coordinates"]:
         """Points of the grid with equal chances (int32)."""
-        highs = jnp.array(self.cardinalities, jnp.int32)
-        return jax.random.randint(key, (count, len(highs)), 0, highs, jnp.int32)
+        highs = jnp.array([self.cardinalities], jnp.int32)
+        return jax.random.randint(key, (count, highs.shape[1]), 0, highs, jnp.int32)
 
 
 @jax.tree_util.register_dataclass
@@ -81,9 +82,7 @@ class Problem(Protocol):
         """The coordinates."""
         ...
 
-    def confine(
-        self, workload: Workload, sizes: Float[Array, "sizes"]
-    ) -> Float[Array, "sizes"]:
+    def confine(self, workload: Workload, sizes: Float[Array, "sizes"]) -> Float[Array, "sizes"]:
         """Sizes within their ranges and the constraints; what is within already stays.
 
         Rounding down leads to no violation.
@@ -104,12 +103,23 @@ class Problem(Protocol):
 def repair(
     problem: Problem, workload: Workload, points: Int[Array, "count coordinates"]
 ) -> Int[Array, "count coordinates"]:
-    """Feasible points: sizes confined and rounded down. What is feasible stays."""
+    """Feasible points. What is feasible stays.
+
+    Sizes are confined and rounded down. What that leaves of a budget goes to the sizes in order, a
+    level each at most and none above what was asked for: the optimum often uses a budget up.
+    """
     num_sizes = len(problem.layout.sizes)
-    sizes = points[:, :num_sizes].astype(jnp.float32)
-    confined = jax.vmap(lambda row: problem.confine(workload, row))(sizes)
-    whole = jnp.floor(confined + 1e-4).astype(points.dtype)  # what float32 lost is no step down
-    return jnp.concatenate([whole, points[:, num_sizes:]], axis=1)
+
+    def repaired(sizes: Float[Array, "sizes"]) -> Float[Array, "sizes"]:
+        whole = jnp.floor(problem.confine(workload, sizes) + _LOST)
+        for size in range(num_sizes):
+            raised = whole.at[size].add(1)
+            kept = abs(problem.confine(workload, raised) - raised).max() < _LOST
+            whole = jnp.where(kept & (raised[size] <= sizes[size]), raised, whole)
+        return whole
+
+    whole = jax.vmap(repaired)(points[:, :num_sizes].astype(jnp.float32))
+    return jnp.concatenate([whole.astype(points.dtype), points[:, num_sizes:]], axis=1)
 
 
 @jax.tree_util.register_dataclass
@@ -150,7 +160,9 @@ def evaluate(
     """Exact costs of feasible points, and the tally with these; of equals the first stays.
 
     Args:
-      problem, workload, tally: see there.
+      problem: what is searched.
+      workload: of this search.
+      tally: so far.
       points: feasible; `repair` sees to that.
       counts: which of the points are meant; the others cost infinity and are not counted.
     """

@@ -88,9 +88,7 @@ class ArrayDataflowProblem:
         self, workload: Features, point: RelaxedPoint, temperature: Float[Array, ""]
     ) -> Float[Array, ""]:
         """See `Problem`."""
-        relaxation = Relaxation(
-            temperature=temperature, runtime_model=self.case.runtime_model
-        )
+        relaxation = Relaxation(temperature=temperature, runtime_model=self.case.runtime_model)
         rows, cols = point.sizes + 1
         array = RelaxedArray(log2_rows=rows, log2_cols=cols, dataflow=point.choices[0])
         gemm = Gemm(**dict(zip("mnk", workload[1:].astype(jnp.float32), strict=True)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -32,8 +33,17 @@ class Searches:
     seconds: float
 
 
+Run = Callable[[jax.Array], Searches]
+_PILOTS = 64  # workloads that say how many steps a budget is good for
+
+
 def search(
-    searcher: Searcher[Any], workloads: Workload, *, key: jax.Array, num_steps: int
+    searcher: Searcher[Any],
+    workloads: Workload,
+    *,
+    key: jax.Array,
+    num_steps: int,
+    budget: int | None = None,
 ) -> Searches:
     """Searches each workload for a number of steps.
 
@@ -42,28 +52,83 @@ def search(
       workloads: a pytree with the workloads along the first axis of each leaf.
       key: each search gets a key of its own from it.
       num_steps: of each search.
+      budget: evaluations and gradients together. A step that would exceed it is not taken, but
+        for the first.
     """
-    number = len(jax.tree.leaves(workloads)[0])
+    return prepare(searcher, workloads, num_steps=num_steps, budget=budget)(key)
+
+
+def prepare(
+    searcher: Searcher[Any], workloads: Workload, *, num_steps: int, budget: int | None = None
+) -> Run:
+    """`search` without its key: what it returns compiles once, and takes one key after another."""
+    if not searcher.traceable:
+        return lambda key: _one_by_one(
+            searcher, _keys(key, workloads), workloads, num_steps, budget
+        )
     with jax.enable_x64(True):
-        keys = jax.random.split(key, number)
-        if searcher.traceable:
-            return _together(searcher, keys, jax.tree.map(jnp.asarray, workloads), num_steps)
-        return _one_by_one(searcher, keys, workloads, num_steps)
+        columns = jax.tree.map(jnp.asarray, workloads)
+    keys = _keys(jax.random.key(0), workloads)
+    compiled = _compiled(
+        lambda key, workload: _run(searcher, key, workload, num_steps, budget), keys, columns
+    )
+    jax.block_until_ready(compiled(keys, columns))  # the first run is not as fast as others
+    return lambda key: _together(compiled, _keys(key, workloads), columns)
 
 
-def _together(
-    searcher: Searcher[Any], keys: jax.Array, workloads: Workload, num_steps: int
-) -> Searches:
-    def run(key: jax.Array, workload: Workload) -> tuple[Any, Any]:
-        def step(state: Any, _: None) -> tuple[Any, Any]:
-            state = searcher.step(workload, state)
-            tally = state.tally
-            return state, (tally.cost, tally.evaluations, tally.gradients)
+def steps_within(searcher: Searcher[Any], workloads: Workload, budget: int) -> int:
+    """Steps in which searches spend their budget or come to an end; what some first ones take.
 
-        state, history = jax.lax.scan(step, searcher.init(key, workload), length=num_steps)
-        return state.tally.point, history
+    Where only counts are asked for, the compiler drops what they do not depend on.
+    """
+    if not searcher.traceable:
+        return budget  # steps end with it
+    with jax.enable_x64(True):
+        pilots = jax.tree.map(lambda leaf: jnp.asarray(leaf[:_PILOTS]), workloads)
+    keys = _keys(jax.random.key(0), pilots)
 
-    compiled = jax.jit(jax.vmap(run)).lower(keys, workloads).compile()
+    def spent(key: jax.Array, workload: Workload) -> Int[jax.Array, "steps"]:
+        _, (_, evaluations, gradients) = _run(searcher, key, workload, budget, budget)
+        return evaluations + gradients
+
+    by_step = np.asarray(_compiled(spent, keys, pilots)(keys, pilots))
+    spending = np.diff(by_step, axis=1, prepend=0) > 0
+    return 1 + int(np.flatnonzero(spending.any(axis=0)).max(initial=0))
+
+
+def _keys(key: jax.Array, workloads: Workload) -> jax.Array:
+    return jax.random.split(key, len(jax.tree.leaves(workloads)[0]))
+
+
+def _compiled(function: Callable[..., Any], keys: jax.Array, workloads: Workload) -> Any:
+    with jax.enable_x64(True):
+        return jax.jit(jax.vmap(function)).lower(keys, workloads).compile()
+
+
+def _spent(state: Any) -> Int[jax.Array, ""]:
+    return state.tally.evaluations + state.tally.gradients
+
+
+def _run(
+    searcher: Searcher[Any], key: jax.Array, workload: Workload, num_steps: int, budget: int | None
+) -> tuple[Any, Any]:
+    """The point of one search, and costs, evaluations and gradients after each step."""
+
+    def step(state: Any, _: None) -> tuple[Any, Any]:
+        after = searcher.step(workload, state)
+        if budget is not None:
+            taken = (_spent(after) <= budget) | (_spent(state) == 0)
+            after = jax.tree.map(  # what no step changes need not be chosen
+                lambda new, old: new if new is old else jnp.where(taken, new, old), after, state
+            )
+        tally = after.tally
+        return after, (tally.cost, tally.evaluations, tally.gradients)
+
+    state, history = jax.lax.scan(step, searcher.init(key, workload), length=num_steps)
+    return state.tally.point, history
+
+
+def _together(compiled: Any, keys: jax.Array, workloads: Workload) -> Searches:
     start = time.perf_counter()
     points, history = jax.block_until_ready(compiled(keys, workloads))
     seconds = time.perf_counter() - start
@@ -78,20 +143,30 @@ def _together(
 
 
 def _one_by_one(
-    searcher: Searcher[Any], keys: jax.Array, workloads: Workload, num_steps: int
+    searcher: Searcher[Any],
+    keys: jax.Array,
+    workloads: Workload,
+    num_steps: int,
+    budget: int | None,
 ) -> Searches:
     points, histories = [], []
-    start = time.perf_counter()
-    for number, key in enumerate(keys):
-        workload = jax.tree.map(lambda leaf, number=number: leaf[number], workloads)
-        state, history = searcher.init(key, workload), []
-        for _ in range(num_steps):
-            state = searcher.step(workload, state)
-            tally = state.tally
-            history.append((float(tally.cost), int(tally.evaluations), int(tally.gradients)))
-        points.append(np.asarray(state.tally.point))
-        histories.append(history)
-    seconds = time.perf_counter() - start
+    with jax.enable_x64(True):
+        start = time.perf_counter()
+        for number, key in enumerate(keys):
+            workload = jax.tree.map(lambda leaf, number=number: leaf[number], workloads)
+            state = searcher.init(key, workload)
+            history: list[tuple[float, int, int]] = []
+            while len(history) < num_steps:
+                after = searcher.step(workload, state)
+                if history and budget is not None and _spent(after) > budget:
+                    break
+                state, tally = after, after.tally
+                history.append((float(tally.cost), int(tally.evaluations), int(tally.gradients)))
+                if budget is not None and _spent(state) >= budget:
+                    break
+            points.append(np.asarray(state.tally.point))
+            histories.append(history + [history[-1]] * (num_steps - len(history)))
+        seconds = time.perf_counter() - start
     costs, evaluations, gradients = np.moveaxis(np.array(histories), 2, 0)
     return Searches(
         points=np.stack(points),

@@ -1,0 +1,155 @@
+"""All searchers, by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from airchitect_jax.search import evolution, local, simple, tpe
+from airchitect_jax.search.base import Problem, Searcher, Workload
+from airchitect_jax.search.subject import Subject
+
+_BATCH = 8  # points that a step of the exhaustive search evaluates
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainedNetwork:
+    """A network for the searchers that ask one.
+
+    Attributes:
+      name: "best" or "paper", as in the comparison of models.
+      log_scores: its logits of a workload, of shape [designs], traceable.
+      train_seconds: what it took to train.
+    """
+
+    name: str
+    log_scores: Callable[[Workload], Float[Array, "designs"]]
+    train_seconds: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tools:
+    """What some searchers need beside the subject.
+
+    Attributes:
+      optimizer: an Optax transformation for gradient descent; None for each searcher's own.
+      network: trained on the subject's case study; None where no searcher asks for it.
+    """
+
+    optimizer: Any = None
+    network: TrainedNetwork | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A searcher, and what it takes.
+
+    Attributes:
+      make: the searcher of a subject.
+      num_steps: of a searcher that goes to its end, whatever the budget; None of all others.
+      needs_network: whether it asks a network.
+      library: a module of the extra `search` that it imports.
+    """
+
+    make: Callable[[Subject, Tools], Searcher[Any]]
+    num_steps: Callable[[Subject], int] | None = None
+    needs_network: bool = False
+    library: str | None = None
+
+
+def _of_problem(make: Callable[[Problem], Searcher[Any]]) -> Callable[..., Searcher[Any]]:
+    """For searchers that need nothing else."""
+    return lambda subject, _tools: make(subject.problem)
+
+
+def _exhaustive(subject: Subject, tools: Tools) -> Searcher[Any]:
+    del tools
+    return simple.exhaustive(subject.problem, _points(subject), batch=_BATCH)
+
+
+def _steps_through(subject: Subject) -> int:
+    return -(-len(_points(subject)) // _BATCH)
+
+
+def _points(subject: Subject) -> Int[np.ndarray, "points coordinates"]:
+    assert subject.points is not None  # noqa: S101 - see `entries`
+    return subject.points
+
+
+# In the order of tables. A searcher of your own is one more line.
+_ALL = {
+    "random": Entry(make=_of_problem(simple.random)),
+    "exhaustive": Entry(make=_exhaustive, num_steps=_steps_through),
+    "coordinate_descent": Entry(make=_of_problem(local.coordinate_descent)),
+    "annealing": Entry(make=_of_problem(local.annealing)),
+    "genetic": Entry(make=_of_problem(evolution.genetic), library="evosax"),
+    "cma_es": Entry(make=_of_problem(evolution.cma_es), library="evosax"),
+    "tpe": Entry(make=_of_problem(tpe.tpe), library="optuna"),
+}
+
+
+def entries(subject: Subject) -> dict[str, Entry]:
+    """The searchers that a subject can have: all for a case study."""
+    return {
+        name: entry
+        for name, entry in _ALL.items()
+        if (subject.points is not None or entry.num_steps is None)
+        and (subject.case is not None or not entry.needs_network)
+    }
+
+
+def chosen(names: Sequence[str], available: dict[str, Entry]) -> dict[str, Entry]:
+    """The entries of some names, or of "all", in the order of tables.
+
+    Raises:
+      ValueError: there is no such searcher, or its library is not installed.
+    """
+    for name in names:
+        if name not in ("all", *available):
+            raise ValueError(
+                f"searchers: {name!r} is not allowed; expected all or some of"
+                f" {', '.join(available)}"
+            )
+    found = {name: entry for name, entry in available.items() if name in names or "all" in names}
+    for name, entry in found.items():
+        if entry.library and not importlib.util.find_spec(entry.library):
+            raise ValueError(
+                f"searchers: {name} needs {entry.library}: pip install 'airchitect-jax[search]',"
+                " or name searchers that do without"
+            )
+    return found
+
+
+def optimizer_named(name: str, learning_rate: float) -> Any:
+    """An optimiser of Optax, any that learns from gradients alone.
+
+    Raises:
+      ValueError: Optax has none of this name, or it needs more than gradients.
+    """
+    import optax
+
+    known = [
+        found
+        for found in dir(optax)
+        if inspect.isfunction(getattr(optax, found))
+        and "learning_rate" in inspect.signature(getattr(optax, found)).parameters
+    ]
+    if name not in known:
+        raise ValueError(f"optimizer: {name!r} is not allowed; expected one of {', '.join(known)}")
+    try:
+        optimizer = getattr(optax, name)(learning_rate=learning_rate)
+        trial = jnp.ones(2, jnp.float32)
+        jax.eval_shape(lambda x: optimizer.update(x, optimizer.init(x), x), trial)
+    except TypeError:
+        raise ValueError(
+            f"optimizer: {name!r} is not allowed; it needs more than a learning rate and gradients"
+        ) from None
+    return optimizer

@@ -1,0 +1,97 @@
+"""Figures of a comparison of searchers. Needs matplotlib (extra `plots`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from airchitect_jax.plots import line_style, new_figure, plain, styled
+from airchitect_jax.search_comparison import Curve
+
+_RESOLVED = 0.01  # percent above the optimum, below which a logarithmic axis turns linear: to zero
+Values = Float[np.ndarray, "spent"]
+
+
+@styled
+def quality_against_spending(curves: Sequence[Curve]) -> Figure:
+    """Cost above the optimum, and share solved exactly, against evaluations and gradients."""
+    return _panels(
+        curves,
+        lambda curve: np.array(curve.spent, float),
+        "exact evaluations and gradients (logarithmic)",
+    )
+
+
+@styled
+def quality_against_time(curves: Sequence[Curve]) -> Figure:
+    """The same against milliseconds a search, many searches at once."""
+    return _panels(
+        curves,
+        lambda curve: np.array([spread.mean for spread in curve.spreads["milliseconds"]]),
+        "milliseconds a search (logarithmic)",
+    )
+
+
+def _panels(curves: Sequence[Curve], across: Callable[[Curve], Values], label: str) -> Figure:
+    figure, (middle, tail, solved) = new_figure(columns=3, width=13.0, height=4.4)
+    for index, curve in enumerate(curves):
+        style = line_style(index) | {"markersize": 3, "label": plain(curve.searcher)}
+        for axes, key, transform in (
+            (middle, "geomean_normalized_performance", _excess),
+            (tail, "p01_normalized_performance", _excess),
+            (solved, "optimal_set_accuracy", _percent),
+        ):
+            _line(axes, across(curve), curve, key, transform, style)
+    for axes, title in (
+        (middle, "geomean of the workloads"),
+        (tail, "1st percentile of the workloads"),
+    ):
+        axes.set_yscale("symlog", linthresh=_RESOLVED, subs=range(2, 10))
+        axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.set_ylabel(f"cost above the optimum (%, logarithmic from {_RESOLVED})")
+        axes.set_title(title, fontsize=10)
+    solved.set_ylim(0, 102)
+    solved.set_ylabel("workloads solved exactly (%)")
+    for axes in (middle, tail, solved):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set_xlabel(label)
+    solved.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
+    return figure
+
+
+def _line(
+    axes: Axes,
+    across: Values,
+    curve: Curve,
+    key: str,
+    transform: Callable[[Values], Values],
+    style: dict[str, Any],
+) -> None:
+    """A line of means, and a band of a standard deviation over the seeds to both sides."""
+    mean = np.array([spread.mean for spread in curve.spreads[key]])
+    deviation = np.nan_to_num([spread.deviation for spread in curve.spreads[key]])
+    axes.plot(across, transform(mean), linewidth=1.2, **style)
+    axes.fill_between(
+        across,
+        transform(np.clip(mean - deviation, 1e-9, 1)),
+        transform(np.clip(mean + deviation, 1e-9, 1)),
+        color=style["color"],
+        alpha=0.2,
+        linewidth=0,
+    )
+
+
+def _excess(performance: Values) -> Values:
+    """Percent that a normalised performance costs above the optimum."""
+    return 100 * (1 / performance - 1)
+
+
+def _percent(share: Values) -> Values:
+    return 100 * share

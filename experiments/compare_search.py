@@ -1,0 +1,236 @@
+"""Compares ways to search a design space: how good, after how many evaluations, how fast.
+
+Each searcher searches the same workloads, with each of several seeds, within a common budget of
+exact evaluations and gradients; the exhaustive one goes to its end. Every answer is scored anew by
+the exact model, beside the optimum. Searches run a thousand at once; only TPE is Python, and gets
+few of the workloads. The network that two of the searchers ask is trained on the spot. Writes
+comparison.md, .csv and .json, curves.csv, summary.json and figures. A row is kept for each searcher
+and seed: a run that was stopped goes on with --resume, with more --searchers or --seeds if you
+like.
+
+  python -m experiments.compare_search --case_study=1 --workdir=runs/search1
+  python -m experiments.compare_search --case_study=3 --searchers=random,exhaustive --seeds=2
+  python -m experiments.compare_search --joint --seeds=2
+"""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import rich.console
+from absl import flags
+
+from airchitect_jax import files, search_plots, workdir
+from airchitect_jax.datasets import Split, sample_dataset
+from airchitect_jax.oracle.joint_space import Platform
+from airchitect_jax.plots import to_png
+from airchitect_jax.search.registry import (
+    Entry,
+    Tools,
+    TrainedNetwork,
+    chosen,
+    entries,
+    optimizer_named,
+)
+from airchitect_jax.search.joint import JointProblem
+from airchitect_jax.search.subject import Subject, case_subject, joint_subject
+from airchitect_jax.search_comparison import (
+    Curve,
+    curves,
+    curves_csv,
+    measurer,
+    table,
+    train_network,
+)
+from airchitect_jax.spread_table import Row, SpreadTable
+from airchitect_jax.workloads.zoo import load_network, network_names
+from experiments import case_flags, comparison_flags, gemm_flags, runner
+from experiments.comparison_files import write_comparison
+
+flags.adopt_module_key_flags(runner)
+flags.adopt_module_key_flags(case_flags)
+flags.adopt_module_key_flags(gemm_flags)
+flags.declare_key_flag(comparison_flags.RESUME.name)
+flags.set_default(runner.WORKDIR, "runs/compare_search")
+
+SEARCHERS = flags.DEFINE_list(
+    "searchers", ["all"], "Names of searchers, separated by commas; all of them unless given."
+)
+NUM_WORKLOADS = flags.DEFINE_integer(
+    "num_workloads",
+    1000,
+    "Workloads of the test split, the same for all searchers and seeds.",
+    lower_bound=1,
+    upper_bound=100_000,
+)
+TPE_WORKLOADS = flags.DEFINE_integer(
+    "tpe_workloads", 20, "TPE searches only this many of them, in Python.", lower_bound=1
+)
+SEEDS = flags.DEFINE_integer(
+    "seeds", 5, "Each searcher runs with this many seeds, from --seed on.", lower_bound=1
+)
+JOINT = flags.DEFINE_boolean(
+    "joint",
+    False,
+    "In place of a case study: one array and three SRAMs for each packaged network, millions of"
+    " designs under each of four MAC budgets.",
+)
+EVALUATIONS = flags.DEFINE_integer(
+    "evaluations",
+    None,
+    "Exact evaluations and gradients, together, that each search may spend; unless given 200,"
+    " and 4000 with --joint.",
+    lower_bound=1,
+    upper_bound=1_000_000,
+)
+OPTIMIZER = flags.DEFINE_string(
+    "optimizer",
+    None,
+    "An optimiser of Optax for the searchers that descend gradients; their own unless given.",
+)
+LEARNING_RATE = flags.DEFINE_float(
+    "learning_rate", 0.1, "Of --optimizer, if that is given.", lower_bound=1e-9, upper_bound=1e3
+)
+TRAIN_SECONDS = flags.DEFINE_float(
+    "train_seconds",
+    30.0,
+    "Seconds for the training of the network that some searchers ask.",
+    lower_bound=0.1,
+    upper_bound=1e6,
+)
+_FREE = {"workdir", "searchers", "seeds"}
+_OWN = (NUM_WORKLOADS, TPE_WORKLOADS, OPTIMIZER, LEARNING_RATE, TRAIN_SECONDS)
+# Exponents of MAC units, and steps of 32 KB: from a million to 2.4 million designs.
+_JOINT_BUDGETS = ((12, 48), (14, 48), (16, 48), (18, 48))
+
+
+def make_subject() -> Subject:
+    """What --case_study or --joint means.
+
+    Raises:
+      ValueError: a flag's value is not allowed.
+    """
+    if JOINT.value:
+        problem = JointProblem(platform=Platform(runtime_model=gemm_flags.fields()["runtime_model"]))
+        networks = [load_network(name) for name in network_names()]
+        return joint_subject(problem, networks, _JOINT_BUDGETS)
+    case = case_flags.make_case(**gemm_flags.fields())
+    test = sample_dataset(case, seed=runner.SEED.value, num=NUM_WORKLOADS.value, split=Split.TEST)
+    return case_subject(case, test.workloads)
+
+
+def num_evaluations() -> int:
+    """What each search may spend."""
+    return EVALUATIONS.value or (4000 if JOINT.value else 200)
+
+
+class Bench:
+    """Measures searchers on a subject; trains the network when the first searcher asks for it."""
+
+    def __init__(self, subject: Subject, optimizer: Any) -> None:
+        self._subject, self._optimizer = subject, optimizer
+
+    @functools.cached_property
+    def _network(self) -> TrainedNetwork:
+        assert self._subject.case is not None  # noqa: S101 - see `registry.entries`
+        return train_network(
+            self._subject.case, seed=runner.SEED.value, seconds=TRAIN_SECONDS.value
+        )
+
+    def rows_of(self, name: str, entry: Entry, paths: Mapping[int, pathlib.Path]) -> list[Row]:
+        """A row a seed: read if it is there, measured and written if not."""
+        missing = [seed for seed, path in paths.items() if not path.exists()]
+        if missing:
+            network = self._network if entry.needs_network else None
+            measure = measurer(
+                name,
+                entry,
+                self._subject,
+                Tools(optimizer=self._optimizer, network=network),
+                evaluations=num_evaluations(),
+                python_workloads=TPE_WORKLOADS.value,
+            )
+            for seed in missing:
+                files.write_json(paths[seed], measure(seed))
+        return [files.read_json(path) for path in paths.values()]
+
+
+def write_figures(folder: pathlib.Path, found: list[Curve]) -> None:
+    """The curves, over what was spent and over time."""
+    for name, figure in (
+        ("quality_against_evaluations", search_plots.quality_against_spending(found)),
+        ("quality_against_seconds", search_plots.quality_against_time(found)),
+    ):
+        with files.atomic_path(folder / "figures" / f"{name}.png") as temporary:
+            temporary.write_bytes(to_png(figure))
+
+
+def main(console: rich.console.Console) -> None:
+    """Flags to rows to tables and figures."""
+    optimizer = OPTIMIZER.value and optimizer_named(OPTIMIZER.value, LEARNING_RATE.value)
+    subject = make_subject()
+    searchers = chosen([name.strip() for name in SEARCHERS.value], entries(subject))
+    folder = pathlib.Path(runner.WORKDIR.value)
+    settings = runner.values(
+        case_flags.CASE_STUDY,
+        JOINT,
+        *_OWN,
+        *gemm_flags.ALL,
+        SEARCHERS,
+        SEEDS,
+        runner.SEED,
+        runner.WORKDIR,
+    ) | {EVALUATIONS.name: num_evaluations()}
+    workdir.claim(folder, settings, resume=comparison_flags.RESUME.value, free=_FREE)
+    bench, rows = Bench(subject, optimizer), list[Row]()
+    seeds = range(runner.SEED.value, runner.SEED.value + SEEDS.value)
+    for name, entry in searchers.items():
+        paths = {seed: folder / "rows" / f"{name}-{seed}.json" for seed in seeds}
+        rows += bench.rows_of(name, entry, paths)
+        for row in rows[-len(paths) :]:
+            console.print(
+                f"{name}, seed {row['seed']}: geomean"
+                f" {row['geomean_normalized_performance']:.3%},"
+                f" {row['optimal_set_accuracy']:.1%} solved exactly,"
+                f" {row['evaluations']:.0f} evaluations and {row['gradients']:.0f} gradients in"
+                f" {row['milliseconds']:.3g} ms a search",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+    whole, found = table(rows), curves(rows)
+    about = {"case_study": subject.name, **subject.settings}
+    write_comparison(
+        folder, whole, title=f"{subject.name}: {subject.title}", flags=settings, about=about
+    )
+    files.write_text(folder / "curves.csv", curves_csv(found))
+    files.write_json(
+        folder / "summary.json",
+        {
+            **about,
+            "flags": settings,
+            "environment": workdir.environment(),
+            "grid_points": subject.problem.layout.num_points,
+            "geomean_normalized_performance": means(whole, "geomean_normalized_performance"),
+            "optimal_set_accuracy": means(whole, "optimal_set_accuracy"),
+        },
+    )
+    write_figures(folder, found)
+    console.print(
+        f"{folder}: comparison.md, .csv, .json, curves.csv, summary.json, figures",
+        highlight=False,
+        markup=False,
+    )
+
+
+def means(whole: SpreadTable, key: str) -> dict[str, float]:
+    """Of each searcher, over its seeds."""
+    found = {line.name: line.spreads[key] for line in whole.lines}
+    return {name: spread.mean for name, spread in found.items() if spread}
+
+
+if __name__ == "__main__":
+    runner.run_main(main, interrupted="give --resume to go on from the last finished row")

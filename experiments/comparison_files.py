@@ -1,0 +1,44 @@
+"""What a comparison writes: its table as comparison.md, .csv and .json."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from airchitect_jax import files, workdir
+from airchitect_jax.spread_table import SpreadTable
+
+
+def write_comparison(
+    folder: pathlib.Path,
+    table: SpreadTable,
+    *,
+    title: str,
+    flags: Mapping[str, Any],
+    about: Mapping[str, Any],
+    notes: str = "",
+) -> None:
+    """Writes the table, with what it was made with beside it.
+
+    Args:
+      folder: of the run.
+      table: what was measured.
+      title: the heading.
+      flags: of the run.
+      about: what else results have to be named with, JSON-compatible.
+      notes: Markdown to stand above the table.
+    """
+    settings = "\n".join(f"- {name}: {value}" for name, value in {**about, **flags}.items())
+    text = f"# {title}\n\n{settings}\n\nMean ± standard deviation over the seeds.\n\n{notes}"
+    files.write_text(folder / "comparison.md", text + table.markdown())
+    files.write_text(folder / "comparison.csv", table.csv())
+    files.write_json(
+        folder / "comparison.json",
+        {
+            **about,
+            "flags": dict(flags),
+            "environment": workdir.environment(),
+            f"{table.subject}s": table.as_json(),
+        },
+    )
