@@ -27,6 +27,7 @@ from airchitect_jax import files, search_plots, workdir
 from airchitect_jax.datasets import Split, sample_dataset
 from airchitect_jax.oracle.joint_space import Platform
 from airchitect_jax.plots import to_png
+from airchitect_jax.search.joint import JointProblem
 from airchitect_jax.search.registry import (
     Entry,
     Tools,
@@ -35,7 +36,6 @@ from airchitect_jax.search.registry import (
     entries,
     optimizer_named,
 )
-from airchitect_jax.search.joint import JointProblem
 from airchitect_jax.search.subject import Subject, case_subject, joint_subject
 from airchitect_jax.search_comparison import (
     Curve,
@@ -114,7 +114,9 @@ def make_subject() -> Subject:
       ValueError: a flag's value is not allowed.
     """
     if JOINT.value:
-        problem = JointProblem(platform=Platform(runtime_model=gemm_flags.fields()["runtime_model"]))
+        problem = JointProblem(
+            platform=Platform(runtime_model=gemm_flags.fields()["runtime_model"])
+        )
         networks = [load_network(name) for name in network_names()]
         return joint_subject(problem, networks, _JOINT_BUDGETS)
     case = case_flags.make_case(**gemm_flags.fields())
