@@ -74,7 +74,7 @@ def survey(
     Raises:
       ValueError: a GEMM takes more cycles or energy than int64 holds on some design.
     """
-    bounds = np.array([bounds(gemm, space, platform) for gemm in workload.gemms])
+    bounds = np.array([cost_bounds(gemm, space, platform) for gemm in workload.gemms])
     cycles_bound, energy_bound = np.asarray(workload.counts, np.float64) @ bounds
     cycles, energy = (
         {policy: _zeros(space, bound) for policy in POLICIES}
@@ -231,7 +231,7 @@ def _own_best(
     return lowest.item(), int(ranks[row, sizing]), own
 
 
-def bounds(
+def cost_bounds(
     gemm: tuple[int, int, int], space: JointSpace, platform: Platform
 ) -> tuple[float, float]:
     """More than a GEMM can take on any design: cycles, and femtojoules.

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int
 from airchitect_jax.cost import memory
 from airchitect_jax.cost.arithmetic import ceil_div
 from airchitect_jax.oracle.buffer_search import sizes_of
-from airchitect_jax.oracle.joint import bounds
+from airchitect_jax.oracle.joint import cost_bounds
 from airchitect_jax.oracle.joint_space import JointSpace, Platform, Workload
 from airchitect_jax.spaces import BufferSpace
 from airchitect_jax.types import ArrayShape, Dataflow, Gemm
@@ -83,7 +83,7 @@ def check_exact(workload: Workload, space: JointSpace, platform: Platform) -> No
     bandwidth = platform.bandwidth_bytes_per_cycle
     total = 0.0
     for gemm, count in zip(workload.gemms, workload.counts, strict=True):
-        cycles, _ = bounds(gemm, space, platform)
+        cycles, _ = cost_bounds(gemm, space, platform)
         total += cycles * count
         if max((cycles + 1) * bandwidth, total) >= _EXACT:
             raise ValueError(
