@@ -15,6 +15,7 @@ from airchitect_jax.cost import memory
 from airchitect_jax.cost.arithmetic import Number, ceil_div
 from airchitect_jax.cost.compute import last_cycle_offset, mapped_dims, row_passes
 from airchitect_jax.cost.energy import EnergyTable, macs_fj, operand_fj
+from airchitect_jax.cost.soft import Soft
 from airchitect_jax.types import (
     ArrayShape,
     BufferSizes,
@@ -73,7 +74,16 @@ def total_cycles(
     bandwidth = place.bandwidth_bytes_per_cycle
     cold, warm = memory.sweep(folds, 0 * folds.swept_bytes), memory.sweep(folds, resident)
     busy = memory.busy_bytes(folds, cold, warm, spill, last_spill, bandwidth, interface)
-    return ceil_div(busy, bandwidth)
+    return _ceil_div(busy, bandwidth)
+
+
+def _ceil_div(a: Number, b: Number) -> Number:
+    """`ceil_div` for a scalar `b`, by whose rounded reciprocal XLA multiplies: put right."""
+    tiles = ceil_div(a, b)
+    if isinstance(tiles, Soft):
+        return tiles
+    missing, spare = tiles * b < a, (tiles - 1) * b >= a
+    return tiles + missing.astype(tiles.dtype) - spare.astype(tiles.dtype)
 
 
 def energy_fj(

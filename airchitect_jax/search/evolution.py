@@ -60,7 +60,7 @@ def genetic(
     that is in the population already is not evaluated.
 
     Not that of evosax, which adds normal noise to real vectors: with that on the numbers of
-    `decode` a hundred evaluations solved 11% fewer workloads of case study 3, and 5% fewer of 1.
+    `decode` a hundred evaluations solved 85% of 400 workloads of case study 3, and with this 95%.
 
     Args:
       problem: what is searched.
