@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from airchitect_jax import BufferSizes, Dataflow, EnergyTable, Gemm, Interface, Memory, RuntimeModel
-from airchitect_jax.cost import by_dataflow, compute, energy, memory
+from airchitect_jax.cost import arithmetic, by_dataflow, compute, energy, memory
 from airchitect_jax.types import ArrayShape
 
 COUNT = 200
@@ -86,3 +86,27 @@ def test_energy():
     small = exact < 2**53
     assert small.mean() > 0.9
     np.testing.assert_array_equal(stacked(result, *parts)[small], exact[small])
+
+
+def test_floats_divide_exactly_where_one_divisor_serves_many():
+    """XLA multiplies by the divisor's rounded reciprocal there."""
+    rng = np.random.default_rng(0)
+    quotients = rng.integers(1, 2**30, (3, 20_000))
+    with jax.enable_x64(True):
+        for divisor in (3, 49, 93, 187):
+            dividends = jnp.asarray(quotients * divisor, jnp.float64)
+
+            def both(a, b):
+                return arithmetic.floor_div(a, b), arithmetic.ceil_div(a, b)
+
+            over_many = jax.jit(jax.vmap(both, in_axes=(0, None)))
+            whole = over_many(dividends[0], jnp.float64(divisor))
+            more = over_many(dividends[1] + 1, jnp.float64(divisor))
+            less = over_many(dividends[2] - 1, jnp.float64(divisor))
+            for found, expected in (
+                (whole, (quotients[0], quotients[0])),
+                (more, (quotients[1], quotients[1] + 1)),
+                (less, (quotients[2] - 1, quotients[2])),
+            ):
+                np.testing.assert_array_equal(found[0], expected[0])
+                np.testing.assert_array_equal(found[1], expected[1])

@@ -31,6 +31,7 @@ from airchitect_jax.spaces import BufferSpace
 from airchitect_jax.types import Objective
 from airchitect_jax.workloads.network import Layer, Network
 
+
 @pytest.fixture(autouse=True)
 def _as_users_have_it():
     with jax.numpy_dtype_promotion("standard"):  # which Optax's Adam needs

@@ -1,7 +1,6 @@
 """Whole-number arithmetic that Python integers, NumPy arrays and JAX tracers all go through.
 
-Floats stand for whole numbers: divisions of those below 2**53 are exact, because a quotient that
-is not whole lies further from the next whole number than its rounding reaches. Soft numbers
+Floats stand for whole numbers: divisions of those below 2**53 are exact. Soft numbers
 (`airchitect_jax.cost.soft`) go through as well, for gradients.
 """
 
@@ -23,11 +22,14 @@ Number = Any  # Python int, NumPy array, JAX array or soft number
 
 
 def floor_div(a: Number, b: Number) -> Number:
-    """floor(a / b)."""
+    """floor(a / b), with b > 0."""
     if _is_soft(a, b):
         return soft.floor_div(a, b)
     if any(np.issubdtype(getattr(x, "dtype", np.int64), np.floating) for x in (a, b)):
-        return _namespace(a, b).floor(a / b)
+        quotient = _namespace(a, b).floor(a / b)
+        # Where b is the same for many a, XLA multiplies by its rounded reciprocal: off by one then.
+        rest = a - quotient * b
+        return quotient + select(rest < b, 0.0, 1.0) - select(rest < 0, 1.0, 0.0)
     return a // b
 
 

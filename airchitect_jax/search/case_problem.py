@@ -80,7 +80,8 @@ class ArrayDataflowProblem:
 
     def cost(self, workload: Features, point: Int[Array, "3"]) -> Float[Array, ""]:
         """Exact compute cycles, or what the case study minimises."""
-        array = ArrayShape(rows=2.0 ** (point[0] + 1), cols=2.0 ** (point[1] + 1))
+        rows, cols = jnp.left_shift(2, point[:2]).astype(jnp.float64)
+        array = ArrayShape(rows=rows, cols=cols)
         gemm = Gemm(**dict(zip("mnk", workload[1:].astype(jnp.float64), strict=True)))
         return by_dataflow.compute_cycles(gemm, array, self.case.runtime_model)[point[2]]
 

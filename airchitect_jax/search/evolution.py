@@ -60,7 +60,7 @@ def genetic(
     that is in the population already is not evaluated.
 
     Not that of evosax, which adds normal noise to real vectors: with that on the numbers of
-    `decode` a hundred evaluations solved 11% fewer workloads of case study 3, and 5% fewer of 1.
+    `decode` a hundred evaluations solved 85% of 400 workloads of case study 3, and with this 95%.
 
     Args:
       problem: what is searched.
@@ -131,8 +131,8 @@ def decode(layout: Layout, keys: Float[Array, "keys"]) -> Int[Array, "coordinate
 
     A size is the nearest level, two units either side of zero being the whole range. Of a choice
     the value with the highest number is taken. What is permuted is put in the order of its
-    numbers (J. C. Bean, "Genetic algorithms and random keys for sequencing and
-    optimization", 1994).
+    numbers (J. C. Bean, "Genetic algorithms and random keys for sequencing and optimization",
+    1994).
     """
     levels = jnp.array(layout.sizes, keys.dtype)
     sizes, keys = keys[: len(levels)], keys[len(levels) :]
@@ -164,13 +164,13 @@ def cma_es(problem: Problem, *, population: int = 8, spread: float = 1.0) -> Sea
       ValueError: there is no evosax; names the extra.
     """
     try:
-        from evosax.algorithms import CMA_ES
+        from evosax import algorithms
     except ImportError:
         raise ValueError("CMA-ES needs evosax: pip install 'airchitect-jax[search]'") from None
     layout = problem.layout
     size = num_keys(layout)
     with _as_evosax_wants():
-        algorithm = CMA_ES(population, jnp.zeros(size))
+        algorithm = algorithms.CMA_ES(population, jnp.zeros(size))
         params = algorithm.default_params.replace(std_init=jnp.asarray(spread))
 
     def start(key: Key) -> Any:

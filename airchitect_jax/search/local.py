@@ -168,11 +168,11 @@ def annealing(
         proposed = repair(problem, workload, proposed)
         elsewhere = (proposed != state.points).any(axis=1)  # not moved away and repaired back
         tally, costs = evaluate(problem, workload, state.tally, proposed, anew | elsewhere)
-        cooled = jnp.maximum(state.steps - starts, 0) / (steps - starts)
+        cooled = jnp.maximum(state.steps - starts, 0).astype(jnp.float64) / (steps - starts)
         temperature = hottest * (coldest / hottest) ** cooled
         rise = jnp.log(costs) - jnp.log(state.costs)
         tolerated = -temperature * jnp.log(jax.random.uniform(accept_key, (chains,), jnp.float64))
-        accepted = anew | (rise <= jnp.where(starting, 0, tolerated))
+        accepted = anew | (rise <= jnp.where(starting, 0.0, tolerated))
         return AnnealingState(
             key=key,
             points=jnp.where(accepted[:, None], proposed, state.points),
