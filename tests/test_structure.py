@@ -17,7 +17,7 @@ PACKAGE = ROOT / "airchitect_jax"
 
 # Lowest first. A module imports from lower layers, or from an earlier module of its own layer.
 LAYERS = [
-    ["version", "types", "checks", "files", "arrow", "batching", "progress"],
+    ["version", "types", "checks", "files", "arrow", "batching", "progress", "spread_table"],
     [
         "spaces",
         "schedule_space",
@@ -78,6 +78,11 @@ LAYERS = [
         "search.tpe",
         "search.driver",
         "search.case_problem",
+        "search.gradient",
+        "search.proposals",
+        "search.joint",
+        "search.subject",
+        "search.registry",
     ],
     ["datasets"],
     ["labelling.columns", "labelling.tasks", "labelling.sources", "labelling.engine"],
@@ -101,8 +106,8 @@ LAYERS = [
         "baselines.networks",
         "baselines.registry",
     ],
-    ["comparison", "generalisation"],
-    ["plots", "comparison_plots", "generalisation_plots", "report", "workdir"],
+    ["comparison", "generalisation", "search_comparison"],
+    ["plots", "comparison_plots", "generalisation_plots", "search_plots", "report", "workdir"],
     [
         "validation.statistics",
         "validation.scalesim_config",
@@ -169,6 +174,7 @@ GENERAL += [
 ]
 GENERAL += [f"baselines.{name}" for name in ("scores", "floors", "classifiers", "networks")]
 GENERAL += ["comparison", "generalisation", "comparison_plots", "generalisation_plots"]
+GENERAL += ["spread_table", "search_comparison", "search_plots", "search.registry"]
 
 
 OPTIONAL = ("airchitect_jax", "evosax", "matplotlib", "onnx", "optuna", "pyarrow", "scalesim")
