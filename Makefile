@@ -20,7 +20,7 @@ case_study1: $(VENV)/installed
 	$(BIN)/python -m experiments.case_study1 --resume $(FLAGS)
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

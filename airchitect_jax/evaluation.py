@@ -121,6 +121,11 @@ class Recommender:
         return self._batch / best_seconds(lambda: self._top(self._state, batch, 1))
 
 
+def num_parameters(model: nnx.Module) -> int:
+    """How many numbers training sets."""
+    return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
+
+
 def first_argmax(values: Float[jax.Array, "batch designs"]) -> Int[jax.Array, "batch"]:
     """Argmax over the last axis, in two reductions that XLA's CPU backend vectorises."""
     places = jnp.arange(values.shape[-1], dtype=jnp.int32)[None, :]

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
 import rich.console
 import rich.markup
 import rich.table
@@ -38,6 +37,7 @@ from airchitect_jax.evaluation import (
     label_statistics,
     labels_per_second,
     majority_class_accuracy,
+    num_parameters,
 )
 from airchitect_jax.losses import Loss, loss_fn
 from airchitect_jax.models.choice import make_model
@@ -134,7 +134,7 @@ def run(
         "num_test": config.num_test,
         "loss": config.loss,
         "model": config.model,
-        "num_parameters": _num_parameters(fitted.model),
+        "num_parameters": num_parameters(fitted.model),
         **label_statistics(case, test),
         "num_train_examples_seen": fitted.history[-1]["examples"],
         **evaluation.metrics,
@@ -267,10 +267,6 @@ def _figures(
             plots.networks([result for group in results for result in group]),
         )
     return figures
-
-
-def _num_parameters(model: nnx.Module) -> int:
-    return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
 
 
 def _network_summary(group: list[NetworkResult]) -> dict[str, Any]:

@@ -83,8 +83,8 @@ class CostNetwork(Protocol):
         """Predictions, in the shape of the case study's."""
         ...
 
-    def __call__(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
-        """Logits."""
+    def logits(self, log_terms: Float[Array, "*rows terms"]) -> Float[Array, "batch designs"]:
+        """Logits of predictions."""
         ...
 
 
@@ -98,8 +98,10 @@ def of_costs(
 
     Ties and near ties are left to a vanishing share of the cross-entropy of feasible designs.
     """
-    errors = network.log_terms(workloads) - case.log_terms(workloads)
-    logits = jnp.where(case.feasible(workloads), network(workloads), -jnp.inf)
+    # Predicted once: XLA does not see that two passes through a network are the same.
+    log_terms = network.log_terms(workloads)
+    errors = log_terms - case.log_terms(workloads)
+    logits = jnp.where(case.feasible(workloads), network.logits(log_terms), -jnp.inf)
     nats, accuracy = cross_entropy(logits, design_ids)
     return (errors**2).sum(axis=-1).mean() + _TIES * nats, accuracy
 

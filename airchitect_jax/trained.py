@@ -13,21 +13,11 @@ from flax import nnx
 
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.cost.energy import EnergyTable
+from airchitect_jax.case_studies.settings import array_case, buffer_case
 from airchitect_jax.evaluation import Recommender
 from airchitect_jax.experiment import RunConfig
 from airchitect_jax.files import read_json
 from airchitect_jax.models.choice import make_model
-from airchitect_jax.oracle.ranking import Goal
-from airchitect_jax.types import (
-    BufferSizes,
-    Interface,
-    Memory,
-    MemoryModel,
-    Objective,
-    RuntimeModel,
-)
-from airchitect_jax.workloads.sampling import Distribution
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,53 +73,7 @@ def _restored(model: nnx.Module, folder: pathlib.Path) -> nnx.Module:
     return nnx.merge(graphdef, jax.tree.unflatten(jax.tree.structure(params), leaves), rest)
 
 
-def _array_case(flags: Mapping[str, Any]) -> ArrayDataflowCase:
-    size = flags["sram_kb"] * 1024
-    return ArrayDataflowCase(
-        min_mac_exponent=flags["min_mac_exponent"],
-        max_mac_exponent=flags["max_mac_exponent"],
-        max_dim=flags["max_dim"],
-        distribution=Distribution(flags["distribution"]),
-        runtime_model=RuntimeModel(flags["runtime_model"]),
-        goal=Goal(
-            objective=Objective(flags["objective"]),
-            memory=Memory(
-                buffers=BufferSizes(
-                    ifmap_sram_bytes=size, filter_sram_bytes=size, ofmap_sram_bytes=size
-                ),
-                bandwidth_bytes_per_cycle=1,
-                element_bytes=flags["element_bytes"],
-            ),
-            energy_table=_energy_table(flags),
-        ),
-    )
-
-
-def _buffer_case(flags: Mapping[str, Any]) -> BufferCase:
-    return BufferCase(
-        min_budget_kb=flags["min_budget_kb"],
-        max_budget_kb=flags["max_budget_kb"],
-        max_dim=flags["max_dim"],
-        min_side_exponent=flags["min_side_exponent"],
-        max_side_exponent=flags["max_side_exponent"],
-        max_bandwidth=flags["max_bandwidth"],
-        element_bytes=flags["element_bytes"],
-        distribution=Distribution(flags["distribution"]),
-        objective=Objective(flags["objective"]),
-        runtime_model=RuntimeModel(flags["runtime_model"]),
-        memory_model=MemoryModel(flags["memory_model"]),
-        interface=Interface(flags["interface"]),
-        energy_table=_energy_table(flags),
-    )
-
-
-def _energy_table(flags: Mapping[str, Any]) -> EnergyTable:
-    return EnergyTable(
-        **{name: flags[name] for name in ("mac_pj", "sram_pj_per_byte", "dram_pj_per_byte")}
-    )
-
-
 _CASES: Mapping[str, Callable[[Mapping[str, Any]], ArrayDataflowCase | BufferCase]] = {
-    "case_study1": _array_case,
-    "case_study2": _buffer_case,
+    "case_study1": array_case,
+    "case_study2": buffer_case,
 }

@@ -1,4 +1,4 @@
-"""Training examples a second: the paper's network in JAX and, if torch is installed, in PyTorch.
+"""Training examples a second: our networks in JAX and, if torch is installed, one in PyTorch.
 
 python -m benchmarks.training --batch_size=8192
 """
@@ -6,7 +6,8 @@ python -m benchmarks.training --batch_size=8192
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -20,47 +21,65 @@ from jaxtyping import Array, Int
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.datasets import StreamedBatches
 from airchitect_jax.losses import Loss, loss_fn
-from airchitect_jax.models.airchitect import Airchitect
-from airchitect_jax.training import TrainState, train_block
+from airchitect_jax.models.choice import make_model
+from airchitect_jax.training import TrainState, spread, train_block
 from benchmarks import common
 
 flags.adopt_module_key_flags(common)
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 8192, "Examples in a step.", lower_bound=1)
 STEPS = flags.DEFINE_integer("steps", 32, "Steps in a timed run.", lower_bound=1)
+DEVICES = flags.DEFINE_integer(
+    "devices", os.cpu_count(), "CPU devices that JAX shows, beside a run on one.", lower_bound=1
+)
+COMPILE = flags.DEFINE_boolean(
+    "torch_compile", False, "Also torch.compile, which needs a C++ compiler."
+)
 
 CASE = ArrayDataflowCase()
 EMBEDDING_DIM, HIDDEN = 16, 256
+# The networks' losses and optimisers. Step sizes make no difference to the time.
+NETWORKS = {
+    "paper": (Loss.LABEL, optax.adam(1e-3)),
+    "additive": (Loss.COST, optax.sgd(1e-3, momentum=0.9)),
+}
+EAGER = "paper, PyTorch"
+PRODUCT = "product of square matrices"
+# Of the paper's network: forward, and backward to weights and to inputs, all layers but embeddings.
+FLOPS = 6 * (EMBEDDING_DIM * len(CASE.features) * HIDDEN + HIDDEN * CASE.space.num_designs)
+SIDE = 2048  # of the square matrices whose product shows what the machine can do
 
 
 def in_jax(
-    workloads: Int[Array, "steps features batch"], design_ids: Int[Array, "steps batch"]
+    workloads: Int[Array, "steps features batch"],
+    design_ids: Int[Array, "steps batch"],
+    *,
+    network: str,
+    devices: Sequence[jax.Device],
 ) -> Callable[[], None]:
     """A run of all steps with our own training block; the state moves on from run to run."""
-    model = Airchitect(
-        CASE.features,
-        CASE.space.num_designs,
-        embedding_dim=EMBEDDING_DIM,
-        hidden_sizes=(HIDDEN,),
-        rngs=nnx.Rngs(0),
-    )
+    model = make_model(CASE, network, embedding_dim=EMBEDDING_DIM, hidden_sizes=(HIDDEN,), seed=0)
     graphdef, params, rest = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
-    transform = optax.adam(1e-3)
-    block = train_block(graphdef, rest, transform, loss_fn(CASE, Loss.LABEL))
+    loss, transform = NETWORKS[network]
+    block = train_block(graphdef, rest, transform, loss_fn(CASE, loss))
     state = TrainState(
         params=params, opt_state=transform.init(params), step=jnp.zeros((), jnp.int32)
     )
+    state, batches = spread(state, (workloads, design_ids), devices)
 
     def run() -> None:
         nonlocal state
-        state, _ = jax.block_until_ready(block(state, workloads, design_ids))
+        state, _ = jax.block_until_ready(block(state, *batches))
 
     return run
 
 
 def in_torch(
-    workloads: Int[np.ndarray, "steps features batch"], design_ids: Int[np.ndarray, "steps batch"]
+    workloads: Int[np.ndarray, "steps features batch"],
+    design_ids: Int[np.ndarray, "steps batch"],
+    *,
+    compiled: bool,
 ) -> Callable[[], None]:
-    """The same network, batches and optimiser in PyTorch."""
+    """The paper's network with the same batches and optimiser in PyTorch."""
     import torch
     from torch import nn
 
@@ -86,41 +105,70 @@ def in_torch(
         for x, y in zip(workloads, design_ids, strict=True)
     ]
 
+    def loss(features: Any, labels: Any) -> Any:
+        return nn.functional.cross_entropy(network(features), labels)
+
+    if compiled:
+        loss = torch.compile(loss)
+
     def run() -> None:
         for features, labels in batches:
             adam.zero_grad()
-            nn.functional.cross_entropy(network(features), labels).backward()
+            loss(features, labels).backward()
             adam.step()
 
     return run
 
 
 def main() -> None:
-    """Times both on the same batches, in turn."""
+    """Times all on the same batches, in turn, and what the machine can multiply beside them."""
+    jax.config.update("jax_num_cpu_devices", DEVICES.value)
     source = StreamedBatches(
         case=CASE,
         batch_size=BATCH_SIZE.value,
         steps_per_epoch=STEPS.value,
         seed=common.SEED.value,
     )
-    workloads, design_ids = next(source.blocks(0, STEPS.value))
-    contenders = {"airchitect_jax": in_jax(workloads, design_ids)}
+    batches = next(source.blocks(0, STEPS.value))
+    devices = jax.local_devices()
+    square = jnp.ones((SIDE, SIDE))
+    contenders: dict[str, Callable[[], Any]] = {
+        PRODUCT: lambda: jax.block_until_ready(jnp.matmul(square, square))
+    }
+    for count in sorted({1, len(devices)}):
+        for network in NETWORKS:
+            contenders[f"{network}, JAX, devices: {count}"] = in_jax(
+                *batches, network=network, devices=devices[:count]
+            )
     if importlib.util.find_spec("torch"):
-        contenders["PyTorch"] = in_torch(np.asarray(workloads), np.asarray(design_ids))
+        arrays = [np.asarray(array) for array in batches]
+        contenders[EAGER] = in_torch(*arrays, compiled=False)
+        if COMPILE.value:
+            contenders[f"{EAGER}, torch.compile"] = in_torch(*arrays, compiled=True)
     seconds = common.interleaved_seconds(contenders, common.REPEATS.value)
+    peak = 2 * SIDE**3 / seconds.pop(PRODUCT)
     rates = {name: STEPS.value * BATCH_SIZE.value / time for name, time in seconds.items()}
     common.emit(
         [
             {
-                "benchmark": "training, the paper's network, case study 1",
+                "benchmark": "training, case study 1",
                 "contender": name,
                 "batch_size": BATCH_SIZE.value,
                 "examples_per_second": round(rate),
-                "times_pytorch": round(rate / rates["PyTorch"], 2) if "PyTorch" in rates else None,
             }
+            | (compared(rate, rates.get(EAGER), peak) if name.startswith("paper") else {})
             for name, rate in rates.items()
         ]
     )
+
+
+def compared(rate: float, in_torch: float | None, peak: float) -> dict[str, float | None]:
+    """The paper's network beside PyTorch's rate, and beside `peak` operations a second."""
+    return {
+        "times_pytorch": in_torch and round(rate / in_torch, 2),
+        "gflops": round(FLOPS * rate / 1e9, 1),
+        "gflops_of_matrix_product": round(peak / 1e9, 1),
+    }
 
 
 if __name__ == "__main__":

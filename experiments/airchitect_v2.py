@@ -97,7 +97,7 @@ def main(console: rich.console.Console) -> None:
     folder = pathlib.Path(runner.WORKDIR.value)
     workdir.claim(
         folder,
-        {flag.name: flag.value for flag in (runner.SEED, runner.WORKDIR, *_OWN)},
+        runner.values(runner.SEED, runner.WORKDIR, *_OWN),
         resume=True,  # the same settings may be run again
         free={"workdir"},
     )

@@ -1,48 +1,26 @@
-"""A case study by its number, and the flags of the comparisons that take any of them."""
+"""A case study by its number."""
 
 from __future__ import annotations
 
 from absl import flags
 
-from airchitect_jax.case_studies.base import CaseStudy
-from experiments.cases import MEANING, NUMBERS, numbered_case
+from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
+from airchitect_jax.case_studies.buffers import BufferCase
+from airchitect_jax.case_studies.schedule import ScheduleCase
 
-CASE_STUDY = flags.DEFINE_enum("case_study", NUMBERS[0], NUMBERS, MEANING)
-BUDGET_SECONDS = flags.DEFINE_float(
-    "budget_seconds",
-    60.0,
-    "Seconds for the training of each model. How many examples it sees follows from that.",
-    lower_bound=0.1,
-    upper_bound=1e6,
-)
-NUM_TEST = flags.DEFINE_integer(
-    "num_test", 100_000, "Unseen workloads to test on.", lower_bound=10, upper_bound=10_000_000
-)
-NUM_VALIDATION = flags.DEFINE_integer(
-    "num_validation",
-    5_000,
-    "Workloads of the validation split, which is not the test set.",
-    lower_bound=10,
-    upper_bound=1_000_000,
-)
-BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size",
-    None,
-    "Examples in a step of every network; each has its own unless given.",
-    lower_bound=1,
-    upper_bound=2**20,
-)
-RESUME = flags.DEFINE_boolean(
-    "resume", False, "Go on with the run that the workdir holds; start one if it holds none."
+CASE_STUDY = flags.DEFINE_enum(
+    "case_study",
+    "1",
+    ["1", "2", "3"],
+    "Array shape and dataflow (1), SRAM sizes (2), or scheduling on four arrays (3).",
 )
 
-ALL = (CASE_STUDY, BUDGET_SECONDS, NUM_TEST, NUM_VALIDATION, BATCH_SIZE)
 
-
-def make_case(**changes: object) -> CaseStudy:
+def make_case(**changes: object) -> ArrayDataflowCase | BufferCase | ScheduleCase:
     """The case study of the flag, its fields as given.
 
     Raises:
       ValueError: a field's value is not allowed.
     """
-    return numbered_case(CASE_STUDY.value, **changes)
+    kinds = {"1": ArrayDataflowCase, "2": BufferCase, "3": ScheduleCase}
+    return kinds[CASE_STUDY.value](**changes)

@@ -1,15 +1,16 @@
 """Case study 1: learn the best array shape and dataflow of a GEMM under a MAC budget.
 
-Draws GEMM workloads, labels them by exact search over 459 designs, trains AIRCHITECT on the
-labels, and evaluates it on unseen workloads and on the layers of real networks. Writes figures,
-report.html and summary.json into the workdir.
+Draws GEMM workloads, labels them by exact search over 459 designs, trains a network on them, and
+evaluates it on unseen workloads and on the layers of real networks. Writes figures, report.html and
+summary.json into the workdir.
 
-  preset   examples                  network                    on two CPU cores
-  smoke    2 x 65536, stored         embeddings 8, hidden 64    20 seconds
-  default  10 x 2097152, streamed    embeddings 16, hidden 256  2 to 3 minutes
-  paper    48 x 2097152, streamed    embeddings 16, hidden 256  10 minutes
+  preset   examples, --model=additive  --model=paper            on two CPU cores
+  smoke    2 x 262144, stored          2 x 65536, stored        half a minute
+  default  8 x 1048576, streamed       10 x 2097152, streamed   2 to 3 minutes
+  paper    24 x 1048576, streamed      48 x 2097152, streamed   5 to 10 minutes
 
   python -m experiments.case_study1 --preset=smoke --workdir=/tmp/smoke
+  python -m experiments.case_study1 --model=paper --workdir=runs/paper
   python -m experiments.case_study1 --eval_workloads=my_network.csv
 """
 
@@ -24,9 +25,9 @@ from matplotlib.figure import Figure
 
 from airchitect_jax import plots
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
+from airchitect_jax.case_studies.settings import array_case
 from airchitect_jax.datasets import Dataset
-from airchitect_jax.oracle.ranking import Goal
-from airchitect_jax.types import BufferSizes, Memory, Objective
+from airchitect_jax.types import Objective
 from experiments import learning, objective_flags, runner, workload_flags
 
 flags.adopt_module_key_flags(learning)
@@ -41,6 +42,8 @@ SRAM_KB = flags.DEFINE_integer(
     lower_bound=1,
     upper_bound=2**20,
 )
+
+_OWN = (*workload_flags.ALL, *objective_flags.ALL, SRAM_KB)
 
 _ADDITIVE = dataclasses.replace(learning.DEFAULT, num_train=1_048_576, epochs=8)
 PRESETS = {
@@ -76,36 +79,16 @@ def aspect_ratio(case: ArrayDataflowCase, test: Dataset) -> Figure:
     )
 
 
-def goal() -> Goal:
-    """The objective of the flags.
-
-    Raises:
-      ValueError: a price is not a number.
-    """
-    size = SRAM_KB.value * 1024
-    return Goal(
-        objective=Objective(objective_flags.OBJECTIVE.value),
-        memory=Memory(
-            buffers=BufferSizes(
-                ifmap_sram_bytes=size, filter_sram_bytes=size, ofmap_sram_bytes=size
-            ),
-            bandwidth_bytes_per_cycle=1,
-            element_bytes=objective_flags.ELEMENT_BYTES.value,
-        ),
-        energy_table=objective_flags.energy_table(),
-    )
-
-
 def main(console: rich.console.Console) -> None:
     """Flags to configuration to library."""
     # Energy is a sum of terms that are no products: it does not add up in logarithms.
     cycles = objective_flags.OBJECTIVE.value == Objective.CYCLES.value
     config = learning.run_config(PRESETS, "additive" if cycles else "paper")
-    case = dataclasses.replace(workload_flags.array_dataflow_case(), goal=goal())
+    case = array_case(runner.values(*_OWN))
     learning.learn(
         case,
         config,
-        (*workload_flags.ALL, *objective_flags.ALL, SRAM_KB),
+        _OWN,
         console,
         extra_figures={
             "aspect_ratio": (

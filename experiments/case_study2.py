@@ -16,6 +16,7 @@ real networks. Writes figures, report.html and summary.json into the workdir.
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import rich.console
 from absl import flags
@@ -23,11 +24,11 @@ from matplotlib.figure import Figure
 
 from airchitect_jax import plots
 from airchitect_jax.case_studies.buffers import BufferCase
+from airchitect_jax.case_studies.settings import buffer_case
 from airchitect_jax.datasets import Dataset
 from airchitect_jax.experiment import RunConfig
 from airchitect_jax.losses import Loss
-from airchitect_jax.types import Dataflow, Interface, MemoryModel, Objective, RuntimeModel
-from airchitect_jax.workloads.sampling import Distribution
+from airchitect_jax.types import Dataflow, Interface, MemoryModel
 from experiments import gemm_flags, learning, objective_flags, runner
 
 flags.adopt_module_key_flags(learning)
@@ -73,6 +74,8 @@ _OWN = (
     MAX_BANDWIDTH,
     MEMORY_MODEL,
     INTERFACE,
+    *gemm_flags.ALL,
+    *objective_flags.ALL,
 )
 
 _SMOKE = dataclasses.replace(learning.SMOKE, loss=Loss.OPTIMAL_SET.value)
@@ -107,30 +110,15 @@ REPLAYED_PRESETS = {
 }
 
 
-def buffer_case() -> BufferCase:
-    """The case study of the flags.
-
-    Raises:
-      ValueError: the ranges contradict each other.
-    """
-    memory_model = MemoryModel(MEMORY_MODEL.value)
-    replayed = memory_model is MemoryModel.SCALESIM3
+def resolved() -> dict[str, Any]:
+    """Flags whose defaults depend on the memory model."""
+    replayed = MEMORY_MODEL.value == MemoryModel.SCALESIM3.value
+    interface = Interface.PORTS if replayed else Interface.SHARED
     given = flags.FLAGS["max_dim"].present
-    return BufferCase(
-        min_budget_kb=MIN_BUDGET_KB.value,
-        max_budget_kb=MAX_BUDGET_KB.value,
-        max_dim=_REPLAYED_MAX_DIM if replayed and not given else gemm_flags.MAX_DIM.value,
-        min_side_exponent=MIN_SIDE_EXPONENT.value,
-        max_side_exponent=MAX_SIDE_EXPONENT.value,
-        max_bandwidth=MAX_BANDWIDTH.value,
-        element_bytes=objective_flags.ELEMENT_BYTES.value,
-        distribution=Distribution(gemm_flags.DISTRIBUTION.value),
-        objective=Objective(objective_flags.OBJECTIVE.value),
-        runtime_model=RuntimeModel(gemm_flags.RUNTIME_MODEL.value),
-        memory_model=memory_model,
-        interface=Interface(INTERFACE.value or ("ports" if replayed else "shared")),
-        energy_table=objective_flags.energy_table(),
-    )
+    return {
+        "max_dim": _REPLAYED_MAX_DIM if replayed and not given else gemm_flags.MAX_DIM.value,
+        "interface": INTERFACE.value or interface.value,
+    }
 
 
 def sizes_by_budget(case: BufferCase, test: Dataset) -> Figure:
@@ -146,7 +134,7 @@ def sizes_by_budget(case: BufferCase, test: Dataset) -> Figure:
 
 def main(console: rich.console.Console) -> None:
     """Flags to configuration to library."""
-    case = buffer_case()
+    case = buffer_case(runner.values(*_OWN) | resolved())
     replayed = case.memory_model is MemoryModel.SCALESIM3
     config = learning.run_config({"paper": REPLAYED_PRESETS if replayed else PRESETS}, "paper")
     if replayed and config.loss != Loss.LABEL.value:
@@ -154,7 +142,7 @@ def main(console: rich.console.Console) -> None:
     learning.learn(
         case,
         config,
-        (*_OWN, *gemm_flags.ALL, *objective_flags.ALL),
+        _OWN,
         console,
         extra_figures={
             "sizes_by_budget": (
@@ -162,7 +150,7 @@ def main(console: rich.console.Console) -> None:
                 lambda test, _: sizes_by_budget(case, test),
             )
         },
-        resolved={"max_dim": case.max_dim, "interface": case.interface.value},
+        resolved=resolved(),
     )
 
 

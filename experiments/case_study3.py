@@ -5,13 +5,13 @@ network on the labels, and evaluates it on unseen sets and on the layers of real
 figures, report.html and summary.json into the workdir. With --workloads or --num_workloads it
 schedules a queue for each array instead, and writes that schedule.
 
-  preset   examples, --model=paper     --model=symmetric         on two CPU cores
-  smoke    2 x 32768, stored           the same                  half a minute
-  default  4 x 1048576, streamed       4 x 1703936, streamed     5 to 6 minutes
-  paper    40 x 1048576, streamed      40 x 1703936, streamed    ten times as long
+  preset   examples, --model=symmetric  --model=paper             on two CPU cores
+  smoke    2 x 131072, stored           2 x 32768, stored         half a minute
+  default  8 x 131072, streamed         4 x 1048576, streamed     2 and 5 minutes
+  paper    24 x 131072, streamed        40 x 1048576, streamed    3 and 10 times as long
 
   python -m experiments.case_study3 --preset=smoke --workdir=/tmp/smoke3
-  python -m experiments.case_study3 --model=symmetric --workdir=runs/symmetric
+  python -m experiments.case_study3 --model=paper --workdir=runs/paper3
   python -m experiments.case_study3 --arrays=64x64,256x8,8x256
   python -m experiments.case_study3 --workloads=resnet50 --workloads=mine.csv --num_workloads=12
 """
@@ -36,9 +36,8 @@ from airchitect_jax.evaluation import Evaluation
 from airchitect_jax.losses import Loss
 from airchitect_jax.oracle.queues import MAX_WORKLOADS, QueueSchedule, schedule_queues
 from airchitect_jax.schedule_space import DEFAULT_ARRAYS, MAX_ARRAYS, MIN_ARRAYS
-from airchitect_jax.types import Dataflow, Gemm, RuntimeModel
+from airchitect_jax.types import Dataflow, Gemm
 from airchitect_jax.workloads.network import Layer, Network
-from airchitect_jax.workloads.sampling import Distribution
 from airchitect_jax.workloads.scalesim_csv import read_topology
 from airchitect_jax.workloads.zoo import load_network, network_names
 from experiments import gemm_flags, learning, runner
@@ -125,12 +124,7 @@ def schedule_case() -> ScheduleCase:
             raise ValueError(
                 f"--num_arrays: {NUM_ARRAYS.value} is not allowed; --arrays lists {len(arrays)}"
             )
-    return ScheduleCase(
-        arrays=arrays,
-        max_dim=gemm_flags.MAX_DIM.value,
-        distribution=Distribution(gemm_flags.DISTRIBUTION.value),
-        runtime_model=RuntimeModel(gemm_flags.RUNTIME_MODEL.value),
-    )
+    return ScheduleCase(arrays=arrays, **gemm_flags.fields())
 
 
 def gantt(case: ScheduleCase, test: Dataset, evaluation: Evaluation) -> Figure:
@@ -216,10 +210,9 @@ def schedule(case: ScheduleCase, console: rich.console.Console) -> None:
         "solve_seconds": round(time.perf_counter() - start, 3),
     }
     folder = pathlib.Path(runner.WORKDIR.value)
-    settings = {
-        flag.name: flag.value
-        for flag in (*_OWN, NUM_WORKLOADS, WORKLOADS, TIME_LIMIT, runner.SEED, runner.WORKDIR)
-    }
+    settings = runner.values(
+        *_OWN, NUM_WORKLOADS, WORKLOADS, TIME_LIMIT, runner.SEED, runner.WORKDIR
+    )
     workdir.claim(folder, settings, resume=learning.RESUME.value, free=learning.FREE)
     rows, bars = _rows(case, layers, found)
     files.write_text(folder / "schedule.csv", files.csv_text(rows))

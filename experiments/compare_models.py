@@ -28,13 +28,12 @@ from airchitect_jax.comparison import measure, row_name, table
 from airchitect_jax.datasets import Split, sample_dataset
 from airchitect_jax.plots import to_png
 from airchitect_jax.spread_table import Row
-from airchitect_jax.types import RuntimeModel
-from airchitect_jax.workloads.sampling import Distribution
-from experiments import case_flags, gemm_flags, runner
+from experiments import case_flags, comparison_flags, gemm_flags, runner
 from experiments.comparison_files import write_comparison
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
+flags.adopt_module_key_flags(comparison_flags)
 flags.adopt_module_key_flags(gemm_flags)
 flags.set_default(runner.WORKDIR, "runs/compare_models")
 
@@ -95,15 +94,15 @@ def rows_of(
             validation, test = (
                 sample_dataset(case, seed=seed, num=num, split=split)
                 for num, split in (
-                    (case_flags.NUM_VALIDATION.value, Split.VALIDATION),
-                    (case_flags.NUM_TEST.value, Split.TEST),
+                    (comparison_flags.NUM_VALIDATION.value, Split.VALIDATION),
+                    (comparison_flags.NUM_TEST.value, Split.TEST),
                 )
             )
             task = Task(
                 case=case,
                 seed=seed,
-                budget_seconds=case_flags.BUDGET_SECONDS.value,
-                num_test=case_flags.NUM_TEST.value,
+                budget_seconds=comparison_flags.BUDGET_SECONDS.value,
+                num_test=comparison_flags.NUM_TEST.value,
                 validation=validation,
             )
         for model, path in paths.items():
@@ -124,18 +123,21 @@ def rows_of(
 
 def main(console: rich.console.Console) -> None:
     """Flags to rows to tables and figures."""
-    case = case_flags.make_case(
-        max_dim=gemm_flags.MAX_DIM.value,
-        distribution=Distribution(gemm_flags.DISTRIBUTION.value),
-        runtime_model=RuntimeModel(gemm_flags.RUNTIME_MODEL.value),
-    )
-    models = chosen(competitors(case, case_flags.BATCH_SIZE.value))
+    case = case_flags.make_case(**gemm_flags.fields())
+    models = chosen(competitors(case, comparison_flags.BATCH_SIZE.value))
     if any(isinstance(model, Classifier) for model in models):
         check_extra()
     folder = pathlib.Path(runner.WORKDIR.value)
-    used = (*case_flags.ALL, *gemm_flags.ALL, MODELS, SEEDS, runner.SEED, runner.WORKDIR)
-    settings = {flag.name: flag.value for flag in used}
-    workdir.claim(folder, settings, resume=case_flags.RESUME.value, free=_FREE)
+    settings = runner.values(
+        case_flags.CASE_STUDY,
+        *comparison_flags.ALL,
+        *gemm_flags.ALL,
+        MODELS,
+        SEEDS,
+        runner.SEED,
+        runner.WORKDIR,
+    )
+    workdir.claim(folder, settings, resume=comparison_flags.RESUME.value, free=_FREE)
     rows = rows_of(case, models, folder, console)
     write_comparison(
         folder,

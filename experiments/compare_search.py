@@ -10,6 +10,7 @@ like.
 
   python -m experiments.compare_search --case_study=1 --workdir=runs/search1
   python -m experiments.compare_search --case_study=3 --searchers=random,exhaustive --seeds=2
+  python -m experiments.compare_search --joint --seeds=2
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from absl import flags
 
 from airchitect_jax import files, search_plots, workdir
 from airchitect_jax.datasets import Split, sample_dataset
+from airchitect_jax.oracle.joint_space import Platform
 from airchitect_jax.plots import to_png
+from airchitect_jax.search.joint import JointProblem
 from airchitect_jax.search.registry import (
     Entry,
     Tools,
@@ -33,7 +36,7 @@ from airchitect_jax.search.registry import (
     entries,
     optimizer_named,
 )
-from airchitect_jax.search.subject import Subject, case_subject
+from airchitect_jax.search.subject import Subject, case_subject, joint_subject
 from airchitect_jax.search_comparison import (
     Curve,
     curves,
@@ -43,17 +46,16 @@ from airchitect_jax.search_comparison import (
     train_network,
 )
 from airchitect_jax.spread_table import Row, SpreadTable
-from airchitect_jax.types import RuntimeModel
-from airchitect_jax.workloads.sampling import Distribution
-from experiments import gemm_flags, runner
-from experiments.cases import MEANING, NUMBERS, numbered_case
+from airchitect_jax.workloads.zoo import load_network, network_names
+from experiments import case_flags, comparison_flags, gemm_flags, runner
 from experiments.comparison_files import write_comparison
 
 flags.adopt_module_key_flags(runner)
+flags.adopt_module_key_flags(case_flags)
 flags.adopt_module_key_flags(gemm_flags)
+flags.declare_key_flag(comparison_flags.RESUME.name)
 flags.set_default(runner.WORKDIR, "runs/compare_search")
 
-CASE_STUDY = flags.DEFINE_enum("case_study", NUMBERS[0], NUMBERS, MEANING)
 SEARCHERS = flags.DEFINE_list(
     "searchers", ["all"], "Names of searchers, separated by commas; all of them unless given."
 )
@@ -70,10 +72,17 @@ TPE_WORKLOADS = flags.DEFINE_integer(
 SEEDS = flags.DEFINE_integer(
     "seeds", 5, "Each searcher runs with this many seeds, from --seed on.", lower_bound=1
 )
+JOINT = flags.DEFINE_boolean(
+    "joint",
+    False,
+    "In place of a case study: one array and three SRAMs for each packaged network, millions of"
+    " designs under each of four MAC budgets.",
+)
 EVALUATIONS = flags.DEFINE_integer(
     "evaluations",
-    200,
-    "Exact evaluations and gradients, together, that each search may spend.",
+    None,
+    "Exact evaluations and gradients, together, that each search may spend; unless given 200,"
+    " and 4000 with --joint.",
     lower_bound=1,
     upper_bound=1_000_000,
 )
@@ -92,27 +101,32 @@ TRAIN_SECONDS = flags.DEFINE_float(
     lower_bound=0.1,
     upper_bound=1e6,
 )
-RESUME = flags.DEFINE_boolean(
-    "resume", False, "Go on with the run that the workdir holds; start one if it holds none."
-)
 _FREE = {"workdir", "searchers", "seeds"}
-_OWN = (NUM_WORKLOADS, TPE_WORKLOADS, EVALUATIONS, OPTIMIZER, LEARNING_RATE, TRAIN_SECONDS)
+_OWN = (NUM_WORKLOADS, TPE_WORKLOADS, OPTIMIZER, LEARNING_RATE, TRAIN_SECONDS)
+# Exponents of MAC units, and steps of 32 KB: from a million to 2.4 million designs.
+_JOINT_BUDGETS = ((12, 48), (14, 48), (16, 48), (18, 48))
 
 
 def make_subject() -> Subject:
-    """What --case_study means.
+    """What --case_study or --joint means.
 
     Raises:
       ValueError: a flag's value is not allowed.
     """
-    case = numbered_case(
-        CASE_STUDY.value,
-        max_dim=gemm_flags.MAX_DIM.value,
-        distribution=Distribution(gemm_flags.DISTRIBUTION.value),
-        runtime_model=RuntimeModel(gemm_flags.RUNTIME_MODEL.value),
-    )
+    if JOINT.value:
+        problem = JointProblem(
+            platform=Platform(runtime_model=gemm_flags.fields()["runtime_model"])
+        )
+        networks = [load_network(name) for name in network_names()]
+        return joint_subject(problem, networks, _JOINT_BUDGETS)
+    case = case_flags.make_case(**gemm_flags.fields())
     test = sample_dataset(case, seed=runner.SEED.value, num=NUM_WORKLOADS.value, split=Split.TEST)
     return case_subject(case, test.workloads)
+
+
+def num_evaluations() -> int:
+    """What each search may spend."""
+    return EVALUATIONS.value or (4000 if JOINT.value else 200)
 
 
 class Bench:
@@ -138,7 +152,7 @@ class Bench:
                 entry,
                 self._subject,
                 Tools(optimizer=self._optimizer, network=network),
-                evaluations=EVALUATIONS.value,
+                evaluations=num_evaluations(),
                 python_workloads=TPE_WORKLOADS.value,
             )
             for seed in missing:
@@ -162,9 +176,17 @@ def main(console: rich.console.Console) -> None:
     subject = make_subject()
     searchers = chosen([name.strip() for name in SEARCHERS.value], entries(subject))
     folder = pathlib.Path(runner.WORKDIR.value)
-    used = (CASE_STUDY, *_OWN, *gemm_flags.ALL, SEARCHERS, SEEDS, runner.SEED, runner.WORKDIR)
-    settings = {flag.name: flag.value for flag in used}
-    workdir.claim(folder, settings, resume=RESUME.value, free=_FREE)
+    settings = runner.values(
+        case_flags.CASE_STUDY,
+        JOINT,
+        *_OWN,
+        *gemm_flags.ALL,
+        SEARCHERS,
+        SEEDS,
+        runner.SEED,
+        runner.WORKDIR,
+    ) | {EVALUATIONS.name: num_evaluations()}
+    workdir.claim(folder, settings, resume=comparison_flags.RESUME.value, free=_FREE)
     bench, rows = Bench(subject, optimizer), list[Row]()
     seeds = range(runner.SEED.value, runner.SEED.value + SEEDS.value)
     for name, entry in searchers.items():

@@ -24,25 +24,15 @@ from absl import flags
 from airchitect_jax import workdir
 from airchitect_jax.analysis import array_dataflow, buffers, schedules, study
 from airchitect_jax.analysis.samples import draw
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.case_studies.schedule import ScheduleCase
 from airchitect_jax.progress import Progress
-from airchitect_jax.types import RuntimeModel
 from airchitect_jax.workloads.sampling import Distribution
 from airchitect_jax.workloads.zoo import load_network, network_names
-from experiments import gemm_flags, runner
+from experiments import case_flags, gemm_flags, runner
 
 flags.adopt_module_key_flags(runner)
+flags.adopt_module_key_flags(case_flags)
 flags.adopt_module_key_flags(gemm_flags)
 
-CASE_STUDY = flags.DEFINE_integer(
-    "case_study",
-    1,
-    "1: array shape and dataflow; 2: sizes of three SRAMs; 3: schedules on four arrays.",
-    lower_bound=1,
-    upper_bound=3,
-)
 NUM_WORKLOADS = flags.DEFINE_integer(
     "num_workloads",
     1_000_000,
@@ -53,29 +43,25 @@ NUM_WORKLOADS = flags.DEFINE_integer(
 )
 flags.set_default(runner.WORKDIR, "runs/design_space")
 
-# What each case study is, the module with what only it shows, and the distribution that shows more:
+# The module with what only a case study shows, and the distribution that shows more of it:
 # log-uniform dimensions fill the plane of shapes, uniform ones are large enough to need memory.
-_CASES: Any = {
-    1: (ArrayDataflowCase, array_dataflow, Distribution.LOG_UNIFORM),
-    2: (BufferCase, buffers, Distribution.UNIFORM),
-    3: (ScheduleCase, schedules, Distribution.LOG_UNIFORM),
+_SHOWN: Any = {
+    "1": (array_dataflow, Distribution.LOG_UNIFORM),
+    "2": (buffers, Distribution.UNIFORM),
+    "3": (schedules, Distribution.LOG_UNIFORM),
 }
 
 
 def main(console: rich.console.Console) -> None:
     """Flags to library to workdir."""
     start = time.perf_counter()
-    make_case, own, shown = _CASES[CASE_STUDY.value]
+    own, shown = _SHOWN[case_flags.CASE_STUDY.value]
     is_chosen = flags.FLAGS["distribution"].present
-    case = make_case(
-        max_dim=gemm_flags.MAX_DIM.value,
-        distribution=Distribution(gemm_flags.DISTRIBUTION.value) if is_chosen else shown,
-        runtime_model=RuntimeModel(gemm_flags.RUNTIME_MODEL.value),
+    fields = gemm_flags.fields()
+    case = case_flags.make_case(**fields if is_chosen else fields | {"distribution": shown})
+    settings = runner.values(
+        case_flags.CASE_STUDY, NUM_WORKLOADS, *gemm_flags.ALL, runner.SEED, runner.WORKDIR
     )
-    settings = {
-        flag.name: flag.value
-        for flag in (CASE_STUDY, NUM_WORKLOADS, *gemm_flags.ALL, runner.SEED, runner.WORKDIR)
-    }
     settings["distribution"] = case.distribution.value  # resolved
     folder = pathlib.Path(runner.WORKDIR.value)
     # The same settings may be run again: the results are the same.

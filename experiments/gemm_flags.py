@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from absl import flags
 
-from airchitect_jax.types import RuntimeModel
+from airchitect_jax.case_studies.settings import gemm_fields
 from airchitect_jax.workloads.sampling import Distribution
+from experiments import runner, runtime_flags
+
+flags.adopt_module_key_flags(runtime_flags)
 
 LARGEST_DIM = 1_000_000  # that a case study takes
 
@@ -18,11 +23,10 @@ DISTRIBUTION = flags.DEFINE_enum(
     [distribution.value for distribution in Distribution],
     "How m, n and k are drawn from 1..max_dim.",
 )
-RUNTIME_MODEL = flags.DEFINE_enum(
-    "runtime_model",
-    RuntimeModel.SCALESIM.value,
-    [model.value for model in RuntimeModel],
-    "Compute cycles as the scalesim package counts them, or as in the ISPASS 2020 paper.",
-)
 
-ALL = (MAX_DIM, DISTRIBUTION, RUNTIME_MODEL)
+ALL = (MAX_DIM, DISTRIBUTION, runtime_flags.RUNTIME_MODEL)
+
+
+def fields() -> dict[str, Any]:
+    """The flags as fields of a case study."""
+    return gemm_fields(runner.values(*ALL))

@@ -30,13 +30,13 @@ from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.datasets import Split, sample_dataset
 from airchitect_jax.generalisation import TestSet, audit, network_sets, one_token, sampled_sets
 from airchitect_jax.plots import to_png
-from airchitect_jax.types import RuntimeModel
 from airchitect_jax.workloads.sampling import Distribution
 from airchitect_jax.workloads.zoo import load_network, network_names
-from experiments import case_flags, gemm_flags, runner
+from experiments import case_flags, comparison_flags, gemm_flags, runner
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
+flags.adopt_module_key_flags(comparison_flags)
 flags.adopt_module_key_flags(gemm_flags)
 flags.set_default(runner.WORKDIR, "runs/generalisation")
 
@@ -73,30 +73,29 @@ def cases() -> tuple[CaseStudy, CaseStudy, dict[str, CaseStudy]]:
             f" --max_dim={gemm_flags.MAX_DIM.value}"
         )
     budgets = _TRAINED_BUDGETS[case_flags.CASE_STUDY.value]
-    common = {
-        "distribution": Distribution(gemm_flags.DISTRIBUTION.value),
-        "runtime_model": RuntimeModel(gemm_flags.RUNTIME_MODEL.value),
-    }
+
+    def case(**changes: object) -> CaseStudy:
+        return case_flags.make_case(**gemm_flags.fields() | changes)
+
     near, far = TRAINED_MAX_DIM.value, gemm_flags.MAX_DIM.value
     farther = min(_FARTHER * far, gemm_flags.LARGEST_DIM)
-    trained = case_flags.make_case(max_dim=near, **budgets, **common)
     others = {
-        f"dimensions to {far}": case_flags.make_case(max_dim=far, **budgets, **common),
-        f"dimensions to {farther}": case_flags.make_case(max_dim=farther, **budgets, **common),
-        _SMALL: case_flags.make_case(
-            max_dim=far, **budgets, **common | {"distribution": Distribution.LOG_UNIFORM}
-        ),
+        f"dimensions to {far}": case(**budgets),
+        f"dimensions to {farther}": case(max_dim=farther, **budgets),
+        _SMALL: case(distribution=Distribution.LOG_UNIFORM, **budgets),
     }
     if budgets:
-        others[_BUDGETS] = case_flags.make_case(max_dim=near, **common)
-    return trained, case_flags.make_case(max_dim=far, **common), others
+        others[_BUDGETS] = case(max_dim=near)
+    return case(max_dim=near, **budgets), case(), others
 
 
 def test_sets(
     trained: CaseStudy, asked: CaseStudy, others: Mapping[str, CaseStudy]
 ) -> list[TestSet]:
     """All test sets of the flags."""
-    sampled = sampled_sets(trained, others, seed=runner.SEED.value, num=case_flags.NUM_TEST.value)
+    sampled = sampled_sets(
+        trained, others, seed=runner.SEED.value, num=comparison_flags.NUM_TEST.value
+    )
     found = [load_network(name) for name in network_names()]
     return [
         *sampled,
@@ -115,14 +114,14 @@ def train_and_audit(
     validation = sample_dataset(
         trained,
         seed=runner.SEED.value,
-        num=case_flags.NUM_VALIDATION.value,
+        num=comparison_flags.NUM_VALIDATION.value,
         split=Split.VALIDATION,
     )
     task = Task(
         case=trained,
         seed=runner.SEED.value,
-        budget_seconds=case_flags.BUDGET_SECONDS.value,
-        num_test=case_flags.NUM_TEST.value,
+        budget_seconds=comparison_flags.BUDGET_SECONDS.value,
+        num_test=comparison_flags.NUM_TEST.value,
         validation=validation,
     )
     result = model.train(task)
@@ -229,7 +228,7 @@ def show(audits: Mapping[str, Mapping[str, Any]], console: rich.console.Console)
 def main(console: rich.console.Console) -> None:
     """Flags to audits to tables and figures."""
     trained, asked, others = cases()
-    batch_size = case_flags.BATCH_SIZE.value
+    batch_size = comparison_flags.BATCH_SIZE.value
     available = {network.name: network for network in networks(trained, batch_size)}
     names = [name.strip() for name in MODELS.value]
     for name in names:
@@ -237,10 +236,16 @@ def main(console: rich.console.Console) -> None:
             raise ValueError(
                 f"--models: {name!r} is not allowed; expected some of {', '.join(available)}"
             )
-    used = (*case_flags.ALL, *gemm_flags.ALL, *_OWN, runner.SEED, runner.WORKDIR)
-    settings = {flag.name: flag.value for flag in used}
+    settings = runner.values(
+        case_flags.CASE_STUDY,
+        *comparison_flags.ALL,
+        *gemm_flags.ALL,
+        *_OWN,
+        runner.SEED,
+        runner.WORKDIR,
+    )
     folder = pathlib.Path(runner.WORKDIR.value)
-    workdir.claim(folder, settings, resume=case_flags.RESUME.value, free=_FREE)
+    workdir.claim(folder, settings, resume=comparison_flags.RESUME.value, free=_FREE)
     paths = {name: folder / "rows" / f"{name}.json" for name in names}
     if any(not path.exists() for path in paths.values()):
         sets = test_sets(trained, asked, others)

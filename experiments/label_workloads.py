@@ -19,11 +19,13 @@ import rich.console
 from absl import flags
 
 from airchitect_jax import files, workdir
+from airchitect_jax.case_studies.settings import array_case
 from airchitect_jax.labelling.engine import Engine, Process, count_rows, merge_rejects
 from airchitect_jax.labelling.sources import FileSource, SampledSource
 from airchitect_jax.labelling.tasks import ArrayDataflowTask, Report, budgeted_columns
 from airchitect_jax.progress import RowProgress
-from experiments import runner, workload_flags
+from airchitect_jax.types import RuntimeModel
+from experiments import runner, runtime_flags, workload_flags
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(workload_flags)
@@ -98,7 +100,7 @@ def _source(shard_rows: int) -> SampledSource | FileSource:
         raise ValueError("--sample or --input: give one of them")
     if SAMPLE.value is not None:
         return SampledSource(
-            case=workload_flags.array_dataflow_case(),
+            case=array_case(runner.values(*workload_flags.ALL)),
             columns_of=budgeted_columns,
             num_rows=SAMPLE.value,
             shard_rows=shard_rows,
@@ -120,7 +122,7 @@ def _settings(source: SampledSource | FileSource) -> dict[str, Any]:
     shared = (runner.SEED, runner.WORKDIR, *workload_flags.ALL)
     paths = source.paths if isinstance(source, FileSource) else ()
     return {
-        **{flag.name: flag.value for flag in (*own, *shared)},
+        **runner.values(*own, *shared),
         "input_bytes": [path.stat().st_size for path in paths],
         "input_modified_ns": [path.stat().st_mtime_ns for path in paths],
     }
@@ -159,7 +161,7 @@ def main(console: rich.console.Console) -> None:
     if report is Report.COSTS and (total or 0) > _MAX_COST_ROWS:
         raise ValueError(f"--report=costs: {total} rows are too many; expected {_MAX_COST_ROWS}")
     task = ArrayDataflowTask(
-        runtime_model=workload_flags.array_dataflow_case().runtime_model,
+        runtime_model=RuntimeModel(runtime_flags.RUNTIME_MODEL.value),
         topk=TOPK.value,
         runner_up=RUNNER_UP.value,
         report=report,

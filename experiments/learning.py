@@ -261,9 +261,7 @@ def learn(
 
 def settings(config: RunConfig, script_flags: Sequence[flags.FlagHolder[Any]]) -> dict[str, Any]:
     """Every flag as JSON, presets resolved: what makes this run this run."""
-    own = {
-        flag.name: flag.value for flag in (*script_flags, EVAL_WORKLOADS, runner.WORKDIR, RESUME)
-    }
+    own = runner.values(*script_flags, EVAL_WORKLOADS, runner.WORKDIR, RESUME)
     merged = {**dataclasses.asdict(config), **own}
     return {
         name: list(value) if isinstance(value, tuple) else value for name, value in merged.items()

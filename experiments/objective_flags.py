@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from absl import flags
 
+from airchitect_jax.case_studies import settings
 from airchitect_jax.cost.energy import EnergyTable
 from airchitect_jax.types import Objective
+from experiments import runner
 
 _TABLE = EnergyTable()
 
@@ -44,4 +44,4 @@ def energy_table() -> EnergyTable:
     Raises:
       ValueError: a cost is not a number.
     """
-    return dataclasses.replace(_TABLE, **{flag.name: flag.value for flag in _PRICES})
+    return settings.energy_table(runner.values(*_PRICES))

@@ -16,13 +16,16 @@ import pathlib
 import time
 import warnings
 
+import rich.box
 import rich.console
 import rich.markup
 import rich.table
+import rich.text
 from absl import flags
 
 from airchitect_jax import files, workdir
 from airchitect_jax.recommend_tables import (
+    by_gemm,
     compute_report_csv,
     headline,
     layers_csv,
@@ -32,10 +35,11 @@ from airchitect_jax.recommend_tables import (
 from airchitect_jax.recommendation import Recommendation, recommend
 from airchitect_jax.types import Dataflow, Interface, RuntimeModel
 from airchitect_jax.workloads.network import Layer, Network
-from experiments import objective_flags, runner
+from experiments import objective_flags, runner, runtime_flags
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(objective_flags)
+flags.adopt_module_key_flags(runtime_flags)
 flags.set_default(runner.WORKDIR, "runs/recommend")
 
 WORKLOAD = flags.DEFINE_multi_string(
@@ -71,12 +75,6 @@ BANDWIDTH = flags.DEFINE_integer(
     lower_bound=1,
     upper_bound=2**20,
 )
-RUNTIME_MODEL = flags.DEFINE_enum(
-    "runtime_model",
-    RuntimeModel.SCALESIM.value,
-    [model.value for model in RuntimeModel],
-    "Compute cycles as the scalesim package counts them, or as in the ISPASS 2020 paper.",
-)
 INTERFACE = flags.DEFINE_enum(
     "interface",
     Interface.SHARED.value,
@@ -96,12 +94,12 @@ _OWN = (
     MAC_BUDGET,
     SRAM_BUDGET,
     BANDWIDTH,
-    RUNTIME_MODEL,
+    runtime_flags.RUNTIME_MODEL,
     INTERFACE,
     TRAINED,
     *objective_flags.ALL,
 )
-_MOST_LAYERS = 20  # on the terminal
+_MOST_GEMMS = 20  # on the terminal
 
 
 def dimensions(texts: list[str]) -> dict[str, int]:
@@ -125,23 +123,27 @@ def _print_answer(recommendation: Recommendation, console: rich.console.Console)
     for what, value in headline(recommendation, None):
         table.add_row(what, value)
     console.print(table)
-    plans = sorted(recommendation.layers, key=lambda plan: -plan.total_cycles * plan.runs)
-    table = rich.table.Table("layer", "runs", "m", "n", "k", "dataflow", "share", "utilization")
-    table.add_column("alone it would have")
-    for plan in plans[:_MOST_LAYERS]:
-        cells = (plan.runs, plan.layer.m, plan.layer.n, plan.layer.k)
-        share = plan.total_cycles * plan.runs / recommendation.cycles
+    gemms = by_gemm(recommendation.layers)
+    table = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("first layer")  # alone is shortened on a narrow terminal
+    for heading in ("layers", "runs", "m x n x k", "flow", "cycles", "used", "best alone"):
+        is_text = heading in ("flow", "best alone")
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
+    for plan, num_layers, runs in gemms[:_MOST_GEMMS]:
+        own = plan.own_design
         table.add_row(
-            rich.markup.escape(plan.layer.name),
-            *(f"{cell:,}" for cell in cells),
+            rich.text.Text(plan.layer.name, no_wrap=True, overflow="ellipsis"),
+            str(num_layers),
+            f"{runs:,}",
+            f"{plan.layer.m}x{plan.layer.n}x{plan.layer.k}",
             plan.dataflow.name,
-            f"{share:.1%}",
+            f"{plan.total_cycles * runs / recommendation.cycles:.1%}",
             f"{plan.overall_utilization:.1%}",
-            f"{plan.own_design.describe()} {plan.own_dataflow.name}",
+            f"{own.rows}x{own.cols} {plan.own_dataflow.name}",
         )
     console.print(table)
-    if len(plans) > _MOST_LAYERS:
-        console.print(f"and {len(plans) - _MOST_LAYERS} layers with fewer cycles", highlight=False)
+    if len(gemms) > _MOST_GEMMS:
+        console.print(f"and {len(gemms) - _MOST_GEMMS} GEMMs with fewer cycles", highlight=False)
     for network in recommendation.networks:
         if network.skipped:
             skipped = ", ".join(f"{name} ({count})" for name, count in network.skipped.items())
@@ -188,7 +190,7 @@ def main(console: rich.console.Console) -> None:
         f"warning: {message}", highlight=False, markup=False, soft_wrap=True
     )
     folder = pathlib.Path(runner.WORKDIR.value)
-    settings = {flag.name: flag.value for flag in (*_OWN, runner.WORKDIR)}
+    settings = runner.values(*_OWN, runner.WORKDIR)
     recommendation = recommend(
         WORKLOAD.value,
         mac_budget=MAC_BUDGET.value,
@@ -198,7 +200,7 @@ def main(console: rich.console.Console) -> None:
         weights=WEIGHT.value,
         dims=dimensions(DIM.value),
         element_bytes=objective_flags.ELEMENT_BYTES.value,
-        runtime_model=RuntimeModel(RUNTIME_MODEL.value),
+        runtime_model=RuntimeModel(runtime_flags.RUNTIME_MODEL.value),
         interface=Interface(INTERFACE.value),
         energy_table=objective_flags.energy_table(),
     )

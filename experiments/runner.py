@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import rich.console
 from absl import app, flags, logging
@@ -16,6 +17,11 @@ WORKDIR = flags.DEFINE_string(
 SEED = flags.DEFINE_integer(
     "seed", 0, "Seed of everything random.", lower_bound=0, upper_bound=2**31 - 1
 )
+
+
+def values(*holders: flags.FlagHolder[Any]) -> dict[str, Any]:
+    """What the flags are set to, by name."""
+    return {holder.name: holder.value for holder in holders}
 
 
 def run_main(main: Callable[[rich.console.Console], None], *, interrupted: str) -> None:

@@ -1,9 +1,10 @@
 """Strictness for all tests: no silent rank promotion, no silent mixing of dtypes."""
 
 import os
+import tempfile
 
-# Two test processes on two cores: one thread each keeps them out of each other's way.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import hypothesis
 import jax
@@ -14,6 +15,28 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=No
 hypothesis.settings.load_profile("repeatable")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+
+# Tests and the scripts that they run share what they compile. Each of pytest's own processes has a
+# folder for that: JAX writes there without a lock.
+if _WORKER:
+    _folder = f"{os.environ['JAX_COMPILATION_CACHE_DIR']}/{_WORKER}"
+else:
+    _programs = tempfile.TemporaryDirectory(prefix="airchitect_jax_tests_")
+    _folder = _programs.name
+for _name, _value in (
+    ("jax_compilation_cache_dir", _folder),
+    ("jax_persistent_cache_min_compile_time_secs", 0),
+):
+    os.environ[_name.upper()] = str(_value)
+    jax.config.update(_name, _value)
+
+# Each also has a core to itself, with the scripts that it starts: threads on a core that another
+# process uses take longer to wait for than they save.
+if _WORKER and hasattr(os, "sched_setaffinity"):
+    _cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {_cores[int(_WORKER.removeprefix("gw")) % len(_cores)]})
 
 
 @pytest.fixture(autouse=True)

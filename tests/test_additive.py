@@ -4,35 +4,57 @@ import math
 
 import jax
 import jax.numpy as jnp
+import lessons
 import numpy as np
 import pytest
 
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.datasets import Split, StreamedBatches, sample_dataset
+from airchitect_jax.datasets import Split, sample_dataset
 from airchitect_jax.evaluation import Recommender, evaluate_recommender
-from airchitect_jax.losses import Loss, loss_fn, of_costs
+from airchitect_jax.losses import of_costs
+from airchitect_jax.models import additive
 from airchitect_jax.models.additive import GAIN, Additive
 from airchitect_jax.models.choice import make_model
 from airchitect_jax.models.resolutions import Resolutions, log_resolutions
-from airchitect_jax.training import Optimizer, TrainConfig, fit
 
 CASE = ArrayDataflowCase(min_mac_exponent=6, max_mac_exponent=8, max_dim=500)
 
 
+def some_workloads(num):
+    rng = np.random.default_rng(0)
+    budgets, dims = rng.integers(6, 9, (1, num)), rng.integers(1, 501, (3, num))
+    return jnp.asarray(np.concatenate([budgets, dims]), jnp.int32)
+
+
+@pytest.fixture(autouse=True)
+def _few_samples(monkeypatch):
+    monkeypatch.setattr(additive, "NUM_SAMPLES", 4096)
+
+
+@pytest.fixture
+def random_network():
+    """A network that knows nothing, but does not take all for the same."""
+    model = Additive(CASE, key=jax.random.key(0))
+    kernel = np.random.default_rng(0).normal(size=model.terms.kernel[...].shape)
+    model.terms.kernel[...] = jnp.asarray(kernel, jnp.float32)
+    return model
+
+
 def test_resolutions_are_folds_and_lengths_at_powers_of_two():
     values = [1, 2, 3, 16, 17, 9999]
-    found = np.asarray(log_resolutions(jnp.array(values)))
-    for value, row in zip(values, found, strict=True):
+    found = np.asarray(log_resolutions(jnp.array([values, values[::-1]]))).reshape(2, 6, -1)
+    np.testing.assert_array_equal(found[0], found[1, ::-1])
+    for value, row in zip(values, found[0], strict=True):
         folds = [math.log(-(-value // 2**power)) for power in range(19)]
         lengths = [math.log(value + 2**power) for power in range(19)]
         np.testing.assert_allclose(row, folds + lengths, rtol=1e-6, atol=1e-7)
 
 
 def test_inputs_are_decorrelated():
-    samples = jax.random.randint(jax.random.key(0), (20_000, 2), 1, 3000)
+    samples = np.random.default_rng(0).integers(1, 3000, (20_000, 2), np.int32)
     inputs = Resolutions(samples)
-    rows = np.asarray(inputs(samples), np.float64)
+    rows = np.asarray(inputs(jnp.asarray(samples)), np.float64)
     covariance = np.cov(rows.T)
     variances = np.diag(covariance)
     np.testing.assert_allclose(rows.mean(axis=0), 0, atol=0.02)
@@ -42,28 +64,24 @@ def test_inputs_are_decorrelated():
     assert np.abs(correlations).max() < 0.05
 
 
-def test_costs_are_sums_over_the_inputs():
-    model = Additive(CASE, key=jax.random.key(0))
-    model.terms.kernel[...] = jax.random.normal(jax.random.key(1), model.terms.kernel[...].shape)
-
+def test_costs_are_sums_over_the_inputs(random_network):
     def term(m, n, k):
-        return np.asarray(model.log_terms(jnp.array([[7], [m], [n], [k]])))[0]
+        return np.asarray(random_network.log_terms(jnp.array([[7], [m], [n], [k]])))[0]
 
     joint, base = term(30, 400, 5), term(1, 1, 1)
     apart = term(30, 1, 1) + term(1, 400, 1) + term(1, 1, 5)
     np.testing.assert_allclose(joint, apart - 2 * base, rtol=1e-3, atol=1e-2)
 
 
-def test_a_budget_is_no_input():
-    model = Additive(CASE, key=jax.random.key(0))
-    model.terms.kernel[...] = jax.random.normal(jax.random.key(1), model.terms.kernel[...].shape)
+def test_a_budget_is_no_input(random_network):
+    model = random_network
     low, high = (jnp.array([[budget], [3], [40], [500]]) for budget in (2, 18))
     np.testing.assert_array_equal(model(low), model(high))
     np.testing.assert_array_equal(model(low), -GAIN * model.log_terms(low))
 
 
 def test_loss_is_the_squared_error_and_shuts_out_the_infeasible():
-    workloads = CASE.sample(jax.random.key(2), 64)
+    workloads = some_workloads(64)
     exact = CASE.log_terms(workloads)
 
     class Off:
@@ -72,7 +90,7 @@ def test_loss_is_the_squared_error_and_shuts_out_the_infeasible():
         def log_terms(self, workloads):
             return exact.at[:, 5].add(0.1)
 
-        def __call__(self, workloads):
+        def logits(self, log_terms):
             return -GAIN * exact
 
     loss, accuracy = of_costs(Off(), CASE, workloads, CASE.label(workloads))
@@ -81,7 +99,7 @@ def test_loss_is_the_squared_error_and_shuts_out_the_infeasible():
 
 
 def test_log_terms_are_the_costs_of_all_designs():
-    workloads = CASE.sample(jax.random.key(3), 20)
+    workloads = some_workloads(64)
     terms, costs = CASE.log_terms(workloads), CASE.log_costs(workloads)
     feasible = np.asarray(CASE.feasible(workloads))
     np.testing.assert_array_equal(np.isfinite(costs), feasible)
@@ -92,20 +110,16 @@ def test_log_terms_are_the_costs_of_all_designs():
 
 
 def test_it_learns_within_seconds_and_holds_beyond_its_range():
-    model = Additive(CASE, key=jax.random.key(0))
-    validation = sample_dataset(CASE, seed=0, num=3000, split=Split.VALIDATION)
-    source = StreamedBatches(case=CASE, batch_size=1024, steps_per_epoch=192, seed=0)
-    config = TrainConfig(epochs=1, learning_rate=0.02, optimizer=Optimizer.MOMENTUM)
-    with jax.numpy_dtype_promotion("standard"):  # as Optax needs it
-        fitted = fit(model, source, validation, config, loss_fn(CASE, Loss.COST))
-    metrics = evaluate_recommender(CASE, Recommender(CASE, fitted.model), validation).metrics
+    trained, metrics = lessons.learn(
+        Additive(CASE, key=jax.random.key(0)), CASE, steps=192, batch_size=512
+    )
     assert metrics["test_accuracy"] > 0.95
     assert metrics["geomean_normalized_performance"] > 0.9999
     # Twice the largest dimension and budget that it has seen. (Sides beyond the largest dimension
     # never made a fold in training, and are not known: a budget with none of these.)
     wider = ArrayDataflowCase(min_mac_exponent=9, max_mac_exponent=9, max_dim=1000)
-    beyond = sample_dataset(wider, seed=1, num=3000, split=Split.TEST)
-    metrics = evaluate_recommender(wider, Recommender(wider, fitted.model), beyond).metrics
+    beyond = sample_dataset(wider, seed=1, num=2000, split=Split.TEST)
+    metrics = evaluate_recommender(wider, Recommender(wider, trained), beyond).metrics
     assert metrics["geomean_normalized_performance"] > 0.99
 
 

@@ -2,14 +2,11 @@
 
 import json
 import math
-import os
-import pathlib
 import random
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+import scripts
 from flax import nnx
 
 from airchitect_jax.airchitect_v2 import forest
@@ -21,7 +18,7 @@ from airchitect_jax.case_studies.base import Feature
 from airchitect_jax.datasets import Split
 from airchitect_jax.models.airchitect_v2 import CrossedAirchitect
 
-ROOT = pathlib.Path(__file__).parent.parent
+SCRIPT = "experiments.airchitect_v2"
 CONV = "K,C,X,Y,R,S,df,ConfigID,rewards\n"
 GEMM = "M,N,GEMM_K,df,ConfigID,rewards\n"
 
@@ -272,28 +269,12 @@ def test_a_forest_grown_in_parts_learns_and_repeats():
     assert (first == labels[400:]).mean() > 0.95
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    return os.environ | {"HOME": str(tmp_path_factory.mktemp("home")), "JAX_PLATFORMS": "cpu"}
-
-
-def run(environment, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "experiments.airchitect_v2", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-
-
 SMALL = ("--batch_size=64", "--embedding_dim=8", "--hidden_size=16", "--learning_rate=0.01")
 
 
-def test_convolutions_end_to_end(environment, conv_file, tmp_path):
-    result = run(
-        environment,
+def test_convolutions_end_to_end(conv_file, tmp_path):
+    result = scripts.run(
+        SCRIPT,
         *(f"--data={conv_file}", f"--workdir={tmp_path}", *SMALL),
         *("--num_networks=2", "--epochs=8", "--forest_trees=3"),
     )
@@ -314,9 +295,9 @@ def test_convolutions_end_to_end(environment, conv_file, tmp_path):
     assert json.loads((tmp_path / "config.json").read_text())["flags"]["epochs"] == 8
 
 
-def test_gemms_end_to_end(environment, gemm_file, tmp_path):
-    result = run(
-        environment,
+def test_gemms_end_to_end(gemm_file, tmp_path):
+    result = scripts.run(
+        SCRIPT,
         *(f"--data={gemm_file}", f"--workdir={tmp_path}", *SMALL),
         *("--num_networks=1", "--epochs=1", "--forest_trees=0"),
     )
@@ -334,10 +315,6 @@ def test_gemms_end_to_end(environment, gemm_file, tmp_path):
         (("--data={file}", "--batch_size=100000"), "3000 layers are too few"),
     ],
 )
-def test_mistakes_end_with_one_line(environment, conv_file, tmp_path, arguments, message):
+def test_mistakes_end_with_one_line(conv_file, tmp_path, arguments, message):
     arguments = [argument.format(file=conv_file) for argument in arguments]
-    result = run(environment, *arguments, f"--workdir={tmp_path}")
-    assert result.returncode == 2
-    assert result.stderr.startswith("error: ")
-    assert message in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    assert message in scripts.error_of(SCRIPT, *arguments, f"--workdir={tmp_path}")

@@ -2,8 +2,6 @@
 
 import io
 import json
-import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -11,13 +9,14 @@ import time
 
 import pytest
 import rich.console
+import scripts
 from absl import flags
 from absl.testing import flagsaver
 
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from experiments import case_study1, learning
 
-ROOT = pathlib.Path(__file__).parent.parent
+SCRIPT = "experiments.case_study1"
 TINY = [
     "--model=paper",
     "--preset=smoke",
@@ -54,33 +53,17 @@ SUMMARY_KEYS = {
 TIMINGS = {key for key in SUMMARY_KEYS if key.endswith(("per_second", "_seconds"))}
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    """Runs of this module share compiled programs."""
-    cache = tmp_path_factory.mktemp("jax_cache")
-    return os.environ | {
-        "JAX_COMPILATION_CACHE_DIR": str(cache),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
-
-
-def command(*arguments):
-    return [sys.executable, "-m", "experiments.case_study1", *arguments]
-
-
-def run(environment, *arguments):
-    return subprocess.run(
-        command(*arguments), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
-    )
+def run(*arguments):
+    return scripts.run(SCRIPT, *arguments)
 
 
 @pytest.fixture(scope="module")
-def finished(environment, tmp_path_factory):
+def finished(tmp_path_factory):
     """An undisturbed run with a stored data set and a user's network with hostile names."""
     folder = tmp_path_factory.mktemp("run")
     topology = folder / "<b>net$.csv"
     topology.write_text("Layer,M,N,K,\n<script>1</script>,100,50,20,\n=1+1,3000,1,1,\n")
-    result = run(environment, *TINY, f"--workdir={folder}/run", f"--eval_workloads={topology}")
+    result = run(*TINY, f"--workdir={folder}/run", f"--eval_workloads={topology}")
     assert result.returncode == 0, result.stderr
     return folder / "run", topology, result
 
@@ -166,12 +149,11 @@ def test_metrics_have_a_row_a_block(finished):
     assert all("validation_accuracy" in row for row in rows)
 
 
-def test_killed_and_resumed_it_ends_as_an_undisturbed_run(finished, environment, tmp_path):
+def test_killed_and_resumed_it_ends_as_an_undisturbed_run(finished, tmp_path):
     folder, topology, _ = finished
     arguments = [*TINY, f"--workdir={tmp_path}/run", f"--eval_workloads={topology}"]
-    process = subprocess.Popen(
-        command(*arguments), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
-    )
+    command = [sys.executable, "-m", SCRIPT, *arguments]
+    process = subprocess.Popen(command, cwd=scripts.ROOT, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 200
     while not (tmp_path / "run" / "metrics.jsonl").exists():  # the first epoch is saved
         assert process.poll() is None
@@ -180,16 +162,16 @@ def test_killed_and_resumed_it_ends_as_an_undisturbed_run(finished, environment,
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "run" / "summary.json").exists()
-    refused = run(environment, *arguments)
+    refused = run(*arguments)
     assert refused.returncode == 2
     assert "holds a run already; give --resume" in refused.stderr
-    resumed = run(environment, *arguments, "--resume")
+    resumed = run(*arguments, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     ours, theirs = summary_of(tmp_path / "run"), summary_of(folder)
     assert {k: v for k, v in ours.items() if k not in TIMINGS} == {
         k: v for k, v in theirs.items() if k not in TIMINGS
     }
-    other = run(environment, *arguments, "--resume", "--learning_rate=0.5")
+    other = run(*arguments, "--resume", "--learning_rate=0.5")
     assert other.returncode == 2
     assert other.stderr == (
         f"error: --learning_rate: 0.5 is not allowed; expected 0.01, as in the run that"
@@ -197,37 +179,28 @@ def test_killed_and_resumed_it_ends_as_an_undisturbed_run(finished, environment,
     )
 
 
-def test_the_additive_network_is_the_default(environment, tmp_path):
+def test_the_default_network_streamed_log_uniform_by_the_other_runtime_model(tmp_path):
     arguments = ["--preset=smoke", "--num_train=32768", "--num_test=1000", "--max_mac_exponent=8"]
-    arguments += ["--max_dim=1000", f"--workdir={tmp_path}/run"]
-    result = run(environment, *arguments)
+    arguments += ["--max_dim=1000", "--stream", "--distribution=log_uniform", "--seed=7"]
+    result = run(*arguments, "--runtime_model=ispass2020", f"--workdir={tmp_path}/run")
     assert result.returncode == 0, result.stderr
-    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    summary = summary_of(tmp_path / "run")
     assert (summary["model"], summary["loss"]) == ("additive", "cost")
     assert summary["geomean_normalized_performance"] > 0.99
     assert summary["optimal_set_accuracy"] > summary["heuristics"][RULE]["optimal_set_accuracy"]
-
-
-def test_streaming_log_uniform_and_the_other_runtime_model(environment, tmp_path):
-    result = run(
-        environment,
-        *TINY,
-        "--stream",
-        "--distribution=log_uniform",
-        "--runtime_model=ispass2020",
-        "--seed=7",
-        "--hidden_sizes=",
-        f"--workdir={tmp_path}/run",
-    )
-    assert result.returncode == 0, result.stderr
-    summary = summary_of(tmp_path / "run")
     assert summary["runtime_model"] == "ispass2020"
     assert summary["distribution"] == "log_uniform"
     assert not (tmp_path / "run" / "data").exists()
 
 
-def test_help_reads_well(environment):
-    result = run(environment, "--help")
+def test_a_network_may_have_no_hidden_layer():
+    with flagsaver.flagsaver(model="paper", hidden_sizes=[]):
+        flags.FLAGS.mark_as_parsed()
+        assert learning.run_config(case_study1.PRESETS, "additive").hidden_sizes == ()
+
+
+def test_help_reads_well():
+    result = run("--help")
     for flag in ("workdir", "preset", "resume", "hidden_sizes", "max_dim", "eval_workloads"):
         assert f"--{flag}" in result.stdout or f"--[no]{flag}" in result.stdout
     assert "Case study 1: learn the best array shape and dataflow" in result.stdout
@@ -306,10 +279,10 @@ def refuses(arguments, message, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_errors_are_one_line_without_a_traceback(environment, tmp_path):
+def test_errors_are_one_line_without_a_traceback(tmp_path):
     bad = tmp_path / "bad.csv"
     bad.write_text("Layer,M,N,K,\na,1,2,0,\n")
-    result = run(environment, f"--eval_workloads={bad}", f"--workdir={tmp_path}/run")
+    result = run(f"--eval_workloads={bad}", f"--workdir={tmp_path}/run")
     assert result.returncode == 2
     assert result.stderr == (
         f"error: {bad}: row 2, column K: '0' is not allowed; expected a whole number in"
@@ -317,15 +290,15 @@ def test_errors_are_one_line_without_a_traceback(environment, tmp_path):
     )
     assert not (tmp_path / "run").exists()
     bad.write_text("Layer,M,N,K,\nhuge,2000000000,2000000000,2000000000,\n")
-    huge = run(environment, f"--eval_workloads={bad}", f"--workdir={tmp_path}/run")
+    huge = run(f"--eval_workloads={bad}", f"--workdir={tmp_path}/run")
     assert huge.returncode == 2
     assert huge.stderr.startswith("error: bad: compute_cycles at row 0 exceed int64")
     assert huge.stderr.count("\n") == 1
     assert not (tmp_path / "run").exists()
-    typo = run(environment, "--epoch=3")
+    typo = run("--epoch=3")
     assert typo.returncode == 2
     assert typo.stderr.startswith("error: Unknown command line flag 'epoch'. Did you mean: epochs")
     assert typo.stderr.count("\n") == 1
-    stray = run(environment, "smoke")
+    stray = run("smoke")
     assert stray.returncode == 2
     assert stray.stderr.startswith("error: unexpected argument 'smoke'")

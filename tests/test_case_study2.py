@@ -1,14 +1,11 @@
 """python -m experiments.case_study2, as a user runs it; what all share is in test_case_study1."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import pytest
+import scripts
 
-ROOT = pathlib.Path(__file__).parent.parent
+SCRIPT = "experiments.case_study2"
 TINY = [
     "--preset=smoke",
     "--num_train=16384",
@@ -25,23 +22,13 @@ TINY = [
 ]
 
 
-def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "experiments.case_study2", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     topology = folder / "mine.csv"
     topology.write_text("Layer,M,N,K,\nsmall,100,50,20,\nlarge,3000,30,10,\n")
-    result = run(*TINY, f"--workdir={folder}/run", f"--eval_workloads={topology}")
+    arguments = [*TINY, f"--workdir={folder}/run", f"--eval_workloads={topology}"]
+    result = scripts.run(SCRIPT, *arguments, COLUMNS="200")
     assert result.returncode == 0, result.stderr
     return folder / "run", result
 
@@ -94,8 +81,5 @@ def test_the_summary_says_what_was_run(finished):
     ],
 )
 def test_bad_flags_end_with_one_line(tmp_path, arguments, message):
-    result = run(f"--workdir={tmp_path}/run", *arguments)
-    assert result.returncode == 2
-    assert message in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1
+    assert message in scripts.error_of(SCRIPT, f"--workdir={tmp_path}/run", *arguments)
     assert not (tmp_path / "run").exists()

@@ -2,15 +2,12 @@
 
 import io
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import jax
 import numpy as np
 import pytest
 import rich.console
+import scripts
 from absl import flags
 from absl.testing import flagsaver
 
@@ -18,7 +15,7 @@ from airchitect_jax import Gemm, Layer, Network
 from airchitect_jax.case_studies.schedule import ScheduleCase, parse_arrays
 from experiments import case_study3
 
-ROOT = pathlib.Path(__file__).parent.parent
+SCRIPT = "experiments.case_study3"
 TINY = [
     "--preset=smoke",
     "--num_train=4096",
@@ -31,38 +28,17 @@ TINY = [
 CASE = ScheduleCase()
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    """Runs of this module share compiled programs."""
-    cache = tmp_path_factory.mktemp("jax_cache")
-    return os.environ | {
-        "JAX_COMPILATION_CACHE_DIR": str(cache),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
-
-
-def run(environment, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "experiments.case_study3", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
 def summary_of(folder):
     return json.loads((folder / "summary.json").read_text())
 
 
-def test_both_networks_end_to_end_and_a_finished_run_resumes_to_itself(environment, tmp_path):
+def test_both_networks_end_to_end_and_a_finished_run_resumes_to_itself(tmp_path):
     counts = {}
     for model in ("paper", "symmetric"):
         arguments = [*TINY, f"--model={model}", f"--workdir={tmp_path}/{model}"]
         if model == "paper":
             arguments.append("--embedding_dim=4")
-        result = run(environment, *arguments)
+        result = scripts.run(SCRIPT, *arguments)
         assert result.returncode == 0, result.stderr
         folder = tmp_path / model
         names = {path.name for path in (folder / "figures").iterdir()}
@@ -92,7 +68,7 @@ def test_both_networks_end_to_end_and_a_finished_run_resumes_to_itself(environme
         counts[model] = summary
     # What is built in need not be learnt.
     assert counts["symmetric"]["test_accuracy"] > counts["paper"]["test_accuracy"]
-    resumed = run(environment, *arguments, "--resume")
+    resumed = scripts.run(SCRIPT, *arguments, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     timings = {key for key in summary if key.endswith(("per_second", "_seconds"))}
     ours = summary_of(folder)
@@ -101,11 +77,11 @@ def test_both_networks_end_to_end_and_a_finished_run_resumes_to_itself(environme
     }
 
 
-def test_queues_of_layers_of_several_networks(environment, tmp_path):
+def test_queues_of_layers_of_several_networks(tmp_path):
     mine = tmp_path / "mine.csv"
     mine.write_text("Layer,M,N,K,\nlong,5000,5000,5000,\n=1+1,3,1,1,\n")
-    result = run(
-        environment,
+    result = scripts.run(
+        SCRIPT,
         f"--workloads={mine}",
         "--workloads=resnet50",
         "--num_workloads=12",

@@ -2,14 +2,13 @@
 
 import csv
 import json
-import os
-import pathlib
 import subprocess
 import sys
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import scripts
 
 from airchitect_jax.analysis import (
     array_budgets,
@@ -27,7 +26,7 @@ from airchitect_jax.types import Dataflow
 from airchitect_jax.workloads.sampling import Distribution
 from airchitect_jax.workloads.zoo import load_network
 
-ROOT = pathlib.Path(__file__).parent.parent
+SCRIPT = "experiments.design_space"
 
 
 def drawn(case, num):
@@ -132,21 +131,11 @@ def test_each_gemm_runs_on_one_array():
     np.testing.assert_array_equal(loads.max(axis=1), case.exact(sample.workloads).cost)
 
 
-def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "experiments.design_space", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    result = run("--case_study=3", "--num_workloads=10000", "--max_dim=200", f"--workdir={folder}")
+    arguments = ["--case_study=3", "--num_workloads=10000", "--max_dim=200"]
+    result = scripts.run(SCRIPT, *arguments, f"--workdir={folder}", COLUMNS="200")
     assert result.returncode == 0, result.stderr
     return folder, result
 
@@ -195,10 +184,7 @@ def test_the_summary_says_what_was_run(finished):
     ],
 )
 def test_bad_flags_end_with_one_line(tmp_path, arguments, message):
-    result = run(f"--workdir={tmp_path}/run", *arguments)
-    assert result.returncode == 2
-    assert message in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1
+    assert message in scripts.error_of(SCRIPT, f"--workdir={tmp_path}/run", *arguments)
     assert not (tmp_path / "run").exists()
 
 
@@ -227,7 +213,7 @@ runner.run_main(design_space.main, interrupted="start again")
 """
     result = subprocess.run(
         [sys.executable, "-c", code, *flags, f"--workdir={tmp_path}/run"],
-        cwd=ROOT,
+        cwd=scripts.ROOT,
         capture_output=True,
         text=True,
         timeout=120,

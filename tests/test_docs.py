@@ -4,13 +4,12 @@ import functools
 import os
 import pathlib
 import re
-import subprocess
-import sys
 
 import jax
 import nbclient
 import nbformat
 import pytest
+import scripts
 
 from tools import write_notebook
 
@@ -55,11 +54,9 @@ def test_the_readme_has_a_python_block():
 
 @functools.cache
 def flags_of(script):
-    """The flags that a script knows, in a process of its own: two scripts may share a name."""
-    code = f"import {script}; from absl import flags; print(*flags.FLAGS)"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    assert result.returncode == 0, result.stderr
-    return {"help", *result.stdout.split()}
+    """The flags that a script lists, those of its libraries too."""
+    listed = scripts.run(script, "--helpfull").stdout
+    return set(re.findall(r"^  (?:-.,)?--(?:\[no\])?(\w+):", listed, re.MULTILINE))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import signal
 import socket
 import subprocess
@@ -11,25 +10,24 @@ import time
 
 import pyarrow.parquet as pq
 import pytest
+import scripts
 
-ROOT = pathlib.Path(__file__).parent.parent
+SCRIPT = "experiments.label_workloads"
 SAMPLE = ["--sample=400000", "--shard_rows=20000", "--seed=3", "--max_dim=500"]
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     # A compilation cache of its own: nothing is written to the user's.
-    return os.environ | {"HOME": str(tmp_path_factory.mktemp("home")), "JAX_PLATFORMS": "cpu"}
+    return {"HOME": str(tmp_path_factory.mktemp("home"))}
 
 
 def command(*arguments):
-    return [sys.executable, "-m", "experiments.label_workloads", *arguments]
+    return [sys.executable, "-m", SCRIPT, *arguments]
 
 
 def run(environment, *arguments):
-    return subprocess.run(
-        command(*arguments), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200
-    )
+    return scripts.run(SCRIPT, *arguments, **environment)
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +62,8 @@ def test_summary_and_output(undisturbed):
 def test_killed_and_started_again_it_makes_the_same_bytes(undisturbed, environment, tmp_path):
     process = subprocess.Popen(
         command(*SAMPLE, f"--workdir={tmp_path}"),
-        cwd=ROOT,
-        env=environment,
+        cwd=scripts.ROOT,
+        env=os.environ | environment,
         stdout=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 100
@@ -98,8 +96,8 @@ def test_two_processes_make_the_same_bytes(undisturbed, environment, tmp_path):
                 "--num_processes=2",
                 f"--process_id={index}",
             ),
-            cwd=ROOT,
-            env=environment,
+            cwd=scripts.ROOT,
+            env=os.environ | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

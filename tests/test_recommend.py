@@ -3,14 +3,11 @@
 import csv
 import html.parser
 import json
-import os
-import pathlib
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+import scripts
 from onnx import TensorProto, helper
 
 from airchitect_jax import (
@@ -30,7 +27,6 @@ from airchitect_jax import (
 from airchitect_jax.recommend_tables import COMPUTE_REPORT
 from airchitect_jax.validation.scalesim_config import read_config
 
-ROOT = pathlib.Path(__file__).parent.parent
 SMALL = Network(
     name="small",
     layers=(
@@ -191,15 +187,8 @@ def test_an_onnx_model_with_its_batch_bound(tmp_path):
     assert "net: no matrix work in Relu (1)" in result.stdout
 
 
-def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "experiments.recommend", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+def run(*arguments, columns=200):
+    return scripts.run("experiments.recommend", *arguments, COLUMNS=str(columns))
 
 
 HOSTILE = "<script>alert(1)</script>"
@@ -315,6 +304,26 @@ def test_the_same_question_may_be_asked_again_and_no_other(finished, tmp_path):
     other = run("--workload=dlrm", "--mac_budget=128", f"--workdir={tmp_path}/again")
     assert other.returncode == 2
     assert "error: --mac_budget: 128 is not allowed; expected 64" in other.stderr
+
+
+def test_the_terminal_has_each_gemm_once_within_80_columns(tmp_path):
+    topology = tmp_path / "net.csv"
+    names = ["a_name_that_is_too_long_for_the_table", "again", "other"]
+    sizes = ["65536,28672,4096", "65536,28672,4096", "1000,2000,3000"]
+    rows = [f"{name},{size},9\n" for name, size in zip(names, sizes, strict=True)]
+    topology.write_text("Layer,M,N,K,Count,\n" + "".join(rows))
+    arguments = [f"--workload={topology}", "--objective=edp", f"--workdir={tmp_path}/run"]
+    result = run(*arguments, columns=80)
+    assert result.returncode == 0, result.stderr
+    *lines, _ = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    (merged,) = [line.split() for line in lines if "65536x28672x4096" in line]
+    assert merged[0].endswith("…")
+    assert merged[1:3] == ["2", "18"]
+    assert "again" not in result.stdout
+    (other,) = [line.split() for line in lines if "1000x2000x3000" in line]
+    assert other[:3] == ["other", "1", "9"]
+    assert len((tmp_path / "run" / "layers.csv").read_text().splitlines()) == 4
 
 
 @pytest.mark.parametrize(

@@ -86,26 +86,37 @@ def designs(seed, count):
     return np.concatenate([dims, sides, srams, rest], axis=1).astype(float)
 
 
+def crossed(rows, temperatures, dtype):
+    """Each row at each temperature: columns of the rows, and the temperatures, as one batch."""
+    numbers = np.repeat(rows, len(temperatures), axis=0)
+    batch = np.tile(temperatures, len(rows))
+    return tuple(jnp.asarray(x, dtype) for x in numbers.T), jnp.asarray(batch, dtype)
+
+
 @pytest.mark.parametrize("cost", COSTS)
-def test_exact_in_the_limit(cost):
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"interface": Interface.PORTS, "runtime_model": RuntimeModel.ISPASS2020}],
+    ids=["default", "ports"],
+)
+def test_exact_in_the_limit(cost, settings):
     rows = np.concatenate([np.array(EDGES), designs(0, 60)])
-    options = {"interface": Interface.PORTS, "runtime_model": RuntimeModel.ISPASS2020}
-    for settings in ({}, options):
-        with jax.enable_x64(True):
-            numbers = tuple(jnp.asarray(column) for column in rows.T)
-            expected = jax.vmap(functools.partial(exact, cost, **settings))(numbers)
-            # Stalls are a difference, and as good as what they are a difference of.
+    temperatures = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-7]
+    with jax.enable_x64(True):
+        numbers, batch = crossed(rows, temperatures, "float64")
+        expected = jax.vmap(functools.partial(exact, cost, **settings))(numbers)
+        # Stalls are a difference, and as good as what they are a difference of.
+        scale = expected
+        if cost == "stall_cycles":
             scale = jax.vmap(functools.partial(exact, "total_cycles", **settings))(numbers)
-            scale = scale if cost == "stall_cycles" else expected
-            errors = []
-            for temperature in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-7):
-                function = functools.partial(relaxed, cost, temperature=temperature, **settings)
-                errors.append(abs(jax.vmap(function)(numbers) - expected) / jnp.maximum(scale, 1))
-        means = [float(error.mean()) for error in errors]
-        assert means == sorted(means, reverse=True), means
-        assert means[0] < 0.2
-        assert means[2] < 0.02
-        assert float(errors[-1].max()) < 1e-4
+        found = jax.vmap(functools.partial(relaxed, cost, **settings))(numbers, batch)
+        errors = np.asarray(abs(found - expected) / jnp.maximum(scale, 1))
+    errors = errors.reshape(len(rows), len(temperatures))
+    means = errors.mean(axis=0)
+    assert (np.diff(means) < 0).all(), means
+    assert means[0] < 0.2
+    assert means[2] < 0.02
+    assert errors[:, -1].max() < 1e-4
 
 
 def test_makespan_is_exact_in_the_limit():
@@ -129,31 +140,24 @@ def test_makespan_is_exact_in_the_limit():
         assert (slopes[1] > 0).all()  # every array has a slope, not the last alone
 
 
-@pytest.mark.parametrize("temperature", [1e-6, 1e-2, 0.1, 0.5, 1.0])
-def test_costs_are_positive(temperature):
-    numbers = tuple(jnp.asarray(column, jnp.float32) for column in designs(1, 1000).T)
-    for cost in ("compute_cycles", "total_cycles", "energy_fj"):
-        for flow in np.eye(3):
-            function = functools.partial(relaxed, cost, temperature=temperature, dataflow=flow)
-            assert (jax.vmap(function)(numbers) > 0).all(), cost
+@pytest.mark.parametrize("cost", ["compute_cycles", "total_cycles", "energy_fj"])
+def test_costs_are_positive(cost):
+    numbers, batch = crossed(designs(1, 1000), [1e-6, 1e-2, 0.1, 0.5, 1.0], "float32")
+    function = jax.vmap(functools.partial(relaxed, cost), (0, 0, None))
+    for flow in np.eye(3, dtype=np.float32):
+        assert (function(numbers, batch, flow) > 0).all()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("cost", ["compute_cycles", "total_cycles", "energy_fj"])
 def test_slopes_are_finite_at_every_edge(cost, dtype):
-    rows = np.repeat(np.array(EDGES), 4, axis=0)
-    temperatures = np.tile([1e-6, 1e-3, 0.1, 1.0], len(EDGES))
+    rows = np.repeat(np.array(EDGES), 2, axis=0)
+    flows = np.tile([[1 / 3, 1 / 3, 1 / 3], [0, 1, 0]], (len(EDGES), 1))
     with jax.enable_x64(dtype == "float64"):
-        numbers = tuple(jnp.asarray(column, dtype) for column in rows.T)
-        for flow in ([1 / 3, 1 / 3, 1 / 3], [0, 1, 0]):
-
-            def value(numbers, flow, temperature):
-                return relaxed(cost, numbers, temperature, flow)
-
-            found = jax.vmap(jax.value_and_grad(value, argnums=(0, 1, 2)), (0, None, 0))(
-                numbers, jnp.asarray(flow, dtype), jnp.asarray(temperatures, dtype)
-            )
-            assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
+        numbers, batch = crossed(rows, [1e-6, 1e-3, 0.1, 1.0], dtype)
+        function = jax.value_and_grad(functools.partial(relaxed, cost), argnums=(0, 1, 2))
+        found = jax.vmap(function)(numbers, batch, jnp.asarray(flows.repeat(4, axis=0), dtype))
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
 
 
 @pytest.mark.parametrize("cost", COSTS)
@@ -168,7 +172,8 @@ def test_slopes_are_those_of_finite_differences(cost):
 
             logs = tuple(jnp.log(jnp.asarray(number, jnp.float64)) for number in row)
             flow = jnp.array([0.2, 0.5, 0.3])
-            check_grads(value, (logs, flow), order=1, modes=["rev"], rtol=1e-4, atol=1e-5)
+            # A step so small that it does not average over the last ripple of the final ceiling.
+            check_grads(value, (logs, flow), order=1, modes=["rev"], eps=1e-7, rtol=1e-3, atol=1e-5)
 
 
 def test_vmap_over_workloads_and_starts_is_one_by_one():

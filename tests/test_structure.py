@@ -17,7 +17,7 @@ PACKAGE = ROOT / "airchitect_jax"
 
 # Lowest first. A module imports from lower layers, or from an earlier module of its own layer.
 LAYERS = [
-    ["version", "types", "checks", "files", "arrow", "batching", "progress", "spread_table"],
+    ["version", "types", "checks", "files", "arrow", "batching", "progress"],
     [
         "spaces",
         "schedule_space",
@@ -55,6 +55,7 @@ LAYERS = [
         "oracle.buffers",
         "oracle.joint_space",
         "oracle.joint",
+        "oracle.joint_cube",
         "oracle.joint_edp",
         "oracle.joint_best",
         "oracle.pareto",
@@ -68,6 +69,7 @@ LAYERS = [
         "case_studies.array_dataflow",
         "case_studies.buffers",
         "case_studies.schedule",
+        "case_studies.settings",
     ],
     [
         "search.base",
@@ -106,7 +108,7 @@ LAYERS = [
         "baselines.networks",
         "baselines.registry",
     ],
-    ["comparison", "generalisation", "search_comparison"],
+    ["spread_table", "comparison", "generalisation", "search_comparison"],
     ["plots", "comparison_plots", "generalisation_plots", "search_plots", "report", "workdir"],
     [
         "validation.statistics",

@@ -4,27 +4,34 @@ import itertools
 
 import jax
 import jax.numpy as jnp
+import lessons
 import numpy as np
 import pytest
 from flax import nnx
 
 from airchitect_jax import Schedule
 from airchitect_jax.case_studies.schedule import ScheduleCase
-from airchitect_jax.datasets import Split, StreamedBatches, sample_dataset
-from airchitect_jax.evaluation import Recommender, evaluate_recommender
-from airchitect_jax.losses import Loss, loss_fn
+from airchitect_jax.models import symmetric
 from airchitect_jax.models.symmetric import SymmetricScheduler
 from airchitect_jax.schedule_space import DEFAULT_ARRAYS
-from airchitect_jax.training import Optimizer, TrainConfig, fit
 
 CASE = ScheduleCase(arrays=DEFAULT_ARRAYS[:3], max_dim=600)
 
 
-def network(case=CASE, seed=0):
+@pytest.fixture(autouse=True)
+def _few_samples(monkeypatch):
+    monkeypatch.setattr(symmetric, "NUM_SAMPLES", 4096)
+
+
+def workloads_of(case, num):
+    return np.random.default_rng(0).integers(1, case.max_dim, (len(case.features), num), np.int32)
+
+
+def network(case=CASE):
     """A network that knows nothing, but does not take all for the same."""
-    model = SymmetricScheduler(case, key=jax.random.key(seed))
-    shape = model.loads.kernel[...].shape
-    model.loads.kernel[...] = 0.1 * jax.random.normal(jax.random.key(seed), shape)
+    model = SymmetricScheduler(case, key=jax.random.key(0))
+    kernel = np.random.default_rng(0).normal(0, 0.1, model.loads.kernel[...].shape)
+    model.loads.kernel[...] = jnp.asarray(kernel, jnp.float32)
     return model
 
 
@@ -32,7 +39,7 @@ def network(case=CASE, seed=0):
 def test_exchanging_workloads_exchanges_their_places(num_arrays):
     case = ScheduleCase(arrays=DEFAULT_ARRAYS[:num_arrays], max_dim=600)
     model, space = nnx.jit(network(case)), case.space
-    workloads = np.asarray(case.sample(jax.random.key(0), 50))
+    workloads = workloads_of(case, 50)
     logits = np.asarray(model(jnp.asarray(workloads)))
     assert logits.shape == (50, space.num_designs)
     assert logits.std(axis=1).min() > 0.1  # they depend on the design
@@ -47,7 +54,7 @@ def test_exchanging_workloads_exchanges_their_places(num_arrays):
 
 def test_a_load_depends_on_its_own_workload_only():
     model = network()
-    workloads = np.asarray(CASE.sample(jax.random.key(1), 20))
+    workloads = workloads_of(CASE, 20)
     changed = workloads.copy()
     changed[3:6] = 7
     before, after = (np.asarray(model.log_terms(jnp.asarray(x))) for x in (workloads, changed))
@@ -57,22 +64,17 @@ def test_a_load_depends_on_its_own_workload_only():
 
 def test_exact_loads_make_exact_schedules(monkeypatch):
     """Makespan first, then the sum of the loads: what the network adds to its loads is right."""
-    workloads = CASE.sample(jax.random.key(2), 500)
-    exact = CASE.log_terms(workloads)
+    workloads = workloads_of(CASE, 500)
+    exact = CASE.log_terms(jnp.asarray(workloads))
     monkeypatch.setattr(SymmetricScheduler, "log_terms", lambda *_: exact)
-    chosen = np.asarray(network()(workloads)).argmax(axis=1)
-    labels = CASE.exact(np.asarray(workloads))
-    assert np.mean(CASE.costs(np.asarray(workloads), chosen) == labels.cost) > 0.99
+    chosen = np.asarray(network()(jnp.asarray(workloads))).argmax(axis=1)
+    labels = CASE.exact(workloads)
+    assert np.mean(CASE.costs(workloads, chosen) == labels.cost) > 0.99
     assert np.mean(chosen == labels.design_id) > 0.97
 
 
 def test_it_learns_schedules_from_the_cycles_of_single_workloads():
     model = SymmetricScheduler(CASE, key=jax.random.key(0))
-    validation = sample_dataset(CASE, seed=0, num=2000, split=Split.VALIDATION)
-    source = StreamedBatches(case=CASE, batch_size=1024, steps_per_epoch=256, seed=0)
-    config = TrainConfig(epochs=1, learning_rate=0.02, optimizer=Optimizer.MOMENTUM)
-    with jax.numpy_dtype_promotion("standard"):  # as Optax needs it
-        fitted = fit(model, source, validation, config, loss_fn(CASE, Loss.COST))
-    metrics = evaluate_recommender(CASE, Recommender(CASE, fitted.model), validation).metrics
+    _, metrics = lessons.learn(model, CASE, steps=192, batch_size=512)
     assert metrics["optimal_set_accuracy"] > 0.95
     assert metrics["geomean_normalized_performance"] > 0.999

@@ -1,13 +1,11 @@
 """Networks of finished runs, restored, and what they propose beside the exact answer."""
 
 import json
-import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+import scripts
 from flax import nnx
 
 from airchitect_jax import recommend
@@ -18,7 +16,6 @@ from airchitect_jax.models.airchitect import Airchitect
 from airchitect_jax.proposal import propose
 from airchitect_jax.trained import Trained, load_trained
 
-ROOT = pathlib.Path(__file__).parent.parent
 TINY = [
     "--preset=smoke",
     "--num_train=16384",
@@ -32,14 +29,7 @@ TINY = [
 
 
 def run(script, folder, *arguments):
-    result = subprocess.run(
-        [sys.executable, "-m", f"experiments.{script}", *arguments, f"--workdir={folder}"],
-        cwd=ROOT,
-        env=os.environ | {"COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    result = scripts.run(f"experiments.{script}", *arguments, f"--workdir={folder}", COLUMNS="200")
     assert result.returncode == 0, result.stderr
     return result
 
@@ -51,9 +41,13 @@ def arrays(tmp_path_factory):
     return folder
 
 
-def test_a_restored_network_is_the_one_that_was_trained(arrays):
+@pytest.fixture(scope="module")
+def trained(arrays):
+    return load_trained(arrays)
+
+
+def test_a_restored_network_is_the_one_that_was_trained(arrays, trained):
     """It chooses for the test set what the run's summary says that it chose."""
-    trained = load_trained(arrays)
     test = sample_dataset(trained.case, seed=3, num=400, split=Split.TEST)
     chosen = trained.recommender.rank(test.workloads)[0][:, 0]
     summary = json.loads((arrays / "summary.json").read_text())
@@ -61,9 +55,9 @@ def test_a_restored_network_is_the_one_that_was_trained(arrays):
 
 
 @pytest.mark.parametrize("objective", ["cycles", "edp"])
-def test_a_proposal_is_certified(arrays, objective):
+def test_a_proposal_is_certified(trained, objective):
     found = recommend("vit_b16", mac_budget=5000, objective=objective)
-    proposal = propose(found, [load_trained(arrays)])
+    proposal = propose(found, [trained])
     assert proposal.regret == proposal.cost / found.cost - 1 >= 0
     assert proposal.num_candidates % len(found.survey.space.sizings) == 0
     assert proposal.design.num_macs <= 5000
@@ -77,16 +71,16 @@ def test_a_proposal_is_certified(arrays, objective):
         )
 
 
-def test_a_second_network_adds_candidates(arrays):
+def test_a_second_network_adds_candidates(trained):
     found = recommend("resnet50", mac_budget=256)
-    once, twice = (propose(found, [load_trained(arrays)] * number) for number in (1, 2))
+    once, twice = (propose(found, [trained] * number) for number in (1, 2))
     assert once.num_candidates == twice.num_candidates
     assert once.design == twice.design
 
 
-def test_layers_out_of_range_are_counted(arrays):
+def test_layers_out_of_range_are_counted(trained):
     found = recommend("gpt2", mac_budget=256)
-    assert propose(found, [load_trained(arrays)]).num_out_of_range == 3
+    assert propose(found, [trained]).num_out_of_range == 3
 
 
 def test_the_script_shows_it(arrays, tmp_path):
@@ -97,7 +91,7 @@ def test_the_script_shows_it(arrays, tmp_path):
     assert "its certified regret" in (tmp_path / "run" / "report.html").read_text()
 
 
-def test_sizings_are_proposed_as_well(arrays):
+def test_sizings_are_proposed_as_well(trained):
     """By a network that was never trained: certified all the same."""
     case = BufferCase()
     model = Airchitect(
@@ -107,7 +101,7 @@ def test_sizings_are_proposed_as_well(arrays):
         case=case, recommender=Recommender(case, model), workdir=pathlib.Path("untrained")
     )
     found = recommend("resnet50", mac_budget=1024, sram_budget_kb=1500)
-    proposal = propose(found, [load_trained(arrays), sizings])
+    proposal = propose(found, [trained, sizings])
     assert proposal.num_candidates < 1000
     assert proposal.design.sram_bytes <= 1500 * 1024
     assert proposal.regret >= 0

@@ -26,6 +26,7 @@ from airchitect_jax.airchitect_v2.scores import majority_class, nearest_constant
 from airchitect_jax.airchitect_v2.table import NUM_BUFFERS, NUM_PES, Table
 from airchitect_jax.batching import map_chunks
 from airchitect_jax.datasets import Split, StoredBatches
+from airchitect_jax.evaluation import num_parameters
 from airchitect_jax.losses import cross_entropy
 from airchitect_jax.models.airchitect_v2 import CrossedAirchitect
 from airchitect_jax.progress import TrainingProgress
@@ -134,7 +135,7 @@ def run(
         "split_seed": SPLIT_SEED,
         **{f"num_{split.name.lower()}": size for split, size in sizes.items()},
         **dataclasses.asdict(settings),
-        "num_parameters": _num_parameters(fitted.model),
+        "num_parameters": num_parameters(fitted.model),
         "networks": networks,
         "accuracy_min": min(exact),
         "accuracy_max": max(exact),
@@ -236,10 +237,6 @@ def _probabilities(
     )
     # Code 1 pads, which not every column has; a lookup beyond a table's end is of no consequence.
     return map_chunks(lambda columns: answer(state, columns), list(workloads), chunk=_BATCH)
-
-
-def _num_parameters(model: nnx.Module) -> int:
-    return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
 
 
 def _attributes() -> tuple[Attribute, ...]:

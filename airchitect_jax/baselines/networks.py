@@ -7,13 +7,12 @@ import itertools
 import statistics
 from collections.abc import Callable
 
-import jax
 from flax import nnx
 
 from airchitect_jax.baselines.competitor import Fitted, Task
 from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.datasets import Split, StreamedBatches, sample_dataset
-from airchitect_jax.evaluation import Recommender
+from airchitect_jax.evaluation import Recommender, num_parameters
 from airchitect_jax.losses import Loss, loss_fn
 from airchitect_jax.models.choice import make_model
 from airchitect_jax.models.mlp import Mlp, StandardInputs
@@ -55,7 +54,7 @@ class NetworkCompetitor:
         result = self.train(task)
         return Fitted(
             ranker=Recommender(task.case, result.model),
-            parameters=_num_parameters(result.model),
+            parameters=num_parameters(result.model),
             examples=int(result.history[-1]["examples"]),
             train_seconds=result.seconds,
             curve=[
@@ -92,10 +91,6 @@ def _blocks_in(budget: float, timed: FitResult) -> int:
     one = statistics.median(after - before for before, after in itertools.pairwise(seconds))
     overhead = seconds[0] - one + timed.seconds - seconds[-1]
     return max(1, int((budget - overhead) / max(one, 1e-3)))
-
-
-def _num_parameters(model: nnx.Module) -> int:
-    return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
 
 
 def by_name(case: CaseStudy, seed: int, name: str) -> nnx.Module:

@@ -48,6 +48,10 @@ class Additive(nnx.Module):
         """Logarithms of the costs of all designs."""
         return self.terms(self.inputs(workloads[jnp.array(self.rows)].T))
 
+    def logits(self, log_terms: Float[Array, "batch designs"]) -> Float[Array, "batch designs"]:
+        """Logits of predicted `log_terms`."""
+        return -GAIN * log_terms
+
     def __call__(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
         """Logits; workloads are raw feature values of any size."""
-        return -GAIN * self.log_terms(workloads)
+        return self.logits(self.log_terms(workloads))

@@ -16,21 +16,26 @@ class Whitening(nnx.Variable[Array]):
     """Statistics of the inputs: fixed at the start, not trained."""
 
 
-def log_resolutions(values: Int[Array, "*shape"]) -> Float[Array, "*shape per_value"]:
-    """Two logarithms of each value v >= 1 for each power of two p, float32.
+def log_resolutions(values: Int[Array, "*shape values"]) -> Float[Array, "*shape width"]:
+    """Two logarithms of each value v >= 1 for each power of two p, float32, value after value.
 
     log ceil(v / p) is the number of folds on p rows or columns; log(v + p) is how long v lasts
     beside a pipeline of p stages. The cycles of a systolic array are products of such terms, so
     their logarithms are sums of these.
     """
-    exponents = jnp.asarray(_EXPONENTS, jnp.int32).reshape((1,) * values.ndim + (-1,))
-    folds = ((values - 1)[..., None] >> exponents) + 1
-    lengths = values[..., None] + (1 << exponents)
-    return jnp.log(jnp.concatenate([folds, lengths], axis=-1).astype(jnp.float32))
+    # One formula for all columns of one long row: four times as fast as a concatenation, which
+    # XLA's CPU backend does not vectorise.
+    num, per_value = values.shape[-1], 2 * len(_EXPONENTS)
+    column = np.arange(num * per_value).reshape((1,) * (values.ndim - 1) + (-1,))
+    exponents = jnp.asarray(_EXPONENTS[column % len(_EXPONENTS)], jnp.int32)
+    v = jnp.repeat(values, per_value, axis=-1, total_repeat_length=num * per_value)
+    folds, lengths = ((v - 1) >> exponents) + 1, v + (1 << exponents)
+    are_folds = jnp.asarray(column % per_value < len(_EXPONENTS))
+    return jnp.log(jnp.where(are_folds, folds, lengths).astype(jnp.float32))
 
 
 class Resolutions(nnx.Module):
-    """`log_resolutions` of several values, decorrelated.
+    """`log_resolutions`, decorrelated.
 
     Neighbouring resolutions say nearly the same, and the little in which they differ decides
     between near ties. So their principal components are all scaled to a variance of one: gradient
@@ -41,7 +46,7 @@ class Resolutions(nnx.Module):
     """
 
     def __init__(self, samples: Int[Array | np.ndarray, "num values"]) -> None:
-        rows = np.asarray(self._raw(jnp.asarray(samples, jnp.int32)), np.float64)
+        rows = np.asarray(log_resolutions(jnp.asarray(samples, jnp.int32)), np.float64)
         variances, directions = np.linalg.eigh(np.cov(rows.T))
         scales = 1 / np.sqrt(np.maximum(variances, 0.0) + _RIDGE)
         self.mean = Whitening(jnp.asarray(rows.mean(axis=0), jnp.float32))
@@ -50,8 +55,5 @@ class Resolutions(nnx.Module):
 
     def __call__(self, values: Int[Array, "*shape values"]) -> Float[Array, "*shape width"]:
         """Inputs of a dense layer; values may exceed those of the samples."""
-        raw = self._raw(values)
+        raw = log_resolutions(values)
         return (raw - jnp.broadcast_to(self.mean[...], raw.shape)) @ self.whiten[...]
-
-    def _raw(self, values: Int[Array, "*shape values"]) -> Float[Array, "*shape width"]:
-        return log_resolutions(values).reshape(*values.shape[:-1], -1)

@@ -51,12 +51,17 @@ class SymmetricScheduler(nnx.Module):
         dims = workloads.reshape(-1, _DIMS, workloads.shape[-1]).swapaxes(1, 2)
         return self.loads(self.inputs(dims))
 
-    def __call__(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
-        """Logits; workloads are raw feature values of any size."""
-        log_loads = self.log_terms(workloads)
+    def logits(
+        self, log_loads: Float[Array, "workloads batch pairs"]
+    ) -> Float[Array, "batch designs"]:
+        """Logits of predicted `log_terms`."""
         makespans = over_designs(self._space, larger, log_loads)
         # Relative to the best, whose logits are then near zero, where float32 tells most apart.
         lowest = makespans.min(axis=1, keepdims=True)
         relative = jnp.exp(jnp.minimum(log_loads - lowest[None], 1.0))
         sums = over_designs(self._space, jnp.add, relative)
         return -GAIN * (makespans - lowest + _SUM_WEIGHT * sums)
+
+    def __call__(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
+        """Logits; workloads are raw feature values of any size."""
+        return self.logits(self.log_terms(workloads))

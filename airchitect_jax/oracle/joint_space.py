@@ -17,6 +17,7 @@ from jaxtyping import Int, Num
 from airchitect_jax.cost.energy import EnergyTable
 from airchitect_jax.spaces import ArrayDataflowSpace, BufferSpace
 from airchitect_jax.types import BufferSizes, Dataflow, Interface, RuntimeModel
+from airchitect_jax.workloads.network import Layer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -156,3 +157,9 @@ class Workload:
         for gemm, count in zip(gemms, counts, strict=True):
             total[gemm] = total.get(gemm, 0) + count
         return cls(gemms=tuple(total), counts=tuple(total.values()))
+
+    @classmethod
+    def of_layers(cls, layers: Sequence[Layer]) -> Workload:
+        """The GEMMs of layers, each as often as it counts."""
+        gemms = [(layer.m, layer.n, layer.k) for layer in layers]
+        return cls.of(gemms, [layer.count for layer in layers])

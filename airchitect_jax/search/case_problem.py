@@ -16,7 +16,7 @@ from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.case_studies.buffers import BufferCase
 from airchitect_jax.case_studies.schedule import ScheduleCase
 from airchitect_jax.cost import by_dataflow
-from airchitect_jax.cost.relaxed import RelaxedArray, Relaxation
+from airchitect_jax.cost.relaxed import Relaxation, RelaxedArray
 from airchitect_jax.search.base import Layout, Problem, RelaxedPoint
 from airchitect_jax.search.constraints import within_sum
 from airchitect_jax.types import (

@@ -131,7 +131,8 @@ def decode(layout: Layout, keys: Float[Array, "keys"]) -> Int[Array, "coordinate
 
     A size is the nearest level, two units either side of zero being the whole range. Of a choice
     the value with the highest number is taken. What is permuted is put in the order of its
-    numbers (J. C. Bean, "Genetic algorithms and random keys for sequencing and optimization", 1994).
+    numbers (J. C. Bean, "Genetic algorithms and random keys for sequencing and
+    optimization", 1994).
     """
     levels = jnp.array(layout.sizes, keys.dtype)
     sizes, keys = keys[: len(levels)], keys[len(levels) :]

@@ -96,9 +96,7 @@ class Scores:
         number = layout.permuted
         return cls(
             sizes=jax.random.uniform(keys[0], (len(layout.sizes),), jnp.float32),
-            choices=tuple(
-                leaning(k, n) for k, n in zip(keys[2:], layout.choices, strict=True)
-            ),
+            choices=tuple(leaning(k, n) for k, n in zip(keys[2:], layout.choices, strict=True)),
             permutation=leaning(keys[1], number, number) if number else None,
         )
 
@@ -193,7 +191,7 @@ def descend(
     problem: Problem,
     log_cost: LogCost,
     descent: Descent,
-    prepare: Callable[[Workload], Any] = lambda workload: None,
+    prepare: Callable[[Workload], Any] | None = None,
 ) -> Searcher[DescentState]:
     """Gradient descent on any smooth cost, its rounded points evaluated by the exact model.
 
@@ -214,7 +212,7 @@ def descend(
         scores, optimizer = fresh(start_key)
         return DescentState(
             key=key,
-            prepared=prepare(workload),
+            prepared=prepare(workload) if prepare else None,
             scores=scores,
             optimizer=optimizer,
             update=jnp.zeros((), jnp.int32),

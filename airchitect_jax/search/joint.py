@@ -185,14 +185,10 @@ def optimal_cycles(
     )
 
 
-def exact_cycles(
-    problem: JointProblem, workload: Workload, point: Int[np.ndarray, "5"]
-) -> int:
+def exact_cycles(problem: JointProblem, workload: Workload, point: Int[np.ndarray, "5"]) -> int:
     """Total cycles of a network on a design, in Python integers and apart from `cost`."""
     rows, cols = (1 << (int(exponent) + 1) for exponent in point[:2])
-    ifmap, filters, ofmap = (
-        (int(level) + 1) * problem.buffers.step_bytes for level in point[2:]
-    )
+    ifmap, filters, ofmap = ((int(level) + 1) * problem.buffers.step_bytes for level in point[2:])
     sizes = BufferSizes(ifmap_sram_bytes=ifmap, filter_sram_bytes=filters, ofmap_sram_bytes=ofmap)
     total = 0
     for gemm, count in zip(workload.gemms, workload.counts, strict=True):

@@ -97,4 +97,4 @@ def exhaustive(
     problem: Problem, points: Int[np.ndarray, "points coordinates"], *, batch: int = 8
 ) -> Searcher[InOrderState]:
     """All points, in an order that knows nothing of the workload."""
-    return in_order(problem, lambda key, workload: jnp.asarray(points), batch=batch)
+    return in_order(problem, lambda *_: jnp.asarray(points), batch=batch)

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import numpy as np
 from jaxtyping import Int
 
 from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax.oracle.joint_space import Workload as NetworkWorkload
 from airchitect_jax.search.base import Problem, Workload
 from airchitect_jax.search.case_problem import case_problem, design_ids
+from airchitect_jax.search.joint import (
+    BudgetedNetwork,
+    JointProblem,
+    batch_networks,
+    exact_cycles,
+    optimal_cycles,
+)
+from airchitect_jax.workloads.network import Network
 
 # Exact costs of points, one for each of some workloads.
 ExactCosts = Callable[[Workload, Int[np.ndarray, "num coordinates"]], Int[np.ndarray, "num"]]
@@ -83,4 +92,57 @@ def case_subject(case: CaseStudy, workloads: Int[np.ndarray, "features num"]) ->
         exact_costs=exact_costs,
         points=problem.points,
         case=case,
+    )
+
+
+def joint_subject(
+    problem: JointProblem, networks: Sequence[Network], budgets: Sequence[tuple[int, int]]
+) -> Subject:
+    """One array and three SRAMs for each network, under each of the budgets.
+
+    Args:
+      problem: the designs.
+      networks: whole networks.
+      budgets: pairs of `mac_exponent` (2**mac_exponent MAC units) and `sram_steps` of the space.
+
+    Raises:
+      ValueError: float64 cannot count a network's cycles, or a budget is too small.
+    """
+    gemms = [NetworkWorkload.of_layers(network.layers) for network in networks]
+    workloads = batch_networks(problem, gemms, budgets)
+
+    def exact_costs(
+        searches: BudgetedNetwork, points: Int[np.ndarray, "num 5"]
+    ) -> Int[np.ndarray, "num"]:
+        sides, levels = points[:, :2] + 1, points[:, 2:] + 1
+        within = sides.sum(axis=1) <= searches.mac_exponent
+        within &= levels.sum(axis=1) <= searches.sram_steps
+        within &= ((points >= 0) & (points < problem.layout.cardinalities)).all(axis=1)
+        if not within.all():
+            row = int(np.argmin(within))
+            raise ValueError(f"point {points[row].tolist()} at row {row} is not feasible")
+        costs = [
+            exact_cycles(problem, gemms[row // len(budgets)], point)
+            for row, point in enumerate(points)
+        ]
+        return np.array(costs, np.int64)
+
+    sizes = [problem.num_designs(*budget) for budget in budgets]
+    return Subject(
+        name="joint",
+        title="array shape and SRAM sizes of whole networks",
+        settings={
+            "objective": "total cycles, each layer with its best dataflow",
+            "runtime_model": problem.platform.runtime_model.value,
+            "bandwidth_bytes_per_cycle": str(problem.platform.bandwidth_bytes_per_cycle),
+            "mac_budgets": ", ".join(str(1 << exponent) for exponent, _ in budgets),
+            "sram_budgets_kb": ", ".join(
+                str(steps * problem.buffers.step_kb) for _, steps in budgets
+            ),
+            "designs": ", ".join(str(size) for size in sizes),
+        },
+        problem=problem,
+        workloads=workloads,
+        optimal_costs=optimal_cycles(problem, gemms, budgets),
+        exact_costs=exact_costs,
     )

@@ -1,0 +1,35 @@
+"""Flags of the scripts that train several models of one case study, each for the same time."""
+
+from __future__ import annotations
+
+from absl import flags
+
+BUDGET_SECONDS = flags.DEFINE_float(
+    "budget_seconds",
+    60.0,
+    "Seconds for the training of each model. How many examples it sees follows from that.",
+    lower_bound=0.1,
+    upper_bound=1e6,
+)
+NUM_TEST = flags.DEFINE_integer(
+    "num_test", 100_000, "Unseen workloads to test on.", lower_bound=10, upper_bound=10_000_000
+)
+NUM_VALIDATION = flags.DEFINE_integer(
+    "num_validation",
+    5_000,
+    "Workloads of the validation split, which is not the test set.",
+    lower_bound=10,
+    upper_bound=1_000_000,
+)
+BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size",
+    None,
+    "Examples in a step of every network; each has its own unless given.",
+    lower_bound=1,
+    upper_bound=2**20,
+)
+RESUME = flags.DEFINE_boolean(
+    "resume", False, "Go on with the run that the workdir holds; start one if it holds none."
+)
+
+ALL = (BUDGET_SECONDS, NUM_TEST, NUM_VALIDATION, BATCH_SIZE)

@@ -1,0 +1,18 @@
+"""What a network that predicts costs has learnt after a short training."""
+
+import jax
+
+from airchitect_jax.datasets import Split, StreamedBatches, sample_dataset
+from airchitect_jax.evaluation import Recommender, evaluate_recommender
+from airchitect_jax.losses import Loss, loss_fn
+from airchitect_jax.training import Optimizer, TrainConfig, fit
+
+
+def learn(model, case, *, steps, batch_size):
+    """The trained network, and its metrics on unseen workloads."""
+    unseen = sample_dataset(case, seed=0, num=2000, split=Split.VALIDATION)
+    source = StreamedBatches(case=case, batch_size=batch_size, steps_per_epoch=steps, seed=0)
+    config = TrainConfig(epochs=1, learning_rate=0.02, optimizer=Optimizer.MOMENTUM)
+    with jax.numpy_dtype_promotion("standard"):  # as Optax needs it
+        trained = fit(model, source, unseen, config, loss_fn(case, Loss.COST)).model
+    return trained, evaluate_recommender(case, Recommender(case, trained), unseen).metrics
