@@ -184,7 +184,8 @@ def test_optimisers_by_name():
 
 
 def test_a_network_is_trained_and_asked(subject):
-    network = search_comparison.train_network(SMALL, seed=0, seconds=0.1)
+    with jax.numpy_dtype_promotion("standard"):  # as Optax needs it
+        network = search_comparison.train_network(SMALL, seed=0, seconds=0.1)
     measure = search_comparison.measurer(
         "rerank",
         registry.entries(subject)["rerank"],
