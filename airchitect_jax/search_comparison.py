@@ -68,12 +68,10 @@ def train_network(case: CaseStudy, *, seed: int, seconds: float) -> TrainedNetwo
     trained = competitor.train(task)
     graphdef, state = nnx.split(trained.model)
 
-    def log_scores(workload: Int[Array, "features"]) -> Float[Array, "designs"]:
+    def logits(workload: Int[Array, "features"]) -> Float[Array, "designs"]:
         return nnx.merge(graphdef, state)(workload.astype(jnp.int32)[:, None])[0]
 
-    return TrainedNetwork(
-        name=competitor.name, log_scores=log_scores, train_seconds=trained.seconds
-    )
+    return TrainedNetwork(name=competitor.name, logits=logits, train_seconds=trained.seconds)
 
 
 def checkpoints(limit: int) -> list[int]:

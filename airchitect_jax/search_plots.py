@@ -14,6 +14,7 @@ from airchitect_jax.plots import line_style, new_figure, plain, styled
 from airchitect_jax.search_comparison import Curve
 
 _RESOLVED = 0.01  # percent above the optimum, below which a logarithmic axis turns linear: to zero
+_MOST = 1000  # percent above the optimum: what is worse is of no use
 Values = Float[np.ndarray, "spent"]
 
 
@@ -52,7 +53,7 @@ def _panels(curves: Sequence[Curve], across: Callable[[Curve], Values], label: s
         (tail, "1st percentile of the workloads"),
     ):
         axes.set_yscale("symlog", linthresh=_RESOLVED, subs=range(2, 10))
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, _MOST)
         axes.yaxis.set_major_formatter("{x:g}")
         axes.set_ylabel(f"cost above the optimum (%, logarithmic from {_RESOLVED})")
         axes.set_title(title, fontsize=10)
@@ -71,27 +72,22 @@ def _line(
     across: Values,
     curve: Curve,
     key: str,
-    transform: Callable[[Values], Values],
+    transform: Callable[[Values, Values], tuple[Values, Values]],
     style: dict[str, Any],
 ) -> None:
     """A line of means, and a band of a standard deviation over the seeds to both sides."""
     mean = np.array([spread.mean for spread in curve.spreads[key]])
     deviation = np.nan_to_num([spread.deviation for spread in curve.spreads[key]])
-    axes.plot(across, transform(mean), linewidth=1.2, **style)
-    axes.fill_between(
-        across,
-        transform(np.clip(mean - deviation, 1e-9, 1)),
-        transform(np.clip(mean + deviation, 1e-9, 1)),
-        color=style["color"],
-        alpha=0.2,
-        linewidth=0,
-    )
+    middle, half = transform(mean, deviation)
+    axes.plot(across, middle, linewidth=1.2, **style)
+    low, high = np.maximum(middle - half, 0), middle + half
+    axes.fill_between(across, low, high, color=style["color"], alpha=0.2, linewidth=0)
 
 
-def _excess(performance: Values) -> Values:
-    """Percent that a normalised performance costs above the optimum."""
-    return 100 * (1 / performance - 1)
+def _excess(performance: Values, deviation: Values) -> tuple[Values, Values]:
+    """Percent that a normalised performance costs above the optimum; to first order, how sure."""
+    return 100 * (1 / performance - 1), 100 * deviation / performance**2
 
 
-def _percent(share: Values) -> Values:
-    return 100 * share
+def _percent(share: Values, deviation: Values) -> tuple[Values, Values]:
+    return 100 * share, 100 * deviation

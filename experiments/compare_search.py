@@ -206,7 +206,12 @@ def main(console: rich.console.Console) -> None:
     whole, found = table(rows), curves(rows)
     about = {"case_study": subject.name, **subject.settings}
     write_comparison(
-        folder, whole, title=f"{subject.name}: {subject.title}", flags=settings, about=about
+        folder,
+        whole,
+        title=f"{subject.name}: {subject.title}",
+        flags=settings,
+        about=about,
+        notes=notes(rows, len(subject)),
     )
     files.write_text(folder / "curves.csv", curves_csv(found))
     files.write_json(
@@ -226,6 +231,20 @@ def main(console: rich.console.Console) -> None:
         highlight=False,
         markup=False,
     )
+
+
+def notes(rows: list[Row], num_workloads: int) -> str:
+    """What the table has to say of some searchers."""
+    found = [
+        "Milliseconds and searches a second are of all searches at once; to train the network,"
+        " which is shared, takes the training seconds besides."
+    ]
+    found += {
+        f"{row['searcher']} runs in Python, on {row['workloads']} of the {num_workloads} workloads."
+        for row in rows
+        if row["workloads"] < num_workloads
+    }
+    return "".join(f"{note}\n\n" for note in found)
 
 
 def means(whole: SpreadTable, key: str) -> dict[str, float]:

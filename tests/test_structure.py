@@ -176,6 +176,7 @@ GENERAL += [
 ]
 GENERAL += [f"baselines.{name}" for name in ("scores", "floors", "classifiers", "networks")]
 GENERAL += ["comparison", "generalisation", "comparison_plots", "generalisation_plots"]
+GENERAL += ["spread_table", "search_comparison", "search_plots", "search.registry"]
 
 
 OPTIONAL = ("airchitect_jax", "evosax", "matplotlib", "onnx", "optuna", "pyarrow", "scalesim")

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from airchitect_jax.search.base import Searcher, Workload
 
@@ -35,6 +35,7 @@ class Searches:
 
 Run = Callable[[jax.Array], Searches]
 _PILOTS = 64  # workloads that say how many steps a budget is good for
+_MOST_IDLE = 4  # steps for each evaluation of a budget: some steps have nothing new to evaluate
 
 
 def search(
@@ -87,13 +88,22 @@ def steps_within(searcher: Searcher[Any], workloads: Workload, budget: int) -> i
         pilots = jax.tree.map(lambda leaf: jnp.asarray(leaf[:_PILOTS]), workloads)
     keys = _keys(jax.random.key(0), pilots)
 
-    def spent(key: jax.Array, workload: Workload) -> Int[jax.Array, "steps"]:
-        _, (_, evaluations, gradients) = _run(searcher, key, workload, budget, budget)
-        return evaluations + gradients
+    def useful_steps(key: jax.Array, workload: Workload) -> Int[jax.Array, ""]:
+        def goes_on(carry: Any) -> Bool[jax.Array, ""]:
+            _, done, _, within = carry
+            return within & (done < _MOST_IDLE * budget)
 
-    by_step = np.asarray(_compiled(spent, keys, pilots)(keys, pilots))
-    spending = np.diff(by_step, axis=1, prepend=0) > 0
-    return 1 + int(np.flatnonzero(spending.any(axis=0)).max(initial=0))
+        def step(carry: Any) -> Any:
+            state, done, useful, _ = carry
+            after = searcher.step(workload, state)
+            taken = _is_taken(state, after, budget)
+            useful = jnp.where(taken & (_spent(after) > _spent(state)), done + 1, useful)
+            return after, done + 1, useful, taken & (_spent(after) < budget)
+
+        start = searcher.init(key, workload), jnp.int32(0), jnp.int32(1), jnp.bool_(True)
+        return jax.lax.while_loop(goes_on, step, start)[2]
+
+    return int(_compiled(useful_steps, keys, pilots)(keys, pilots).max())
 
 
 def _keys(key: jax.Array, workloads: Workload) -> jax.Array:
@@ -109,6 +119,10 @@ def _spent(state: Any) -> Int[jax.Array, ""]:
     return state.tally.evaluations + state.tally.gradients
 
 
+def _is_taken(state: Any, after: Any, budget: int) -> Bool[jax.Array, ""]:
+    return (_spent(after) <= budget) | (_spent(state) == 0)
+
+
 def _run(
     searcher: Searcher[Any], key: jax.Array, workload: Workload, num_steps: int, budget: int | None
 ) -> tuple[Any, Any]:
@@ -117,7 +131,7 @@ def _run(
     def step(state: Any, _: None) -> tuple[Any, Any]:
         after = searcher.step(workload, state)
         if budget is not None:
-            taken = (_spent(after) <= budget) | (_spent(state) == 0)
+            taken = _is_taken(state, after, budget)
             after = jax.tree.map(  # what no step changes need not be chosen
                 lambda new, old: new if new is old else jnp.where(taken, new, old), after, state
             )

@@ -11,10 +11,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+import optax
+from jaxtyping import Int
 
-from airchitect_jax.search import evolution, local, simple, tpe
-from airchitect_jax.search.base import Problem, Searcher, Workload
+from airchitect_jax.search import evolution, gradient, local, proposals, simple, tpe
+from airchitect_jax.search.base import Problem, Searcher
+from airchitect_jax.search.case_problem import CaseProblem, case_problem
+from airchitect_jax.search.gradient import Descent
 from airchitect_jax.search.subject import Subject
 
 _BATCH = 8  # points that a step of the exhaustive search evaluates
@@ -26,12 +29,12 @@ class TrainedNetwork:
 
     Attributes:
       name: "best" or "paper", as in the comparison of models.
-      log_scores: its logits of a workload, of shape [designs], traceable.
+      logits: its logits of a workload, of shape [designs], traceable.
       train_seconds: what it took to train.
     """
 
     name: str
-    log_scores: Callable[[Workload], Float[Array, "designs"]]
+    logits: proposals.Logits
     train_seconds: float
 
 
@@ -48,6 +51,9 @@ class Tools:
     network: TrainedNetwork | None = None
 
 
+Make = Callable[[Subject, Tools], Searcher[Any]]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Entry:
     """A searcher, and what it takes.
@@ -59,15 +65,15 @@ class Entry:
       library: a module of the extra `search` that it imports.
     """
 
-    make: Callable[[Subject, Tools], Searcher[Any]]
+    make: Make
     num_steps: Callable[[Subject], int] | None = None
     needs_network: bool = False
     library: str | None = None
 
 
-def _of_problem(make: Callable[[Problem], Searcher[Any]]) -> Callable[..., Searcher[Any]]:
+def _of_problem(make: Callable[[Problem], Searcher[Any]]) -> Make:
     """For searchers that need nothing else."""
-    return lambda subject, _tools: make(subject.problem)
+    return lambda subject, _: make(subject.problem)
 
 
 def _exhaustive(subject: Subject, tools: Tools) -> Searcher[Any]:
@@ -84,15 +90,42 @@ def _points(subject: Subject) -> Int[np.ndarray, "points coordinates"]:
     return subject.points
 
 
+def _descends(make: Callable[[Problem, Descent], Searcher[Any]]) -> Make:
+    """For searchers that descend gradients of the cost model, with the optimiser that is given."""
+    return lambda subject, tools: make(subject.problem, _descent(tools))
+
+
+def _surrogate(subject: Subject, tools: Tools) -> Searcher[Any]:
+    return proposals.surrogate(*_proposes(subject, tools), _descent(tools))
+
+
+def _rerank(subject: Subject, tools: Tools) -> Searcher[Any]:
+    return proposals.rerank(*_proposes(subject, tools))
+
+
+def _descent(tools: Tools) -> Descent:
+    return Descent(optimizer=tools.optimizer) if tools.optimizer else Descent()
+
+
+def _proposes(subject: Subject, tools: Tools) -> tuple[CaseProblem, proposals.Logits]:
+    assert subject.case is not None  # noqa: S101 - see `entries`
+    assert tools.network is not None  # noqa: S101 - see `Entry`
+    return case_problem(subject.case), tools.network.logits
+
+
 # In the order of tables. A searcher of your own is one more line.
 _ALL = {
     "random": Entry(make=_of_problem(simple.random)),
     "exhaustive": Entry(make=_exhaustive, num_steps=_steps_through),
     "coordinate_descent": Entry(make=_of_problem(local.coordinate_descent)),
     "annealing": Entry(make=_of_problem(local.annealing)),
-    "genetic": Entry(make=_of_problem(evolution.genetic), library="evosax"),
+    "genetic": Entry(make=_of_problem(evolution.genetic)),
     "cma_es": Entry(make=_of_problem(evolution.cma_es), library="evosax"),
     "tpe": Entry(make=_of_problem(tpe.tpe), library="optuna"),
+    "gradient": Entry(make=_descends(gradient.gradient)),
+    "gumbel": Entry(make=_descends(gradient.gumbel)),
+    "surrogate": Entry(make=_surrogate, needs_network=True),
+    "rerank": Entry(make=_rerank, needs_network=True),
 }
 
 
@@ -134,8 +167,6 @@ def optimizer_named(name: str, learning_rate: float) -> Any:
     Raises:
       ValueError: Optax has none of this name, or it needs more than gradients.
     """
-    import optax
-
     known = [
         found
         for found in dir(optax)
