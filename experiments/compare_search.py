@@ -53,7 +53,7 @@ from experiments.comparison_files import write_comparison
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
 flags.adopt_module_key_flags(gemm_flags)
-flags.declare_key_flag(comparison_flags.RESUME.name)
+flags.declare_key_flag(comparison_flags.RESUME.name)  # its other flags are not ours
 flags.set_default(runner.WORKDIR, "runs/compare_search")
 
 SEARCHERS = flags.DEFINE_list(

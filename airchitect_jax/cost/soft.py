@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 # Steps are gone when the spread is this large: the ripple left is 0.2% of a step.
 _WIDEST = 0.4
@@ -36,12 +36,12 @@ class Soft:
     """A random variable.
 
     Attributes:
-      mean: its mean.
-      spread: the scale of its logistic distribution, not negative.
+      mean: its mean, Float[Array, "*batch"] or a Python number.
+      spread: the scale of its logistic distribution, of the same shape; not negative.
     """
 
-    mean: Float[Array, "*batch"] | float
-    spread: Float[Array, "*batch"] | float
+    mean: Any
+    spread: Any
 
     __array_ufunc__ = None  # NumPy leaves the operators to us
 

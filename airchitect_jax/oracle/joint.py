@@ -74,8 +74,8 @@ def survey(
     Raises:
       ValueError: a GEMM takes more cycles or energy than int64 holds on some design.
     """
-    bounds = np.array([cost_bounds(gemm, space, platform) for gemm in workload.gemms])
-    cycles_bound, energy_bound = np.asarray(workload.counts, np.float64) @ bounds
+    limits = np.array([cost_bounds(gemm, space, platform) for gemm in workload.gemms])
+    cycles_bound, energy_bound = np.asarray(workload.counts, np.float64) @ limits
     cycles, energy = (
         {policy: _zeros(space, bound) for policy in POLICIES}
         for bound in (cycles_bound, energy_bound)

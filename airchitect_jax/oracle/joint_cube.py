@@ -60,7 +60,7 @@ def fewest_cycles(
                 platform=platform,
             )
         )
-    totals = sum(np.indices(cubes.shape[1:])) + 3
+    totals = np.indices(cubes.shape[1:]).sum(axis=0) + 3
     best = []
     for mac_budget, sram_budget_bytes in budgets:
         shapes = space.num_macs <= mac_budget

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -41,10 +42,10 @@ class BudgetedNetwork:
       sram_steps: the SRAM budget in steps of the space.
     """
 
-    dims: Int[Array, "*batch gemms 3"]
-    counts: Int[Array, "*batch gemms"]
-    mac_exponent: Int[Array, "*batch"]
-    sram_steps: Int[Array, "*batch"]
+    dims: Int[Array | np.ndarray, "*batch gemms 3"]
+    counts: Int[Array | np.ndarray, "*batch gemms"]
+    mac_exponent: Int[Array | np.ndarray, "*batch"]
+    sram_steps: Int[Array | np.ndarray, "*batch"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -127,11 +128,15 @@ class JointProblem:
         return ArrayShape(rows=2.0 ** (sizes[0] + 1), cols=2.0 ** (sizes[1] + 1)), memory
 
 
-def _sum_over_gemms(of_gemm, workload, dtype):  # type: ignore[no-untyped-def]
+def _sum_over_gemms(
+    of_gemm: Callable[[Gemm], Float[Array, ""]], workload: BudgetedNetwork, dtype: Any
+) -> Float[Array, ""]:
     """Counts times costs, summed; one GEMM after the other, so that few numbers are alive."""
 
     @jax.checkpoint
-    def add(total, layer):  # type: ignore[no-untyped-def]
+    def add(
+        total: Float[Array, ""], layer: tuple[Float[Array, "3"], Float[Array, ""]]
+    ) -> tuple[Float[Array, ""], None]:
         (m, n, k), count = layer
         return total + count * of_gemm(Gemm(m=m, n=n, k=k)), None
 
