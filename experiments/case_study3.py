@@ -40,7 +40,7 @@ from airchitect_jax.types import Dataflow, Gemm
 from airchitect_jax.workloads.network import Layer, Network
 from airchitect_jax.workloads.scalesim_csv import read_topology
 from airchitect_jax.workloads.zoo import load_network, network_names
-from experiments import gemm_flags, learning, runner
+from experiments import gemm_flags, learning, resume_flag, runner
 
 flags.adopt_module_key_flags(learning)
 flags.adopt_module_key_flags(gemm_flags)
@@ -213,7 +213,7 @@ def schedule(case: ScheduleCase, console: rich.console.Console) -> None:
     settings = runner.values(
         *_OWN, NUM_WORKLOADS, WORKLOADS, TIME_LIMIT, runner.SEED, runner.WORKDIR
     )
-    workdir.claim(folder, settings, resume=learning.RESUME.value, free=learning.FREE)
+    workdir.claim(folder, settings, resume=resume_flag.RESUME.value, free=learning.FREE)
     rows, bars = _rows(case, layers, found)
     files.write_text(folder / "schedule.csv", files.csv_text(rows))
     title = f"{len(layers)} workloads, {found.makespan:,} cycles"

@@ -28,7 +28,7 @@ from airchitect_jax.comparison import measure, row_name, table
 from airchitect_jax.datasets import Split, sample_dataset
 from airchitect_jax.plots import to_png
 from airchitect_jax.spread_table import Row
-from experiments import case_flags, comparison_flags, gemm_flags, runner
+from experiments import case_flags, comparison_flags, gemm_flags, resume_flag, runner
 from experiments.comparison_files import write_comparison
 
 flags.adopt_module_key_flags(runner)
@@ -137,7 +137,7 @@ def main(console: rich.console.Console) -> None:
         runner.SEED,
         runner.WORKDIR,
     )
-    workdir.claim(folder, settings, resume=comparison_flags.RESUME.value, free=_FREE)
+    workdir.claim(folder, settings, resume=resume_flag.RESUME.value, free=_FREE)
     rows = rows_of(case, models, folder, console)
     write_comparison(
         folder,

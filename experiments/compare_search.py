@@ -47,13 +47,13 @@ from airchitect_jax.search_comparison import (
 )
 from airchitect_jax.spread_table import Row, SpreadTable
 from airchitect_jax.workloads.zoo import load_network, network_names
-from experiments import case_flags, comparison_flags, gemm_flags, runner
+from experiments import case_flags, gemm_flags, resume_flag, runner
 from experiments.comparison_files import write_comparison
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
 flags.adopt_module_key_flags(gemm_flags)
-flags.declare_key_flag(comparison_flags.RESUME.name)  # its other flags are not ours
+flags.adopt_module_key_flags(resume_flag)
 flags.set_default(runner.WORKDIR, "runs/compare_search")
 
 SEARCHERS = flags.DEFINE_list(
@@ -186,7 +186,7 @@ def main(console: rich.console.Console) -> None:
         runner.SEED,
         runner.WORKDIR,
     ) | {EVALUATIONS.name: num_evaluations()}
-    workdir.claim(folder, settings, resume=comparison_flags.RESUME.value, free=_FREE)
+    workdir.claim(folder, settings, resume=resume_flag.RESUME.value, free=_FREE)
     bench, rows = Bench(subject, optimizer), list[Row]()
     seeds = range(runner.SEED.value, runner.SEED.value + SEEDS.value)
     for name, entry in searchers.items():

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from absl import flags
 
+from experiments import resume_flag
+
+flags.adopt_module_key_flags(resume_flag)
+
 BUDGET_SECONDS = flags.DEFINE_float(
     "budget_seconds",
     60.0,
@@ -27,9 +31,6 @@ BATCH_SIZE = flags.DEFINE_integer(
     "Examples in a step of every network; each has its own unless given.",
     lower_bound=1,
     upper_bound=2**20,
-)
-RESUME = flags.DEFINE_boolean(
-    "resume", False, "Go on with the run that the workdir holds; start one if it holds none."
 )
 
 ALL = (BUDGET_SECONDS, NUM_TEST, NUM_VALIDATION, BATCH_SIZE)

@@ -32,7 +32,7 @@ from airchitect_jax.generalisation import TestSet, audit, network_sets, one_toke
 from airchitect_jax.plots import to_png
 from airchitect_jax.workloads.sampling import Distribution
 from airchitect_jax.workloads.zoo import load_network, network_names
-from experiments import case_flags, comparison_flags, gemm_flags, runner
+from experiments import case_flags, comparison_flags, gemm_flags, resume_flag, runner
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
@@ -246,7 +246,7 @@ def main(console: rich.console.Console) -> None:
         runner.WORKDIR,
     )
     folder = pathlib.Path(runner.WORKDIR.value)
-    workdir.claim(folder, settings, resume=comparison_flags.RESUME.value, free=_FREE)
+    workdir.claim(folder, settings, resume=resume_flag.RESUME.value, free=_FREE)
     paths = {name: folder / "rows" / f"{name}.json" for name in names}
     if any(not path.exists() for path in paths.values()):
         sets = test_sets(trained, asked, others)

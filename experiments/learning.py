@@ -20,13 +20,14 @@ from airchitect_jax.training import Optimizer
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.scalesim_csv import read_topology
 from airchitect_jax.workloads.zoo import EVALUATION_NETWORKS, load_network
-from experiments import runner
+from experiments import resume_flag, runner
 
 FLAGS = flags.FLAGS
 
 _PRESET = "the preset's unless given"
 
 flags.adopt_module_key_flags(runner)
+flags.adopt_module_key_flags(resume_flag)
 PRESET = flags.DEFINE_enum(
     "preset",
     "default",
@@ -42,9 +43,6 @@ MODEL = flags.DEFINE_enum(
     " study 1); the paper's network; or one that learns the cycles of each workload on each array,"
     " and in which exchanging workloads exchanges their places (case study 3). The best of the case"
     " study's unless given.",
-)
-RESUME = flags.DEFINE_boolean(
-    "resume", False, "Go on with the run that the workdir holds; start one if it holds none."
 )
 NUM_TRAIN = flags.DEFINE_integer(
     "num_train", None, f"Training examples in an epoch; {_PRESET}.", lower_bound=1
@@ -247,7 +245,7 @@ def learn(
     found = networks(case)
     written = settings(config, script_flags) | dict(resolved or {})
     folder = pathlib.Path(runner.WORKDIR.value)
-    workdir.claim(folder, written, resume=RESUME.value, free=FREE)
+    workdir.claim(folder, written, resume=resume_flag.RESUME.value, free=FREE)
     run(
         case,
         config,
@@ -261,7 +259,7 @@ def learn(
 
 def settings(config: RunConfig, script_flags: Sequence[flags.FlagHolder[Any]]) -> dict[str, Any]:
     """Every flag as JSON, presets resolved: what makes this run this run."""
-    own = runner.values(*script_flags, EVAL_WORKLOADS, runner.WORKDIR, RESUME)
+    own = runner.values(*script_flags, EVAL_WORKLOADS, runner.WORKDIR, resume_flag.RESUME)
     merged = {**dataclasses.asdict(config), **own}
     return {
         name: list(value) if isinstance(value, tuple) else value for name, value in merged.items()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 
 def within_sum(
-    sizes: Float[Array, "sizes"], levels: tuple[int, ...], most: Float[Array, ""]
+    sizes: Float[Array, "sizes"], levels: tuple[int, ...], most: Float[Array | np.ndarray, ""]
 ) -> Float[Array, "sizes"]:
     """Sizes in 0..levels - 1 whose sum is at most `most`, shrunk in proportion if it is more.
 
