@@ -3,6 +3,7 @@
 from airchitect_jax.cost.compute import compute_cycles, compute_report
 from airchitect_jax.cost.energy import EnergyTable
 from airchitect_jax.cost.evaluate import evaluate, evaluate_memory
+from airchitect_jax.cost.relaxed import Relaxation, RelaxedArray, sensitivity
 from airchitect_jax.cost.scalesim3 import ReplayReport, replay
 from airchitect_jax.oracle.array_dataflow import label
 from airchitect_jax.oracle.buffers import label_buffers
@@ -58,6 +59,8 @@ __all__ = [
     "Network",
     "Objective",
     "Recommendation",
+    "Relaxation",
+    "RelaxedArray",
     "ReplayReport",
     "RuntimeModel",
     "Schedule",
@@ -79,5 +82,6 @@ __all__ = [
     "read_topology",
     "recommend",
     "replay",
+    "sensitivity",
     "write_topology",
 ]
