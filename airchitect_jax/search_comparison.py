@@ -32,6 +32,7 @@ COLUMNS = (
     Column(key="geomean_normalized_performance", heading="geomean", is_share=True),
     Column(key="p01_normalized_performance", heading="p1", is_share=True),
     Column(key="min_normalized_performance", heading="min", is_share=True),
+    Column(key="share_within_one_percent", heading="within 1%", is_share=True),
     Column(key="optimal_set_accuracy", heading="solved exactly", is_share=True),
     Column(key="evaluations", heading="evaluations"),
     Column(key="gradients", heading="gradients"),
@@ -43,6 +44,7 @@ COLUMNS = (
 CURVE_KEYS = (
     "geomean_normalized_performance",
     "p01_normalized_performance",
+    "share_within_one_percent",
     "optimal_set_accuracy",
     "milliseconds",
 )
@@ -166,6 +168,7 @@ def _quality(
 ) -> dict[str, float]:
     return {
         **performance_metrics(optimal / costs),
+        "share_within_one_percent": float(np.mean(costs <= 1.01 * optimal)),
         "optimal_set_accuracy": float(np.mean(costs == optimal)),
     }
 
