@@ -56,8 +56,8 @@ class Relaxation:
     """How much is smoothed, and which exact model is meant.
 
     Attributes:
-      temperature: standard deviation of every size as a share of it; positive. About the size in
-        log2 units times 1.44: at 0.5 a step of a power of two is hardly to be seen.
+      temperature: spread of every size as a share of it; positive. The spread of its logarithm in
+        base 2 is 1.44 times that: at 0.5 a step of a power of two is hardly to be seen.
       runtime_model, interface, energy_table: of the exact model.
     """
 
