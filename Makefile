@@ -1,12 +1,12 @@
 # Two jobs for a fresh machine with Python 3.11 or newer:
 #   make case_study1   runs the main experiment (flags: make case_study1 FLAGS="--preset=paper")
-#   make test          runs the tests
+#   make test          runs the tests (make test_all the slow ones too)
 PYTHON ?= python3
 VENV ?= .venv
 FLAGS ?=
 BIN := $(VENV)/bin
 
-.PHONY: case_study1 test lint benchmarks clean
+.PHONY: case_study1 test test_all lint benchmarks clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
@@ -20,6 +20,9 @@ case_study1: $(VENV)/installed
 	$(BIN)/python -m experiments.case_study1 --resume $(FLAGS)
 
 test: $(VENV)/installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+test_all: $(VENV)/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/installed

@@ -295,6 +295,7 @@ def test_convolutions_end_to_end(conv_file, tmp_path):
     assert json.loads((tmp_path / "config.json").read_text())["flags"]["epochs"] == 8
 
 
+@pytest.mark.slow
 def test_gemms_end_to_end(gemm_file, tmp_path):
     result = scripts.run(
         SCRIPT,

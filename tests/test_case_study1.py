@@ -179,6 +179,7 @@ def test_killed_and_resumed_it_ends_as_an_undisturbed_run(finished, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_the_default_network_streamed_log_uniform_by_the_other_runtime_model(tmp_path):
     arguments = ["--preset=smoke", "--num_train=32768", "--num_test=1000", "--max_mac_exponent=8"]
     arguments += ["--max_dim=1000", "--stream", "--distribution=log_uniform", "--seed=7"]

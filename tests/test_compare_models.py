@@ -69,7 +69,7 @@ def test_every_row_has_a_file_of_its_own():
 
 @pytest.mark.parametrize(
     "name",
-    ["majority", "linear_svc", "rbf_svc", "random_forest", "xgboost", "mlp1x128", "paper", "best"],
+    ["majority", "linear_svc", "rbf_svc", "random_forest", "xgboost", "paper", "best"],
 )
 def test_every_kind_of_model_is_trained_and_scored(monkeypatch, name):
     monkeypatch.setattr(off_the_shelf, "_TREES", 4)

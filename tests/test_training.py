@@ -167,6 +167,7 @@ def test_a_source_without_a_full_batch_is_refused():
         fit(model(), source, VALIDATION, CONFIG, LOSS)
 
 
+@pytest.mark.slow
 def test_several_devices_share_each_batch():
     """Three virtual devices end where one does, and what was trained runs on all of them."""
     code = """

@@ -335,6 +335,7 @@ def script(code, *arguments):
     )
 
 
+@pytest.mark.slow
 def test_a_mismatch_ends_the_script_with_status_1(tmp_path):
     code = """
 import sys
