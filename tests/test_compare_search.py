@@ -183,6 +183,7 @@ def test_optimisers_by_name():
         registry.optimizer_named("lbfgs", 0.1)
 
 
+@pytest.mark.slow
 def test_a_network_is_trained_and_asked(subject):
     with jax.numpy_dtype_promotion("standard"):  # as Optax needs it
         network = search_comparison.train_network(SMALL, seed=0, seconds=0.1)
