@@ -170,7 +170,8 @@ def optimizer_named(name: str, learning_rate: float) -> Any:
     known = [
         found
         for found in dir(optax)
-        if inspect.isfunction(getattr(optax, found))
+        if not found.startswith("_")
+        and inspect.isfunction(getattr(optax, found))
         and "learning_rate" in inspect.signature(getattr(optax, found)).parameters
     ]
     if name not in known:
