@@ -23,6 +23,12 @@ DEFAULT_ARRAYS = tuple(
 )
 
 
+@functools.cache
+def permutations(number: int) -> Int[np.ndarray, "permutations number"]:
+    """What is at each place, in lexicographic order (int32)."""
+    return np.array(list(itertools.permutations(range(number))), np.int32)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ScheduleSpace:
     """As many workloads as arrays, one on each: a permutation, and a dataflow for each array.
@@ -76,7 +82,7 @@ class ScheduleSpace:
     @functools.cached_property
     def permutations(self) -> Int[np.ndarray, "permutations arrays"]:
         """The workload of each array, in the order of the ids."""
-        return np.array(list(itertools.permutations(range(self.num_arrays))), np.int32)
+        return permutations(self.num_arrays)
 
     def design_id(self, permutation: Any, dataflows: Any) -> Any:
         """The id from a permutation's place and the arrays' dataflows; closed form, any backend."""

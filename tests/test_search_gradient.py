@@ -12,6 +12,7 @@ from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.oracle.joint import survey
 from airchitect_jax.oracle.joint_cube import fewest_cycles
 from airchitect_jax.oracle.joint_space import JointSpace, Platform, Workload
+from airchitect_jax.schedule_space import permutations
 from airchitect_jax.search.base import Layout, RelaxedPoint
 from airchitect_jax.search.case_problem import case_problem, design_ids
 from airchitect_jax.search.constraints import within_sum
@@ -20,7 +21,6 @@ from airchitect_jax.search.gradient import (
     Descent,
     gradient,
     gumbel,
-    permutations,
     round_point,
     sinkhorn,
 )

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from airchitect_jax.cost import memory
-from airchitect_jax.cost.arithmetic import Number, ceil_div
+from airchitect_jax.cost.arithmetic import Number
 from airchitect_jax.cost.compute import last_cycle_offset, mapped_dims, row_passes
 from airchitect_jax.cost.energy import EnergyTable, macs_fj, operand_fj
 from airchitect_jax.types import (
@@ -68,12 +68,7 @@ def total_cycles(
     """Cycles with stalls (`cost.memory.total_cycles`) of shape [dataflows]."""
     folds = folds_by_dataflow(gemm, array, runtime_model, place.element_bytes)
     swept, column, _ = _by_role(place.buffers)
-    resident = memory.resident_bytes(folds.swept_bytes, swept)
-    spill, last_spill = memory.spills(folds, column)
-    bandwidth = place.bandwidth_bytes_per_cycle
-    cold, warm = memory.sweep(folds, 0 * folds.swept_bytes), memory.sweep(folds, resident)
-    busy = memory.busy_bytes(folds, cold, warm, spill, last_spill, bandwidth, interface)
-    return ceil_div(busy, bandwidth)
+    return memory.cycles_by_role(folds, swept, column, place.bandwidth_bytes_per_cycle, interface)
 
 
 def energy_fj(

@@ -291,10 +291,20 @@ def total_cycles(
     count from zero, one less, is in the compute cycles only, and the difference in the stalls.
     """
     swept, column, _ = ROLES[dataflow]
-    resident = resident_bytes(folds.swept_bytes, _sram(buffers, swept))
-    spill, last_spill = spills(folds, _sram(buffers, column))
-    cold, warm = sweep(folds, 0 * resident), sweep(folds, resident)
-    busy = busy_bytes(folds, cold, warm, spill, last_spill, bandwidth, interface)
+    return cycles_by_role(
+        folds, _sram(buffers, swept), _sram(buffers, column), bandwidth, interface
+    )
+
+
+def cycles_by_role(
+    folds: Tiling, swept: Number, column: Number, bandwidth: Number, interface: Interface
+) -> Number:
+    """`total_cycles` from the sizes of the swept and the column operand's SRAM, all that matter."""
+    warm = sweep(folds, resident_bytes(folds.swept_bytes, swept))
+    spill, last_spill = spills(folds, column)
+    busy = busy_bytes(
+        folds, sweep(folds, 0 * folds.swept_bytes), warm, spill, last_spill, bandwidth, interface
+    )
     return ceil_div(busy, bandwidth)
 
 

@@ -20,7 +20,6 @@ from jaxtyping import Int, Num
 
 from airchitect_jax.checks import INT64_SAFE
 from airchitect_jax.cost import memory
-from airchitect_jax.cost.arithmetic import ceil_div
 from airchitect_jax.cost.energy import energy_fj, objective_value
 from airchitect_jax.oracle.buffer_search import OperandEnergy, sizes_of
 from airchitect_jax.oracle.joint_space import JointSpace, Platform, Workload
@@ -135,18 +134,13 @@ def layer_tables(
         folds = _folds(gemm, array, flow, platform)
         swept, column, tile = (memory.OPERANDS.index(name) for name in memory.ROLES[flow])
         pair = places[:, swept] * len(sizes) + places[:, column]
-        warm = memory.sweep(folds, memory.resident_bytes(folds.swept_bytes, sizes[swept_axis]))
-        spill, last_spill = memory.spills(folds, sizes[column_axis])
-        busy = memory.busy_bytes(
+        pair_cycles = memory.cycles_by_role(
             folds,
-            memory.sweep(folds, 0),
-            warm,
-            spill,
-            last_spill,
+            sizes[swept_axis],
+            sizes[column_axis],
             platform.bandwidth_bytes_per_cycle,
             platform.interface,
         )
-        pair_cycles = ceil_div(busy, platform.bandwidth_bytes_per_cycle)
         cycles.append(_take(pair_cycles, pair))
         operands = OperandEnergy(folds=folds, table=platform.energy_table)
         pair_energy = (

@@ -17,12 +17,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from airchitect_jax.cost import memory
-from airchitect_jax.cost.arithmetic import ceil_div
 from airchitect_jax.oracle.buffer_search import sizes_of
 from airchitect_jax.oracle.joint import cost_bounds
 from airchitect_jax.oracle.joint_space import JointSpace, Platform, Workload
 from airchitect_jax.spaces import BufferSpace
-from airchitect_jax.types import ArrayShape, Dataflow, Gemm
+from airchitect_jax.types import ArrayShape, BufferSizes, Dataflow, Gemm
 
 _EXACT = 2.0**53
 
@@ -125,18 +124,10 @@ def _plane(
     gemm: Gemm, array: ArrayShape, flow: Dataflow, sizes: Float[Array, "levels"], platform: Platform
 ) -> Float[Array, "_ _ _"]:
     """Cycles by the sizes of the ifmap, filter and ofmap SRAM; one of these axes is of length 1."""
-    swept, column, _ = (memory.OPERANDS.index(operand) for operand in memory.ROLES[flow])
     along = [jnp.expand_dims(sizes, [axis for axis in range(3) if axis != own]) for own in range(3)]
-    bandwidth = float(platform.bandwidth_bytes_per_cycle)
-    folds = memory.tiling_of(gemm, array, flow, platform.element_bytes, platform.runtime_model)
-    spill, last_spill = memory.spills(folds, along[column])
-    busy = memory.busy_bytes(
-        folds,
-        memory.sweep(folds, 0 * folds.swept_bytes),
-        memory.sweep(folds, memory.resident_bytes(folds.swept_bytes, along[swept])),
-        spill,
-        last_spill,
-        bandwidth,
-        platform.interface,
+    buffers = BufferSizes(
+        ifmap_sram_bytes=along[0], filter_sram_bytes=along[1], ofmap_sram_bytes=along[2]
     )
-    return ceil_div(busy, bandwidth)
+    folds = memory.tiling_of(gemm, array, flow, platform.element_bytes, platform.runtime_model)
+    bandwidth = float(platform.bandwidth_bytes_per_cycle)
+    return memory.total_cycles(folds, buffers, flow, bandwidth, platform.interface)

@@ -79,7 +79,7 @@ class ArrayDataflowProblem:
         return within_sum(sizes, self.layout.sizes, workload[0] - 2)
 
     def cost(self, workload: Features, point: Int[Array, "3"]) -> Float[Array, ""]:
-        """Exact compute cycles, or what the case study minimises."""
+        """Exact compute cycles."""
         rows, cols = jnp.left_shift(2, point[:2]).astype(jnp.float64)
         array = ArrayShape(rows=rows, cols=cols)
         gemm = Gemm(**dict(zip("mnk", workload[1:].astype(jnp.float64), strict=True)))

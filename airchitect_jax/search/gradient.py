@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +24,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
+from airchitect_jax.schedule_space import permutations
 from airchitect_jax.search.base import (
     Key,
     Layout,
@@ -157,18 +157,11 @@ def round_point(
     fractions = point.sizes - down
     rounded = jnp.concatenate([down, *likeliest]).astype(jnp.int32)
     rounded = repair(problem, workload, rounded[None])[0]
-    for place in range(len(problem.layout.sizes)):
-        size = jnp.argsort(-fractions)[place]
+    for size in jnp.argsort(-fractions):
         up = rounded.at[size].add(1)
         feasible = (repair(problem, workload, up[None])[0] == up).all()
         rounded = jnp.where(feasible & (fractions[size] > threshold), up, rounded)
     return rounded
-
-
-@functools.cache
-def permutations(number: int) -> Int[np.ndarray, "permutations number"]:
-    """What is at each place, in lexicographic order."""
-    return np.array(list(itertools.permutations(range(number))), np.int32)
 
 
 @jax.tree_util.register_dataclass

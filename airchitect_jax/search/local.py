@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from airchitect_jax.schedule_space import permutations
 from airchitect_jax.search.base import (
     Key,
     Layout,
@@ -220,12 +221,12 @@ def move(layout: Layout, key: Key, point: Int[Array, "coordinates"]) -> Int[Arra
 @functools.cache
 def _swaps(number: int) -> Int[np.ndarray, "permutations swaps"]:
     """The places of the permutations that are a swap away from each; places as in `Layout`."""
-    permutations = list(itertools.permutations(range(number)))
-    place = {permutation: row for row, permutation in enumerate(permutations)}
-    swaps = np.zeros((len(permutations), number * (number - 1) // 2), np.int32)
-    for row, permutation in enumerate(permutations):
+    orders = [tuple(order) for order in permutations(number).tolist()]
+    place = {order: row for row, order in enumerate(orders)}
+    swaps = np.zeros((len(orders), number * (number - 1) // 2), np.int32)
+    for row, order in enumerate(orders):
         for column, (i, j) in enumerate(itertools.combinations(range(number), 2)):
-            swapped = list(permutation)
-            swapped[i], swapped[j] = permutation[j], permutation[i]
+            swapped = list(order)
+            swapped[i], swapped[j] = order[j], order[i]
             swaps[row, column] = place[tuple(swapped)]
     return swaps

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from airchitect_jax.schedule_space import permutations
 from airchitect_jax.search.base import Key, RelaxedPoint, Searcher, Workload
 from airchitect_jax.search.case_problem import CaseProblem
-from airchitect_jax.search.gradient import Descent, DescentState, descend, permutations
+from airchitect_jax.search.gradient import Descent, DescentState, descend
 from airchitect_jax.search.simple import InOrderState, in_order
 
 # A workload's logits of all designs, in the order of the ids; traceable.

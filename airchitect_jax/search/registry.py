@@ -62,13 +62,13 @@ class Entry:
       make: the searcher of a subject.
       num_steps: of a searcher that goes to its end, whatever the budget; None of all others.
       needs_network: whether it asks a network.
-      library: a module of the extra `search` that it imports.
+      module: one of the extra `search` that it imports.
     """
 
     make: Make
     num_steps: Callable[[Subject], int] | None = None
     needs_network: bool = False
-    library: str | None = None
+    module: str | None = None
 
 
 def _of_problem(make: Callable[[Problem], Searcher[Any]]) -> Make:
@@ -120,8 +120,8 @@ _ALL = {
     "coordinate_descent": Entry(make=_of_problem(local.coordinate_descent)),
     "annealing": Entry(make=_of_problem(local.annealing)),
     "genetic": Entry(make=_of_problem(evolution.genetic)),
-    "cma_es": Entry(make=_of_problem(evolution.cma_es), library="evosax"),
-    "tpe": Entry(make=_of_problem(tpe.tpe), library="optuna"),
+    "cma_es": Entry(make=_of_problem(evolution.cma_es), module="evosax"),
+    "tpe": Entry(make=_of_problem(tpe.tpe), module="optuna"),
     "gradient": Entry(make=_descends(gradient.gradient)),
     "gumbel": Entry(make=_descends(gradient.gumbel)),
     "surrogate": Entry(make=_surrogate, needs_network=True),
@@ -153,9 +153,9 @@ def chosen(names: Sequence[str], available: dict[str, Entry]) -> dict[str, Entry
             )
     found = {name: entry for name, entry in available.items() if name in names or "all" in names}
     for name, entry in found.items():
-        if entry.library and not importlib.util.find_spec(entry.library):
+        if entry.module and not importlib.util.find_spec(entry.module):
             raise ValueError(
-                f"searchers: {name} needs {entry.library}: pip install 'airchitect-jax[search]',"
+                f"searchers: {name} needs {entry.module}: pip install 'airchitect-jax[search]',"
                 " or name searchers that do without"
             )
     return found
