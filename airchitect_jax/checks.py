@@ -76,10 +76,10 @@ def real_number(name: str, value: Any, *, low: float, high: float) -> float:
 def _scalar(value: Any) -> int | float | None:
     """The Python number that a value stands for; None where it stands for none."""
     if isinstance(value, (np.ndarray, jax.Array)) and not isinstance(value, jax.core.Tracer):
-        if np.ndim(value) or isinstance(value, np.ma.MaskedArray) and np.any(value.mask):
+        if np.ndim(value) or (isinstance(value, np.ma.MaskedArray) and np.any(value.mask)):
             return None
         value = value[()] if isinstance(value, np.ndarray) else _item(value)
-    if isinstance(value, (np.integer, np.floating)) and not isinstance(value, np.timedelta64):
+    if isinstance(value, np.generic) and value.dtype.kind in "iuf":
         value = value.item()
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from airchitect_jax.checks import common_shape, dataflow_member, instance, member, shown
@@ -130,7 +131,7 @@ def _check_operands(gemm: Gemm, array: ArrayShape) -> None:
     batches = set()
     for name, operand in operands.items():
         if isinstance(operand, (int, float)) and not isinstance(operand, bool):
-            if not 0 < operand or operand == math.inf:
+            if not operand > 0 or operand == math.inf:
                 raise ValueError(f"{name}: {shown(operand)} is not allowed; expected at least 1")
         elif isinstance(operand, (np.ndarray, np.generic, jax.Array)):
             _check_array(name, operand)
@@ -144,7 +145,7 @@ def _check_operands(gemm: Gemm, array: ArrayShape) -> None:
 
 
 def _check_array(name: str, operand: np.ndarray | np.generic | jax.Array) -> None:
-    is_float = jax.dtypes.issubdtype(operand.dtype, np.floating)
+    is_float = jnp.issubdtype(operand.dtype, np.floating)
     if not is_float and getattr(operand.dtype, "kind", None) not in ("i", "u"):
         raise TypeError(f"{name}: {operand.dtype} is not allowed; expected a number or an array")
     if not is_float and operand.dtype.itemsize < 8:

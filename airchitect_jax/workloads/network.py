@@ -70,7 +70,8 @@ class Network:
         for number, layer in enumerate(self.layers):
             instance(f"layers: layer {number}", layer, Layer)
         settle(self, layers=tuple(self.layers))
-        instance("skipped", self.skipped, Mapping)
+        if not isinstance(self.skipped, Mapping):
+            raise TypeError(f"skipped: {shown(self.skipped)} is not allowed; expected a mapping")
 
     @property
     def macs(self) -> int:
