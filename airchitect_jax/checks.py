@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import math
+import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -152,6 +153,17 @@ def instance_or_default(name: str, value: Any, kind: type[_Object]) -> _Object:
       TypeError: it is neither.
     """
     return kind() if value is None else instance(name, value, kind)
+
+
+def file_path(name: str, value: Any) -> pathlib.Path:
+    """A path.
+
+    Raises:
+      TypeError: it is none.
+    """
+    if not isinstance(value, (str, pathlib.Path)):
+        raise TypeError(f"{name}: {shown(value)} is not allowed; expected a path")
+    return pathlib.Path(value)
 
 
 def settle(record: Any, **values: Any) -> None:

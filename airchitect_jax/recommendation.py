@@ -206,6 +206,8 @@ def recommend(
         sram_budget_kb = 3 * buffers.num_levels * buffers.step_kb
     sram_budget_kb = whole_number("sram_budget_kb", sram_budget_kb, high=MAX_COUNT // 1024)
     space = JointSpace.within(mac_budget, sram_budget_kb * 1024, buffers)
+    if dims is not None and not isinstance(dims, Mapping):
+        raise TypeError(f"dims: {shown(dims)} is not allowed; expected a mapping of names to sizes")
     networks = _networks(workload, dims)
     weights = _weights(weights, len(networks))
     places = [

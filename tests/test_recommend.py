@@ -137,7 +137,7 @@ def test_more_budget_never_costs():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"mac_budget": 3}, "mac_budget: 3 is not allowed; expected 4"),
+        ({"mac_budget": 3}, "mac_budget: 3 is not allowed; expected a whole number in 4"),
         ({"sram_budget_kb": 299}, "sram_budget: 299 KB is not allowed; expected at least 300 KB"),
         (
             {"objective": "speed"},

@@ -202,12 +202,12 @@ def sensitivity(cost: Callable[[Gemm], Float[Array, ""]], gemm: Gemm) -> Gemm:
       gemm: m, n, k as floats.
 
     Raises:
-      ValueError: a dimension is not positive; what is traced is not looked at.
+      ValueError: a dimension is less than one; what is traced is not looked at.
       TypeError: an argument is of another type.
     """
     if not callable(cost):
         raise TypeError(f"cost: {type(cost).__name__} is not allowed; expected a function")
-    _check_gemm(gemm)
+    _check_gemm(gemm, low=1)
 
     def log_cost(logs: Gemm) -> Float[Array, ""]:
         return jnp.log(cost(jax.tree.map(jnp.exp, logs)))
@@ -236,7 +236,7 @@ def _check(gemm: Gemm, array: RelaxedArray, memory: Memory | None = None) -> Non
             real_field(name, getattr(memory, name), low=1)
 
 
-def _check_gemm(gemm: Gemm) -> None:
+def _check_gemm(gemm: Gemm, low: float = 0) -> None:
     instance("gemm", gemm, Gemm)
     for name in ("m", "n", "k"):
-        real_field(name, getattr(gemm, name), low=0)
+        real_field(name, getattr(gemm, name), low=low)

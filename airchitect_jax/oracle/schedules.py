@@ -78,14 +78,14 @@ def label_schedules(
     space = instance_or_default("space", space, ScheduleSpace)
     runtime_model = member("runtime_model", runtime_model, RuntimeModel)
     dims = {name: _batch(name, getattr(workloads, name)) for name in ("m", "n", "k")}
-    shapes = [np.shape(dim) for dim in dims.values() if np.ndim(dim)] or [()]
-    for shape in shapes:
+    shapes = {name: np.shape(dim) for name, dim in dims.items() if np.ndim(dim)}
+    for name, shape in (shapes or {"workloads": ()}).items():
         if shape[:1] != (space.num_arrays,):
             raise ValueError(
-                f"workloads: the shape {shape} is not allowed; expected {space.num_arrays}"
+                f"{name}: the shape {shape} is not allowed; expected {space.num_arrays}"
                 " workloads, one for each array, in the first axis"
             )
-    common_shape({name: dim[0] for name, dim in dims.items() if np.ndim(dim)})
+    common_shape({name: dims[name][0] for name in shapes})
     # Scalars broadcast as they are, so that Python integers of any size reach the checks.
     fields = {
         f"{name}{number}": dim[number] if np.ndim(dim) else dim
