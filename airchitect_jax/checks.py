@@ -187,6 +187,8 @@ def as_array(name: str, values: Any) -> np.ndarray:
                 raise ValueError(
                     f"{name}: {value} at row {row} is not allowed; expected whole numbers"
                 )
+    if isinstance(values, type):  # NumPy would list the members of an enumeration
+        raise ValueError(f"{name}: {shown(values)} is not allowed; expected whole numbers")
     try:
         return np.asarray(values)
     except jax.errors.TracerArrayConversionError:

@@ -50,6 +50,9 @@ OBJECT += [aj.Dataflow.OS, aj.Labels(design_id=0, cost=1), lambda: None]
 OPTIONAL = [value for value in OBJECT if value is not None]
 PATHS = [value for value in OBJECT if not isinstance(value, str)]
 
+WEIGHTS = [*(v for v in OPTIONAL if not isinstance(v, list)), [0], [-1], [2.5], [True], [1, 1]]
+WEIGHTS += [[], ["1"], [2**63], [np.nan]]
+
 GEMM = aj.Gemm(m=64, n=32, k=16)
 BUDGETED = aj.BudgetedGemm(mac_budget=64, m=64, n=32, k=16)
 SIZES = aj.BufferSizes(ifmap_sram_bytes=1024, filter_sram_bytes=1024, ofmap_sram_bytes=1024)
@@ -124,7 +127,11 @@ TABLE = {
     ),
     "label": (
         aj.label,
-        {"workloads": BUDGETED, "space": aj.ArrayDataflowSpace(max_mac_exponent=2)},
+        {
+            "workloads": BUDGETED,
+            "space": aj.ArrayDataflowSpace(max_mac_exponent=2),
+            "memory": MEMORY,
+        },
         {
             "workloads": [*OBJECT, GEMM],
             "space": OPTIONAL,
@@ -201,17 +208,7 @@ TABLE = {
             "sram_budget_kb": [v for v in COUNT if v is not None],
             "bandwidth_bytes_per_cycle": COUNT,
             "objective": CHOICE,
-            "weights": [
-                *(v for v in OPTIONAL if not isinstance(v, list)),
-                [0],
-                [-1],
-                [2.5],
-                [True],
-                [1, 1],
-                ["1"],
-                [2**63],
-                [np.nan],
-            ],
+            "weights": WEIGHTS,
             "element_bytes": COUNT,
             "interface": CHOICE,
             "energy_table": OPTIONAL,
@@ -344,7 +341,7 @@ MORE = {
         {"gemm": GEMM, "array": RELAXED, "memory": MEMORY},
         {"gemm": OBJECT, "array": OBJECT, "memory": OBJECT},
         {
-            "gemm": dict.fromkeys("mnk", [*NO_NUMBERS, -1.0]),
+            "gemm": dict.fromkeys("mnk", REAL),
             "array": {"log2_rows": [*NO_NUMBERS, 99.0], "dataflow": [*NO_NUMBERS, 0.5, [0.5, 0.5]]},
             "memory": {"buffers": OBJECT, "bandwidth_bytes_per_cycle": REAL},
         },
@@ -365,7 +362,7 @@ MORE = {
     "JointSpace": (
         JointSpace,
         {"rows": [2, 4], "cols": [2, 2], "sizings": [0, 1]},
-        {"rows": [*BATCH, 2, [2]], "cols": [*BATCH, [2]], "sizings": [*NO_WHOLE, 0, [1, 0], []]},
+        {"rows": [*BATCH, 2], "cols": [*BATCH, [2]], "sizings": [*NO_WHOLE, 0, [1, 0], []]},
         {},
     ),
     "JointSpace.within": (
@@ -377,7 +374,7 @@ MORE = {
     "Workload": (
         Workload,
         {"gemms": ((1, 2, 3),), "counts": (1,)},
-        {"gemms": [*BATCH, ((1, 2),), (1, 2, 3)], "counts": [*COUNT, (0,), (1.5,), (1, 1)]},
+        {"gemms": [*BATCH, ((1, 2),), (1, 2, 3)], "counts": [*NO_WHOLE, 1, (0,), (1.5,), (1, 1)]},
         {},
     ),
     "ScalesimConfig": (
@@ -409,7 +406,8 @@ MORE = {
         {
             **dict.fromkeys(("min_budget_kb", "max_budget_kb", "max_dim", "element_bytes"), COUNT),
             **dict.fromkeys(("min_side_exponent", "max_side_exponent"), NO_WHOLE),
-            **dict.fromkeys(("distribution", "objective", "memory_model"), CHOICE),
+            **dict.fromkeys(("distribution", "objective"), CHOICE),
+            "memory_model": [v for v in CHOICE if v is not aj.MemoryModel.IDEAL],
             "max_bandwidth": COUNT,
             "interface": CHOICE,
             "energy_table": OBJECT,
@@ -459,7 +457,7 @@ CALLED = {
     "max_mac_exponent": "(max_)?mac[ _]exponents?",
     "min_budget_kb": "SRAM budgets",
     "max_budget_kb": "SRAM budgets",
-    "row_exponent": "row_exponent",
+    "name": "name|network|layer",
 }
 
 
@@ -504,3 +502,130 @@ def test_wrong_arguments_are_refused_by_name(name):
     failures = [failure(call, *case) for case in wrong_calls(good, wrong, nested)]
     found = [line for line in failures if line]
     assert not found, "\n".join([f"{name}: {len(found)} of {len(failures)}", *found[:60]])
+
+
+SHAPES = {
+    "evaluate": lambda x: aj.evaluate(aj.Gemm(m=[1, 2], n=[1, 2, 3], k=x), DESIGN),
+    "evaluate_memory": lambda x: aj.evaluate_memory(
+        aj.Gemm(m=[1, 2], n=[1, 2, 3], k=x), DESIGN, MEMORY
+    ),
+    "label": lambda x: aj.label(dataclasses.replace(BUDGETED, m=[1, 2], n=[1, 2, 3], k=x)),
+    "label_buffers": lambda x: aj.label_buffers(
+        dataclasses.replace(BUFFERED, m=[1, 2], n=[1, 2, 3], k=x)
+    ),
+    "label_schedules": lambda x: aj.label_schedules(
+        aj.Gemm(m=np.ones((4, 2), int), n=np.ones((4, 3), int), k=x)
+    ),
+    "compute_cycles": lambda x: aj.compute_cycles(
+        aj.Gemm(m=np.ones(2, int), n=np.ones(3, int), k=x), ARRAY, "OS"
+    ),
+    "replay": lambda x: aj.replay(
+        aj.Gemm(m=[1, 2], n=[1, 2, 3], k=x),
+        ARRAY,
+        "OS",
+        ifmap_sram_kb=8,
+        filter_sram_kb=8,
+        ofmap_sram_kb=8,
+        bandwidth_words_per_cycle=None,
+    ),
+    "encode": lambda x: SPACE.encode(aj.ArrayDesign(rows=[2, 4], cols=[2, 4, 8], dataflow=0 * x)),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_shapes_that_do_not_broadcast_are_named(name):
+    with pytest.raises(ValueError, match=r"^the shapes of (m|rows) \(2,\), (n|cols) \(3,\)"):
+        SHAPES[name](1)
+
+
+def test_schedules_need_a_workload_for_each_array_in_every_field():
+    with pytest.raises(ValueError, match=r"^n: the shape \(1, 2\) is not allowed"):
+        aj.label_schedules(aj.Gemm(m=np.ones((4, 2), int), n=np.ones((1, 2), int), k=1))
+
+
+WHOLE = [64, np.int32(64), np.uint8(64), np.array(64), 64.0, np.float32(64), jnp.array(64)]
+FLOW_FORMS = [aj.Dataflow.WS, 1, "WS", "ws", np.int64(1), np.array(1), 1.0]
+MODEL_FORMS = [aj.RuntimeModel.ISPASS2020, "ispass2020"]
+
+
+def same(results):
+    """Whether all reports or labels are equal, field by field."""
+    first, *others = ([np.asarray(x).tolist() for x in vars(result).values()] for result in results)
+    return all(other == first for other in others)
+
+
+def test_numbers_of_every_origin_give_equal_recommendations():
+    found = [aj.recommend(NETWORK, mac_budget=64, sram_budget_kb=384, bandwidth_bytes_per_cycle=64)]
+    found += [
+        aj.recommend(
+            NETWORK,
+            mac_budget=number,
+            sram_budget_kb=number * 6,
+            bandwidth_bytes_per_cycle=number,
+            weights=[number // 64],
+            runtime_model="scalesim",
+            interface="shared",
+            objective="cycles",
+        )
+        for number in WHOLE
+        if number is not WHOLE[2]  # 6 times 64 is no uint8
+    ]
+    large = aj.Network(name="large", layers=(aj.Layer(name="a", m=10**5, n=3000, k=3000),))
+    found_large = [
+        aj.recommend(large, mac_budget=64, bandwidth_bytes_per_cycle=number).cycles
+        for number in (64, np.int32(64))
+    ]
+    assert len({(one.cost, one.energy_fj, one.design) for one in found}) == 1
+    assert found_large[0] == found_large[1]
+    assert {type(one.cycles) for one in found} == {int}
+
+
+def test_layers_and_spaces_hold_python_integers():
+    for number in WHOLE:
+        layer = aj.Layer(name="a", m=number, n=number, k=number, count=number)
+        assert layer == aj.Layer(name="a", m=64, n=64, k=64, count=64)
+        assert type(layer.macs) is int
+        space = aj.ScheduleSpace(arrays=[aj.ArrayShape(rows=number, cols=number)] * 2)
+        assert hash(space) == hash(aj.ScheduleSpace(arrays=(aj.ArrayShape(rows=64, cols=64),) * 2))
+        assert aj.BufferSpace(step_kb=number) == aj.BufferSpace(step_kb=64)
+
+
+def test_choices_are_members_or_their_values():
+    cycles = {aj.compute_cycles(GEMM, ARRAY, flow, m) for flow in FLOW_FORMS for m in MODEL_FORMS}
+    assert cycles == {2 * 4 * (16 + 8 + 64 - 2)}
+    assert aj.compute_report(GEMM, ARRAY, "OS") == aj.compute_report(GEMM, ARRAY, aj.Dataflow.OS)
+    small = aj.ArrayDataflowSpace(max_mac_exponent=2)
+    assert same([aj.label(BUDGETED, small, runtime_model=model) for model in MODEL_FORMS])
+    one = aj.BufferSpace(num_levels=1)
+    workloads = [dataclasses.replace(BUFFERED, dataflow=flow) for flow in FLOW_FORMS]
+    assert same([aj.label_buffers(w, one, interface="ports") for w in workloads])
+    forms = ("energy", aj.Objective.ENERGY)
+    assert same([aj.label_buffers(BUFFERED, one, objective=form) for form in forms])
+    shared, ports = (
+        aj.recommend(NETWORK, mac_budget=64, bandwidth_bytes_per_cycle=1, interface=form).cost
+        for form in ("shared", "ports")
+    )
+    assert shared > ports
+
+
+def test_dataflows_of_a_batch_may_be_ids_or_one_name():
+    design = dataclasses.replace(DESIGN, dataflow="WS")
+    ids = dataclasses.replace(DESIGN, dataflow=np.array([1, 1]))
+    reports = [aj.evaluate(GEMM, each, runtime_model="ispass2020") for each in (design, ids)]
+    assert reports[0].compute_cycles == reports[1].compute_cycles[1] == 688
+
+
+def test_a_relaxation_names_its_models():
+    costs = [
+        aj.Relaxation(temperature=0.1, runtime_model=model).compute_cycles(
+            aj.Gemm(m=64.0, n=32.0, k=16.0), RELAXED
+        )
+        for model in MODEL_FORMS
+    ]
+    assert costs[0] == costs[1]
+
+
+def test_a_price_beyond_int64_is_refused():
+    table = aj.EnergyTable(sram_exponent=9.0)
+    with pytest.raises(ValueError, match=r"^sram_exponent: 9\.0 is not allowed with sram_bytes"):
+        table.sram_fj_per_byte(2**30)

@@ -26,6 +26,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from airchitect_jax.checks import (
@@ -131,7 +132,8 @@ class Relaxation:
           array: the design.
           memory: buffer sizes in bytes, bandwidth and element width, all as floats.
         """
-        _check(gemm, array, memory)
+        _check(gemm, array)
+        _check_memory(memory)
         cycles = by_dataflow.total_cycles(
             gemm, self.shape(array), self.place(memory), self.runtime_model, self.interface
         )
@@ -146,7 +148,8 @@ class Relaxation:
 
         Arguments as for `total_cycles`.
         """
-        _check(gemm, array, memory)
+        _check(gemm, array)
+        _check_memory(memory)
         place = self.place(memory)
         energy = by_dataflow.energy_fj(
             gemm,
@@ -185,9 +188,9 @@ class Relaxation:
         given = {"cycles": cycles, "assignment": assignment, "dataflow": dataflow}
         for name, axes in shape.items():
             real_field(name, given[name], low=0)
-            if jnp.ndim(given[name]) != axes:
+            if np.ndim(given[name]) != axes:
                 raise ValueError(
-                    f"{name}: the shape {jnp.shape(given[name])} is not allowed; expected {axes}"
+                    f"{name}: the shape {np.shape(given[name])} is not allowed; expected {axes}"
                     " axes"
                 )
         loads = jnp.einsum("wad,aw,ad->a", cycles, assignment, dataflow)
@@ -215,25 +218,27 @@ def sensitivity(cost: Callable[[Gemm], Float[Array, ""]], gemm: Gemm) -> Gemm:
     return jax.grad(log_cost)(jax.tree.map(jnp.log, gemm))
 
 
-def _check(gemm: Gemm, array: RelaxedArray, memory: Memory | None = None) -> None:
+def _check(gemm: Gemm, array: RelaxedArray) -> None:
     """Refuses what makes no design; tracers have no value to look at."""
     _check_gemm(gemm)
     instance("array", array, RelaxedArray)
     for name in ("log2_rows", "log2_cols"):
         real_field(name, getattr(array, name), low=0, high=_LOG2_LARGEST)
     real_field("dataflow", array.dataflow, low=0, high=1)
-    if jnp.shape(array.dataflow) != (len(Dataflow),):
+    if np.shape(array.dataflow) != (len(Dataflow),):
         raise ValueError(
-            f"dataflow: the shape {jnp.shape(array.dataflow)} is not allowed; expected"
+            f"dataflow: the shape {np.shape(array.dataflow)} is not allowed; expected"
             f" ({len(Dataflow)},)"
         )
-    if memory is not None:
-        instance("memory", memory, Memory)
-        buffers = instance("memory: buffers", memory.buffers, BufferSizes)
-        for field in dataclasses.fields(buffers):
-            real_field(field.name, getattr(buffers, field.name), low=1)
-        for name in ("bandwidth_bytes_per_cycle", "element_bytes"):
-            real_field(name, getattr(memory, name), low=1)
+
+
+def _check_memory(memory: Memory) -> None:
+    instance("memory", memory, Memory)
+    buffers = instance("memory: buffers", memory.buffers, BufferSizes)
+    for field in dataclasses.fields(buffers):
+        real_field(field.name, getattr(buffers, field.name), low=1)
+    for name in ("bandwidth_bytes_per_cycle", "element_bytes"):
+        real_field(name, getattr(memory, name), low=1)
 
 
 def _check_gemm(gemm: Gemm, low: float = 0) -> None:
