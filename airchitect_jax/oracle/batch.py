@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool
 
 from airchitect_jax.batching import map_chunks
-from airchitect_jax.checks import int_field, is_traced
+from airchitect_jax.checks import as_array, common_shape, int_field, is_traced
 from airchitect_jax.types import Labels
 
 CHUNK = 1 << 20  # workloads in one compiled call
@@ -53,10 +53,10 @@ def label_batch(
                     raise TypeError(f"{name}: {column.dtype} is not allowed; expected integers")
             labels, valid = search(columns)
             return jax.tree.map(lambda field: jnp.where(valid, field, -1), labels)
-    arrays = {name: np.asarray(field) for name, field in fields.items()}
+    arrays = {name: as_array(name, field) for name, field in fields.items()}
     if any(array.dtype not in (np.int32, np.int64) for array in arrays.values()):
         arrays = _checked(arrays, limits)
-    shape = np.broadcast_shapes(*(array.shape for array in arrays.values()))
+    shape = common_shape(arrays)
     flat = [np.broadcast_to(array, shape).reshape(-1) for array in arrays.values()]
     labels, valid = map_chunks(search, flat, chunk=chunk or CHUNK)
     if not valid.all():  # the slow checks find the culprit and name it

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from airchitect_jax.checks import file_path
 from airchitect_jax.workloads.network import Layer, Network, with_distinct_names
 from airchitect_jax.workloads.onnx_nodes import GRAPHS, PRODUCTS, Node, Shapes
 
@@ -43,7 +44,7 @@ def read_onnx(path: str | pathlib.Path, dims: Mapping[str, int] | None = None) -
       ValueError: the file cannot be read, is no ONNX model, points outside of its folder, has no
         matrix work, or a shape that matters is not known; names file and node.
     """
-    path = pathlib.Path(path)
+    path = file_path("path", path)
     try:
         data = path.read_bytes()
     except OSError as error:

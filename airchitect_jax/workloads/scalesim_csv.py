@@ -16,7 +16,7 @@ import io
 import pathlib
 import re
 
-from airchitect_jax.checks import MAX_DIM
+from airchitect_jax.checks import MAX_DIM, file_path, instance
 from airchitect_jax.files import inert, write_text
 from airchitect_jax.workloads.network import Layer, Network
 
@@ -40,7 +40,7 @@ def read_topology(path: str | pathlib.Path) -> Network:
     Raises:
       ValueError: the file cannot be read, is empty, or has a bad cell; names file, row and column.
     """
-    path = pathlib.Path(path)
+    path = file_path("path", path)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -60,12 +60,14 @@ def write_topology(path: str | pathlib.Path, network: Network, *, counts: bool =
       counts: whether to write the column `Count`, which `read_topology` knows and the scalesim
         package takes for a sparsity. Without it the file is the package's, every layer once.
     """
+    path = file_path("path", path)
+    instance("network", network, Network)
     lines = ["Layer,M,N,K," + ("Count," if counts else "")]
     for layer in network.layers:
         name = inert(_UNSAFE.sub("_", layer.name).strip() or "layer")
         count = f"{layer.count}," if counts else ""
         lines.append(f"{name},{layer.m},{layer.n},{layer.k},{count}")
-    write_text(pathlib.Path(path), "\n".join(lines) + "\n")
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def parse_topology(data: bytes, *, name: str, source: str) -> Network:
