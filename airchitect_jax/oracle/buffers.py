@@ -64,11 +64,12 @@ def label_buffers(
     Returns:
       Design ids (int32) and costs (int64; float64 for EDP) of the workloads' shape. NumPy arrays,
       or, inside a caller's `jit` or `vmap`, traced arrays with -1 for workloads that are invalid
-      or too large for the device's exact arithmetic.
+      or too large for the device's exact arithmetic. A traced function is called within
+      `with jax.enable_x64(True):`, since costs need 64 bits.
 
     Raises:
       ValueError: a field is out of range, or an optimum does not fit into int64.
-      TypeError: a traced field is not of integers.
+      TypeError: a traced field is not of integers, or 64-bit mode is off while tracing.
     """
     if not 1 <= element_bytes <= MAX_ELEMENT_BYTES:
         raise ValueError(
@@ -85,6 +86,7 @@ def label_buffers(
     }
     limits = buffer_limits(space)
     return label_batch(
+        "label_buffers",
         {name: getattr(workloads, name) for name in limits},
         limits,
         functools.partial(label_buffer_columns, **settings),
