@@ -66,7 +66,7 @@ def label_batch(
 
 def _traced(name: str, fields: Mapping[str, Any], search: Search) -> Labels:
     # In 32 bits the trace has lost the high halves of int64 inputs, and would lose those of costs.
-    if not jax.config.jax_enable_x64:
+    if jnp.result_type(int) != np.int64:
         raise TypeError(
             f"{name}: a traced call in 32-bit mode is not allowed; expected the traced function to"
             " be called within `with jax.enable_x64(True):`"
