@@ -227,7 +227,10 @@ def test_overridden_prices_count():
         ({"sram": (1, 64, 64)}, "ifmap_sram_bytes: 1 is not allowed"),
         ({"flow": 3}, "dataflow: 3 is not allowed"),
         ({"width": 0}, "element_bytes: 0 is not allowed"),
-        ({"gemm": (2**31 - 1,) * 3, "array": (1, 1)}, "cycles or energy at row 0 exceed int64"),
+        (
+            {"gemm": (2**31 - 1,) * 3, "array": (1, 1)},
+            "cycles, traffic or energy at row 0 exceed int64",
+        ),
     ],
 )
 def test_bad_input_is_one_line(changes, message):

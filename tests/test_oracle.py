@@ -129,8 +129,8 @@ def test_any_shape_any_number_and_chunks(monkeypatch):
 def test_inside_of_jit_and_vmap():
     m = np.array([5, 100, 0, 2**30, 640])
     workloads = BudgetedGemm(mac_budget=np.array([64, 2**18, 64, 4, 3]), m=m, n=m, k=m)
-    traced = jax.jit(label)(workloads)
-    mapped = jax.vmap(label)(jax.tree.map(jnp.asarray, workloads))
+    with jax.enable_x64(True):
+        traced, mapped = jax.jit(label)(workloads), jax.vmap(label)(workloads)
     # Row 2 is invalid, row 3 too large to be exact, row 4 has a budget below 2 x 2.
     good = BudgetedGemm(mac_budget=workloads.mac_budget[:2], m=m[:2], n=m[:2], k=m[:2])
     expected = [*label(good).design_id.tolist(), -1, -1, -1]
@@ -140,7 +140,7 @@ def test_inside_of_jit_and_vmap():
 
 
 def test_traced_fractions_are_refused():
-    with pytest.raises(TypeError, match="k: float32 is not allowed"):
+    with pytest.raises(TypeError, match="k: float32 is not allowed"), jax.enable_x64(True):
         jax.jit(label)(BudgetedGemm(mac_budget=64, m=5, n=5, k=jnp.float32(2.5)))
 
 
@@ -206,9 +206,8 @@ def test_energy_objectives_equal_brute_force(objective):
         expected.append(min(costs))
     assert list(zip(labels.cost.tolist(), labels.design_id.tolist(), strict=True)) == expected
     assert len({design_id for _, design_id in expected}) > 5
-    traced = jax.jit(lambda w: label(w, space, objective=objective, memory=memory))(
-        jax.tree.map(lambda x: jnp.asarray(x, jnp.int32), batch)
-    )
+    with jax.enable_x64(True):
+        traced = jax.jit(lambda w: label(w, space, objective=objective, memory=memory))(batch)
     np.testing.assert_array_equal(traced.design_id, labels.design_id)
 
 

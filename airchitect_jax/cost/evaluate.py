@@ -109,7 +109,7 @@ def evaluate_memory(
     sizes = BufferSizes(**{name: fields[name] for name in _BUFFERS})
     fields |= dict(zip(_SRAM_FJ, jax.tree.leaves(table.of_buffers(sizes)), strict=True))
     return _batched(
-        "cycles or energy",
+        "cycles, traffic or energy",
         functools.partial(
             _evaluate_memory, runtime_model=runtime_model, interface=interface, table=table
         ),
@@ -250,9 +250,16 @@ def _evaluate_memory(
         return _select(dataflow, by_dataflow)
 
     compute, total, moved, energy = counts(gemm, array, memory, sram_fj)
-    _, cycles_estimate, _, energy_estimate = counts(*_floats((gemm, array, memory, sram_fj)))
-    # The largest whole number on the way to the cycles is cycles times bandwidth.
+    wide = counts(*_floats((gemm, array, memory, sram_fj)))
+    _, cycles_estimate, moved_estimate, energy_estimate = wide
+    # The largest whole number on the way to the cycles is cycles times bandwidth. Energy bounds the
+    # traffic only where nothing is free.
     busy_estimate = (cycles_estimate + 1.0) * bandwidth.astype(jnp.float64)
+    largest = functools.reduce(
+        jnp.maximum,
+        jax.tree.leaves(moved_estimate),
+        jnp.maximum(jnp.maximum(busy_estimate, energy_estimate), moved_estimate.dram_bytes),
+    )
     report = MemoryReport(
         compute_cycles=compute,
         stall_cycles=total - compute,
@@ -263,4 +270,4 @@ def _evaluate_memory(
         energy_fj=energy,
         traffic=moved,
     )
-    return report, jnp.maximum(busy_estimate, energy_estimate) >= INT64_SAFE
+    return report, largest >= INT64_SAFE

@@ -85,11 +85,13 @@ def label(
       Design ids (int32) and costs (int64; float64 for EDP) of the workloads' shape. NumPy arrays,
       or, inside a caller's `jit` or `vmap`, traced arrays with -1 for workloads that are invalid
       or whose optimum the device cannot find exactly (for cycles, one whose cycles times the tie
-      code exceed 2**53: about 4e12 cycles in the default space).
+      code exceed 2**53: about 4e12 cycles in the default space). A traced function is called
+      within `with jax.enable_x64(True):`, since costs need 64 bits.
 
     Raises:
       ValueError: a field is out of range, or an optimum does not fit into int64.
-      TypeError: an argument is of another type, or a traced field is not of integers.
+      TypeError: an argument is of another type, a traced field is not of integers, or 64-bit mode
+        is off while tracing.
     """
     instance("workloads", workloads, BudgetedGemm)
     space = instance_or_default("space", space, ArrayDataflowSpace)
@@ -101,6 +103,7 @@ def label(
         "goal": goal,
     }
     return label_batch(
+        "label",
         {name: getattr(workloads, name) for name in LIMITS},
         LIMITS,
         functools.partial(label_columns, **settings),

@@ -71,11 +71,13 @@ def label_buffers(
     Returns:
       Design ids (int32) and costs (int64; float64 for EDP) of the workloads' shape. NumPy arrays,
       or, inside a caller's `jit` or `vmap`, traced arrays with -1 for workloads that are invalid
-      or too large for the device's exact arithmetic.
+      or too large for the device's exact arithmetic. A traced function is called within
+      `with jax.enable_x64(True):`, since costs need 64 bits.
 
     Raises:
       ValueError: a field is out of range, or an optimum does not fit into int64.
-      TypeError: an argument is of another type, or a traced field is not of integers.
+      TypeError: an argument is of another type, a traced field is not of integers, or 64-bit mode
+        is off while tracing.
     """
     instance("workloads", workloads, BufferedGemm)
     space = instance_or_default("space", space, BufferSpace)
@@ -92,6 +94,7 @@ def label_buffers(
     if isinstance(fields["dataflow"], str):
         fields["dataflow"] = dataflow_member("dataflow", fields["dataflow"])
     return label_batch(
+        "label_buffers",
         fields,
         limits,
         functools.partial(label_buffer_columns, **settings),

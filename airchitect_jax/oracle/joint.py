@@ -107,15 +107,33 @@ def choose(
     cycles: Int[np.ndarray, "dataflows *designs"],
     energy: Int[np.ndarray, "dataflows *designs"],
 ) -> tuple[Num[np.ndarray, "*designs"], Int[np.ndarray, "*designs"], Int[np.ndarray, "*designs"]]:
-    """Cost, cycles and energy under the first of the cheapest dataflows."""
+    """Cost, cycles and energy under the cheapest dataflow: ties to less of the other, then first.
+
+    Without the second rule a design's fastest dataflows could take more energy than they have to.
+    """
     costs = objective_value(objective, cycles, energy)
+    others = tie_breaker(objective, cycles, energy)
     cost, its_cycles, its_energy = costs[0], cycles[0], energy[0]
+    other = others[0]
     for flow in range(1, len(Dataflow)):
-        better = costs[flow] < cost
+        better = (costs[flow] < cost) | ((costs[flow] == cost) & (others[flow] < other))
+        other = np.where(better, others[flow], other)
         cost = np.where(better, costs[flow], cost)
         its_cycles = np.where(better, cycles[flow], its_cycles)
         its_energy = np.where(better, energy[flow], its_energy)
     return cost, its_cycles, its_energy
+
+
+def tie_breaker(
+    objective: Objective,
+    cycles: Int[np.ndarray, "dataflows *designs"],
+    energy: Int[np.ndarray, "dataflows *designs"],
+) -> Int[np.ndarray, "dataflows *designs"]:
+    """What decides between dataflows of equal cost: the cost that the objective leaves out.
+
+    That is energy for cycles, cycles for energy, and cycles for their product.
+    """
+    return energy if objective is Objective.CYCLES else cycles
 
 
 def layer_tables(

@@ -67,12 +67,14 @@ def label_schedules(
     Returns:
       Design ids (int32) and makespans in cycles (int64) of shape [*batch]. NumPy arrays, or,
       inside a caller's `jit` or `vmap`, traced arrays with -1 for sets that are invalid or too
-      large for the device's exact arithmetic.
+      large for the device's exact arithmetic. A traced function is called within
+      `with jax.enable_x64(True):`, since makespans need 64 bits.
 
     Raises:
       ValueError: a field is out of range, the number of workloads is not that of the arrays, or a
         makespan does not fit into int64.
-      TypeError: an argument is of another type, or a traced field is not of integers.
+      TypeError: an argument is of another type, a traced field is not of integers, or 64-bit mode
+        is off while tracing.
     """
     instance("workloads", workloads, Gemm)
     space = instance_or_default("space", space, ScheduleSpace)
@@ -94,6 +96,7 @@ def label_schedules(
     }
     settings: Any = {"space": space, "runtime_model": runtime_model}
     return label_batch(
+        "label_schedules",
         fields,
         schedule_limits(space),
         functools.partial(label_schedule_columns, **settings),
