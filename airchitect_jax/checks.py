@@ -12,6 +12,17 @@ MAX_DIM = 2**31 - 1  # workload dimensions travel as int32
 INT64_SAFE = 2.0**63 * (1 - 2.0**-40)
 
 
+def printable(text: str, limit: int = 80) -> str:
+    """What a user gave, for a message of one line: control characters escaped, cut if long."""
+    shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: limit + 1])
+    return shown if len(shown) <= limit else f"{shown[:limit]}..."
+
+
+def quoted(value: object, limit: int = 80) -> str:
+    """A value as `repr` has it, cut if it is long."""
+    return printable(repr(value), limit)
+
+
 def is_traced(*values: Any) -> bool:
     """Whether any leaf is a tracer, whose value cannot be looked at."""
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))

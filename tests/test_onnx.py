@@ -1,5 +1,6 @@
 """ONNX models, built here, as lists of GEMMs; and files that mean harm."""
 
+import os
 import pathlib
 
 import hypothesis
@@ -123,8 +124,54 @@ def test_einsum():
     assert one("Einsum", [value("a", 5, 3), value("b", 3, 7)], equation="ij,jk") == [(5, 7, 3, 1)]
     with pytest.raises(ValueError, match=r"equation 'ij>-,kjik' is malformed"):
         one("Einsum", [a, b], equation="ij>-,kjik")  # on which onnx's inference may never end
-    with pytest.raises(ValueError, match=r"equation 'i...,i...->' is not known"):
-        one("Einsum", [value("a", 5), value("b", 5)], equation="i...,i...->")
+    # Every combination of b, i, j and k is multiplied; i is summed after the product.
+    assert one("Einsum", [value("a", 2, 5, 3), value("b", 3, 7)], equation="bij,jk->bk") == [
+        (10, 7, 3, 1)
+    ]
+    assert one("Einsum", [value("a", 4, 1, 5, 3), value("b", 6, 3, 7)], equation="...ij,...jk") == [
+        (20, 42, 3, 1)
+    ]
+    with pytest.raises(ValueError, match=r"equation 'i,i,i->' is not known; expected two operands"):
+        one("Einsum", [value("a", 5), value("b", 5), value("c", 5)], equation="i,i,i->")
+
+
+@hypothesis.given(st.data())
+@hypothesis.settings(max_examples=60)
+def test_einsum_multiplies_every_combination_of_indices(data):
+    """Against loops over all indices, with diagonals, ellipses and sides of one."""
+    sides = data.draw(st.fixed_dictionaries({x: st.integers(1, 4) for x in "ijkl"}))
+    outer = data.draw(st.lists(st.integers(2, 3), max_size=2))
+    terms, shapes = [], []
+    for _ in range(2):
+        letters = data.draw(st.text("ijkl", max_size=3))
+        shape = [sides[letter] for letter in letters]
+        if data.draw(st.booleans()):
+            place = data.draw(st.integers(0, len(letters)))
+            own = outer[data.draw(st.integers(0, len(outer))) :]
+            own = [side if data.draw(st.booleans()) else 1 for side in own]
+            letters = f"{letters[:place]}...{letters[place:]}"
+            shape[place:place] = own
+        terms.append(letters)
+        shapes.append(shape)
+    present = sorted(set("".join(terms)) - {"."})
+    equation = ",".join(terms)
+    if data.draw(st.booleans()):
+        dots = "..." if "..." in equation else ""
+        kept = data.draw(st.lists(st.sampled_from(present), unique=True)) if present else []
+        equation += f"->{dots}{''.join(kept)}"
+    loops = [sides[index] for index in present]
+    unnamed = [len(s) - len(t.replace("...", "")) for s, t in zip(shapes, terms, strict=True)]
+    for back in range(1, max(unnamed) + 1):
+        found = [
+            shape[term.index("...") + own - back]
+            for shape, term, own in zip(shapes, terms, unnamed, strict=True)
+            if own >= back
+        ]
+        loops.append(max(found))
+    node = helper.make_node("Einsum", ["a", "b"], ["y"], equation=equation)
+    proto = model([node], [value(x, *s) for x, s in zip("ab", shapes, strict=True)])
+    assert parse(proto).macs == np.prod(loops)
+    assert np.einsum(equation, *(np.ones(shape) for shape in shapes)).sum() == np.prod(loops)
 
 
 def test_attention_with_grouped_queries_and_a_cache():
@@ -202,9 +249,29 @@ def test_control_flow():
     stored = [weights("w", 4, 4), helper.make_tensor("trips", INT64, [], [6])]
     node = helper.make_node("Loop", ["trips", "", "x"], ["y"], body=step)
     assert gemms(model([node], [x], stored)) == [(2, 4, 4, 6)]
+    for trips in ({"value_int": 6}, {"value_ints": [6]}, {"value": stored[1]}):
+        nodes = [helper.make_node("Constant", [], ["n"], **trips)]
+        nodes += [helper.make_node("Loop", ["n", "", "x"], ["y"], body=step)]
+        assert gemms(model(nodes, [x], stored[:1])) == [(2, 4, 4, 6)]
     node = helper.make_node("Loop", ["", "", "x"], ["y"], body=step)
     with pytest.warns(UserWarning, match="the number of iterations is not known"):
         assert gemms(model([node], [x], stored)) == [(2, 4, 4, 1)]
+
+
+@pytest.mark.parametrize(("axes", "steps"), [({}, 5), ({"scan_input_axes": [1]}, 9), ([-1], 4)])
+def test_a_scan_runs_along_its_axis(axes, steps):
+    axes = axes if isinstance(axes, dict) else {"scan_input_axes": axes}
+    shape = [5, 9, 4]
+    del shape[axes.get("scan_input_axes", [0])[0]]
+    body = helper.make_graph(
+        [helper.make_node("MatMul", ["slice", "w"], ["out"], name="step")],
+        "body",
+        [value("slice", *shape)],
+        [value("out", shape[0], 2)],
+    )
+    node = helper.make_node("Scan", ["x"], ["y"], body=body, num_scan_inputs=1, **axes)
+    proto = model([node], [value("x", 5, 9, 4)], [weights("w", shape[1], 2)])
+    assert gemms(proto) == [(shape[0], 2, shape[1], steps)]
 
 
 def test_functions_are_looked_into():
@@ -299,6 +366,36 @@ def test_files_outside_of_the_folder_are_not_followed(tmp_path, location):
         )
         with pytest.raises(ValueError, match="outside of the model's folder"):
             read_onnx(folder / "net.onnx")
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_fifo_is_not_waited_for(tmp_path, linked):
+    os.mkfifo(tmp_path / "fifo")
+    name = "fifo"
+    if linked:
+        (tmp_path / "link").symlink_to("fifo")
+        name = "link"
+    nodes = [
+        helper.make_node("Reshape", ["x", "t"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["y"]),
+    ]
+    shape = external(whole_numbers("t", 3, 8), name)
+    proto = model(nodes, [value("x", 6, 4)], [shape, weights("w", 8, 5)])
+    (tmp_path / "net.onnx").write_bytes(proto.SerializeToString())
+    with pytest.raises(ValueError, match=r"net.onnx: tensor 't': .*fifo: .* not a regular file"):
+        read_onnx(tmp_path / "net.onnx")
+    with pytest.raises(ValueError, match="fifo: cannot be read: not a regular file"):
+        read_onnx(tmp_path / "fifo")
+
+
+def test_long_and_unprintable_names_are_cut_and_escaped():
+    long = "\x1b[31m" + "z" * 100_000
+    node = helper.make_node("MatMul", ["x", "w"], ["y"], name=long)
+    proto = model([node], [value("x", 2, long)], [weights("w", 4, 5)])
+    with pytest.raises(ValueError, match=r"t.onnx: MatMul '\\x1b") as error:
+        parse(proto)
+    assert len(str(error.value)) < 600
+    assert str(error.value).isprintable()
 
 
 def test_functions_that_never_end_are_refused():
