@@ -45,8 +45,15 @@ def write_json(path: pathlib.Path, value: Any) -> None:
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
     """The rows as CSV, every text in it `inert`."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(map(inert, row) for row in rows)
-    return text.getvalue()
+    # With the longest line end, the writer also quotes texts that hold one of its characters.
+    writer = csv.writer(text, lineterminator="\r\n")
+    lines = []
+    for row in rows:
+        writer.writerow(map(inert, row))
+        lines.append(text.getvalue().removesuffix("\r\n") + "\n")
+        text.seek(0)
+        text.truncate()
+    return "".join(lines)
 
 
 def inert(value: object) -> object:

@@ -236,7 +236,7 @@ def test_rejects_are_inert_short_and_printable(tmp_path):
     assert merge_rejects(tmp_path) == 4
     with (tmp_path / "rejects.csv").open() as file:
         values = [row["value"] for row in csv.DictReader(file)]
-    assert values == ["'=1+1", "\\ufeff=1+1", "-5", "\\x1b[31m" + "z" * 72 + "..."]
+    assert values == ["'=1+1", "\\ufeff=1+1", "-5", "\\x1b[31m" + "z" * 69 + "..."]
 
 
 def test_strict_stops_at_the_first_and_keeps_finished_shards(tmp_path):

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airchitect_jax.checks import printable, quoted
+from airchitect_jax.checks import printable, shown
 from airchitect_jax.files import check_regular
 from airchitect_jax.workloads.network import Layer, Network, with_distinct_names
 from airchitect_jax.workloads.onnx_nodes import GRAPHS, PRODUCTS, Node, Shapes
@@ -155,11 +155,11 @@ def _check_nodes(graph: Any, opset: int, defs: Any) -> None:
             text = attribute.s.decode("utf-8", "replace")
             if attribute.name == "equation" and not _EQUATION.fullmatch(text):
                 raise ValueError(
-                    f"{node.op_type} {quoted(node.name)}: equation {quoted(text)} is malformed"
+                    f"{node.op_type} {shown(node.name)}: equation {shown(text)} is malformed"
                 )
         if node.domain in _STANDARD and node.op_type == "Scan" and opset < 9:
             raise ValueError(
-                f"Scan {quoted(node.name)}: has another meaning in opset {opset}; expected a model"
+                f"Scan {shown(node.name)}: has another meaning in opset {opset}; expected a model"
                 " of opset 9 or later"
             )
         if node.domain in _STANDARD and defs.has(node.op_type):
@@ -169,8 +169,7 @@ def _check_nodes(graph: Any, opset: int, defs: Any) -> None:
                 continue
             if len(node.input) < least:
                 raise ValueError(
-                    f"{node.op_type} {quoted(node.name)}: {len(node.input)} inputs; expected"
-                    f" {least}"
+                    f"{node.op_type} {shown(node.name)}: {len(node.input)} inputs; expected {least}"
                 )
 
 
@@ -198,7 +197,7 @@ def _tensors(graph: Any) -> Iterator[Any]:
 def _lighten(tensor: Any, folder: pathlib.Path) -> None:
     """Leaves of a tensor what shape inference may ask for: its dimensions, and a small value."""
     if any(side < 0 for side in tensor.dims):
-        raise ValueError(f"tensor {quoted(tensor.name)} has a negative dimension")
+        raise ValueError(f"tensor {shown(tensor.name)} has a negative dimension")
     small = math.prod(tensor.dims) <= _SMALL
     if tensor.external_data:
         where = {entry.key: entry.value for entry in tensor.external_data}
@@ -210,7 +209,7 @@ def _lighten(tensor: Any, folder: pathlib.Path) -> None:
             inside = False
         if not location or not inside:
             raise ValueError(
-                f"tensor {quoted(tensor.name)} is stored in {quoted(location)}, outside of the"
+                f"tensor {shown(tensor.name)} is stored in {shown(location)}, outside of the"
                 " model's folder"
             )
         if small and tensor.data_type == tensor.INT64:
@@ -226,7 +225,7 @@ def _read(file: pathlib.Path, where: Mapping[str, str], num_bytes: int, name: st
     try:
         check_regular(file)
     except ValueError as error:
-        raise ValueError(f"tensor {quoted(name)}: {error}") from None
+        raise ValueError(f"tensor {shown(name)}: {error}") from None
     try:
         with file.open("rb") as stream:
             stream.seek(int(where.get("offset", "0")))
@@ -234,7 +233,7 @@ def _read(file: pathlib.Path, where: Mapping[str, str], num_bytes: int, name: st
     except (OSError, ValueError, OverflowError):
         data = b""
     if len(data) != num_bytes:
-        raise ValueError(f"tensor {quoted(name)} cannot be read from {quoted(file.name)}")
+        raise ValueError(f"tensor {shown(name)} cannot be read from {shown(file.name)}")
     return data
 
 
@@ -255,11 +254,10 @@ def _bind(graph: Any, dims: Mapping[str, int]) -> tuple[str, ...]:
     for name, size in dims.items():
         if name not in names:
             there = f"there are {printable(', '.join(names), 200)}" if names else "there are none"
-            raise ValueError(f"dimension {quoted(name)} is not one of the model's; {there}")
+            raise ValueError(f"dimension {shown(name)} is not one of the model's; {there}")
         if not isinstance(size, int) or not 1 <= size < 2**31:
             raise ValueError(
-                f"dimension {printable(name)}: {quoted(size)} is not allowed; expected"
-                " 1..2147483647"
+                f"dimension {printable(name)}: {shown(size)} is not allowed; expected 1..2147483647"
             )
     # What was inferred before the dimensions were bound would contradict what is inferred now.
     for inner in _graphs(graph):

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from airchitect_jax.checks import printable, quoted
+from airchitect_jax.checks import printable, shown
 from airchitect_jax.workloads.gemms import (
     Product,
     convolution,
@@ -74,7 +74,7 @@ class Node:
 
     def error(self, reason: str) -> ValueError:
         """An error about this operator."""
-        return ValueError(f"{self._proto.op_type} {quoted(self.name)}: {reason}")
+        return ValueError(f"{self._proto.op_type} {shown(self.name)}: {reason}")
 
     def attribute(self, name: str, default: Any) -> Any:
         """The value of an attribute of the type of `default`: a number, a text or a tuple."""
@@ -109,21 +109,19 @@ class Node:
     def _known(self, name: str, rank: int | None, least: int) -> tuple[int, ...]:
         shape = self._shapes.of.get(name)
         if shape is None:
-            raise self.error(f"the shape of {quoted(name)} is not known")
+            raise self.error(f"the shape of {shown(name)} is not known")
         for side in shape:
             if side in self._shapes.symbols:
                 raise self.error(
-                    f"dimension {quoted(side)} of {quoted(name)} is dynamic; give its size, for"
-                    f" example --dim {printable(side)}=1 (dims={{{quoted(side)}: 1}})"
+                    f"dimension {shown(side)} of {shown(name)} is dynamic; give its size, for"
+                    f" example --dim {printable(side)}=1 (dims={{{shown(side)}: 1}})"
                 )
             if isinstance(side, str):
-                raise self.error(f"{quoted(name)} has a dimension of unknown size")
+                raise self.error(f"{shown(name)} has a dimension of unknown size")
             if side < 0:
-                raise self.error(f"{quoted(name)} has a negative dimension")
+                raise self.error(f"{shown(name)} has a negative dimension")
         if (rank is not None and len(shape) != rank) or len(shape) < least:
-            raise self.error(
-                f"{quoted(name)} has {len(shape)} dimensions; expected {rank or least}"
-            )
+            raise self.error(f"{shown(name)} has {len(shape)} dimensions; expected {rank or least}")
         return shape
 
 
@@ -200,13 +198,13 @@ def _einsum(node: Node) -> Products:
     if len(labels) == 1:
         return {}  # sums, transposes and diagonals
     if len(labels) != 2:
-        raise node.error(f"equation {quoted(equation)} is not known; expected two operands")
+        raise node.error(f"equation {shown(equation)} is not known; expected two operands")
     lhs, rhs = (
         _sides(node, label, node.shape(place), equation) for place, label in enumerate(labels)
     )
     for index in lhs.keys() & rhs.keys():
         if lhs[index] != rhs[index] and 1 not in (lhs[index], rhs[index]):
-            raise node.error(f"the sides of equation {quoted(equation)} do not fit")
+            raise node.error(f"the sides of equation {shown(equation)} do not fit")
     shared = {index for index in lhs.keys() & rhs.keys() if lhs[index] == rhs[index]}
     kept = {index for index in shared if _is_kept(index, labels, out if arrow else None)}
 
@@ -228,12 +226,12 @@ def _sides(node: Node, label: str, shape: tuple[int, ...], equation: str) -> dic
     before, ellipsis, after = label.partition("...")
     unnamed = len(shape) - len(before) - len(after)
     if unnamed < 0 or (unnamed and not ellipsis) or "." in before + after:
-        raise node.error(f"equation {quoted(equation)} does not fit its operands")
+        raise node.error(f"equation {shown(equation)} does not fit its operands")
     indices = [*before, *(f".{place}" for place in range(unnamed, 0, -1)), *after]
     sides: dict[str, int] = {}
     for index, side in zip(indices, shape, strict=True):
         if sides.setdefault(index, side) != side:
-            raise node.error(f"equation {quoted(equation)} takes a diagonal of no square")
+            raise node.error(f"equation {shown(equation)} takes a diagonal of no square")
     return sides
 
 
@@ -296,7 +294,7 @@ def _loop_length(node: Node) -> int:
     length = node.constant(0)
     if length is None:
         warnings.warn(
-            f"Loop {quoted(node.name)}: the number of iterations is not known; its layers are"
+            f"Loop {shown(node.name)}: the number of iterations is not known; its layers are"
             " counted once",
             stacklevel=2,
         )

@@ -19,7 +19,7 @@ import re
 import warnings
 from collections.abc import Sequence
 
-from airchitect_jax.checks import MAX_DIM, printable, quoted
+from airchitect_jax.checks import MAX_DIM, printable, shown
 from airchitect_jax.files import check_regular, inert, write_text
 from airchitect_jax.workloads.network import Layer, Network
 
@@ -129,7 +129,7 @@ def overlapping_windows(network: Network) -> str:
     if not found:
         return ""
     return (
-        f"{printable(network.name)}: layer {quoted(found[0])}"
+        f"{printable(network.name)}: layer {shown(found[0])}"
         + (f" and {len(found) - 1} more" if found[1:] else "")
         + ": windows overlap; the scalesim package shares their words between windows, and its"
         " counts are not those of the GEMM that the replay takes the layer for"
@@ -160,7 +160,7 @@ def _place(header: list[str], name: str, where: str) -> int | None:
     """The index of a column that a file may have."""
     places = [at for at, cell in enumerate(header) if re.fullmatch(name, _letters(cell))]
     if len(places) > 1:
-        raise ValueError(f"{where}: two columns {quoted(header[places[0]])}; expected one")
+        raise ValueError(f"{where}: two columns {shown(header[places[0]])}; expected one")
     return next(iter(places), None)
 
 
@@ -174,7 +174,7 @@ def _warn_of_sparsity(
             named = at < len(header) and "sparsity" in header[at].lower() and cell not in ("", "1")
             if int(ratio[1]) != int(ratio[2]) if ratio else named:
                 warnings.warn(
-                    f"{source}: row {line}: sparsity {quoted(cell)} is not modelled; layers are"
+                    f"{source}: row {line}: sparsity {shown(cell)} is not modelled; layers are"
                     " taken as dense",
                     stacklevel=4,
                 )
@@ -187,7 +187,7 @@ def _whole_number(cells: list[str], at: int, column: str, where: str) -> int:
         raise ValueError(f"{where}, column {column}: no value")
     if not _WHOLE_NUMBER.fullmatch(cell) or not 1 <= int(cell) <= MAX_DIM:
         raise ValueError(
-            f"{where}, column {column}: {quoted(cell)} is not allowed; expected a whole number in"
+            f"{where}, column {column}: {shown(cell)} is not allowed; expected a whole number in"
             f" 1..{MAX_DIM}"
         )
     return int(cell)

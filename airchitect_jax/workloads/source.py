@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Mapping
 
-from airchitect_jax.checks import quoted
+from airchitect_jax.checks import shown
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.onnx import read_onnx
 from airchitect_jax.workloads.scalesim_csv import read_topology
@@ -32,6 +32,6 @@ def open_network(source: str | pathlib.Path, dims: Mapping[str, int] | None = No
     if str(source) in network_names():
         return load_network(str(source))
     raise ValueError(
-        f"workload: {quoted(str(source))} is neither a .csv nor an .onnx file nor a packaged"
+        f"workload: {shown(str(source))} is neither a .csv nor an .onnx file nor a packaged"
         f" network; packaged are {', '.join(network_names())}"
     )
