@@ -1,4 +1,4 @@
-"""GEMMs of convolutions of every kind, and of their gradients, against XLA's count of operations."""
+"""GEMMs of convolutions of every kind, and of their gradients, against XLA's own count."""
 
 import hypothesis
 import jax
