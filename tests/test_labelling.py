@@ -239,6 +239,16 @@ def test_rejects_are_inert_short_and_printable(tmp_path):
     assert values == ["'=1+1", "\\ufeff=1+1", "-5", "\\x1b[31m" + "z" * 69 + "..."]
 
 
+def test_what_stands_for_no_number_is_shown_as_it_is(tmp_path):
+    (tmp_path / "in.csv").write_text("mac_budget,m,n,k\n64,nan,5,5\n64,N/A,5,5\n64,,5,5\n")
+    nan = {"mac_budget": [64], "m": [float("nan")], "n": [5], "k": [5]}
+    pq.write_table(pa.table(nan), tmp_path / "in.parquet")
+    run(files(tmp_path / "in.csv", tmp_path / "in.parquet"), tmp_path)
+    merge_rejects(tmp_path)
+    with (tmp_path / "rejects.csv").open() as file:
+        assert [row["value"] for row in csv.DictReader(file)] == ["nan", "N/A", "null", "nan"]
+
+
 def test_strict_stops_at_the_first_and_keeps_finished_shards(tmp_path):
     data = workloads(300)
     data["n"][250] = 0

@@ -161,6 +161,7 @@ class FileSource:
                     # As text: a bad cell is then one row's trouble, not the file's.
                     column_types={name: pa.string() for name in _csv_header(path)},
                     strings_can_be_null=True,
+                    null_values=[""],  # "nan" and the like are shown as they are
                 ),
             )
             names = self._names(reader.schema.names)
