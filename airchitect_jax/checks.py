@@ -20,6 +20,24 @@ MAX_DIM = 2**31 - 1  # workload dimensions travel as int32
 MAX_COUNT = 2**63 - 1
 # Floating-point estimates of counts below this bound leave room for their own rounding.
 INT64_SAFE = 2.0**63 * (1 - 2.0**-40)
+_LONGEST = 80  # characters of a value in a message
+_WIDEST = 256  # bits of an integer that is written out
+
+
+def shown(value: Any) -> str:
+    """A value as it stands in a message: one line, not too long."""
+    if isinstance(value, int) and value.bit_length() > _WIDEST:  # Python refuses to print some
+        return f"an integer of {value.bit_length()} bits"
+    text = str(value) if isinstance(value, (int, float, np.number)) else repr(value)
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def printable(text: str, longest: int = _LONGEST) -> str:
+    """A user's text as it stands in a message without quotes: one line, escaped, not too long."""
+    text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: longest + 1])
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
 
 _LONGEST = 80  # characters of a value in a message
 _WIDEST = 256  # bits of an integer that is written out

@@ -7,8 +7,13 @@ import csv
 import io
 import json
 import pathlib
+import re
+import stat
+import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?%?")
 
 
 @contextlib.contextmanager
@@ -38,25 +43,55 @@ def write_json(path: pathlib.Path, value: Any) -> None:
 
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
-    """The rows as CSV."""
+    """The rows as CSV, every text in it `inert`."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    # With the longest line end, the writer also quotes texts that hold one of its characters.
+    writer = csv.writer(text, lineterminator="\r\n")
+    lines = []
+    for row in rows:
+        writer.writerow(map(inert, row))
+        lines.append(text.getvalue().removesuffix("\r\n") + "\n")
+        text.seek(0)
+        text.truncate()
+    return "".join(lines)
 
 
 def inert(value: object) -> object:
-    """A text that a spreadsheet does not take for a formula."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return value
+    """A text that a spreadsheet does not take for a formula; numbers are left alone.
+
+    Spreadsheets look past white space and characters without width, and know `=`, `+`, `-` and
+    `@` in their other widths.
+    """
+    if not isinstance(value, str) or _NUMBER.fullmatch(value):
+        return value
+    seen = next((char for char in value if char.isprintable() and not char.isspace()), "")
+    formula = unicodedata.normalize("NFKC", seen).startswith(("=", "+", "-", "@"))
+    return f"'{value}" if formula or value.startswith(("\t", "\r")) else value
+
+
+def check_regular(path: pathlib.Path) -> None:
+    """Refuses what a reader could wait for, or read from, without end.
+
+    A folder, or a path at which nothing can be found, is left to the reader.
+
+    Raises:
+      ValueError: the path is a FIFO, a device or a socket, or a link to one; names it.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # ValueError: a null character
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise ValueError(f"{path}: cannot be read: not a regular file")
 
 
 def read_json(path: pathlib.Path) -> Any:
     """Reads JSON.
 
     Raises:
-      ValueError: the file is not JSON; names the file.
+      ValueError: the file is not JSON, or no regular file; names the file.
     """
+    check_regular(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

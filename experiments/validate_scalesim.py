@@ -27,6 +27,7 @@ from airchitect_jax.validation.runs import Source
 from airchitect_jax.validation.scalesim_config import read_config
 from airchitect_jax.validation.timing import TimedLayer
 from airchitect_jax.validation.validate import Settings, plan, validate
+from airchitect_jax.workloads.scalesim_csv import overlapping_windows
 from experiments import runner
 
 flags.adopt_module_key_flags(runner)
@@ -104,6 +105,8 @@ def compare(console: rich.console.Console, simulate: Simulate) -> int:
       The exit status: 0, or 1 if the replay differs from the package.
     """
     network = read_topology(TOPOLOGY.value) if TOPOLOGY.value else None
+    if network and (why := overlapping_windows(network)):
+        raise ValueError(f"--topology: {TOPOLOGY.value}: {why}")
     config = read_config(CONFIG.value) if CONFIG.value else None
     settings = Settings(
         seed=runner.SEED.value,

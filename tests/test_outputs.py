@@ -1,8 +1,11 @@
 """Figures, report, progress, files and workdir."""
 
+import csv
 import html.parser
 import io
 import json
+import os
+import pathlib
 import time
 
 import numpy as np
@@ -171,6 +174,35 @@ def test_files_are_whole_or_absent(tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == ["file.json"]
     with pytest.raises(ValueError, match="JSON compliant"):
         files.write_json(path, {"a": float("nan")})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("=1+1", "+a", "-a", "@a", "\ta", "\ra", "-1+cmd|'/c calc'!A1"),
+        *(" =1", "\n=1", "\r=1", "\u200b=1", "\ufeff@a", "\u00a0+a", "\u2060 =1"),
+        *("\uff1d1", "\uff0ba", "\uff0da", "\uff20a", "\u200b\uff1d1"),
+    ],
+)
+def test_formulas_are_made_inert_in_every_csv(text):
+    assert files.inert(text) == f"'{text}"
+    assert files.inert(f"'{text}") == f"'{text}"
+    (row,) = csv.reader(io.StringIO(files.csv_text([[text, 1]]), newline=""))
+    assert row == [f"'{text}", "1"]
+
+
+@pytest.mark.parametrize("value", ["-5", "+1.5e-3", "-58.1%", "conv1", " a", "", "\u200b", -5, 2.5])
+def test_numbers_and_names_are_left_alone(value):
+    assert files.inert(value) == value
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", pathlib.Path("/dev/zero")):
+        with pytest.raises(ValueError, match=f"{path}: cannot be read: not a regular file"):
+            files.read_json(path)
+    for path in (tmp_path, tmp_path / "missing"):
+        files.check_regular(path)
 
 
 def test_workdir_is_claimed_by_its_settings(tmp_path):

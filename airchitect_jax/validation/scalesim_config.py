@@ -8,7 +8,7 @@ import pathlib
 import re
 
 from airchitect_jax.checks import MAX_DIM, dataflow_member, settle, whole_number
-from airchitect_jax.files import write_text
+from airchitect_jax.files import check_regular, write_text
 from airchitect_jax.types import Dataflow
 
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,10}")
@@ -65,6 +65,7 @@ def read_config(path: str | pathlib.Path) -> ScalesimConfig:
         allowed; names file, section and setting.
     """
     path = pathlib.Path(path)
+    check_regular(path)
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(path.read_text(encoding="utf-8-sig"), source=str(path))

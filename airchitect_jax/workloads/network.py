@@ -15,6 +15,8 @@ from airchitect_jax.types import Gemm
 class Layer:
     """One GEMM of a network, (m x k) by (k x n), which runs `count` times.
 
+    `overlapping` says that it was read as a convolution of overlapping windows.
+
     Raises:
       ValueError: a number is not in 1..2**31 - 1 (`count`: 1..2**63 - 1); names the layer.
       TypeError: the name is no text.
@@ -25,6 +27,7 @@ class Layer:
     n: int
     k: int
     count: int = 1
+    overlapping: bool = dataclasses.field(default=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         instance("name", self.name, str)

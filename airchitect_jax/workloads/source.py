@@ -37,6 +37,6 @@ def open_network(source: str | pathlib.Path, dims: Mapping[str, int] | None = No
     if str(source) in network_names():
         return load_network(str(source))
     raise ValueError(
-        f"workload: {str(source)!r} is neither a .csv nor an .onnx file nor a packaged network;"
-        f" packaged are {', '.join(network_names())}"
+        f"workload: {shown(str(source))} is neither a .csv nor an .onnx file nor a packaged"
+        f" network; packaged are {', '.join(network_names())}"
     )
