@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from airchitect_jax.files import read_json, write_json
+from airchitect_jax.files import read_json, write_json, write_text
 
 NAME = "checksums.json"
 _KEY = "sha256"
@@ -34,14 +34,38 @@ def check_files(folder: pathlib.Path) -> None:
             raise ValueError(f"{folder / name}: damaged: its checksum differs")
 
 
+def write_checksum(path: pathlib.Path) -> None:
+    """Writes the SHA-256 of a file beside it, to NAME.sha256, as the program sha256sum does."""
+    write_text(_beside(path), f"{_of_file(path)}  {path.name}\n")
+
+
+def check_file(path: pathlib.Path) -> None:
+    """Compares a file with the checksum beside it.
+
+    Raises:
+      ValueError: it differs, or there is no checksum; names the file.
+      OSError: a file cannot be read.
+    """
+    recorded = _beside(path).read_bytes() if _beside(path).is_file() else b""
+    if recorded != f"{_of_file(path)}  {path.name}\n".encode():
+        raise ValueError(f"{path}: damaged: its checksum differs")
+
+
+def _beside(path: pathlib.Path) -> pathlib.Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _of_file(path: pathlib.Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _of_files(folder: pathlib.Path) -> dict[str, str]:
-    sums = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path != folder / NAME:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            sums[path.relative_to(folder).as_posix()] = digest
-    return sums
+    return {
+        path.relative_to(folder).as_posix(): _of_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / NAME
+    }
 
 
 def write_sealed(path: pathlib.Path, value: Mapping[str, Any]) -> None:

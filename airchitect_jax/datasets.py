@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.checksums import check_files, write_checksums
+from airchitect_jax.checksums import check_file, write_checksum
 from airchitect_jax.files import atomic_path
 
 
@@ -127,7 +127,7 @@ def sample_dataset(case: CaseStudy, *, seed: int, num: int, split: Split) -> Dat
 def save_dataset(path: pathlib.Path, dataset: Dataset, description: dict[str, object]) -> None:
     """Writes an .npz file, whole or not at all, with a description of its origin inside.
 
-    The checksums of the files in its folder, which holds nothing else, are written beside it.
+    Its checksum goes to a second file, PATH.sha256.
     """
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(
@@ -136,7 +136,7 @@ def save_dataset(path: pathlib.Path, dataset: Dataset, description: dict[str, ob
             design_ids=dataset.design_ids,
             description=np.array(json.dumps(description, sort_keys=True)),
         )
-    write_checksums(path.parent)
+    write_checksum(path)
 
 
 def load_dataset(path: pathlib.Path, description: dict[str, object]) -> Dataset | None:
@@ -149,7 +149,7 @@ def load_dataset(path: pathlib.Path, description: dict[str, object]) -> Dataset 
     if not path.exists():
         return None
     try:
-        check_files(path.parent)
+        check_file(path)
     except (ValueError, OSError) as error:
         warnings.warn(f"{error}; the data set is made again", stacklevel=2)
         return None
