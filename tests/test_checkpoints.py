@@ -67,7 +67,7 @@ def test_where_none_is_whole_the_folder_is_named(saved, tmp_path):
     shutil.copytree(saved, folder)
     for step in ("4", "10"):
         (folder / step / "state" / "_METADATA").write_text("")
-    with pytest.raises(ValueError, match="all: no checkpoint is whole .*; remove this"):
+    with pytest.raises(ValueError, match=r"all: no checkpoint is whole .*; remove this"):
         newest_checkpoint(folder)
 
 
