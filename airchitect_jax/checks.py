@@ -24,24 +24,6 @@ _LONGEST = 80  # characters of a value in a message
 _WIDEST = 256  # bits of an integer that is written out
 
 
-def shown(value: Any) -> str:
-    """A value as it stands in a message: one line, not too long."""
-    if isinstance(value, int) and value.bit_length() > _WIDEST:  # Python refuses to print some
-        return f"an integer of {value.bit_length()} bits"
-    text = str(value) if isinstance(value, (int, float, np.number)) else repr(value)
-    text = " ".join(text.split())
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
-
-
-def printable(text: str, longest: int = _LONGEST) -> str:
-    """A user's text as it stands in a message without quotes: one line, escaped, not too long."""
-    text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: longest + 1])
-    return text if len(text) <= longest else text[: longest - 3] + "..."
-
-
-_LONGEST = 80  # characters of a value in a message
-_WIDEST = 256  # bits of an integer that is written out
-
 _Member = TypeVar("_Member", bound=enum.Enum)
 _Object = TypeVar("_Object")
 
@@ -58,6 +40,12 @@ def shown(value: Any) -> str:
     text = str(value) if isinstance(value, (int, float, np.number)) else repr(value)
     text = " ".join(text.split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def printable(text: str, longest: int = _LONGEST) -> str:
+    """A user's text as it stands in a message without quotes: one line, escaped, not too long."""
+    text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: longest + 1])
+    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def whole_number(name: str, value: Any, *, low: int = 1, high: int = MAX_DIM) -> int:

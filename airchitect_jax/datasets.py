@@ -11,6 +11,7 @@ import enum
 import functools
 import json
 import pathlib
+import warnings
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -21,6 +22,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax.checksums import check_file, write_checksum
 from airchitect_jax.files import atomic_path
 
 
@@ -123,7 +125,10 @@ def sample_dataset(case: CaseStudy, *, seed: int, num: int, split: Split) -> Dat
 
 
 def save_dataset(path: pathlib.Path, dataset: Dataset, description: dict[str, object]) -> None:
-    """Writes an .npz file, whole or not at all, with a description of its origin inside."""
+    """Writes an .npz file, whole or not at all, with a description of its origin inside.
+
+    Its checksum goes to a second file, PATH.sha256.
+    """
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
@@ -131,11 +136,22 @@ def save_dataset(path: pathlib.Path, dataset: Dataset, description: dict[str, ob
             design_ids=dataset.design_ids,
             description=np.array(json.dumps(description, sort_keys=True)),
         )
+    write_checksum(path)
 
 
 def load_dataset(path: pathlib.Path, description: dict[str, object]) -> Dataset | None:
-    """Reads what `save_dataset` wrote; None if there is no file or its origin differs."""
+    """Reads what `save_dataset` wrote.
+
+    Returns:
+      The data set; None if it has to be made again: there is no file, its origin differs, or, which
+      a warning says, it is damaged.
+    """
     if not path.exists():
+        return None
+    try:
+        check_file(path)
+    except (ValueError, OSError) as error:
+        warnings.warn(f"{error}; the data set is made again", stacklevel=2)
         return None
     with np.load(path, allow_pickle=False) as arrays:
         if str(arrays["description"]) != json.dumps(description, sort_keys=True):

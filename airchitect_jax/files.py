@@ -6,13 +6,17 @@ import contextlib
 import csv
 import io
 import json
+import os
 import pathlib
 import re
+import secrets
 import stat
 import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # not on Windows
+_LEFTOVER = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.partial", re.DOTALL)
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?%?")
 
 
@@ -20,15 +24,27 @@ _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?%?")
 def atomic_path(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """A temporary sibling of `path` to write to; takes its place when the block ends well.
 
-    Its name depends on nothing but that of `path`, so what a killed run leaves the next replaces.
+    The sibling is a new file under a name of its own, so that neither a link nor another process
+    can be in its way. If `path` is a link, the link is replaced, not the file that it leads to.
+    What a killed process leaves behind `remove_leftovers` finds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    # Not `tempfile`, which keeps the group and others from reading the result.
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, 0o666))
     try:
         yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: pathlib.Path) -> None:
+    """Removes what killed processes left of `atomic_path`; none may be writing in the folder."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if _LEFTOVER.fullmatch(name):
+                pathlib.Path(parent, name).unlink(missing_ok=True)
 
 
 def write_text(path: pathlib.Path, text: str) -> None:

@@ -12,7 +12,6 @@ convolutions, a closed form. Writes metrics.jsonl, figures and summary.json into
 from __future__ import annotations
 
 import math
-import pathlib
 
 import rich.console
 from absl import flags
@@ -94,15 +93,17 @@ def main(console: rich.console.Console) -> None:
         markup=False,
         soft_wrap=True,
     )
-    folder = pathlib.Path(runner.WORKDIR.value)
-    workdir.claim(
-        folder,
+    with workdir.claim(
+        runner.WORKDIR.value,
+        "airchitect_v2",
         runner.values(runner.SEED, runner.WORKDIR, *_OWN),
         resume=True,  # the same settings may be run again
         free={"workdir"},
-    )
-    run(table, settings, folder, console)
-    console.print(f"{folder}: summary.json, metrics.jsonl, figures", highlight=False, markup=False)
+    ) as folder:
+        run(table, settings, folder, console)
+        console.print(
+            f"{folder}: summary.json, metrics.jsonl, figures", highlight=False, markup=False
+        )
 
 
 if __name__ == "__main__":

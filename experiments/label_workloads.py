@@ -10,8 +10,10 @@ command, started again, goes on from the shards that are finished.
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import time
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -167,27 +169,31 @@ def main(console: rich.console.Console) -> None:
         report=report,
     )
     folder = pathlib.Path(runner.WORKDIR.value)
-    if process.index == 0:
-        workdir.claim(folder, _settings(source), resume=True, free=_FREE)
-    if process.count > 1:
-        _wait_for_all("claimed")
-    engine = Engine(
-        task=task,
-        source=source,
-        folder=folder,
-        strict=STRICT.value,
-        compression=COMPRESSION.value,
-        metadata={"seed": str(runner.SEED.value)} if isinstance(source, SampledSource) else {},
-        process=process,
-    )
-    ours = None if total is None else total // process.count
-    with RowProgress(console, "labelling", total if process.count == 1 else ours) as progress:
-        engine.run(progress)
-    if process.count > 1:
-        _wait_for_all("labelled")
-    if process.index == 0:
-        seconds = time.perf_counter() - start
-        _close(folder, task, console, seconds, progress.made_now / seconds)
+    claim: AbstractContextManager[Any] = contextlib.nullcontext()
+    if process.index == 0:  # holds the folder for all processes
+        claim = workdir.claim(
+            runner.WORKDIR.value, "label_workloads", _settings(source), resume=True, free=_FREE
+        )
+    with claim:
+        if process.count > 1:
+            _wait_for_all("claimed")
+        engine = Engine(
+            task=task,
+            source=source,
+            folder=folder,
+            strict=STRICT.value,
+            compression=COMPRESSION.value,
+            metadata={"seed": str(runner.SEED.value)} if isinstance(source, SampledSource) else {},
+            process=process,
+        )
+        ours = None if total is None else total // process.count
+        with RowProgress(console, "labelling", total if process.count == 1 else ours) as progress:
+            engine.run(progress)
+        if process.count > 1:
+            _wait_for_all("labelled")
+        if process.index == 0:
+            seconds = time.perf_counter() - start
+            _close(folder, task, console, seconds, progress.made_now / seconds)
 
 
 def _wait_for_all(what: str) -> None:

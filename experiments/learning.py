@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -244,17 +243,18 @@ def learn(
     """
     found = networks(case)
     written = settings(config, script_flags) | dict(resolved or {})
-    folder = pathlib.Path(runner.WORKDIR.value)
-    workdir.claim(folder, written, resume=resume_flag.RESUME.value, free=FREE)
-    run(
-        case,
-        config,
-        folder,
-        found,
-        settings=written,
-        extra_figures=extra_figures,
-        console=console,
-    )
+    with workdir.claim(
+        runner.WORKDIR.value, case.name, written, resume=resume_flag.RESUME.value, free=FREE
+    ) as folder:
+        run(
+            case,
+            config,
+            folder,
+            found,
+            settings=written,
+            extra_figures=extra_figures,
+            console=console,
+        )
 
 
 def settings(config: RunConfig, script_flags: Sequence[flags.FlagHolder[Any]]) -> dict[str, Any]:

@@ -1,9 +1,8 @@
-"""Figures, report, progress, files and workdir."""
+"""Figures, report, progress and files."""
 
 import csv
 import html.parser
 import io
-import json
 import os
 import pathlib
 import time
@@ -13,7 +12,7 @@ import pytest
 import rich.console
 from matplotlib.figure import Figure
 
-from airchitect_jax import ArrayDataflowSpace, files, plots, report, workdir
+from airchitect_jax import ArrayDataflowSpace, files, plots, report
 from airchitect_jax.network_evaluation import LayerResult, NetworkResult
 from airchitect_jax.progress import TrainingProgress
 
@@ -205,25 +204,17 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
         files.check_regular(path)
 
 
-def test_workdir_is_claimed_by_its_settings(tmp_path):
-    folder = tmp_path / "run"
-    settings = {"seed": 0, "eval_workloads": []}
-    workdir.claim(folder, settings, resume=False, free={"eval_workloads"})
-    config = json.loads((folder / "config.json").read_text())
-    assert config["flags"] == settings
-    assert {"airchitect_jax", "jax", "device", "python"} <= set(config["environment"])
-    with pytest.raises(ValueError, match="holds a run already; give --resume"):
-        workdir.claim(folder, settings, resume=False, free=set())
-    with pytest.raises(ValueError, match="--seed: 1 is not allowed; expected 0"):
-        workdir.claim(folder, settings | {"seed": 1}, resume=True, free=set())
-    changed = settings | {"eval_workloads": ["a.csv"]}
-    workdir.claim(folder, changed, resume=True, free={"eval_workloads"})
-
-
-def test_workdirs_that_cannot_be_used_are_named(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="file is not a folder"):
-        workdir.claim(tmp_path / "file", {}, resume=False, free=set())
-    (tmp_path / "config.json").write_text("{half")
-    with pytest.raises(ValueError, match=r"config\.json: not valid JSON"):
-        workdir.claim(tmp_path, {}, resume=True, free=set())
+def test_files_follow_no_links(tmp_path):
+    precious, path = tmp_path / "precious", tmp_path / "out.txt"
+    precious.write_text("precious")
+    path.symlink_to(precious)
+    (tmp_path / ".out.txt.partial").symlink_to(precious)
+    with files.atomic_path(path) as one, files.atomic_path(path) as other:
+        assert one != other
+        for temporary in (one, other):
+            temporary.write_text("new")
+    assert precious.read_text() == "precious"
+    assert not path.is_symlink()
+    assert path.read_text() == "new"
+    (tmp_path / "plain").write_text("")
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "airchitect_jax"
 
 # Lowest first. A module imports from lower layers, or from an earlier module of its own layer.
 LAYERS = [
-    ["version", "types", "checks", "files", "arrow", "forks", "batching", "progress"],
+    ["version", "types", "checks", "files", "checksums", "arrow", "forks", "batching", "progress"],
     [
         "spaces",
         "schedule_space",
@@ -97,7 +97,7 @@ LAYERS = [
         "models.symmetric",
         "models.choice",
     ],
-    ["losses", "training"],
+    ["losses", "checkpoints", "training"],
     ["evaluation", "network_evaluation", "calibration", "abstain"],
     [
         "baselines.competitor",
@@ -161,6 +161,7 @@ GENERAL = [
     "models.airchitect",
     "models.additive",
     "losses",
+    "checkpoints",
     "training",
     "evaluation",
     "network_evaluation",
