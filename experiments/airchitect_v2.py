@@ -11,7 +11,6 @@ convolutions, a closed form. Writes metrics.jsonl, figures and summary.json into
 
 from __future__ import annotations
 
-import math
 import pathlib
 
 import rich.console
@@ -73,8 +72,6 @@ def main(console: rich.console.Console) -> None:
     """Flags to configuration to library."""
     if not DATA.value:
         raise ValueError("--data: no file is given; expected one of the data set's .csv files")
-    if not math.isfinite(LEARNING_RATE.value):  # absl's bounds let NaN through
-        raise ValueError(f"--learning_rate: {LEARNING_RATE.value} is not allowed")
     if FOREST_TREES.value:
         forest.check_installed()
     settings = Settings(

@@ -17,7 +17,17 @@ PACKAGE = ROOT / "airchitect_jax"
 
 # Lowest first. A module imports from lower layers, or from an earlier module of its own layer.
 LAYERS = [
-    ["version", "types", "checks", "files", "printable", "arrow", "batching", "progress"],
+    [
+        "version",
+        "types",
+        "checks",
+        "files",
+        "host_memory",
+        "printable",
+        "arrow",
+        "batching",
+        "progress",
+    ],
     [
         "spaces",
         "schedule_space",
