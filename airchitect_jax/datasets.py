@@ -24,6 +24,7 @@ from jaxtyping import Array, Bool, Int
 from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.checksums import check_file, write_checksum
 from airchitect_jax.files import atomic_path
+from airchitect_jax.host_memory import check_fits
 
 
 class Split(enum.IntEnum):
@@ -100,12 +101,29 @@ def _draw_block(
     return draw(case, jax.random.fold_in(jax.random.fold_in(key, split), block), count, split)
 
 
-def sample_dataset(case: CaseStudy, *, seed: int, num: int, split: Split) -> Dataset:
+def dataset_bytes(case: CaseStudy, num: int) -> int:
+    """The least memory in which `sample_dataset` draws `num` workloads."""
+    # Workloads as they are drawn, joined, and hashed at the end; labels in parts and joined.
+    return num * 4 * (3 * len(case.features) + 2)
+
+
+def sample_dataset(
+    case: CaseStudy, *, seed: int, num: int, split: Split, name: str | None = None
+) -> Dataset:
     """`num` labelled workloads of a split; the same seed gives the same ones.
 
+    Args:
+      case: what draws and labels them.
+      seed: of the random numbers.
+      num: how many.
+      split: which workloads are looked for.
+      name: what errors call `num`; by default that of the split, as in num_train.
+
     Raises:
-      ValueError: the feature ranges are so small that a split has no workload at all.
+      ValueError: the feature ranges are so small that a split has no workload at all, or `num`
+        workloads do not fit into memory.
     """
+    check_fits(name or f"num_{split.name.lower()}", num, dataset_bytes(case, num))
     key = jax.random.key(seed)
     drawn = [
         _draw_block(case, key, jnp.int32(block), _BLOCK, jnp.int32(split))

@@ -19,7 +19,7 @@ from airchitect_jax.checks import (
 from airchitect_jax.cost import memory
 from airchitect_jax.cost.compute import compute_cycles, compute_report
 from airchitect_jax.cost.energy import EnergyTable, energy_fj
-from airchitect_jax.oracle.joint import Survey, survey
+from airchitect_jax.oracle.joint import OnProgress, Survey, survey
 from airchitect_jax.oracle.joint_best import Design, best_design, dataflow_at, design_at
 from airchitect_jax.oracle.joint_space import JointSpace, Platform, Workload
 from airchitect_jax.oracle.pareto import FrontPoint, front
@@ -166,6 +166,7 @@ def recommend(
     interface: Interface = Interface.SHARED,
     energy_table: EnergyTable | None = None,
     buffers: BufferSpace | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Recommendation:
     """The best array and buffer sizing for a workload, and the best dataflow of each layer.
 
@@ -188,6 +189,7 @@ def recommend(
       interface: one for all operands, or a port for each.
       energy_table: energy of single events; Horowitz's by default.
       buffers: the sizings; the 1000 of case study 2 by default.
+      on_progress: called with what is being done, how many layers are finished, and of how many.
 
     Raises:
       ValueError: an argument is not allowed, a file is refused, or a layer is too large.
@@ -216,7 +218,13 @@ def recommend(
         for layer in network.layers
     ]
     gemms = [_dims(layer) for _, layer, _ in places]
-    found = survey(Workload.of(gemms, [runs for _, _, runs in places]), space, platform, objective)
+    found = survey(
+        Workload.of(gemms, [runs for _, _, runs in places]),
+        space,
+        platform,
+        objective,
+        on_progress=on_progress,
+    )
     best = best_design(found, objective)
     own: dict[tuple[int, int, int], dict[str, Any]] = {
         gemm: {
@@ -227,16 +235,12 @@ def recommend(
         }
         for gemm, alone in zip(found.workload.gemms, found.own_best, strict=True)
     }
-    layers = [
-        LayerPlan(
-            network=name,
-            layer=layer,
-            runs=runs,
-            **own[_dims(layer)],
-            **_costs(layer, best.design, best.dataflows[_dims(layer)], platform),
-        )
-        for name, layer, runs in places
-    ]
+    layers = []
+    for name, layer, runs in places:
+        costs = _costs(layer, best.design, best.dataflows[_dims(layer)], platform)
+        layers.append(LayerPlan(network=name, layer=layer, runs=runs, **own[_dims(layer)], **costs))
+        if on_progress is not None:
+            on_progress("planning", len(layers), len(places))
 
     def total(field: str) -> int:
         return sum(getattr(plan, field) * plan.runs for plan in layers)

@@ -11,8 +11,6 @@ convolutions, a closed form. Writes metrics.jsonl, figures and summary.json into
 
 from __future__ import annotations
 
-import math
-
 import rich.console
 from absl import flags
 
@@ -72,8 +70,6 @@ def main(console: rich.console.Console) -> None:
     """Flags to configuration to library."""
     if not DATA.value:
         raise ValueError("--data: no file is given; expected one of the data set's .csv files")
-    if not math.isfinite(LEARNING_RATE.value):  # absl's bounds let NaN through
-        raise ValueError(f"--learning_rate: {LEARNING_RATE.value} is not allowed")
     if FOREST_TREES.value:
         forest.check_installed()
     settings = Settings(

@@ -121,7 +121,13 @@ def make_subject() -> Subject:
         networks = [load_network(name) for name in network_names()]
         return joint_subject(problem, networks, _JOINT_BUDGETS)
     case = case_flags.make_case(**gemm_flags.fields())
-    test = sample_dataset(case, seed=runner.SEED.value, num=NUM_WORKLOADS.value, split=Split.TEST)
+    test = sample_dataset(
+        case,
+        seed=runner.SEED.value,
+        num=NUM_WORKLOADS.value,
+        split=Split.TEST,
+        name=NUM_WORKLOADS.name,
+    )
     return case_subject(case, test.workloads)
 
 

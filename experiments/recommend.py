@@ -27,6 +27,7 @@ import rich.text
 from absl import flags
 
 from airchitect_jax import files, workdir
+from airchitect_jax.progress import LateProgress
 from airchitect_jax.recommend_tables import (
     by_gemm,
     compute_report_csv,
@@ -221,19 +222,21 @@ def _answer(
     console: rich.console.Console,
     start: float,
 ) -> None:
-    recommendation = recommend(
-        WORKLOAD.value,
-        mac_budget=MAC_BUDGET.value,
-        sram_budget_kb=SRAM_BUDGET.value,
-        bandwidth_bytes_per_cycle=BANDWIDTH.value,
-        objective=objective_flags.OBJECTIVE.value,
-        weights=WEIGHT.value,
-        dims=dimensions(DIM.value),
-        element_bytes=objective_flags.ELEMENT_BYTES.value,
-        runtime_model=RuntimeModel(runtime_flags.RUNTIME_MODEL.value),
-        interface=Interface(INTERFACE.value),
-        energy_table=objective_flags.energy_table(),
-    )
+    with LateProgress(console, "searching", "layer") as progress:
+        recommendation = recommend(
+            WORKLOAD.value,
+            mac_budget=MAC_BUDGET.value,
+            sram_budget_kb=SRAM_BUDGET.value,
+            bandwidth_bytes_per_cycle=BANDWIDTH.value,
+            objective=objective_flags.OBJECTIVE.value,
+            weights=WEIGHT.value,
+            dims=dimensions(DIM.value),
+            element_bytes=objective_flags.ELEMENT_BYTES.value,
+            runtime_model=RuntimeModel(runtime_flags.RUNTIME_MODEL.value),
+            interface=Interface(INTERFACE.value),
+            energy_table=objective_flags.energy_table(),
+            on_progress=progress,
+        )
     _print_answer(recommendation, console)
     answered = time.perf_counter() - start
     # Nothing that the answer did not need was imported for it.

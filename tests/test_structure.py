@@ -17,7 +17,19 @@ PACKAGE = ROOT / "airchitect_jax"
 
 # Lowest first. A module imports from lower layers, or from an earlier module of its own layer.
 LAYERS = [
-    ["version", "types", "checks", "files", "checksums", "arrow", "forks", "batching", "progress"],
+    [
+        "version",
+        "types",
+        "checks",
+        "files",
+        "checksums",
+        "host_memory",
+        "printable",
+        "arrow",
+        "forks",
+        "batching",
+        "progress",
+    ],
     [
         "spaces",
         "schedule_space",
