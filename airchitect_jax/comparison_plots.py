@@ -6,16 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from airchitect_jax.comparison import SHARES
-from airchitect_jax.plots import line_style, new_figure, plain, styled
+from airchitect_jax.plots import legend_beside, line_style, new_figure, plain, styled
 from airchitect_jax.spread_table import Row, by_name
-
-
-def _legend(axes: Axes) -> None:
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
 
 
 @styled
@@ -34,7 +29,7 @@ def learning_curves(rows: Sequence[Row]) -> Figure:
                 **line_style(index) | {"markersize": 3},
             )
     if axes.lines:
-        _legend(axes)
+        legend_beside(axes)
     else:  # rules of thumb only; a logarithmic axis needs limits
         axes.set_xlim(1, 10)
     axes.set_xscale("log")
@@ -59,7 +54,7 @@ def sorted_performance(rows: Sequence[Row]) -> Figure:
     axes.set_ylim(0, 1.03)
     axes.set_xlabel("workloads, worst first (%, logarithmic)")
     axes.set_ylabel("optimal cost / chosen cost")
-    _legend(axes)
+    legend_beside(axes)
     return figure
 
 
@@ -89,5 +84,5 @@ def decisions(rows: Sequence[Mapping[str, Any]]) -> Figure:
         fontsize=8,
     )
     axes.set_ylabel("seconds a decision (logarithmic)")
-    _legend(axes)
+    legend_beside(axes)
     return figure
