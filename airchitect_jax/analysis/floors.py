@@ -103,7 +103,7 @@ def floors(samples: Sequence[Sample]) -> Exhibit:
     right.set_ylim(0, 1.03)
     right.set_xlabel("next higher cost / best cost - 1")
     right.set_ylabel("share of workloads")
-    legend_below(figure, (left, right), columns=1 + len(samples))
+    legend_below(figure, (left, right), columns=len(MARGINS) + 1)
     return Exhibit(
         name="floors",
         title="Ties and near-ties",
