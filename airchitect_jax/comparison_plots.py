@@ -1,4 +1,4 @@
-"""Figures of a comparison. Needs matplotlib (extra `plots`)."""
+"""Figures of comparisons and of benchmarks. Needs matplotlib (extra `plots`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from airchitect_jax.comparison import SHARES
-from airchitect_jax.plots import legend_beside, line_style, new_figure, plain, styled
+from airchitect_jax.plots import (
+    BLUE,
+    legend_below,
+    legend_beside,
+    line_style,
+    new_figure,
+    plain,
+    styled,
+)
 from airchitect_jax.spread_table import Row, by_name
 
 
@@ -85,4 +93,29 @@ def decisions(rows: Sequence[Mapping[str, Any]]) -> Figure:
     )
     axes.set_ylabel("seconds a decision (logarithmic)")
     legend_beside(axes)
+    return figure
+
+
+@styled
+def labelling_growth(
+    by_workloads: Mapping[str, Sequence[tuple[int, float]]],
+    by_designs: Sequence[tuple[int, float]],
+) -> Figure:
+    """How the cost of labelling grows.
+
+    Args:
+      by_workloads: for each way of labelling, (workloads, seconds).
+      by_designs: (designs of the space, nanoseconds a workload).
+    """
+    figure, (left, right) = new_figure(columns=2)
+    for (name, points), marker in zip(by_workloads.items(), "osD^v<>", strict=False):
+        left.loglog(*zip(*points, strict=True), marker=marker, label=name)
+    left.set_xlabel("workloads")
+    left.set_ylabel("seconds")
+    legend_below(figure, (left,), columns=4)
+    right.plot(*zip(*by_designs, strict=True), marker="o", color=BLUE)
+    right.set_xlabel("designs in the space")
+    right.set_ylabel("nanoseconds a workload")
+    right.set_xlim(left=0)
+    right.set_ylim(bottom=0)
     return figure

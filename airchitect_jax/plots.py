@@ -373,31 +373,6 @@ def networks(results: Sequence[NetworkResult]) -> Figure:
     return figure
 
 
-@styled
-def labelling_growth(
-    by_workloads: Mapping[str, Sequence[tuple[int, float]]],
-    by_designs: Sequence[tuple[int, float]],
-) -> Figure:
-    """How the cost of labelling grows.
-
-    Args:
-      by_workloads: for each way of labelling, (workloads, seconds).
-      by_designs: (designs of the space, nanoseconds a workload).
-    """
-    figure, (left, right) = new_figure(columns=2)
-    for (name, points), marker in zip(by_workloads.items(), "osD^v<>", strict=False):
-        left.loglog(*zip(*points, strict=True), marker=marker, label=name)
-    left.set_xlabel("workloads")
-    left.set_ylabel("seconds")
-    legend_below(figure, (left,), columns=4)
-    right.plot(*zip(*by_designs, strict=True), marker="o", color=BLUE)
-    right.set_xlabel("designs in the space")
-    right.set_ylabel("nanoseconds a workload")
-    right.set_xlim(left=0)
-    right.set_ylim(bottom=0)
-    return figure
-
-
 def plain(text: str) -> str:
     """Text that matplotlib does not take for mathematics or for a hidden label."""
     return text.replace("$", r"\$").lstrip("_") or "unnamed"

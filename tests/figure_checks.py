@@ -14,12 +14,15 @@ def check(figure):
         assert figure.bbox.x0 <= box.x0, figure
         assert box.x1 <= figure.bbox.x1, figure
     for axes in figure.axes:
-        lines = [line for line in axes.lines if not line.get_label().startswith("_")]
-        looks = [
-            (to_hex(line.get_color(), keep_alpha=True), line.get_alpha(), line.get_linestyle())
-            for line in lines
-        ]
-        assert len(set(looks)) == len(looks), [line.get_label() for line in lines]
-        points = [one for one in axes.collections if not one.get_label().startswith("_")]
-        colors = [to_hex(one.get_facecolor()[0]) for one in points if len(one.get_facecolor())]
-        assert len(set(colors)) == len(colors), [one.get_label() for one in points]
+        seen = {}
+        for line in axes.lines:
+            color = to_hex(line.get_color())
+            seen.setdefault((color, line.get_alpha(), line.get_linestyle()), set()).add(
+                line.get_label()
+            )
+        for points in axes.collections:
+            if len(points.get_facecolor()):
+                seen.setdefault(to_hex(points.get_facecolor()[0]), set()).add(points.get_label())
+        for look, labels in seen.items():
+            named = [label for label in labels if not label.startswith("_")]
+            assert len(named) < 2, (look, named)

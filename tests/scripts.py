@@ -24,7 +24,7 @@ _LIBRARIES = [
 _LIBRARIES += ["rich.table", "sklearn.ensemble"]
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(_LIBRARIES)
-_TIMEOUT = 300  # seconds
+_TIMEOUT = 900  # seconds: other jobs may use the machine
 
 
 def run(module, *arguments, folder=ROOT, **environment):

@@ -33,7 +33,12 @@ _COMPARISON = ["--budget_seconds=0.2", "--num_test=100", "--num_validation=100"]
 # Flags of size for each script, the smallest that work. The last of two equal flags counts.
 SIZES = {
     "benchmarks.decisions": ["--repeats=1", "--side=8", "--max_arrays=2"],
-    "experiments.airchitect_v2": ["--num_networks=1", "--epochs=1", "--forest_trees=2"],
+    "experiments.airchitect_v2": [
+        "--num_networks=1",
+        "--epochs=1",
+        "--forest_trees=2",
+        "--batch_size=64",
+    ],
     "experiments.case_study1": _LEARNING,
     "experiments.case_study2": _LEARNING,
     "experiments.case_study3": [*_LEARNING, "--time_limit=1"],
