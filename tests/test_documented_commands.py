@@ -111,6 +111,19 @@ def test_each_command_is_known(page):
             assert module_of(words) in {*SIZES, _PACKAGE}, words
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_runs_of_a_page_have_folders_of_their_own(page):
+    """A folder belongs to one set of flags; only `recommend` writes over an earlier answer."""
+    folders = [
+        (module, re.findall(r"--workdir=(\S+)", " ".join(words)))
+        for words in COMMANDS[page]
+        if (module := module_of(words)) in SIZES
+        and module not in ("experiments.recommend", "experiments.label_workloads")
+        and "--help" not in words
+    ]
+    assert all(folders.count(one) == 1 for one in folders), folders
+
+
 def test_each_size_is_needed():
     documented = {module_of(words) for commands in COMMANDS.values() for words in commands}
     assert set(SIZES) <= documented
