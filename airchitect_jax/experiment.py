@@ -292,7 +292,8 @@ def _figures(
     if results:
         figures["networks"] = (
             "Real networks: a design a layer as recommended, and one design for all layers, both"
-            " relative to the best design for each layer.",
+            " relative to the best design for each layer. Of more than"
+            f" {plots.MOST_LINES} networks, those furthest from it; the tables have all.",
             plots.networks([result for group in results for result in group]),
         )
     return figures

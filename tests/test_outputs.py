@@ -7,6 +7,7 @@ import os
 import pathlib
 import time
 
+import figure_checks
 import numpy as np
 import pytest
 import rich.console
@@ -111,7 +112,11 @@ def test_figures_are_drawn_from_any_names_and_are_deterministic():
         ),
         "confusion": lambda: plots.confusion(space.attributes, optimal, chosen),
         "networks": lambda: plots.networks(
-            [network_result(f"{HOSTILE}{index}", context) for index in range(9) for context in "ab"]
+            [
+                network_result(f"{HOSTILE}{index}", context)
+                for index in range(26)
+                for context in "ab"
+            ]
         ),
         "aspect": lambda: plots.aspect_ratio_map(*shapes, space.attributes[0], optimal),
     }
@@ -122,6 +127,7 @@ def test_figures_are_drawn_from_any_names_and_are_deterministic():
         first = plots.to_png(figure)
         assert first.startswith(b"\x89PNG"), name
         assert plots.to_png(make()) == first, name
+        figure_checks.check(figure)
 
 
 def test_confusion_counts_agreement():
