@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
+from airchitect_jax.printable import one_line
 from airchitect_jax.types import Dataflow
 
 MAX_DIM = 2**31 - 1  # workload dimensions travel as int32
@@ -38,14 +39,7 @@ def shown(value: Any) -> str:
     if isinstance(value, int) and value.bit_length() > _WIDEST:  # Python refuses to print some
         return f"an integer of {value.bit_length()} bits"
     text = str(value) if isinstance(value, (int, float, np.number)) else repr(value)
-    text = " ".join(text.split())
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
-
-
-def printable(text: str, longest: int = _LONGEST) -> str:
-    """A user's text as it stands in a message without quotes: one line, escaped, not too long."""
-    text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: longest + 1])
-    return text if len(text) <= longest else text[: longest - 3] + "..."
+    return one_line(text, _LONGEST)
 
 
 def whole_number(name: str, value: Any, *, low: int = 1, high: int = MAX_DIM) -> int:

@@ -20,11 +20,11 @@ LAYERS = [
     [
         "version",
         "types",
+        "printable",
         "checks",
         "files",
         "checksums",
         "host_memory",
-        "printable",
         "arrow",
         "forks",
         "batching",

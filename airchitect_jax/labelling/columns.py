@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int
 
 from airchitect_jax.arrow import pa, pc
-from airchitect_jax.checks import printable
+from airchitect_jax.printable import one_line
 
 _MAX_DIGITS = 18  # that int64 holds in any case
 _DIGITS = rf"^\s*\+?[0-9]{{1,{_MAX_DIGITS}}}(\.0*)?\s*$"
@@ -62,4 +62,4 @@ def _whole_decimals(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def shown(column: pa.ChunkedArray, row: int) -> str:
     """A cell as its file has it, for a message of one line: escaped, and cut if it is long."""
     value = column[row].as_py()
-    return "null" if value is None else printable(" ".join(str(value).split()))
+    return "null" if value is None else one_line(str(value), 80)

@@ -17,8 +17,8 @@ from jaxtyping import Int
 
 from airchitect_jax.arrow import pa, pacsv, pq
 from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.checks import printable
 from airchitect_jax.files import check_regular
+from airchitect_jax.printable import one_line
 
 _Out = TypeVar("_Out")
 _CSV_BLOCK = 1 << 23  # bytes
@@ -196,7 +196,7 @@ class FileSource:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return printable(", ".join(names), 200)
+    return one_line(", ".join(names), 200)
 
 
 def _is_parquet(path: pathlib.Path) -> bool:
@@ -217,7 +217,7 @@ def _read(path: pathlib.Path, action: Callable[[], _Out]) -> _Out:
     try:
         return action()
     except (pa.ArrowException, OSError, ValueError) as error:
-        text = printable(" ".join(str(error).split()), 300)
+        text = one_line(str(error), 300)
         raise ValueError(f"{path}: cannot be read: {text}") from None
 
 

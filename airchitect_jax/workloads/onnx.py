@@ -14,8 +14,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airchitect_jax.checks import file_path, printable, shown
+from airchitect_jax.checks import file_path, shown
 from airchitect_jax.files import check_regular
+from airchitect_jax.printable import one_line
 from airchitect_jax.workloads.network import Layer, Network, with_distinct_names
 from airchitect_jax.workloads.onnx_nodes import GRAPHS, PRODUCTS, Node, Shapes
 
@@ -91,18 +92,18 @@ def parse_onnx(
         layers, skipped = _walk(model.graph, Shapes(symbols=known))
         if not layers:
             raise ValueError(
-                f"no matrix work found, only {printable(', '.join(sorted(skipped)), 200)}"
+                f"no matrix work found, only {one_line(', '.join(sorted(skipped)), 200)}"
             )
         network = Network(
             name=name, layers=with_distinct_names(layers), skipped=dict(sorted(skipped.items()))
         )
     except ValueError as error:
-        raise ValueError(f"{source}: {printable(' '.join(str(error).split()), 500)}") from None
+        raise ValueError(f"{source}: {one_line(str(error), 500)}") from None
     foreign = [f"{name} ({count})" for name, count in network.skipped.items() if "." in name]
     if foreign:
         warnings.warn(
             f"{source}: unknown operators, whose matrix work, if any, is not counted: "
-            + printable(", ".join(foreign), 200),
+            + one_line(", ".join(foreign), 200),
             stacklevel=3,
         )
     return network
@@ -135,7 +136,7 @@ def _check_functions(model: Any) -> None:
                     sizes[key] = size(bodies[key])
                 called = sizes[key]
                 if called is None:
-                    raise ValueError(f"function {printable(node.op_type)} calls itself")
+                    raise ValueError(f"function {one_line(node.op_type, 80)} calls itself")
                 total += called
             total += 1 + sum(size(graph.node) for graph in _inner(node))
             if total > _MAX_NODES:
@@ -253,11 +254,12 @@ def _bind(graph: Any, dims: Mapping[str, int]) -> tuple[str, ...]:
                 names[dim.dim_param] = None
     for name, size in dims.items():
         if name not in names:
-            there = f"there are {printable(', '.join(names), 200)}" if names else "there are none"
+            there = f"there are {one_line(', '.join(names), 200)}" if names else "there are none"
             raise ValueError(f"dimension {shown(name)} is not one of the model's; {there}")
         if not isinstance(size, int) or not 1 <= size < 2**31:
             raise ValueError(
-                f"dimension {printable(name)}: {shown(size)} is not allowed; expected 1..2147483647"
+                f"dimension {one_line(name, 80)}: {shown(size)} is not allowed;"
+                " expected 1..2147483647"
             )
     # What was inferred before the dimensions were bound would contradict what is inferred now.
     for inner in _graphs(graph):

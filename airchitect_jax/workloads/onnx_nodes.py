@@ -8,7 +8,8 @@ import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from airchitect_jax.checks import printable, shown
+from airchitect_jax.checks import shown
+from airchitect_jax.printable import one_line
 from airchitect_jax.workloads.gemms import (
     Product,
     convolution,
@@ -114,7 +115,7 @@ class Node:
             if side in self._shapes.symbols:
                 raise self.error(
                     f"dimension {shown(side)} of {shown(name)} is dynamic; give its size, for"
-                    f" example --dim {printable(side)}=1 (dims={{{shown(side)}: 1}})"
+                    f" example --dim {one_line(side, 80)}=1 (dims={{{shown(side)}: 1}})"
                 )
             if isinstance(side, str):
                 raise self.error(f"{shown(name)} has a dimension of unknown size")

@@ -19,8 +19,9 @@ import re
 import warnings
 from collections.abc import Sequence
 
-from airchitect_jax.checks import MAX_DIM, file_path, instance, printable, shown
+from airchitect_jax.checks import MAX_DIM, file_path, instance, shown
 from airchitect_jax.files import check_regular, inert, write_text
+from airchitect_jax.printable import one_line
 from airchitect_jax.workloads.network import Layer, Network
 
 _GEMM_COLUMNS = ("M", "N", "K")
@@ -131,7 +132,7 @@ def overlapping_windows(network: Network) -> str:
     if not found:
         return ""
     return (
-        f"{printable(network.name)}: layer {shown(found[0])}"
+        f"{one_line(network.name, 80)}: layer {shown(found[0])}"
         + (f" and {len(found) - 1} more" if found[1:] else "")
         + ": windows overlap; the scalesim package shares their words between windows, and its"
         " counts are not those of the GEMM that the replay takes the layer for"
@@ -149,7 +150,7 @@ def _columns(header: list[str], where: str) -> tuple[str, ...]:
     if len(found) == len(_CONV_NAMES) and all(map(re.fullmatch, _CONV_NAMES, map(_letters, found))):
         return _CONV_COLUMNS
     raise ValueError(
-        f"{where}: unknown columns {printable(', '.join(named), 200)}; expected Layer,"
+        f"{where}: unknown columns {one_line(', '.join(named), 200)}; expected Layer,"
         f" {', '.join(_GEMM_COLUMNS)} or Layer name, {', '.join(_CONV_COLUMNS)}"
     )
 
