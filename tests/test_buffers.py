@@ -47,7 +47,10 @@ def test_ids_are_in_tie_order():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: BufferSpace(num_levels=0), "num_levels: 0 is not allowed; expected 1..32"),
+        (
+            lambda: BufferSpace(num_levels=0),
+            "num_levels: 0 is not allowed; expected a whole number in 1..32",
+        ),
         (lambda: BufferSpace().decode(1000), "design_id: 1000 is not allowed"),
         (
             lambda: BufferSpace().encode(

@@ -187,7 +187,7 @@ class Relaxation:
         shape = {"cycles": 3, "assignment": 2, "dataflow": 2}
         given = {"cycles": cycles, "assignment": assignment, "dataflow": dataflow}
         for name, axes in shape.items():
-            real_field(name, given[name], low=0)
+            real_field(name, given[name])  # finite differences leave the simplex
             if np.ndim(given[name]) != axes:
                 raise ValueError(
                     f"{name}: the shape {np.shape(given[name])} is not allowed; expected {axes}"
@@ -223,8 +223,8 @@ def _check(gemm: Gemm, array: RelaxedArray) -> None:
     _check_gemm(gemm)
     instance("array", array, RelaxedArray)
     for name in ("log2_rows", "log2_cols"):
-        real_field(name, getattr(array, name), low=0, high=_LOG2_LARGEST)
-    real_field("dataflow", array.dataflow, low=0, high=1)
+        real_field(name, getattr(array, name), low=-1, high=_LOG2_LARGEST)
+    real_field("dataflow", array.dataflow)  # finite differences leave the simplex
     if np.shape(array.dataflow) != (len(Dataflow),):
         raise ValueError(
             f"dataflow: the shape {np.shape(array.dataflow)} is not allowed; expected"
@@ -236,9 +236,9 @@ def _check_memory(memory: Memory) -> None:
     instance("memory", memory, Memory)
     buffers = instance("memory: buffers", memory.buffers, BufferSizes)
     for field in dataclasses.fields(buffers):
-        real_field(field.name, getattr(buffers, field.name), low=1)
+        real_field(field.name, getattr(buffers, field.name), low=0)
     for name in ("bandwidth_bytes_per_cycle", "element_bytes"):
-        real_field(name, getattr(memory, name), low=1)
+        real_field(name, getattr(memory, name), low=0)
 
 
 def _check_gemm(gemm: Gemm, low: float = 0) -> None:
