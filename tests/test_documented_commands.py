@@ -29,7 +29,7 @@ _LEARNING = [
     "--epochs=1",
     "--batch_size=256",
 ]
-_COMPARISON = ["--budget_seconds=0.2", "--num_test=100", "--num_validation=100"]
+_COMPARISON = ["--budget_seconds=0.2", "--num_test=100", "--num_validation=100", "--batch_size=128"]
 # Flags of size for each script, the smallest that work. The last of two equal flags counts.
 SIZES = {
     "benchmarks.decisions": ["--repeats=1", "--side=8", "--max_arrays=2"],
