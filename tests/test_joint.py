@@ -95,7 +95,7 @@ def test_survey_equals_brute_force(gemms, platform, objective):
         for table, of in ((found.cycles, cycles), (found.energy_fj, energy)):
             chosen = np.take_along_axis(of, flow, axis=1)[:, 0]
             np.testing.assert_array_equal(table[policy], (chosen * counts).sum(axis=0))
-    product = cycles.astype(float) * energy.astype(float)
+    product = (cycles.astype(object) * energy).astype(float)
     costs = {Objective.CYCLES: cycles, Objective.ENERGY: energy, Objective.EDP: product}[objective]
     for index, own in enumerate(found.own_best):
         lowest = costs[index].min(axis=0)

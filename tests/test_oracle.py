@@ -19,7 +19,7 @@ from airchitect_jax import (
     evaluate,
     label,
 )
-from airchitect_jax.oracle import array_dataflow, batch
+from airchitect_jax.oracle import array_dataflow, batch, ranking
 
 budgets = st.one_of(st.integers(4, 64), st.integers(4, 2**20))
 dims = st.one_of(
@@ -201,7 +201,7 @@ def test_energy_objectives_equal_brute_force(objective):
                 moved = reference.memory(*dims, *design, sram, 1, 2, "scalesim")[1]
                 cost = reference.energy(*dims, *design, sram, moved, 2)
                 if objective is Objective.EDP:
-                    cost = float(cost) * float(reference.cycles(*dims, *design, "scalesim"))
+                    cost = float(cost * reference.cycles(*dims, *design, "scalesim"))
                 costs.append((cost, design_id))
         expected.append(min(costs))
     assert list(zip(labels.cost.tolist(), labels.design_id.tolist(), strict=True)) == expected
@@ -209,6 +209,25 @@ def test_energy_objectives_equal_brute_force(objective):
     with jax.enable_x64(True):
         traced = jax.jit(lambda w: label(w, space, objective=objective, memory=memory))(batch)
     np.testing.assert_array_equal(traced.design_id, labels.design_id)
+
+
+def test_products_of_energies_beyond_float64_are_rounded_once():
+    space = ArrayDataflowSpace(max_mac_exponent=3)
+    rng = np.random.default_rng(9)
+    mac_budget, dims = rng.integers(4, 9, 60), rng.integers(20_000, 30_000, (3, 60))
+    batch = BudgetedGemm(mac_budget=mac_budget, m=dims[0], n=dims[1], k=dims[2])
+    labels = label(batch, space, objective=Objective.EDP)
+    rows = np.stack([mac_budget, *dims], axis=1).tolist()
+    settings = {"space": space, "runtime_model": RuntimeModel.SCALESIM}
+    least, expected = (
+        [
+            array_dataflow.label_in_python(*row, goal=ranking.Goal(objective=objective), **settings)
+            for row in rows
+        ]
+        for objective in (Objective.ENERGY, Objective.EDP)
+    )
+    assert all(energy > 2**53 for _, energy in least)
+    assert list(zip(labels.design_id.tolist(), labels.cost.tolist(), strict=True)) == expected
 
 
 def test_energy_beyond_int64_is_refused():

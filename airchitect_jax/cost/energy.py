@@ -25,7 +25,7 @@ from airchitect_jax.checks import (
     settle,
     whole_number,
 )
-from airchitect_jax.cost.arithmetic import Number
+from airchitect_jax.cost.arithmetic import Number, rounded_product
 from airchitect_jax.types import BufferSizes, Gemm, Memory, Objective, Traffic
 
 
@@ -153,8 +153,8 @@ def operand_fj(
 def objective_value(objective: Objective, cycles: Number, energy: Number) -> Number:
     """What is minimised: whole cycles, whole femtojoules, or their product.
 
-    The product exceeds 64 bits, so that of integers is the float64 product of the two as float64:
-    rounded to nearest, the same on every backend.
+    The product exceeds 64 bits: that of whole numbers is the exact one, rounded once to the nearest
+    float64, the same on every backend. Where one of them is of whole numbers in float64, so is it.
     """
     match member("objective", objective, Objective):
         case Objective.CYCLES:
@@ -162,10 +162,4 @@ def objective_value(objective: Objective, cycles: Number, energy: Number) -> Num
         case Objective.ENERGY:
             return energy
         case Objective.EDP:
-            return _as_float(cycles) * _as_float(energy)
-
-
-def _as_float(value: Number) -> Number:
-    if isinstance(value, int):
-        return float(value)
-    return value if np.issubdtype(value.dtype, np.floating) else value.astype(np.float64)
+            return rounded_product(cycles, energy)
