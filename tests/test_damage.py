@@ -69,7 +69,7 @@ def files_in(folder, part):
     ("part", "offsets", "is_refused"),
     [
         ("config.json", (0, 0.1, 0.3, 0.6, 1), True),
-        ("data/*", (0, 0.5, 1), False),
+        ("data/*", (0, 0.5), False),
         ("checkpoints/64/**/*", (0.5,), False),  # the newest: the last epoch is trained again
     ],
 )

@@ -152,12 +152,15 @@ def copied(arrays, tmp_path):
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"embedding_dim": 10**9}, "hidden.0.kernel: no array is not allowed; expected float32"),
+        (
+            {"embedding_dim": 10**9},
+            r"embedding.* no array is not allowed; expected float32 of shape \(14, 1000000000\)",
+        ),
         ({"embedding_dim": 10**30}, ""),
         ({"embedding_dim": "x"}, ""),
         ({"hidden_sizes": [10**9, 10**9]}, "expected float32 of shape"),
         ({"hidden_sizes": [1] * 10**6}, "hidden_sizes: 1000000 layers are not allowed"),
-        ({"max_dim": 10**6}, "embeddings.0.embedding: no array is not allowed"),
+        ({"max_dim": 10**6}, r"embeddings\.0\.embedding.* no array is not allowed"),
     ],
 )
 def test_sizes_that_are_not_the_checkpoints_are_refused(arrays, tmp_path, sizes, message):
