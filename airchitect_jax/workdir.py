@@ -52,7 +52,9 @@ def claim(workdir: pathlib.Path, flags: Mapping[str, Any], *, resume: bool, free
                     " or another --workdir"
                 )
             theirs = read_json(path)
-            theirs = theirs.get("flags", {}) if isinstance(theirs, dict) else {}
+            theirs = theirs.get("flags") if isinstance(theirs, dict) else None
+            if not isinstance(theirs, dict):
+                raise ValueError(f"{path}: flags: expected an object with the flags of a run")
             for name, ours in flags.items():
                 if name not in free and theirs.get(name) != ours:
                     raise ValueError(

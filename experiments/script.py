@@ -44,6 +44,9 @@ def run(main: Callable[[rich.console.Console], None], hint: str) -> None:
         if not FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)
         debugging = bool(logging.level_debug())
+        if not debugging:
+            # An error that a library logs with its trace is raised as well, and described here.
+            logging.get_absl_logger().addFilter(lambda record: not record.exc_info)
 
         def work() -> None:
             main(make_console())
@@ -59,7 +62,10 @@ def run(main: Callable[[rich.console.Console], None], hint: str) -> None:
                 raise
             _fail(describe(error))
 
-    app.run(guarded, flags_parser=_parse)
+    try:
+        app.run(guarded, flags_parser=_parse)
+    except BrokenPipeError as error:  # of --help
+        _fail(describe(error))
 
 
 def _parse(arguments: Sequence[str]) -> list[str]:

@@ -189,7 +189,16 @@ GENERAL += ["comparison", "generalisation", "comparison_plots", "generalisation_
 GENERAL += ["spread_table", "search_comparison", "search_plots", "search.registry"]
 
 
-OPTIONAL = ("airchitect_jax", "evosax", "matplotlib", "onnx", "optuna", "pyarrow", "scalesim")
+OPTIONAL = (
+    "airchitect_jax",
+    "evosax",
+    "joblib",
+    "matplotlib",
+    "onnx",
+    "optuna",
+    "pyarrow",
+    "scalesim",
+)
 OPTIONAL += ("sklearn", "xgboost")
 
 
