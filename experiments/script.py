@@ -6,9 +6,11 @@ import contextlib
 import math
 import os
 import sys
+import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
 from typing import NoReturn
 
 import jax
@@ -47,6 +49,7 @@ def run(main: Callable[[rich.console.Console], None], hint: str) -> None:
         if not debugging:
             # An error that a library logs with its trace is raised as well, and described here.
             logging.get_absl_logger().addFilter(lambda record: not record.exc_info)
+            sys.excepthook = _main_thread_only
 
         def work() -> None:
             main(make_console())
@@ -66,6 +69,17 @@ def run(main: Callable[[rich.console.Console], None], hint: str) -> None:
         app.run(guarded, flags_parser=_parse)
     except BrokenPipeError as error:  # of --help
         _fail(describe(error))
+
+
+def _main_thread_only(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Prints what ends the script, and not what callbacks of libraries fail with after that.
+
+    Python's own threads have a hook of their own; those of libraries in C++ come here.
+    """
+    if threading.current_thread() is threading.main_thread():
+        sys.__excepthook__(kind, error, trace)
 
 
 def _parse(arguments: Sequence[str]) -> list[str]:
