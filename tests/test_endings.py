@@ -305,7 +305,7 @@ def undisturbed(home, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("delay", [delay for _, delay in moments("killed", 4)])
+@pytest.mark.parametrize("delay", [delay for _, delay in moments("killed", 3)])
 def test_a_killed_run_resumes_to_the_same_summary(delay, undisturbed, home, tmp_path):
     stopped(start("case_study1", tmp_path, home), signal.SIGKILL, delay)
     assert stopped(start("case_study1", tmp_path, home, "--resume"), signal.SIGKILL, 250) == (0, "")
