@@ -6,9 +6,11 @@ import contextlib
 import math
 import os
 import sys
+import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
 from typing import NoReturn
 
 import jax
@@ -44,6 +46,10 @@ def run(main: Callable[[rich.console.Console], None], hint: str) -> None:
         if not FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)
         debugging = bool(logging.level_debug())
+        if not debugging:
+            # An error that a library logs with its trace is raised as well, and described here.
+            logging.get_absl_logger().addFilter(lambda record: not record.exc_info)
+            sys.excepthook = _main_thread_only
 
         def work() -> None:
             main(make_console())
@@ -59,7 +65,21 @@ def run(main: Callable[[rich.console.Console], None], hint: str) -> None:
                 raise
             _fail(describe(error))
 
-    app.run(guarded, flags_parser=_parse)
+    try:
+        app.run(guarded, flags_parser=_parse)
+    except BrokenPipeError as error:  # of --help
+        _fail(describe(error))
+
+
+def _main_thread_only(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Prints what ends the script, and not what callbacks of libraries fail with after that.
+
+    Python's own threads have a hook of their own; those of libraries in C++ come here.
+    """
+    if threading.current_thread() is threading.main_thread():
+        sys.__excepthook__(kind, error, trace)
 
 
 def _parse(arguments: Sequence[str]) -> list[str]:

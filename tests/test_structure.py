@@ -192,8 +192,8 @@ GENERAL += ["comparison", "generalisation", "comparison_plots", "generalisation_
 GENERAL += ["spread_table", "search_comparison", "search_plots", "search.registry"]
 
 
-OPTIONAL = ("airchitect_jax", "evosax", "matplotlib", "onnx", "optuna", "pyarrow", "scalesim")
-OPTIONAL += ("sklearn", "xgboost")
+OPTIONAL = ("airchitect_jax", "evosax", "joblib", "matplotlib", "onnx", "optuna", "pyarrow")
+OPTIONAL += ("scalesim", "sklearn", "xgboost")
 
 
 def python_files(*folders):
