@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,14 +12,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from airchitect_jax.case_studies.base import Context, Feature
+from airchitect_jax.case_studies.base import CaseStudy, Context, Feature
 from airchitect_jax.checks import INT64_SAFE
-from airchitect_jax.cost.arithmetic import larger
-from airchitect_jax.cost.schedule import dataflow_cycles, over_designs
+from airchitect_jax.cost import by_dataflow
+from airchitect_jax.cost.arithmetic import Number, larger
+from airchitect_jax.cost.compute import compute_cycles
+from airchitect_jax.cost.relaxed import Relaxation
+from airchitect_jax.cost.schedule import dataflow_cycles, makespan, over_designs
+from airchitect_jax.layout import RelaxedPoint
 from airchitect_jax.oracle import schedules as oracle
 from airchitect_jax.schedule_space import DEFAULT_ARRAYS, ScheduleSpace
+from airchitect_jax.spaces import Fields
 from airchitect_jax.types import (
     ArrayShape,
+    Dataflow,
     Gemm,
     Labels,
     Objective,
@@ -30,7 +36,7 @@ from airchitect_jax.workloads.sampling import Distribution, sample_integers
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ScheduleCase:
+class ScheduleCase(CaseStudy):
     """Features: m, n and k of each workload, m0, n0, k0, m1 and so on.
 
     The ranges and the arrays are ours, not the paper's, which does not state them.
@@ -88,16 +94,39 @@ class ScheduleCase:
             distribution=self.distribution,
         )
 
+    def cost(self, workload: Mapping[str, Number], design: Fields) -> Number:
+        """The makespan; a schedule in Python integers."""
+        cycles = []
+        for number, array in enumerate(self.arrays):
+            own = design[f"workload{number}"]
+            gemm = Gemm(**{name: workload[f"{name}{own}"] for name in ("m", "n", "k")})
+            flow = Dataflow(design[f"dataflow{number}"])
+            cycles.append(compute_cycles(gemm, array, flow, self.runtime_model))
+        return makespan(cycles)
+
+    @property
+    def limits(self) -> Mapping[str, tuple[int, int]]:
+        """The dimensions of one workload after the other."""
+        return oracle.schedule_limits(self.space)
+
+    def label_columns(
+        self, columns: Sequence[Int[Array, "rows"]]
+    ) -> tuple[Labels, Bool[Array, "rows"]]:
+        """See `CaseStudy`: the search over subsets of workloads."""
+        return oracle.label_schedule_columns(
+            columns, space=self.space, runtime_model=self.runtime_model
+        )
+
+    def label_in_python(self, *columns: int) -> tuple[int, Any]:
+        """See `CaseStudy`."""
+        return oracle.label_schedule_in_python(
+            *columns, space=self.space, runtime_model=self.runtime_model
+        )
+
     @property
     def label_batch(self) -> int:
         """See `CaseStudy`."""
         return 1 << 16
-
-    def label(self, workloads: Int[Array, "features batch"]) -> Int[Array, "batch"]:
-        """Exact best design ids."""
-        return oracle.label_schedule_columns(
-            list(workloads), space=self.space, runtime_model=self.runtime_model
-        )[0].design_id
 
     def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
         """Exact best schedules and their makespans, of any valid workloads."""
@@ -160,11 +189,35 @@ class ScheduleCase:
         ]
         return jnp.log(jnp.stack(cycles, axis=-1))
 
-    def feasible(
-        self, workloads: Int[Array | np.ndarray, "features batch"]
-    ) -> Bool[Array, "batch designs"]:
-        """All of them."""
-        return jnp.ones((workloads.shape[1], self.space.num_designs), bool)
+    def cost_at(
+        self, workload: Int[Array, "features"], point: Int[Array, "coordinates"]
+    ) -> Float[Array, ""]:
+        """See `CaseStudy`."""
+        number = self.space.num_arrays
+        on_array = jnp.asarray(self.space.permutations)[point[number]]
+        cycles = self._cycles(workload.astype(jnp.float64))
+        return cycles[on_array, jnp.arange(number), point[:number]].max()
+
+    def log_relaxed_cost(
+        self,
+        workload: Int[Array, "features"],
+        point: RelaxedPoint,
+        temperature: Float[Array, ""],
+    ) -> Float[Array, ""]:
+        """See `CaseStudy`: a doubly stochastic matrix says which array runs which workload."""
+        cycles = self._cycles(workload.astype(jnp.float32))
+        assert point.assignment is not None  # noqa: S101 - the layout has a permutation
+        relaxation = Relaxation(temperature=temperature)
+        return jnp.log(relaxation.makespan(cycles, point.assignment, jnp.stack(point.choices)))
+
+    def _cycles(self, dims: Float[Array, "features"]) -> Float[Array, "workloads arrays dataflows"]:
+        def on_array(gemm: Gemm, sides: Float[Array, "2"]) -> Float[Array, "dataflows"]:
+            array = ArrayShape(rows=sides[0], cols=sides[1])
+            return by_dataflow.compute_cycles(gemm, array, self.runtime_model)
+
+        sides = jnp.array([(array.rows, array.cols) for array in self.arrays], dims.dtype)
+        on_arrays = jax.vmap(on_array, in_axes=(None, 0))
+        return jax.vmap(on_arrays, in_axes=(0, None))(self._gemms(dims), sides)
 
     def heuristics(
         self, workloads: Int[np.ndarray, "features batch"]

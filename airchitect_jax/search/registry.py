@@ -16,7 +16,7 @@ from jaxtyping import Int
 
 from airchitect_jax.search import evolution, gradient, local, proposals, simple, tpe
 from airchitect_jax.search.base import Problem, Searcher
-from airchitect_jax.search.case_problem import CaseProblem, case_problem
+from airchitect_jax.search.case_problem import CaseProblem
 from airchitect_jax.search.gradient import Descent
 from airchitect_jax.search.subject import Subject
 
@@ -110,7 +110,7 @@ def _descent(tools: Tools) -> Descent:
 def _proposes(subject: Subject, tools: Tools) -> tuple[CaseProblem, proposals.Logits]:
     assert subject.case is not None  # noqa: S101 - see `entries`
     assert tools.network is not None  # noqa: S101 - see `Entry`
-    return case_problem(subject.case), tools.network.logits
+    return CaseProblem(case=subject.case), tools.network.logits
 
 
 # In the order of tables. A searcher of your own is one more line.
