@@ -40,7 +40,7 @@ from airchitect_jax.evaluation import (
     num_parameters,
 )
 from airchitect_jax.losses import Loss, loss_fn
-from airchitect_jax.models.choice import make_model
+from airchitect_jax.models.registry import make_model
 from airchitect_jax.network_evaluation import (
     NetworkResult,
     evaluate_networks,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -13,11 +13,10 @@ from flax import nnx
 
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.case_studies.settings import array_case, buffer_case
 from airchitect_jax.evaluation import Recommender
 from airchitect_jax.experiment import RunConfig
 from airchitect_jax.files import read_json
-from airchitect_jax.models.choice import make_model
+from airchitect_jax.models.registry import make_model
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,7 @@ def load_trained(workdir: str | pathlib.Path) -> Trained:
         raise ValueError(f"{workdir}: no finished run of a case study: no config and summary there")
     try:
         flags = read_json(config)["flags"]
-        case = _CASES[read_json(summary)["case_study"]](flags)
+        case = _CASES[read_json(summary)["case_study"]].from_settings(flags)
         fields = {field.name for field in dataclasses.fields(RunConfig)}
         run = RunConfig(**{name: value for name, value in flags.items() if name in fields})
         model = make_model(
@@ -73,7 +72,4 @@ def _restored(model: nnx.Module, folder: pathlib.Path) -> nnx.Module:
     return nnx.merge(graphdef, jax.tree.unflatten(jax.tree.structure(params), leaves), rest)
 
 
-_CASES: Mapping[str, Callable[[Mapping[str, Any]], ArrayDataflowCase | BufferCase]] = {
-    "case_study1": array_case,
-    "case_study2": buffer_case,
-}
+_CASES: Mapping[str, Any] = {case.name: case for case in (ArrayDataflowCase, BufferCase)}

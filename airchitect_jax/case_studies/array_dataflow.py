@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from airchitect_jax.case_studies.base import CaseStudy, Context, Feature
+from airchitect_jax.case_studies.settings import energy_table, gemm_fields
 from airchitect_jax.cost.arithmetic import Number
 from airchitect_jax.cost.energy import objective_value
 from airchitect_jax.cost.evaluate import evaluate_memory
@@ -23,9 +24,11 @@ from airchitect_jax.spaces import ArrayDataflowSpace, Fields
 from airchitect_jax.types import (
     ArrayShape,
     BudgetedGemm,
+    BufferSizes,
     Dataflow,
     Gemm,
     Labels,
+    Memory,
     Objective,
     RuntimeModel,
 )
@@ -48,6 +51,8 @@ class ArrayDataflowCase(CaseStudy):
 
     name = "case_study1"
     title = "array shape and dataflow"
+    best_network = "additive"
+    has_many_optima = False
 
     def __post_init__(self) -> None:
         if not 2 <= self.min_mac_exponent <= self.max_mac_exponent <= 18:
@@ -57,6 +62,30 @@ class ArrayDataflowCase(CaseStudy):
             )
         if not 1 <= self.max_dim <= 1_000_000:
             raise ValueError(f"max_dim: {self.max_dim} is not allowed; expected 1..1000000")
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """See `CaseStudy`; the objective is cycles where no objective is set."""
+        case = cls(
+            min_mac_exponent=settings["min_mac_exponent"],
+            max_mac_exponent=settings["max_mac_exponent"],
+            **gemm_fields(settings),
+        )
+        if "objective" not in settings:
+            return case
+        size = settings["sram_kb"] * 1024
+        goal = Goal(
+            objective=Objective(settings["objective"]),
+            memory=Memory(
+                buffers=BufferSizes(
+                    ifmap_sram_bytes=size, filter_sram_bytes=size, ofmap_sram_bytes=size
+                ),
+                bandwidth_bytes_per_cycle=1,
+                element_bytes=settings["element_bytes"],
+            ),
+            energy_table=energy_table(settings),
+        )
+        return dataclasses.replace(case, goal=goal)
 
     @property
     def objective(self) -> Objective:
@@ -134,7 +163,7 @@ class ArrayDataflowCase(CaseStudy):
         return [1 << exponent, *dims]
 
     def label_columns(
-        self, columns: Sequence[Int[Array, "rows"]]
+        self, columns: Sequence[Int[np.ndarray | Array, "rows"]]
     ) -> tuple[Labels, Bool[Array, "rows"]]:
         """See `CaseStudy`: the factored search."""
         return oracle.label_columns(

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import enum
 import itertools
+import typing
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -78,11 +80,16 @@ class CaseStudy(abc.ABC):
       name: short identifier, for example "case_study1".
       title: what is decided, in a few words, for headings.
       distribution: how `sample` draws m, n and k.
+      best_network: the registered network that learns it best; None for "paper".
+      has_many_optima: whether often several designs cost as little as the optimum, so that a loss
+        should know them all.
     """
 
     name: str
     title: str
     distribution: Distribution = Distribution.UNIFORM
+    best_network: str | None = None
+    has_many_optima: bool = True
 
     # The definition.
 
@@ -128,6 +135,25 @@ class CaseStudy(abc.ABC):
                 for f in self.features
             ]
         )
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """The case study of settings by name, as flags give them and config.json keeps them.
+
+        By default the settings that are fields, enums by their values; others are left out.
+
+        Raises:
+          KeyError: a setting is missing.
+          ValueError: a setting is not allowed.
+        """
+        hints = typing.get_type_hints(cls)
+        fields = {}
+        for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+            if field.name in settings:
+                kind, value = hints[field.name], settings[field.name]
+                is_enum = isinstance(kind, type) and issubclass(kind, enum.Enum)
+                fields[field.name] = kind(value) if is_enum else value
+        return cls(**fields)
 
     # What follows from it.
 
@@ -185,7 +211,7 @@ class CaseStudy(abc.ABC):
         return max(16, 1 << (_MAX_COSTS // self.space.num_designs).bit_length() - 1)
 
     def label_columns(
-        self, columns: Sequence[Int[Array, "rows"]]
+        self, columns: Sequence[Int[np.ndarray | Array, "rows"]]
     ) -> tuple[Labels, Bool[Array, "rows"]]:
         """Labels of columns as in `limits`, on the device, and which rows are valid.
 

@@ -55,14 +55,14 @@ def all_designs(case: CaseStudy, dtype: Any) -> dict[str, Array]:
 
 @functools.partial(jax.jit, static_argnames="case")
 def label_columns(
-    columns: Sequence[Int[Array, "rows"]], *, case: CaseStudy
+    columns: Sequence[Int[np.ndarray | Array, "rows"]], *, case: CaseStudy
 ) -> tuple[Labels, Bool[Array, "rows"]]:
     """See `CaseStudy.label_columns`; under 64-bit mode."""
-    columns = [jnp.asarray(column) for column in columns]
-    valid = valid_rows(columns, case.limits)
+    arrays = [jnp.asarray(column) for column in columns]
+    valid = valid_rows(arrays, case.limits)
     rows = [
         jnp.where(valid, column.astype(jnp.int64), low)
-        for column, (low, _) in zip(columns, case.limits.values(), strict=True)
+        for column, (low, _) in zip(arrays, case.limits.values(), strict=True)
     ]
     workload = case.by_name(jnp.stack(rows)[:, :, None])
     designs = all_designs(case, jnp.int64)

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from airchitect_jax.case_studies.base import CaseStudy, Context, Feature
+from airchitect_jax.case_studies.settings import energy_table, gemm_fields
 from airchitect_jax.cost import by_dataflow, memory
 from airchitect_jax.cost.arithmetic import Number, select
 from airchitect_jax.cost.energy import EnergyTable, energy_fj, objective_value
@@ -102,6 +103,23 @@ class BufferCase(CaseStudy):
                 raise ValueError(
                     f"{name}: {getattr(self, name)} is not allowed; expected 1..{high}"
                 )
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """See `CaseStudy`."""
+        return cls(
+            min_budget_kb=settings["min_budget_kb"],
+            max_budget_kb=settings["max_budget_kb"],
+            min_side_exponent=settings["min_side_exponent"],
+            max_side_exponent=settings["max_side_exponent"],
+            max_bandwidth=settings["max_bandwidth"],
+            element_bytes=settings["element_bytes"],
+            objective=Objective(settings["objective"]),
+            memory_model=MemoryModel(settings["memory_model"]),
+            interface=Interface(settings["interface"]),
+            energy_table=energy_table(settings),
+            **gemm_fields(settings),
+        )
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -192,7 +210,7 @@ class BufferCase(CaseStudy):
         return oracle.buffer_limits(self.space)
 
     def label_columns(
-        self, columns: Sequence[Int[Array, "rows"]]
+        self, columns: Sequence[Int[np.ndarray | Array, "rows"]]
     ) -> tuple[Labels, Bool[Array, "rows"]]:
         """See `CaseStudy`: the factored search."""
         return oracle.label_buffer_columns(columns, **self._model, table=self.energy_table)

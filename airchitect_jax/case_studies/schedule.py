@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from airchitect_jax.case_studies.base import CaseStudy, Context, Feature
+from airchitect_jax.case_studies.settings import gemm_fields
 from airchitect_jax.checks import INT64_SAFE
 from airchitect_jax.cost import by_dataflow
 from airchitect_jax.cost.arithmetic import Number, larger
@@ -34,6 +35,8 @@ from airchitect_jax.types import (
 )
 from airchitect_jax.workloads.sampling import Distribution, sample_integers
 
+_DEFAULT_COUNT = 4
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ScheduleCase(CaseStudy):
@@ -42,19 +45,29 @@ class ScheduleCase(CaseStudy):
     The ranges and the arrays are ours, not the paper's, which does not state them.
     """
 
-    arrays: tuple[ArrayShape, ...] = DEFAULT_ARRAYS[:4]
+    arrays: tuple[ArrayShape, ...] = DEFAULT_ARRAYS[:_DEFAULT_COUNT]
     max_dim: int = 10_000
     distribution: Distribution = Distribution.UNIFORM
     runtime_model: RuntimeModel = RuntimeModel.SCALESIM
 
     name = "case_study3"
     title = "scheduling on heterogeneous arrays"
+    best_network = "symmetric"
     objective = Objective.CYCLES
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_dim <= 1_000_000:
             raise ValueError(f"max_dim: {self.max_dim} is not allowed; expected 1..1000000")
         _ = self.space  # its checks
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """See `CaseStudy`; `arrays` as in `parse_arrays`, or `num_arrays` of the default ones."""
+        number, text = settings.get("num_arrays"), settings.get("arrays")
+        arrays = DEFAULT_ARRAYS[: number or _DEFAULT_COUNT] if text is None else parse_arrays(text)
+        if number not in (None, len(arrays)):
+            raise ValueError(f"--num_arrays: {number} is not allowed; --arrays lists {len(arrays)}")
+        return cls(arrays=arrays, **gemm_fields(settings))
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -110,7 +123,7 @@ class ScheduleCase(CaseStudy):
         return oracle.schedule_limits(self.space)
 
     def label_columns(
-        self, columns: Sequence[Int[Array, "rows"]]
+        self, columns: Sequence[Int[np.ndarray | Array, "rows"]]
     ) -> tuple[Labels, Bool[Array, "rows"]]:
         """See `CaseStudy`: the search over subsets of workloads."""
         return oracle.label_schedule_columns(
