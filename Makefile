@@ -1,12 +1,12 @@
 # Two jobs for a fresh machine with Python 3.11 or newer:
 #   make case_study1   runs the main experiment (flags: make case_study1 FLAGS="--preset=paper")
-#   make test          runs the tests (make test_all the slow ones too)
+#   make test          runs the tests (make test_slow the slow ones, make test_all both)
 PYTHON ?= python3
 VENV ?= .venv
 FLAGS ?=
 BIN := $(VENV)/bin
 
-.PHONY: case_study1 test test_all lint benchmarks clean
+.PHONY: case_study1 test test_slow test_all lint benchmarks clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
@@ -21,6 +21,9 @@ case_study1: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+test_slow: $(VENV)/installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 test_all: $(VENV)/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile

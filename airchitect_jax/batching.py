@@ -9,6 +9,8 @@ import jax
 import numpy as np
 from jaxtyping import Shaped
 
+from airchitect_jax.forks import refuse_after_fork
+
 _Out = TypeVar("_Out")
 
 _SMALLEST = 1024  # below this one more program costs more than the rows it would save
@@ -29,6 +31,9 @@ def map_chunks(
       function: takes the columns of a chunk, returns a pytree of arrays, batch first.
       columns: the whole input, of any length, none included.
       chunk: most rows in one call, a power of two.
+
+    Raises:
+      RuntimeError: the process was forked after JAX had started.
     """
     num = len(columns[0])
     results = []
@@ -46,7 +51,11 @@ def on_devices(columns: Sequence[Shaped[np.ndarray, "rows"]], chunk: int) -> lis
     """The columns of at most `chunk` rows, padded, and sharded over the local devices.
 
     One device is left to take NumPy arrays as they are, which costs no copy on a CPU.
+
+    Raises:
+      RuntimeError: the process was forked after JAX had started.
     """
+    refuse_after_fork()
     size = min(chunk, max(_SMALLEST, 1 << max(len(columns[0]) - 1, 0).bit_length()))
     devices = jax.local_devices()
     size = -(-size // len(devices)) * len(devices)

@@ -1,4 +1,4 @@
-"""Figures of a comparison. Needs matplotlib (extra `plots`)."""
+"""Figures of comparisons and of benchmarks. Needs matplotlib (extra `plots`)."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from airchitect_jax.comparison import SHARES
-from airchitect_jax.plots import line_style, new_figure, plain, styled
+from airchitect_jax.plots import (
+    BLUE,
+    legend_below,
+    legend_beside,
+    line_style,
+    new_figure,
+    plain,
+    styled,
+)
 from airchitect_jax.spread_table import Row, by_name
-
-
-def _legend(axes: Axes) -> None:
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
 
 
 @styled
@@ -34,7 +37,7 @@ def learning_curves(rows: Sequence[Row]) -> Figure:
                 **line_style(index) | {"markersize": 3},
             )
     if axes.lines:
-        _legend(axes)
+        legend_beside(axes)
     else:  # rules of thumb only; a logarithmic axis needs limits
         axes.set_xlim(1, 10)
     axes.set_xscale("log")
@@ -59,7 +62,7 @@ def sorted_performance(rows: Sequence[Row]) -> Figure:
     axes.set_ylim(0, 1.03)
     axes.set_xlabel("workloads, worst first (%, logarithmic)")
     axes.set_ylabel("optimal cost / chosen cost")
-    _legend(axes)
+    legend_beside(axes)
     return figure
 
 
@@ -89,5 +92,30 @@ def decisions(rows: Sequence[Mapping[str, Any]]) -> Figure:
         fontsize=8,
     )
     axes.set_ylabel("seconds a decision (logarithmic)")
-    _legend(axes)
+    legend_beside(axes)
+    return figure
+
+
+@styled
+def labelling_growth(
+    by_workloads: Mapping[str, Sequence[tuple[int, float]]],
+    by_designs: Sequence[tuple[int, float]],
+) -> Figure:
+    """How the cost of labelling grows.
+
+    Args:
+      by_workloads: for each way of labelling, (workloads, seconds).
+      by_designs: (designs of the space, nanoseconds a workload).
+    """
+    figure, (left, right) = new_figure(columns=2)
+    for (name, points), marker in zip(by_workloads.items(), "osD^v<>", strict=False):
+        left.loglog(*zip(*points, strict=True), marker=marker, label=name)
+    left.set_xlabel("workloads")
+    left.set_ylabel("seconds")
+    legend_below(figure, (left,), columns=4)
+    right.plot(*zip(*by_designs, strict=True), marker="o", color=BLUE)
+    right.set_xlabel("designs in the space")
+    right.set_ylabel("nanoseconds a workload")
+    right.set_xlim(left=0)
+    right.set_ylim(bottom=0)
     return figure

@@ -11,6 +11,7 @@ import enum
 import functools
 import json
 import pathlib
+import warnings
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -21,7 +22,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax.checksums import check_file, write_checksum
 from airchitect_jax.files import atomic_path
+from airchitect_jax.host_memory import check_fits
 
 
 class Split(enum.IntEnum):
@@ -98,12 +101,29 @@ def _draw_block(
     return draw(case, jax.random.fold_in(jax.random.fold_in(key, split), block), count, split)
 
 
-def sample_dataset(case: CaseStudy, *, seed: int, num: int, split: Split) -> Dataset:
+def dataset_bytes(case: CaseStudy, num: int) -> int:
+    """The least memory in which `sample_dataset` draws `num` workloads."""
+    # Workloads as they are drawn, joined, and hashed at the end; labels in parts and joined.
+    return num * 4 * (3 * len(case.features) + 2)
+
+
+def sample_dataset(
+    case: CaseStudy, *, seed: int, num: int, split: Split, name: str | None = None
+) -> Dataset:
     """`num` labelled workloads of a split; the same seed gives the same ones.
 
+    Args:
+      case: what draws and labels them.
+      seed: of the random numbers.
+      num: how many.
+      split: which workloads are looked for.
+      name: what errors call `num`; by default that of the split, as in num_train.
+
     Raises:
-      ValueError: the feature ranges are so small that a split has no workload at all.
+      ValueError: the feature ranges are so small that a split has no workload at all, or `num`
+        workloads do not fit into memory.
     """
+    check_fits(name or f"num_{split.name.lower()}", num, dataset_bytes(case, num))
     key = jax.random.key(seed)
     drawn = [
         _draw_block(case, key, jnp.int32(block), _BLOCK, jnp.int32(split))
@@ -123,7 +143,10 @@ def sample_dataset(case: CaseStudy, *, seed: int, num: int, split: Split) -> Dat
 
 
 def save_dataset(path: pathlib.Path, dataset: Dataset, description: dict[str, object]) -> None:
-    """Writes an .npz file, whole or not at all, with a description of its origin inside."""
+    """Writes an .npz file, whole or not at all, with a description of its origin inside.
+
+    Its checksum goes to a second file, PATH.sha256.
+    """
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
@@ -131,11 +154,22 @@ def save_dataset(path: pathlib.Path, dataset: Dataset, description: dict[str, ob
             design_ids=dataset.design_ids,
             description=np.array(json.dumps(description, sort_keys=True)),
         )
+    write_checksum(path)
 
 
 def load_dataset(path: pathlib.Path, description: dict[str, object]) -> Dataset | None:
-    """Reads what `save_dataset` wrote; None if there is no file or its origin differs."""
+    """Reads what `save_dataset` wrote.
+
+    Returns:
+      The data set; None if it has to be made again: there is no file, its origin differs, or, which
+      a warning says, it is damaged.
+    """
     if not path.exists():
+        return None
+    try:
+        check_file(path)
+    except (ValueError, OSError) as error:
+        warnings.warn(f"{error}; the data set is made again", stacklevel=2)
         return None
     with np.load(path, allow_pickle=False) as arrays:
         if str(arrays["description"]) != json.dumps(description, sort_keys=True):

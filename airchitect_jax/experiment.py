@@ -25,6 +25,7 @@ from airchitect_jax.datasets import (
     Split,
     StoredBatches,
     StreamedBatches,
+    dataset_bytes,
     load_dataset,
     sample_dataset,
     save_dataset,
@@ -39,6 +40,7 @@ from airchitect_jax.evaluation import (
     majority_class_accuracy,
     num_parameters,
 )
+from airchitect_jax.host_memory import check_fits
 from airchitect_jax.losses import Loss, loss_fn
 from airchitect_jax.models.registry import make_model
 from airchitect_jax.network_evaluation import (
@@ -48,7 +50,7 @@ from airchitect_jax.network_evaluation import (
     networks_csv,
 )
 from airchitect_jax.progress import TrainingProgress
-from airchitect_jax.training import FitResult, Optimizer, Row, TrainConfig, fit
+from airchitect_jax.training import BLOCK_STEPS, FitResult, Optimizer, Row, TrainConfig, fit
 from airchitect_jax.workloads.network import Network
 
 PAPER_ACCURACY = 0.943
@@ -80,6 +82,33 @@ class RunConfig:
     loss: str = Loss.LABEL.value
     model: str = "paper"
     optimizer: str = Optimizer.ADAM.value
+
+
+def check_memory(case: CaseStudy, config: RunConfig) -> None:
+    """Refuses sizes that cannot fit, before anything is drawn.
+
+    Raises:
+      ValueError: a size needs more memory than there is; names it.
+    """
+    features, designs = case.features, case.space.num_designs
+    stored = () if config.stream else ("num_train",)
+    for name in ("num_test", "num_validation", *stored):
+        num = getattr(config, name)
+        check_fits(name, num, dataset_bytes(case, num))
+    # The workloads of a block of steps with their labels; logits of a step and their gradients.
+    example = BLOCK_STEPS * (len(features) + 1) + 2 * designs
+    check_fits("batch_size", config.batch_size, 4 * example * config.batch_size)
+    # Of each parameter its value, its gradient, and two moments.
+    tables = config.embedding_dim * sum(feature.cardinality for feature in features)
+    check_fits(
+        "embedding_dim",
+        config.embedding_dim,
+        16 * tables,
+        "lower it, or the ranges of the workloads",
+    )
+    widths = [config.embedding_dim * len(features), *config.hidden_sizes, designs]
+    weights = sum(a * b for a, b in itertools.pairwise(widths))
+    check_fits("hidden_sizes", list(config.hidden_sizes), 16 * weights)
 
 
 def run(
@@ -263,7 +292,8 @@ def _figures(
     if results:
         figures["networks"] = (
             "Real networks: a design a layer as recommended, and one design for all layers, both"
-            " relative to the best design for each layer.",
+            " relative to the best design for each layer. Of more than"
+            f" {plots.MOST_LINES} networks, those furthest from it; the tables have all.",
             plots.networks([result for group in results for result in group]),
         )
     return figures

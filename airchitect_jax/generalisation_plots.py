@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from airchitect_jax.plots import BLACK, line_style, new_figure, plain, styled
+from airchitect_jax.plots import BLACK, legend_below, line_style, new_figure, plain, styled
 
 # Audits (`airchitect_jax.generalisation.audit`) by the name of the model.
 Audits = Mapping[str, Mapping[str, Any]]
@@ -18,7 +18,9 @@ Audits = Mapping[str, Mapping[str, Any]]
 def reliability(audits: Audits) -> Figure:
     """Accuracy over confidence, with and without the fitted temperature, a panel a population."""
     names = _populations(audits)
-    figure, panels = new_figure(columns=len(names), width=5.2 * len(names), height=4.4)
+    figure, panels = new_figure(
+        columns=len(names), width=5.2 * len(names), height=4.0 + 0.4 * len(audits)
+    )
     for axes, name in zip(np.atleast_1d(panels), names, strict=True):
         axes.plot([0, 1], [0, 1], color=BLACK, linewidth=0.8, linestyle=":")
         for index, (model, audit) in enumerate(audits.items()):
@@ -34,7 +36,7 @@ def reliability(audits: Audits) -> Figure:
         axes.set_ylabel("accuracy")
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)
-        axes.legend(fontsize=8, loc="upper left")
+        axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
     return figure
 
 
@@ -54,7 +56,7 @@ def risk_coverage(audits: Audits) -> Figure:
         axes.set_ylabel("share of answers that are not optimal")
         axes.set_xlim(0, 1)
         axes.set_ylim(bottom=0)
-        axes.legend(fontsize=8)
+    legend_below(figure, np.atleast_1d(panels), columns=4)
     return figure
 
 
@@ -90,8 +92,7 @@ def regions(audits: Audits, limits: Mapping[str, int]) -> Figure:
         axes.set_ylim(0, 1.03)
     for axes in grid[:, 0]:
         axes.set_ylabel("optimal-set accuracy")
-    if names:
-        grid[0, 0].legend(fontsize=8)
+    legend_below(figure, grid.flat, columns=4)
     return figure
 
 

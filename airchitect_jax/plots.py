@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,10 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK = (
     "#000000",
 )
 _CYCLE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK)
+# More, for figures with many lines: from Paul Tol's muted palette, and a grey.
+WINE, OLIVE, INDIGO = "#882255", "#999933", "#332288"
+_MORE = (WINE, OLIVE, "#44AA99", INDIGO, "#AAAAAA", "#661100", "#DDCC77")
+MOST_LINES = len(_CYCLE) + len(_MORE)  # that differ in colour and marker
 # One look for each dataflow in all figures.
 OF_DATAFLOW: Mapping[Dataflow, Any] = {
     Dataflow.OS: {"color": BLUE, "marker": "o"},
@@ -63,13 +67,31 @@ def new_figure(columns: int = 1, width: float = 8.0, height: float = 4.2) -> tup
 
 
 def line_style(index: int) -> dict[str, Any]:
-    """Colour, marker and dashes of the line of this number; fourteen can be told apart."""
+    """Colour, marker and dashes of the line of this number, of at most `MOST_LINES`."""
     return {
-        "color": _CYCLE[index % len(_CYCLE)],
-        "marker": "osD^v<>"[index % 7],
+        "color": (*_CYCLE, *_MORE)[index],
+        "marker": "osD^v<>PX*phd8"[index],
         "markersize": 4,
         "linestyle": "-" if index < len(_CYCLE) else "--",
     }
+
+
+def legend_below(figure: Figure, axes: Iterable[Axes], columns: int) -> None:
+    """One legend for these axes under the figure, where it covers no data; each label once."""
+    entries: dict[str, Any] = {}
+    for one in axes:
+        for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    if entries:
+        figure.legend(
+            list(entries.values()), list(entries), loc="outside lower center", ncols=columns,
+            fontsize=8,
+        )  # fmt: skip
+
+
+def legend_beside(axes: Axes) -> None:
+    """A legend at the right of the axes, where it covers no data."""
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
 
 
 @styled
@@ -101,7 +123,7 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
         axes.set_xlabel("examples seen (millions)")
         axes.set_ylabel(label)
         axes.set_xlim(left=0)
-        axes.legend()
+    legend_below(figure, (left,), columns=2)
     left.set_yscale("log")  # squared errors of costs fall by orders of magnitude
     right.set_ylim(0, 1)
     return figure
@@ -276,7 +298,7 @@ def sizes_by_budget(
         axes.set_xlim(left=0)
         axes.set_ylim(0, 1.05 * sizes_kb.max())
     panels[0].set_ylabel("mean optimal size (KB)")
-    panels[0].legend()
+    legend_below(figure, panels[:1], columns=3)
     return figure
 
 
@@ -291,14 +313,16 @@ def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> Figur
     Args:
       lanes: their names, first on top.
       schedules: for each panel by title its bars (text, lane, start, length), in cycles. The
-        first word of a text names the workload, and so the colour.
+        first word of a text names the workload, and so the colour; more workloads than there are
+        light colours share one.
     """
     figure, panels = new_figure(
         columns=len(schedules), width=5.5 * len(schedules), height=1.2 + 0.55 * len(lanes)
     )
     end = max(start + length for bars in schedules.values() for _, _, start, length in bars)
     names = sorted({text.split()[0] for bars in schedules.values() for text, *_ in bars})
-    colors = {name: _CYCLE[index % 6] for index, name in enumerate(names)}
+    light = _CYCLE[:-1] if len(names) < len(_CYCLE) else (SKY,) * len(names)
+    colors = dict(zip(names, light, strict=False))
     for axes, (title, bars) in zip(np.atleast_1d(panels), schedules.items(), strict=True):
         for text, lane, start, length in bars:
             color = colors[text.split()[0]]
@@ -319,8 +343,16 @@ def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> Figur
 
 @styled
 def networks(results: Sequence[NetworkResult]) -> Figure:
-    """Normalised performance of real networks over the contexts: chosen and best single design."""
-    names = list(dict.fromkeys(result.network for result in results))
+    """Normalised performance of real networks over the contexts: chosen and best single design.
+
+    Of more than `MOST_LINES` networks those with the lowest performance are shown.
+    """
+    worst: dict[str, float] = {}
+    for result in results:
+        known = worst.get(result.network, 1.0)
+        worst[result.network] = min(known, result.normalized_performance)
+    lowest = set(sorted(worst, key=worst.__getitem__)[:MOST_LINES])
+    names = [name for name in worst if name in lowest]
     figure, (left, right) = new_figure(columns=2, width=11)
     for index, name in enumerate(names):
         rows = [result for result in results if result.network == name]
@@ -337,32 +369,7 @@ def networks(results: Sequence[NetworkResult]) -> Figure:
         axes.set_ylim(0, 1.03)
         axes.tick_params(axis="x", rotation=60, labelsize=8)
     left.set_ylabel("optimal cost / cost")
-    right.legend(fontsize=8)
-    return figure
-
-
-@styled
-def labelling_growth(
-    by_workloads: Mapping[str, Sequence[tuple[int, float]]],
-    by_designs: Sequence[tuple[int, float]],
-) -> Figure:
-    """How the cost of labelling grows.
-
-    Args:
-      by_workloads: for each way of labelling, (workloads, seconds).
-      by_designs: (designs of the space, nanoseconds a workload).
-    """
-    figure, (left, right) = new_figure(columns=2)
-    for (name, points), marker in zip(by_workloads.items(), "osD^v<>", strict=False):
-        left.loglog(*zip(*points, strict=True), marker=marker, label=name)
-    left.set_xlabel("workloads")
-    left.set_ylabel("seconds")
-    left.legend()
-    right.plot(*zip(*by_designs, strict=True), marker="o", color=BLUE)
-    right.set_xlabel("designs in the space")
-    right.set_ylabel("nanoseconds a workload")
-    right.set_xlim(left=0)
-    right.set_ylim(bottom=0)
+    legend_beside(right)
     return figure
 
 

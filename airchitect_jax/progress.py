@@ -31,10 +31,10 @@ class Progress:
         self._last_line = 0.0
         if console.is_terminal:
             self._bar = rich.progress.Progress(
-                rich.progress.TextColumn(title),
+                rich.progress.TextColumn(title, markup=False),
                 rich.progress.BarColumn(),
                 rich.progress.TaskProgressColumn(),
-                rich.progress.TextColumn("{task.fields[status]}"),
+                rich.progress.TextColumn("{task.fields[status]}", markup=False),
                 rich.progress.TimeRemainingColumn(),
                 console=console,
             )
@@ -65,7 +65,36 @@ class Progress:
                 of = "" if total is None else f"/{total}"
                 left = f"  {(total - done) / rate:.0f} s left" if total and rate else ""
                 line = f"{unit} {done}{of}  {status}{left}"
-                self._console.print(line, highlight=False, soft_wrap=True)
+                self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+class LateProgress(Progress):
+    """Is called with what is being done, how much of it is done, and of how much.
+
+    Shows nothing of a job that is over within seconds.
+    """
+
+    def __init__(self, console: rich.console.Console, title: str, unit: str) -> None:
+        super().__init__(console, title)
+        self._unit = unit
+        self._what = ""
+        self._first = 0
+        self._start = self._last_line = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Shows where the job is, if it takes long."""
+        now = time.monotonic()
+        if what != self._what:
+            self._what, self._start, self._first = what, now, done
+        if self._task is None and now - self._last_line < _PLAIN_SECONDS:
+            return
+        if self._bar and self._task is None:
+            super().__enter__()
+        rate = (done - self._first) / max(now - self._start, 1e-9)
+        self.show(self._unit, done, total, rate, what)
 
 
 class TrainingProgress(Progress):

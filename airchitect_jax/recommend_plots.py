@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,11 +12,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from airchitect_jax.oracle.pareto import FrontPoint
-from airchitect_jax.plots import BLACK, BLUE, GREEN, ORANGE, RED, new_figure, plain, styled
+from airchitect_jax.plots import (
+    BLACK,
+    OF_DATAFLOW,
+    RED,
+    legend_below,
+    new_figure,
+    plain,
+    styled,
+)
 from airchitect_jax.recommendation import LayerPlan, Recommendation
 from airchitect_jax.types import Dataflow, Objective
 
-_COLORS = {Dataflow.OS: BLUE, Dataflow.WS: ORANGE, Dataflow.IS: GREEN}
+_COLORS = {flow: style["color"] for flow, style in OF_DATAFLOW.items()}
 _MOST_BARS = 60
 
 
@@ -80,7 +89,8 @@ def roofline(recommendation: Recommendation) -> Figure:
             )
     axes.set_xlabel("MACs a byte of DRAM traffic")
     axes.set_ylabel("MACs a cycle")
-    legend = axes.legend(loc="lower right", fontsize=9)
+    legend_below(figure, (axes,), columns=4)
+    legend: Any = figure.legends[0]
     for handle in legend.legend_handles[1:]:
         handle.set_sizes([40])
     return figure

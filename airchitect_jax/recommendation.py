@@ -9,11 +9,17 @@ from typing import Any
 
 import jax
 
+from airchitect_jax.checks import (
+    MAX_COUNT,
+    instance_or_default,
+    member,
+    shown,
+    whole_number,
+)
 from airchitect_jax.cost import memory
 from airchitect_jax.cost.compute import compute_cycles, compute_report
 from airchitect_jax.cost.energy import EnergyTable, energy_fj
-from airchitect_jax.cost.evaluate import MAX_BANDWIDTH, MAX_ELEMENT_BYTES
-from airchitect_jax.oracle.joint import Survey, survey
+from airchitect_jax.oracle.joint import OnProgress, Survey, survey
 from airchitect_jax.oracle.joint_best import Design, best_design, dataflow_at, design_at
 from airchitect_jax.oracle.joint_space import JointSpace, Platform, Workload
 from airchitect_jax.oracle.pareto import FrontPoint, front
@@ -160,6 +166,7 @@ def recommend(
     interface: Interface = Interface.SHARED,
     energy_table: EnergyTable | None = None,
     buffers: BufferSpace | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Recommendation:
     """The best array and buffer sizing for a workload, and the best dataflow of each layer.
 
@@ -182,44 +189,42 @@ def recommend(
       interface: one for all operands, or a port for each.
       energy_table: energy of single events; Horowitz's by default.
       buffers: the sizings; the 1000 of case study 2 by default.
+      on_progress: called with what is being done, how many layers are finished, and of how many.
 
     Raises:
       ValueError: an argument is not allowed, a file is refused, or a layer is too large.
+      TypeError: an argument is of another type.
     """
-    objective = _objective(objective)
-    networks = _networks(workload, dims)
-    weights = tuple(weights) if weights is not None else (1,) * len(networks)
-    if len(weights) != len(networks) or not all(
-        isinstance(weight, int) and weight >= 1 for weight in weights
-    ):
-        raise ValueError(
-            f"weights: {list(weights)} is not allowed; expected {len(networks)} whole numbers of"
-            " at least 1, one a network"
-        )
-    for name, value, high in (
-        ("bandwidth_bytes_per_cycle", bandwidth_bytes_per_cycle, MAX_BANDWIDTH),
-        ("element_bytes", element_bytes, MAX_ELEMENT_BYTES),
-    ):
-        if not 1 <= value <= high:
-            raise ValueError(f"{name}: {value} is not allowed; expected 1..{high}")
-    buffers = buffers or BufferSpace()
-    if sram_budget_kb is None:
-        sram_budget_kb = 3 * buffers.num_levels * buffers.step_kb
-    space = JointSpace.within(mac_budget, sram_budget_kb * 1024, buffers)
+    objective = member("objective", objective, Objective)
     platform = Platform(
         bandwidth_bytes_per_cycle=bandwidth_bytes_per_cycle,
         element_bytes=element_bytes,
         runtime_model=runtime_model,
         interface=interface,
-        energy_table=energy_table or EnergyTable(),
+        energy_table=instance_or_default("energy_table", energy_table, EnergyTable),
     )
+    buffers = instance_or_default("buffers", buffers, BufferSpace)
+    if sram_budget_kb is None:
+        sram_budget_kb = 3 * buffers.num_levels * buffers.step_kb
+    sram_budget_kb = whole_number("sram_budget_kb", sram_budget_kb, high=MAX_COUNT // 1024)
+    space = JointSpace.within(mac_budget, sram_budget_kb * 1024, buffers)
+    if dims is not None and not isinstance(dims, Mapping):
+        raise TypeError(f"dims: {shown(dims)} is not allowed; expected a mapping of names to sizes")
+    networks = _networks(workload, dims)
+    weights = _weights(weights, len(networks))
     places = [
         (network.name, layer, layer.count * weight)
         for network, weight in zip(networks, weights, strict=True)
         for layer in network.layers
     ]
     gemms = [_dims(layer) for _, layer, _ in places]
-    found = survey(Workload.of(gemms, [runs for _, _, runs in places]), space, platform, objective)
+    found = survey(
+        Workload.of(gemms, [runs for _, _, runs in places]),
+        space,
+        platform,
+        objective,
+        on_progress=on_progress,
+    )
     best = best_design(found, objective)
     own: dict[tuple[int, int, int], dict[str, Any]] = {
         gemm: {
@@ -230,16 +235,12 @@ def recommend(
         }
         for gemm, alone in zip(found.workload.gemms, found.own_best, strict=True)
     }
-    layers = [
-        LayerPlan(
-            network=name,
-            layer=layer,
-            runs=runs,
-            **own[_dims(layer)],
-            **_costs(layer, best.design, best.dataflows[_dims(layer)], platform),
-        )
-        for name, layer, runs in places
-    ]
+    layers = []
+    for name, layer, runs in places:
+        costs = _costs(layer, best.design, best.dataflows[_dims(layer)], platform)
+        layers.append(LayerPlan(network=name, layer=layer, runs=runs, **own[_dims(layer)], **costs))
+        if on_progress is not None:
+            on_progress("planning", len(layers), len(places))
 
     def total(field: str) -> int:
         return sum(getattr(plan, field) * plan.runs for plan in layers)
@@ -258,12 +259,19 @@ def recommend(
     )
 
 
-def _objective(objective: Objective | str) -> Objective:
+def _weights(weights: Any, num: int) -> tuple[int, ...]:
+    if weights is None:
+        return (1,) * num
     try:
-        return Objective(objective)
-    except ValueError:
-        allowed = ", ".join(value.value for value in Objective)
-        raise ValueError(f"objective: {objective!r} is not allowed; expected {allowed}") from None
+        given = list(weights)
+        if len(given) != num:
+            raise ValueError
+        return tuple(whole_number("weights", weight, high=MAX_COUNT) for weight in given)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"weights: {shown(weights)} is not allowed; expected {num} whole numbers in"
+            f" 1..{MAX_COUNT}, one for each network"
+        ) from None
 
 
 def _networks(
@@ -271,6 +279,11 @@ def _networks(
     dims: Mapping[str, int] | None,
 ) -> tuple[Network, ...]:
     several = [workload] if isinstance(workload, (Network, str, pathlib.Path)) else workload
+    if not isinstance(several, (list, tuple)):
+        raise TypeError(
+            f"workload: {type(workload).__name__} is not allowed; expected a network, a name, a"
+            " path or a list of these"
+        )
     networks = tuple(
         one if isinstance(one, Network) else open_network(one, dims) for one in several
     )

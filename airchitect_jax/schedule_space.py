@@ -13,7 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax.checks import MAX_DIM, int_field
+from airchitect_jax.checks import (
+    common_shape,
+    dataflow_field,
+    instance,
+    int_field,
+    is_traced,
+    settle,
+    shown,
+    whole_number,
+)
 from airchitect_jax.layout import Layout
 from airchitect_jax.spaces import Attribute, Fields
 from airchitect_jax.types import ArrayShape, Dataflow, Schedule
@@ -48,14 +57,22 @@ class ScheduleSpace:
     arrays: tuple[ArrayShape, ...] = DEFAULT_ARRAYS[:4]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.arrays, (tuple, list)):
+            raise TypeError(f"arrays: {shown(self.arrays)} is not allowed; expected a tuple")
         if not MIN_ARRAYS <= len(self.arrays) <= MAX_ARRAYS:
             raise ValueError(
                 f"arrays: {len(self.arrays)} of them are not allowed;"
                 f" expected {MIN_ARRAYS}..{MAX_ARRAYS}"
             )
+        arrays = []
         for number, array in enumerate(self.arrays):
-            for name in ("rows", "cols"):
-                int_field(f"{name} of array {number}", getattr(array, name), low=1, high=MAX_DIM)
+            instance(f"arrays: array {number}", array, ArrayShape)
+            sides = {
+                name: whole_number(f"{name} of array {number}", getattr(array, name))
+                for name in ("rows", "cols")
+            }
+            arrays.append(ArrayShape(**sides))
+        settle(self, arrays=tuple(arrays))
 
     @property
     def num_arrays(self) -> int:
@@ -88,7 +105,24 @@ class ScheduleSpace:
         return permutations(self.num_arrays)
 
     def design_id(self, permutation: Any, dataflows: Any) -> Any:
-        """The id from a permutation's place and the arrays' dataflows; closed form, any backend."""
+        """The id from a permutation's place and the arrays' dataflows; closed form, any backend.
+
+        Args:
+          permutation: its place in `permutations`.
+          dataflows: one for each array, along the first axis.
+
+        Raises:
+          ValueError: there is no such schedule; of traced numbers nothing is checked.
+        """
+        if not is_traced(permutation, dataflows):
+            place = int_field("permutation", permutation, low=0, high=self.num_permutations - 1)
+            flows = dataflow_field("dataflows", dataflows)
+            if flows.shape[:1] != (self.num_arrays,):
+                raise ValueError(
+                    f"dataflows: the shape {flows.shape} is not allowed; expected"
+                    f" {self.num_arrays} of them in the first axis"
+                )
+            common_shape({"permutation": place, "dataflows": flows[0]})
         code = permutation
         for dataflow in dataflows:
             code = code * len(Dataflow) + dataflow
@@ -117,15 +151,17 @@ class ScheduleSpace:
         Raises:
           ValueError: an array has no dataflow, or the workloads are no permutation.
         """
+        instance("schedule", schedule, Schedule)
         last = self.num_arrays - 1
         workload = int_field("workload", schedule.workload, low=0, high=last)
-        dataflow = int_field("dataflow", schedule.dataflow, low=0, high=len(Dataflow) - 1)
+        dataflow = dataflow_field("dataflow", schedule.dataflow)
         for name, field in (("workload", workload), ("dataflow", dataflow)):
             if field.shape[-1:] != (self.num_arrays,):
                 raise ValueError(
                     f"{name}: the shape {field.shape} is not allowed; expected"
                     f" {self.num_arrays} arrays in the last axis"
                 )
+        common_shape({"workload": workload, "dataflow": dataflow})
         if np.any(np.sort(workload, axis=-1) != np.arange(self.num_arrays)):
             raise ValueError("workload: expected each workload on one array")
         powers = self.num_arrays ** np.arange(last, -1, -1)
@@ -175,7 +211,8 @@ class ScheduleSpace:
 
     def describe(self, design_id: int) -> str:
         """For example "64x64 OS: 2, 32x32 WS: 0": of each array the dataflow and the workload."""
-        schedule = self.decode(design_id)
+        last = self.num_designs - 1
+        schedule = self.decode(whole_number("design_id", design_id, low=0, high=last))
         return ", ".join(
             f"{name} {Dataflow(int(dataflow)).name}: {workload}"
             for name, dataflow, workload in zip(

@@ -20,6 +20,7 @@ from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.datasets import Split, sample_dataset
 from airchitect_jax.evaluation import performance_metrics
 from airchitect_jax.files import csv_text, inert
+from airchitect_jax.host_memory import check_fits
 from airchitect_jax.search.driver import Searches, prepare, steps_within
 from airchitect_jax.search.registry import Entry, Tools, TrainedNetwork
 from airchitect_jax.search.subject import Subject
@@ -110,6 +111,8 @@ def measurer(
         run = prepare(searcher, subject.workloads, num_steps=entry.num_steps(subject))
     else:
         num_steps = steps_within(searcher, subject.workloads, evaluations)
+        # A cost and two counts are kept of each step.
+        check_fits("evaluations", evaluations, 16 * num_steps * len(subject))
         run = prepare(searcher, subject.workloads, num_steps=num_steps, budget=evaluations)
     trained: Row = {}
     if entry.needs_network and tools.network:

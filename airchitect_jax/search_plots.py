@@ -10,7 +10,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from airchitect_jax.plots import line_style, new_figure, plain, styled
+from airchitect_jax.plots import legend_beside, line_style, new_figure, plain, styled
 from airchitect_jax.search_comparison import Curve
 
 _RESOLVED = 0.01  # percent above the optimum, below which a logarithmic axis turns linear: to zero
@@ -63,7 +63,7 @@ def _panels(curves: Sequence[Curve], across: Callable[[Curve], Values], label: s
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlabel(label)
-    solved.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
+    legend_beside(solved)
     return figure
 
 

@@ -14,7 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from airchitect_jax.checks import int_field
+from airchitect_jax.checks import (
+    common_shape,
+    dataflow_field,
+    instance,
+    int_field,
+    is_traced,
+    settle,
+    whole_number,
+)
 from airchitect_jax.layout import Layout
 from airchitect_jax.types import ArrayDesign, BufferSizes, Dataflow
 
@@ -94,10 +102,8 @@ class ArrayDataflowSpace:
     max_mac_exponent: int = 18
 
     def __post_init__(self) -> None:
-        if not 2 <= self.max_mac_exponent <= 30:
-            raise ValueError(
-                f"max_mac_exponent: {self.max_mac_exponent} is not allowed; expected 2..30"
-            )
+        exponent = whole_number("max_mac_exponent", self.max_mac_exponent, low=2, high=30)
+        settle(self, max_mac_exponent=exponent)
 
     @property
     def max_side_exponent(self) -> int:
@@ -146,7 +152,17 @@ class ArrayDataflowSpace:
         """The id of 2**row_exponent x 2**col_exponent with a dataflow: closed form, any backend.
 
         Designs with fewer MACs come first (an arithmetic series of shapes), then fewer rows.
+
+        Raises:
+          ValueError: there is no such design; of traced numbers nothing is checked.
         """
+        if not is_traced(row_exponent, col_exponent, dataflow):
+            fields = {"dataflow": dataflow_field("dataflow", dataflow)}
+            for name, side in (("row_exponent", row_exponent), ("col_exponent", col_exponent)):
+                fields[name] = int_field(name, side, low=1, high=self.max_side_exponent)
+            common_shape(fields)
+            total = fields["row_exponent"] + fields["col_exponent"]
+            int_field("row_exponent + col_exponent", total, low=2, high=self.max_mac_exponent)
         total = row_exponent + col_exponent
         shapes_before = (total - 1) * (total - 2) // 2
         return len(Dataflow) * (shapes_before + row_exponent - 1) + dataflow
@@ -170,10 +186,12 @@ class ArrayDataflowSpace:
         Raises:
           ValueError: a side is no power of two, or a design lies outside of the space.
         """
+        instance("design", design, ArrayDesign)
         largest = 1 << self.max_side_exponent
         rows = int_field("rows", design.rows, low=2, high=largest)
         cols = int_field("cols", design.cols, low=2, high=largest)
-        dataflow = int_field("dataflow", design.dataflow, low=0, high=len(Dataflow) - 1)
+        dataflow = dataflow_field("dataflow", design.dataflow)
+        common_shape({"rows": rows, "cols": cols, "dataflow": dataflow})
         for name, side in (("rows", rows), ("cols", cols)):
             if np.any(side & (side - 1)):
                 raise ValueError(f"{name}: {side} is not allowed; expected powers of two")
@@ -210,11 +228,13 @@ class ArrayDataflowSpace:
 
     def feasible(self, mac_exponent: int) -> Bool[np.ndarray, "designs"]:
         """Which designs fit a budget of 2**mac_exponent MACs."""
+        mac_exponent = whole_number("mac_exponent", mac_exponent, low=0, high=62)
         return self.mac_exponent <= mac_exponent
 
     def describe(self, design_id: int) -> str:
         """For example "32x64 OS"."""
-        design = self.decode(design_id)
+        last = self.num_designs - 1
+        design = self.decode(whole_number("design_id", design_id, low=0, high=last))
         return f"{design.rows}x{design.cols} {Dataflow(int(design.dataflow)).name}"
 
     @functools.cached_property
@@ -256,10 +276,7 @@ class BufferSpace:
 
     def __post_init__(self) -> None:
         for name, high in (("step_kb", 1_000_000), ("num_levels", 32)):
-            if not 1 <= getattr(self, name) <= high:
-                raise ValueError(
-                    f"{name}: {getattr(self, name)} is not allowed; expected 1..{high}"
-                )
+            settle(self, **{name: whole_number(name, getattr(self, name), high=high)})
 
     @property
     def num_designs(self) -> int:
@@ -310,7 +327,8 @@ class BufferSpace:
         Raises:
           ValueError: a size is not one of the space.
         """
-        levels = []
+        instance("design", design, BufferSizes)
+        levels = {}
         for name in ("ifmap_sram_bytes", "filter_sram_bytes", "ofmap_sram_bytes"):
             low, high = self.step_bytes, self.num_levels * self.step_bytes
             size = int_field(name, getattr(design, name), low=low, high=high)
@@ -318,8 +336,9 @@ class BufferSpace:
                 raise ValueError(
                     f"{name}: {size} is not allowed; expected multiples of {self.step_bytes}"
                 )
-            levels.append(size // self.step_bytes - 1)
-        return self.id_of_levels[tuple(levels)]
+            levels[name] = size // self.step_bytes - 1
+        common_shape(levels)
+        return self.id_of_levels[tuple(levels.values())]
 
     @property
     def choices(self) -> Mapping[str, tuple[int, ...]]:
@@ -351,7 +370,8 @@ class BufferSpace:
 
     def describe(self, design_id: int) -> str:
         """For example "200+100+300 KB": ifmap, filter, ofmap."""
-        sizes = self.levels[design_id] * self.step_kb
+        last = self.num_designs - 1
+        sizes = self.levels[whole_number("design_id", design_id, low=0, high=last)] * self.step_kb
         return f"{'+'.join(str(size) for size in sizes)} KB"
 
     @functools.cached_property

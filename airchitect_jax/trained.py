@@ -8,15 +8,26 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import orbax.checkpoint as ocp
 from flax import nnx
+from jaxtyping import Array
 
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
+from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.case_studies.buffers import BufferCase
+from airchitect_jax.checkpoints import (
+    check_shapes,
+    newest_checkpoint,
+    restore_checkpoint,
+    stored_shapes,
+)
 from airchitect_jax.evaluation import Recommender
 from airchitect_jax.experiment import RunConfig
 from airchitect_jax.files import read_json
 from airchitect_jax.models.registry import make_model
+from airchitect_jax.training import named_leaves
+from airchitect_jax.workdir import read_config
+
+_PARAMS = "params."  # which the names of parameters in a checkpoint begin with
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,7 +40,9 @@ class Trained:
 
 
 def load_trained(workdir: str | pathlib.Path) -> Trained:
-    """The network of a finished run of case study 1 or 2, from its last checkpoint.
+    """The network of a finished run of case study 1 or 2, from its last whole checkpoint.
+
+    Nothing is written: the folder may be read-only.
 
     Raises:
       ValueError: the folder holds no such run; names it.
@@ -39,37 +52,48 @@ def load_trained(workdir: str | pathlib.Path) -> Trained:
     if not config.is_file() or not summary.is_file():
         raise ValueError(f"{workdir}: no finished run of a case study: no config and summary there")
     try:
-        flags = read_json(config)["flags"]
+        flags = read_config(workdir)["flags"]
         case = _CASES[read_json(summary)["case_study"]].from_settings(flags)
         fields = {field.name for field in dataclasses.fields(RunConfig)}
         run = RunConfig(**{name: value for name, value in flags.items() if name in fields})
-        model = make_model(
-            case,
-            run.model,
-            embedding_dim=run.embedding_dim,
-            hidden_sizes=run.hidden_sizes,
-            seed=run.seed,
-        )
-        restored = _restored(model, (workdir / "checkpoints").absolute())
-    except (KeyError, TypeError, ValueError, OSError) as error:
+        restored = _restored(case, run, (workdir / "checkpoints").absolute())
+    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         raise ValueError(f"{workdir}: no run of case study 1 or 2 that is known: {error}") from None
     return Trained(case=case, recommender=Recommender(case, restored), workdir=workdir)
 
 
-def _restored(model: nnx.Module, folder: pathlib.Path) -> nnx.Module:
-    """The model with the parameters of the last checkpoint that `training.fit` wrote."""
-    with ocp.CheckpointManager(folder) as checkpoints:
-        step = checkpoints.latest_step()
-        if step is None:
-            raise ValueError("no checkpoint")
-        args = ocp.args.Composite(state=ocp.args.StandardRestore())
-        state = checkpoints.restore(step, args=args).state
-    graphdef, params, rest = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
-    leaves = [
-        state[f"params.{jax.tree_util.keystr(path, simple=True, separator='.')}"]
-        for path, _ in jax.tree_util.tree_leaves_with_path(params)
-    ]
+def _restored(case: CaseStudy, run: RunConfig, folder: pathlib.Path) -> nnx.Module:
+    """The network of a run with the parameters of the newest checkpoint of `training.fit`."""
+    checkpoint = newest_checkpoint(folder)
+    if checkpoint is None:
+        raise ValueError("no checkpoint")
+    like = stored_shapes(checkpoint)
+    stored = {name: array for name, array in like.items() if name.startswith(_PARAMS)}
+    if run.model == "paper":
+        # Shapes first: memory might not suffice for sizes that are not the checkpoint's.
+        if len(run.hidden_sizes) > len(stored):
+            raise ValueError(f"hidden_sizes: {len(run.hidden_sizes)} layers are not allowed")
+        abstract = nnx.eval_shape(lambda: _model(case, run))
+        check_shapes(checkpoint, _params(nnx.state(abstract, nnx.Param)), stored)
+    graphdef, params, rest = nnx.split(_model(case, run), nnx.Param, ...)  # type: ignore[misc]
+    check_shapes(checkpoint, _params(params), stored)
+    arrays, _ = restore_checkpoint(checkpoint, like)
+    leaves = [arrays[name] for name in _params(params)]
     return nnx.merge(graphdef, jax.tree.unflatten(jax.tree.structure(params), leaves), rest)
+
+
+def _model(case: CaseStudy, run: RunConfig) -> nnx.Module:
+    return make_model(
+        case,
+        run.model,
+        embedding_dim=run.embedding_dim,
+        hidden_sizes=run.hidden_sizes,
+        seed=run.seed,
+    )
+
+
+def _params(state: Any) -> dict[str, Array]:
+    return {f"{_PARAMS}{name}": leaf for name, leaf in named_leaves(state).items()}
 
 
 _CASES: Mapping[str, Any] = {case.name: case for case in (ArrayDataflowCase, BufferCase)}

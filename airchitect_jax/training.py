@@ -14,12 +14,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-import orbax.checkpoint as ocp
 from flax import nnx
 from jax.sharding import NamedSharding
 from jaxtyping import Array, Int
 
 from airchitect_jax.batching import batch_mesh
+from airchitect_jax.checkpoints import newest_checkpoint, restore_checkpoint, save_checkpoint
 from airchitect_jax.datasets import BatchSource, Dataset
 from airchitect_jax.losses import LossFn
 
@@ -175,7 +175,7 @@ def fit(
       on_rows: called after every block with the history so far and the number of steps in all.
 
     Raises:
-      ValueError: the source has no full batch.
+      ValueError: the source has no full batch, or no checkpoint is whole.
     """
     if source.steps_per_epoch < 1:
         raise ValueError("batch_size: larger than the number of training examples in an epoch")
@@ -186,16 +186,11 @@ def fit(
         params=params, opt_state=transform.init(params), step=jnp.zeros((), jnp.int32)
     )
     history: list[Row] = []
-    checkpoints = None
-    if checkpoint_dir is not None:
-        checkpoints = ocp.CheckpointManager(
-            checkpoint_dir,
-            options=ocp.CheckpointManagerOptions(
-                max_to_keep=2, enable_async_checkpointing=False, create=True
-            ),
-        )
-        if checkpoints.latest_step() is not None:
-            state, history = _restore(checkpoints, state)
+    newest = newest_checkpoint(checkpoint_dir) if checkpoint_dir is not None else None
+    if newest is not None:
+        arrays, history = restore_checkpoint(newest, named_leaves(state))
+        leaves = [arrays[name] for name in named_leaves(state)]
+        state = jax.tree.unflatten(jax.tree.structure(state), leaves)
 
     validate = jax.jit(
         lambda params, workloads, design_ids: loss(
@@ -224,12 +219,10 @@ def fit(
             if step == (epoch + 1) * source.steps_per_epoch:
                 rows = min(_VALIDATION_BATCH, 4 * design_ids.shape[1])
                 row |= _validate(validate, state.params, validation, rows)
-                if checkpoints is not None:
-                    _save(checkpoints, state, history)
+                if checkpoint_dir is not None:
+                    save_checkpoint(checkpoint_dir, step, named_leaves(state), history)
             if on_rows is not None:
                 on_rows(history, total_steps)
-    if checkpoints is not None:
-        checkpoints.close()
     params = jax.tree.map(jnp.asarray, jax.device_get(state.params))  # bound to no device
     return FitResult(
         model=nnx.merge(graphdef, params, rest),
@@ -254,31 +247,8 @@ def _validate(
     return {"validation_loss": totals[0] / num, "validation_accuracy": totals[1] / num}
 
 
-def _save(checkpoints: ocp.CheckpointManager, state: TrainState, history: list[Row]) -> None:
-    # One step of the manager is one atomic rename: state and history belong together.
-    checkpoints.save(
-        int(state.step),
-        args=ocp.args.Composite(
-            state=ocp.args.StandardSave(_named_leaves(state)),
-            history=ocp.args.JsonSave({"rows": history}),
-        ),
-    )
-
-
-def _restore(checkpoints: ocp.CheckpointManager, like: TrainState) -> tuple[TrainState, list[Row]]:
-    restored = checkpoints.restore(
-        checkpoints.latest_step(),
-        args=ocp.args.Composite(
-            state=ocp.args.StandardRestore(_named_leaves(like)),
-            history=ocp.args.JsonRestore(),
-        ),
-    )
-    leaves = [restored.state[name] for name in _named_leaves(like)]
-    return jax.tree.unflatten(jax.tree.structure(like), leaves), restored.history["rows"]
-
-
-def _named_leaves(state: TrainState) -> dict[str, Array]:
-    """The leaves by readable names, so that a checkpoint outlives the classes that made it."""
+def named_leaves(state: Any) -> dict[str, Array]:
+    """The leaves of a pytree by readable names, so that a checkpoint outlives its classes."""
     return {
         jax.tree_util.keystr(path, simple=True, separator="."): leaf
         for path, leaf in jax.tree_util.tree_leaves_with_path(state)

@@ -1,1 +1,8 @@
 """Side-by-side measurements; each prints one JSON line a row."""
+
+import sys
+
+if sys.argv[:1] == ["-m"]:  # see experiments/__init__.py
+    from experiments import interrupts
+
+    interrupts.install()

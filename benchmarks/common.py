@@ -6,13 +6,14 @@ import json
 import pathlib
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from absl import app, flags, logging
+from absl import flags
 
 from airchitect_jax import files
 from airchitect_jax.workdir import environment
+from experiments import script
 
 SEED = flags.DEFINE_integer("seed", 0, "Seed of the workloads.")
 REPEATS = flags.DEFINE_integer("repeats", 7, "Timed runs of each contender.", lower_bound=1)
@@ -39,14 +40,7 @@ def interleaved_seconds(
 
 def run(main: Callable[[], None]) -> None:
     """Parses the flags and runs a benchmark, without the libraries' own log lines."""
-
-    def quiet(arguments: Sequence[str]) -> None:
-        if len(arguments) > 1:
-            raise app.UsageError(f"unexpected argument {arguments[1]!r}; flags begin with --")
-        logging.set_verbosity(logging.WARNING)
-        main()
-
-    app.run(quiet)
+    script.run(lambda _: main(), "the same command starts again")
 
 
 def emit(rows: list[dict[str, Any]]) -> None:

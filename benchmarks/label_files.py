@@ -21,7 +21,15 @@ import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
-from airchitect_jax import ArrayDataflowSpace, BudgetedGemm, RuntimeModel, files, label, plots
+from airchitect_jax import (
+    ArrayDataflowSpace,
+    BudgetedGemm,
+    RuntimeModel,
+    comparison_plots,
+    files,
+    label,
+    plots,
+)
 from airchitect_jax.arrow import pa, pq
 from airchitect_jax.oracle.array_dataflow import label_exponents
 from benchmarks import common
@@ -137,7 +145,7 @@ def main() -> None:
     ]
     common.emit(rows)
     if FIGURE.value:
-        figure = plots.labelling_growth(
+        figure = comparison_plots.labelling_growth(
             {
                 "in memory, NumPy to NumPy": list(memory.items()),
                 "a process, Parquet to Parquet": [

@@ -11,9 +11,6 @@ convolutions, a closed form. Writes metrics.jsonl, figures and summary.json into
 
 from __future__ import annotations
 
-import math
-import pathlib
-
 import rich.console
 from absl import flags
 
@@ -73,8 +70,6 @@ def main(console: rich.console.Console) -> None:
     """Flags to configuration to library."""
     if not DATA.value:
         raise ValueError("--data: no file is given; expected one of the data set's .csv files")
-    if not math.isfinite(LEARNING_RATE.value):  # absl's bounds let NaN through
-        raise ValueError(f"--learning_rate: {LEARNING_RATE.value} is not allowed")
     if FOREST_TREES.value:
         forest.check_installed()
     settings = Settings(
@@ -94,15 +89,17 @@ def main(console: rich.console.Console) -> None:
         markup=False,
         soft_wrap=True,
     )
-    folder = pathlib.Path(runner.WORKDIR.value)
-    workdir.claim(
-        folder,
+    with workdir.claim(
+        runner.WORKDIR.value,
+        "airchitect_v2",
         runner.values(runner.SEED, runner.WORKDIR, *_OWN),
         resume=True,  # the same settings may be run again
         free={"workdir"},
-    )
-    run(table, settings, folder, console)
-    console.print(f"{folder}: summary.json, metrics.jsonl, figures", highlight=False, markup=False)
+    ) as folder:
+        run(table, settings, folder, console)
+        console.print(
+            f"{folder}: summary.json, metrics.jsonl, figures", highlight=False, markup=False
+        )
 
 
 if __name__ == "__main__":

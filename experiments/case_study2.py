@@ -28,6 +28,7 @@ from airchitect_jax.datasets import Dataset
 from airchitect_jax.experiment import RunConfig
 from airchitect_jax.losses import Loss
 from airchitect_jax.types import Dataflow, Interface, MemoryModel
+from airchitect_jax.workloads.scalesim_csv import overlapping_windows, read_topology
 from experiments import gemm_flags, learning, objective_flags, runner
 
 flags.adopt_module_key_flags(learning)
@@ -138,6 +139,9 @@ def main(console: rich.console.Console) -> None:
     config = learning.run_config({"paper": REPLAYED_PRESETS if replayed else PRESETS}, "paper")
     if replayed and config.loss != Loss.LABEL.value:
         raise ValueError(f"--loss: {config.loss} is not allowed with --memory_model=scalesim3")
+    for path in learning.EVAL_WORKLOADS.value if replayed else ():
+        if note := overlapping_windows(read_topology(path)):
+            console.print(f"warning: {note}", highlight=False, markup=False, soft_wrap=True)
     learning.learn(
         case,
         config,

@@ -172,6 +172,22 @@ def _layers(case: ScheduleCase) -> list[Layer]:
 def schedule(case: ScheduleCase, console: rich.console.Console) -> None:
     """Schedules queues and writes schedule.csv, figures/gantt.png and summary.json."""
     layers = _layers(case)
+    settings = runner.values(
+        *_OWN, NUM_WORKLOADS, WORKLOADS, TIME_LIMIT, runner.SEED, runner.WORKDIR
+    )
+    with workdir.claim(
+        runner.WORKDIR.value,
+        case.name,
+        settings,
+        resume=resume_flag.RESUME.value,
+        free=learning.FREE,
+    ) as folder:
+        _schedule(case, layers, folder, console)
+
+
+def _schedule(
+    case: ScheduleCase, layers: list[Layer], folder: pathlib.Path, console: rich.console.Console
+) -> None:
     dims = {name: np.array([getattr(layer, name) for layer in layers]) for name in "mnk"}
     start = time.perf_counter()
     found = schedule_queues(
@@ -192,11 +208,6 @@ def schedule(case: ScheduleCase, console: rich.console.Console) -> None:
         "array_cycles": found.loads.tolist(),
         "solve_seconds": round(time.perf_counter() - start, 3),
     }
-    folder = pathlib.Path(runner.WORKDIR.value)
-    settings = runner.values(
-        *_OWN, NUM_WORKLOADS, WORKLOADS, TIME_LIMIT, runner.SEED, runner.WORKDIR
-    )
-    workdir.claim(folder, settings, resume=resume_flag.RESUME.value, free=learning.FREE)
     rows, bars = _rows(case, layers, found)
     files.write_text(folder / "schedule.csv", files.csv_text(rows))
     title = f"{len(layers)} workloads, {found.makespan:,} cycles"

@@ -24,12 +24,13 @@ from airchitect_jax.baselines.classifiers import Classifier
 from airchitect_jax.baselines.competitor import Competitor, Task
 from airchitect_jax.baselines.registry import competitors
 from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax.checksums import write_sealed
 from airchitect_jax.comparison import measure, row_name, table
 from airchitect_jax.datasets import Split, sample_dataset
 from airchitect_jax.plots import to_png
 from airchitect_jax.spread_table import Row
 from experiments import case_flags, comparison_flags, gemm_flags, resume_flag, runner
-from experiments.comparison_files import write_comparison
+from experiments.comparison_files import read_row, write_comparison
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
@@ -107,8 +108,8 @@ def rows_of(
             )
         for model, path in paths.items():
             if not path.exists():
-                files.write_json(path, measure(model, task, test))
-            row = files.read_json(path)
+                write_sealed(path, measure(model, task, test))
+            row = read_row(path)
             rows.append(row)
             console.print(
                 f"{model.name}, seed {seed}: accuracy {row['test_accuracy']:.2%},"
@@ -127,7 +128,6 @@ def main(console: rich.console.Console) -> None:
     models = chosen(competitors(case, comparison_flags.BATCH_SIZE.value))
     if any(isinstance(model, Classifier) for model in models):
         check_extra()
-    folder = pathlib.Path(runner.WORKDIR.value)
     settings = runner.values(
         case_flags.CASE_STUDY,
         *comparison_flags.ALL,
@@ -137,22 +137,30 @@ def main(console: rich.console.Console) -> None:
         runner.SEED,
         runner.WORKDIR,
     )
-    workdir.claim(folder, settings, resume=resume_flag.RESUME.value, free=_FREE)
-    rows = rows_of(case, models, folder, console)
-    write_comparison(
-        folder,
-        table(rows),
-        title=f"{case.name}: {case.title}",
-        flags=settings,
-        about={"case_study": case.name, **case.settings},
-    )
-    for name, figure in (
-        ("accuracy_against_examples", comparison_plots.learning_curves(rows)),
-        ("sorted_performance", comparison_plots.sorted_performance(rows)),
-    ):
-        with files.atomic_path(folder / "figures" / f"{name}.png") as temporary:
-            temporary.write_bytes(to_png(figure))
-    console.print(f"{folder}: comparison.md, .csv, .json, figures", highlight=False, markup=False)
+    with workdir.claim(
+        runner.WORKDIR.value,
+        "compare_models",
+        settings,
+        resume=resume_flag.RESUME.value,
+        free=_FREE,
+    ) as folder:
+        rows = rows_of(case, models, folder, console)
+        write_comparison(
+            folder,
+            table(rows),
+            title=f"{case.name}: {case.title}",
+            flags=settings,
+            about={"case_study": case.name, **case.settings},
+        )
+        for name, figure in (
+            ("accuracy_against_examples", comparison_plots.learning_curves(rows)),
+            ("sorted_performance", comparison_plots.sorted_performance(rows)),
+        ):
+            with files.atomic_path(folder / "figures" / f"{name}.png") as temporary:
+                temporary.write_bytes(to_png(figure))
+        console.print(
+            f"{folder}: comparison.md, .csv, .json, figures", highlight=False, markup=False
+        )
 
 
 if __name__ == "__main__":

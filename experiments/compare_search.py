@@ -24,6 +24,7 @@ import rich.console
 from absl import flags
 
 from airchitect_jax import files, search_plots, workdir
+from airchitect_jax.checksums import write_sealed
 from airchitect_jax.datasets import Split, sample_dataset
 from airchitect_jax.oracle.joint_space import Platform
 from airchitect_jax.plots import to_png
@@ -48,7 +49,7 @@ from airchitect_jax.search_comparison import (
 from airchitect_jax.spread_table import Row, SpreadTable
 from airchitect_jax.workloads.zoo import load_network, network_names
 from experiments import case_flags, gemm_flags, resume_flag, runner
-from experiments.comparison_files import write_comparison
+from experiments.comparison_files import read_row, write_comparison
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
@@ -120,7 +121,13 @@ def make_subject() -> Subject:
         networks = [load_network(name) for name in network_names()]
         return joint_subject(problem, networks, _JOINT_BUDGETS)
     case = case_flags.make_case(**gemm_flags.fields())
-    test = sample_dataset(case, seed=runner.SEED.value, num=NUM_WORKLOADS.value, split=Split.TEST)
+    test = sample_dataset(
+        case,
+        seed=runner.SEED.value,
+        num=NUM_WORKLOADS.value,
+        split=Split.TEST,
+        name=NUM_WORKLOADS.name,
+    )
     return case_subject(case, test.workloads)
 
 
@@ -156,8 +163,8 @@ class Bench:
                 python_workloads=TPE_WORKLOADS.value,
             )
             for seed in missing:
-                files.write_json(paths[seed], measure(seed))
-        return [files.read_json(path) for path in paths.values()]
+                write_sealed(paths[seed], measure(seed))
+        return [read_row(path) for path in paths.values()]
 
 
 def write_figures(folder: pathlib.Path, found: list[Curve]) -> None:
@@ -175,7 +182,6 @@ def main(console: rich.console.Console) -> None:
     optimizer = OPTIMIZER.value and optimizer_named(OPTIMIZER.value, LEARNING_RATE.value)
     subject = make_subject()
     searchers = chosen([name.strip() for name in SEARCHERS.value], entries(subject))
-    folder = pathlib.Path(runner.WORKDIR.value)
     settings = runner.values(
         case_flags.CASE_STUDY,
         JOINT,
@@ -186,51 +192,57 @@ def main(console: rich.console.Console) -> None:
         runner.SEED,
         runner.WORKDIR,
     ) | {EVALUATIONS.name: num_evaluations()}
-    workdir.claim(folder, settings, resume=resume_flag.RESUME.value, free=_FREE)
-    bench, rows = Bench(subject, optimizer), list[Row]()
-    seeds = range(runner.SEED.value, runner.SEED.value + SEEDS.value)
-    for name, entry in searchers.items():
-        paths = {seed: folder / "rows" / f"{name}-{seed}.json" for seed in seeds}
-        rows += bench.rows_of(name, entry, paths)
-        for row in rows[-len(paths) :]:
-            console.print(
-                f"{name}, seed {row['seed']}: geomean"
-                f" {row['geomean_normalized_performance']:.3%},"
-                f" {row['optimal_set_accuracy']:.1%} solved exactly,"
-                f" {row['evaluations']:.0f} evaluations and {row['gradients']:.0f} gradients in"
-                f" {row['milliseconds']:.3g} ms a search",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
-    whole, found = table(rows), curves(rows)
-    about = {"case_study": subject.name, **subject.settings}
-    write_comparison(
-        folder,
-        whole,
-        title=f"{subject.name}: {subject.title}",
-        flags=settings,
-        about=about,
-        notes=notes(rows, len(subject)),
-    )
-    files.write_text(folder / "curves.csv", curves_csv(found))
-    files.write_json(
-        folder / "summary.json",
-        {
-            **about,
-            "flags": settings,
-            "environment": workdir.environment(),
-            "grid_points": subject.problem.layout.num_points,
-            "geomean_normalized_performance": means(whole, "geomean_normalized_performance"),
-            "optimal_set_accuracy": means(whole, "optimal_set_accuracy"),
-        },
-    )
-    write_figures(folder, found)
-    console.print(
-        f"{folder}: comparison.md, .csv, .json, curves.csv, summary.json, figures",
-        highlight=False,
-        markup=False,
-    )
+    with workdir.claim(
+        runner.WORKDIR.value,
+        "compare_search",
+        settings,
+        resume=resume_flag.RESUME.value,
+        free=_FREE,
+    ) as folder:
+        bench, rows = Bench(subject, optimizer), list[Row]()
+        seeds = range(runner.SEED.value, runner.SEED.value + SEEDS.value)
+        for name, entry in searchers.items():
+            paths = {seed: folder / "rows" / f"{name}-{seed}.json" for seed in seeds}
+            rows += bench.rows_of(name, entry, paths)
+            for row in rows[-len(paths) :]:
+                console.print(
+                    f"{name}, seed {row['seed']}: geomean"
+                    f" {row['geomean_normalized_performance']:.3%},"
+                    f" {row['optimal_set_accuracy']:.1%} solved exactly,"
+                    f" {row['evaluations']:.0f} evaluations and {row['gradients']:.0f} gradients in"
+                    f" {row['milliseconds']:.3g} ms a search",
+                    highlight=False,
+                    markup=False,
+                    soft_wrap=True,
+                )
+        whole, found = table(rows), curves(rows)
+        about = {"case_study": subject.name, **subject.settings}
+        write_comparison(
+            folder,
+            whole,
+            title=f"{subject.name}: {subject.title}",
+            flags=settings,
+            about=about,
+            notes=notes(rows, len(subject)),
+        )
+        files.write_text(folder / "curves.csv", curves_csv(found))
+        files.write_json(
+            folder / "summary.json",
+            {
+                **about,
+                "flags": settings,
+                "environment": workdir.environment(),
+                "grid_points": subject.problem.layout.num_points,
+                "geomean_normalized_performance": means(whole, "geomean_normalized_performance"),
+                "optimal_set_accuracy": means(whole, "optimal_set_accuracy"),
+            },
+        )
+        write_figures(folder, found)
+        console.print(
+            f"{folder}: comparison.md, .csv, .json, curves.csv, summary.json, figures",
+            highlight=False,
+            markup=False,
+        )
 
 
 def notes(rows: list[Row], num_workloads: int) -> str:

@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from airchitect_jax import files, workdir
+from airchitect_jax.checksums import read_sealed
 from airchitect_jax.spread_table import SpreadTable
+
+
+def read_row(path: pathlib.Path) -> dict[str, Any]:
+    """Reads a row that `write_sealed` wrote, for a run that goes on.
+
+    Raises:
+      ValueError: it is damaged; names the file.
+    """
+    return read_sealed(path, remedy="remove it to have it made again")
 
 
 def write_comparison(

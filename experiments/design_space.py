@@ -13,7 +13,6 @@ which: log_uniform in case studies 1 and 3 and uniform in 2 unless given.
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 import time
 from typing import Any
 
@@ -63,42 +62,43 @@ def main(console: rich.console.Console) -> None:
         case_flags.CASE_STUDY, NUM_WORKLOADS, *gemm_flags.ALL, runner.SEED, runner.WORKDIR
     )
     settings["distribution"] = case.distribution.value  # resolved
-    folder = pathlib.Path(runner.WORKDIR.value)
     # The same settings may be run again: the results are the same.
-    workdir.claim(folder, settings, resume=True, free={"workdir"})
-    networks = [load_network(name) for name in network_names()]
-    with Progress(console, case.name) as progress:
-        progress.show("figure", 0, None, 0.0, "labelling")
-        samples = [
-            draw(
-                distribution.value.replace("_", "-"),
-                dataclasses.replace(case, distribution=distribution),
-                seed=runner.SEED.value,
-                num=NUM_WORKLOADS.value,
+    with workdir.claim(
+        runner.WORKDIR.value, "design_space", settings, resume=True, free={"workdir"}
+    ) as folder:
+        networks = [load_network(name) for name in network_names()]
+        with Progress(console, case.name) as progress:
+            progress.show("figure", 0, None, 0.0, "labelling")
+            samples = [
+                draw(
+                    distribution.value.replace("_", "-"),
+                    dataclasses.replace(case, distribution=distribution),
+                    seed=runner.SEED.value,
+                    num=NUM_WORKLOADS.value,
+                )
+                for distribution in sorted(Distribution, key=lambda d: d is not case.distribution)
+            ]
+            finished = study.make(
+                study.sections(
+                    samples,
+                    own.variants(case),
+                    networks,
+                    own.exhibits(case, samples, networks),
+                ),
+                lambda name, done, total: progress.show("figure", done, total, 0.0, name),
             )
-            for distribution in sorted(Distribution, key=lambda d: d is not case.distribution)
-        ]
-        finished = study.make(
-            study.sections(
-                samples,
-                own.variants(case),
-                networks,
-                own.exhibits(case, samples, networks),
-            ),
-            lambda name, done, total: progress.show("figure", done, total, 0.0, name),
+        seconds = time.perf_counter() - start
+        summary = study.write(folder, samples, finished, settings=settings, seconds=seconds)
+        table = rich.table.Table(case.name, *(sample.name for sample in samples))
+        for row in study.glance(samples, finished):
+            table.add_row(*map(str, row))
+        console.print(table)
+        console.print(
+            f"{len(finished)} figures in {summary['wall_seconds']:.0f} s: {folder / 'report.html'}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
         )
-    seconds = time.perf_counter() - start
-    summary = study.write(folder, samples, finished, settings=settings, seconds=seconds)
-    table = rich.table.Table(case.name, *(sample.name for sample in samples))
-    for row in study.glance(samples, finished):
-        table.add_row(*map(str, row))
-    console.print(table)
-    console.print(
-        f"{len(finished)} figures in {summary['wall_seconds']:.0f} s: {folder / 'report.html'}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
 
 
 if __name__ == "__main__":

@@ -27,12 +27,14 @@ from airchitect_jax.baselines.competitor import Task
 from airchitect_jax.baselines.networks import NetworkCompetitor
 from airchitect_jax.baselines.registry import networks
 from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax.checksums import write_sealed
 from airchitect_jax.datasets import Split, sample_dataset
 from airchitect_jax.generalisation import TestSet, audit, network_sets, one_token, sampled_sets
 from airchitect_jax.plots import to_png
 from airchitect_jax.workloads.sampling import Distribution
 from airchitect_jax.workloads.zoo import load_network, network_names
 from experiments import case_flags, comparison_flags, gemm_flags, resume_flag, runner
+from experiments.comparison_files import read_row
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
@@ -245,23 +247,28 @@ def main(console: rich.console.Console) -> None:
         runner.SEED,
         runner.WORKDIR,
     )
-    folder = pathlib.Path(runner.WORKDIR.value)
-    workdir.claim(folder, settings, resume=resume_flag.RESUME.value, free=_FREE)
-    paths = {name: folder / "rows" / f"{name}.json" for name in names}
-    if any(not path.exists() for path in paths.values()):
-        sets = test_sets(trained, asked, others)
-    for name, path in paths.items():
-        if not path.exists():
-            console.print(f"training {name}", highlight=False)
-            files.write_json(path, train_and_audit(available[name], trained, asked, sets))
-    audits = {name: files.read_json(path) for name, path in paths.items()}
-    write(folder, audits, trained, settings)
-    show(audits, console)
-    console.print(
-        f"{folder}: generalisation.md, .json, sets.csv, regions.csv, figures",
-        highlight=False,
-        markup=False,
-    )
+    with workdir.claim(
+        runner.WORKDIR.value,
+        "generalisation",
+        settings,
+        resume=resume_flag.RESUME.value,
+        free=_FREE,
+    ) as folder:
+        paths = {name: folder / "rows" / f"{name}.json" for name in names}
+        if any(not path.exists() for path in paths.values()):
+            sets = test_sets(trained, asked, others)
+        for name, path in paths.items():
+            if not path.exists():
+                console.print(f"training {name}", highlight=False)
+                write_sealed(path, train_and_audit(available[name], trained, asked, sets))
+        audits = {name: read_row(path) for name, path in paths.items()}
+        write(folder, audits, trained, settings)
+        show(audits, console)
+        console.print(
+            f"{folder}: generalisation.md, .json, sets.csv, regions.csv, figures",
+            highlight=False,
+            markup=False,
+        )
 
 
 if __name__ == "__main__":

@@ -10,8 +10,11 @@ command, started again, goes on from the shards that are finished.
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
+import socket
 import time
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -20,6 +23,7 @@ from absl import flags
 
 from airchitect_jax import files, workdir
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
+from airchitect_jax.host_memory import check_fits
 from airchitect_jax.labelling.engine import Engine, Process, count_rows, merge_rejects
 from airchitect_jax.labelling.sources import FileSource, SampledSource
 from airchitect_jax.labelling.tasks import ArrayDataflowTask, Report
@@ -134,6 +138,13 @@ def _join() -> Process:
             if flag.value is not None:
                 raise ValueError(f"--{flag.name}: needs --distributed")
         return Process()
+    if COORDINATOR.value is not None:
+        _check_address(COORDINATOR.value)
+    count, index = NUM_PROCESSES.value, PROCESS_ID.value
+    if count is not None and index is not None and index >= count:
+        raise ValueError(
+            f"--process_id: {index} is not allowed; expected less than --num_processes={count}"
+        )
     try:
         jax.distributed.initialize(
             coordinator_address=COORDINATOR.value,
@@ -143,6 +154,31 @@ def _join() -> Process:
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"--distributed: {error}") from None
     return Process(index=jax.process_index(), count=jax.process_count())
+
+
+def row_bytes(task: ArrayDataflowTask) -> int:
+    """What a labelled row takes at least: its columns, and those that it is labelled from."""
+    names = [field.name for field in task.schema]
+    widths = {"topk_design_id": 4 * task.topk, "topk_cycles": 8 * task.topk}
+    return sum(widths.get(name, 4) for name in names) + 4 * len(task.inputs)
+
+
+def _check_address(address: str) -> None:
+    """Refuses what JAX would crash on, or wait for until it gives up.
+
+    Raises:
+      ValueError: it is not HOST:PORT, or there is no such host.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isascii() or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise ValueError(
+            f"--{COORDINATOR.name}: {address} is not allowed; expected HOST:PORT with a port in"
+            " 1..65535"
+        )
+    try:
+        socket.getaddrinfo(host.removeprefix("[").removesuffix("]"), int(port))
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"--{COORDINATOR.name}: {host} is not a known host: {error}") from None
 
 
 def main(console: rich.console.Console) -> None:
@@ -165,28 +201,34 @@ def main(console: rich.console.Console) -> None:
         runner_up=RUNNER_UP.value,
         report=report,
     )
+    rows = min(source.shard_rows, source.num_rows or source.shard_rows)
+    check_fits(f"--{SHARD_ROWS.name}", SHARD_ROWS.value, rows * row_bytes(task))
     folder = pathlib.Path(runner.WORKDIR.value)
-    if process.index == 0:
-        workdir.claim(folder, _settings(source), resume=True, free=_FREE)
-    if process.count > 1:
-        _wait_for_all("claimed")
-    engine = Engine(
-        task=task,
-        source=source,
-        folder=folder,
-        strict=STRICT.value,
-        compression=COMPRESSION.value,
-        metadata={"seed": str(runner.SEED.value)} if isinstance(source, SampledSource) else {},
-        process=process,
-    )
-    ours = None if total is None else total // process.count
-    with RowProgress(console, "labelling", total if process.count == 1 else ours) as progress:
-        engine.run(progress)
-    if process.count > 1:
-        _wait_for_all("labelled")
-    if process.index == 0:
-        seconds = time.perf_counter() - start
-        _close(folder, task, console, seconds, progress.made_now / seconds)
+    claim: AbstractContextManager[Any] = contextlib.nullcontext()
+    if process.index == 0:  # holds the folder for all processes
+        claim = workdir.claim(
+            runner.WORKDIR.value, "label_workloads", _settings(source), resume=True, free=_FREE
+        )
+    with claim:
+        if process.count > 1:
+            _wait_for_all("claimed")
+        engine = Engine(
+            task=task,
+            source=source,
+            folder=folder,
+            strict=STRICT.value,
+            compression=COMPRESSION.value,
+            metadata={"seed": str(runner.SEED.value)} if isinstance(source, SampledSource) else {},
+            process=process,
+        )
+        ours = None if total is None else total // process.count
+        with RowProgress(console, "labelling", total if process.count == 1 else ours) as progress:
+            engine.run(progress)
+        if process.count > 1:
+            _wait_for_all("labelled")
+        if process.index == 0:
+            seconds = time.perf_counter() - start
+            _close(folder, task, console, seconds, progress.made_now / seconds)
 
 
 def _wait_for_all(what: str) -> None:

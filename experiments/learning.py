@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +11,7 @@ from absl import flags
 
 from airchitect_jax import workdir
 from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.experiment import ExtraFigure, RunConfig, run
+from airchitect_jax.experiment import ExtraFigure, RunConfig, check_memory, run
 from airchitect_jax.losses import Loss
 from airchitect_jax.network_evaluation import check_network
 from airchitect_jax.training import Optimizer
@@ -184,10 +182,6 @@ def run_config(presets: Mapping[str, Mapping[str, RunConfig]], best: str) -> Run
                 raise ValueError(f"--{name}: not allowed with --model={model}, which has none")
     if (config.loss == Loss.COST.value) != (preset.loss == Loss.COST.value):
         raise ValueError(f"--loss: {config.loss} is not allowed with --model={model}")
-    if not math.isfinite(config.learning_rate):  # absl's bounds let NaN through
-        raise ValueError(
-            f"--learning_rate: {config.learning_rate} is not allowed; expected a number"
-        )
     if config.num_train < config.batch_size:
         raise ValueError(
             f"--num_train: {config.num_train} is not allowed; expected at least one batch"
@@ -242,19 +236,21 @@ def learn(
       extra_figures: as for `airchitect_jax.experiment.run`.
       resolved: settings whose flags may be left open, by name.
     """
+    check_memory(case, config)
     found = networks(case)
     written = settings(config, script_flags) | dict(resolved or {})
-    folder = pathlib.Path(runner.WORKDIR.value)
-    workdir.claim(folder, written, resume=resume_flag.RESUME.value, free=FREE)
-    run(
-        case,
-        config,
-        folder,
-        found,
-        settings=written,
-        extra_figures=extra_figures,
-        console=console,
-    )
+    with workdir.claim(
+        runner.WORKDIR.value, case.name, written, resume=resume_flag.RESUME.value, free=FREE
+    ) as folder:
+        run(
+            case,
+            config,
+            folder,
+            found,
+            settings=written,
+            extra_figures=extra_figures,
+            console=console,
+        )
 
 
 def settings(config: RunConfig, script_flags: Sequence[flags.FlagHolder[Any]]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 Exact over every array with powers of two of rows and columns within the MAC budget, every sizing of
 three SRAMs (100 .. 1000 KB each) within the SRAM budget, and every dataflow for each layer. Prints
 the design; writes summary.json, COMPUTE_REPORT.csv in SCALE-Sim's columns, layers.csv, pareto.csv,
-inputs for the scalesim package, figures and report.html into the workdir.
+inputs for the scalesim package, figures and report.html into the workdir. A later call may have the
+same workdir: its answer replaces the earlier one.
 
   python -m experiments.recommend --workload=resnet50 --mac_budget=16384
   python -m experiments.recommend --workload=model.onnx --dim=batch=8 --objective=edp
@@ -15,6 +16,8 @@ from __future__ import annotations
 import pathlib
 import time
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import rich.box
 import rich.console
@@ -24,6 +27,7 @@ import rich.text
 from absl import flags
 
 from airchitect_jax import files, workdir
+from airchitect_jax.progress import LateProgress
 from airchitect_jax.recommend_tables import (
     by_gemm,
     compute_report_csv,
@@ -98,6 +102,17 @@ _OWN = (
     INTERFACE,
     TRAINED,
     *objective_flags.ALL,
+)
+# Relative to the workdir, beside config.json.
+OUTPUTS = (
+    "summary.json",
+    "report.html",
+    "COMPUTE_REPORT.csv",
+    "layers.csv",
+    "pareto.csv",
+    *(f"figures/{name}.png" for name in ("roofline", "utilization", "pareto", "heatmap")),
+    *(f"scalesim/{flow.name.lower()}.{kind}" for flow in Dataflow for kind in ("cfg", "csv")),
+    "scalesim/layout.csv",
 )
 _MOST_GEMMS = 20  # on the terminal
 
@@ -183,31 +198,47 @@ def _write_simulator_inputs(recommendation: Recommendation, folder: pathlib.Path
     files.write_text(folder / "layout.csv", "Layer name,\n")  # which the package asks for
 
 
+def _remove_earlier(folder: pathlib.Path) -> None:
+    """Removes the answer of an earlier call, of which the new one may not replace every file."""
+    if (folder / "config.json").exists():
+        for name in OUTPUTS:
+            (folder / name).unlink(missing_ok=True)
+
+
 def main(console: rich.console.Console) -> None:
     """Flags to answer, then to files."""
     start = time.perf_counter()
     warnings.showwarning = lambda message, *_, **__: console.print(
         f"warning: {message}", highlight=False, markup=False, soft_wrap=True
     )
-    folder = pathlib.Path(runner.WORKDIR.value)
     settings = runner.values(*_OWN, runner.WORKDIR)
-    recommendation = recommend(
-        WORKLOAD.value,
-        mac_budget=MAC_BUDGET.value,
-        sram_budget_kb=SRAM_BUDGET.value,
-        bandwidth_bytes_per_cycle=BANDWIDTH.value,
-        objective=objective_flags.OBJECTIVE.value,
-        weights=WEIGHT.value,
-        dims=dimensions(DIM.value),
-        element_bytes=objective_flags.ELEMENT_BYTES.value,
-        runtime_model=RuntimeModel(runtime_flags.RUNTIME_MODEL.value),
-        interface=Interface(INTERFACE.value),
-        energy_table=objective_flags.energy_table(),
-    )
+    with workdir.occupy(runner.WORKDIR.value, "recommend", settings.keys()) as folder:
+        _answer(folder, settings, console, start)
+
+
+def _answer(
+    folder: pathlib.Path,
+    settings: Mapping[str, Any],
+    console: rich.console.Console,
+    start: float,
+) -> None:
+    with LateProgress(console, "searching", "layer") as progress:
+        recommendation = recommend(
+            WORKLOAD.value,
+            mac_budget=MAC_BUDGET.value,
+            sram_budget_kb=SRAM_BUDGET.value,
+            bandwidth_bytes_per_cycle=BANDWIDTH.value,
+            objective=objective_flags.OBJECTIVE.value,
+            weights=WEIGHT.value,
+            dims=dimensions(DIM.value),
+            element_bytes=objective_flags.ELEMENT_BYTES.value,
+            runtime_model=RuntimeModel(runtime_flags.RUNTIME_MODEL.value),
+            interface=Interface(INTERFACE.value),
+            energy_table=objective_flags.energy_table(),
+            on_progress=progress,
+        )
     _print_answer(recommendation, console)
     answered = time.perf_counter() - start
-    # The same question may be asked again; another one does not go on top of this answer.
-    workdir.claim(folder, settings, resume=True, free={"workdir"})
     # Nothing that the answer did not need was imported for it.
     from airchitect_jax import plots, recommend_plots, recommend_report
 
@@ -228,6 +259,8 @@ def main(console: rich.console.Console) -> None:
         name: (caption, plots.to_png(figure))
         for name, (caption, figure) in recommend_plots.figures(recommendation, points).items()
     }
+    _remove_earlier(folder)
+    workdir.write_config(folder, "recommend", settings)
     for name, (_, png) in figures.items():
         with files.atomic_path(folder / "figures" / f"{name}.png") as temporary:
             temporary.write_bytes(png)

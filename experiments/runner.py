@@ -1,15 +1,14 @@
-"""Flags and error handling that all experiment scripts share."""
+"""Flags that all experiment scripts share, and how they start."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import rich.console
-from absl import app, flags, logging
+from absl import flags
 
-FLAGS = flags.FLAGS
+from experiments import script
 
 WORKDIR = flags.DEFINE_string(
     "workdir", "runs/experiment", "Folder for the results; created if it does not exist."
@@ -25,36 +24,5 @@ def values(*holders: flags.FlagHolder[Any]) -> dict[str, Any]:
 
 
 def run_main(main: Callable[[rich.console.Console], None], *, interrupted: str) -> None:
-    """Runs a script: bad input ends it with one line and status 2, Ctrl-C with 130.
-
-    `interrupted` is what the user can do after Ctrl-C.
-    `--verbosity=1` shows the whole trace of an error instead.
-    """
-
-    def parse(arguments: Sequence[str]) -> list[str]:
-        try:
-            rest = FLAGS(arguments)
-            if len(rest) > 1:
-                raise flags.Error(f"unexpected argument {rest[1]!r}: flags begin with --")
-            return rest
-        except flags.Error as error:
-            print(f"error: {error} (--help lists the flags)", file=sys.stderr)
-            sys.exit(2)
-
-    def guarded(arguments: Sequence[str]) -> None:
-        del arguments
-        # Libraries narrate what they do; their warnings stay.
-        if not FLAGS["verbosity"].present:
-            logging.set_verbosity(logging.WARNING)
-        try:
-            main(rich.console.Console())
-        except (ValueError, OSError) as error:
-            if logging.level_debug():
-                raise
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-            sys.exit(2)
-        except KeyboardInterrupt:
-            print(f"interrupted; {interrupted}", file=sys.stderr)
-            sys.exit(130)
-
-    app.run(guarded, flags_parser=parse)
+    """Runs a script; see `script.run`. `interrupted` is what the user can do after Ctrl-C."""
+    script.run(main, interrupted)

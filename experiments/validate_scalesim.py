@@ -12,7 +12,6 @@ faster it is. Ends with status 1 if the replay differs from the package anywhere
 from __future__ import annotations
 
 import importlib.util
-import pathlib
 import sys
 
 import numpy as np
@@ -27,6 +26,7 @@ from airchitect_jax.validation.runs import Source
 from airchitect_jax.validation.scalesim_config import read_config
 from airchitect_jax.validation.timing import TimedLayer
 from airchitect_jax.validation.validate import Settings, plan, validate
+from airchitect_jax.workloads.scalesim_csv import overlapping_windows
 from experiments import runner
 
 flags.adopt_module_key_flags(runner)
@@ -104,6 +104,8 @@ def compare(console: rich.console.Console, simulate: Simulate) -> int:
       The exit status: 0, or 1 if the replay differs from the package.
     """
     network = read_topology(TOPOLOGY.value) if TOPOLOGY.value else None
+    if network and (why := overlapping_windows(network)):
+        raise ValueError(f"--topology: {TOPOLOGY.value}: {why}")
     config = read_config(CONFIG.value) if CONFIG.value else None
     settings = Settings(
         seed=runner.SEED.value,
@@ -116,32 +118,34 @@ def compare(console: rich.console.Console, simulate: Simulate) -> int:
         layer=TimedLayer(side=TIMED_SIDE.value),
     )
     planned = plan(settings, Source(network=network, config=config))
-    folder = pathlib.Path(runner.WORKDIR.value)
-    workdir.claim(
-        folder,
+    with workdir.claim(
+        runner.WORKDIR.value,
+        "validate_scalesim",
         runner.values(runner.SEED, runner.WORKDIR, *_OWN),
         resume=True,  # the same settings may be run again
         free={"workdir"},
-    )
-    for note in config.notes if config else ():
-        console.print(f"{CONFIG.value}: {note}", highlight=False, markup=False, soft_wrap=True)
-    with Progress(console, "validating") as progress:
-        result = validate(
-            settings,
-            planned,
-            folder,
-            simulate,
-            lambda what, unit, done, total: progress.show(unit, done, total, 0.0, what),
+    ) as folder:
+        for note in config.notes if config else ():
+            console.print(f"{CONFIG.value}: {note}", highlight=False, markup=False, soft_wrap=True)
+        with Progress(console, "validating") as progress:
+            result = validate(
+                settings,
+                planned,
+                folder,
+                simulate,
+                lambda what, unit, done, total: progress.show(unit, done, total, 0.0, what),
+            )
+        for table in result.tables:
+            console.print(table.rich())
+        console.print(
+            f"{folder}: summary.json, validation.md, figures", highlight=False, markup=False
         )
-    for table in result.tables:
-        console.print(table.rich())
-    console.print(f"{folder}: summary.json, validation.md, figures", highlight=False, markup=False)
-    if result.differing:
-        print(
-            f"error: the replay differs from the package in {result.differing} of {result.runs}"
-            f" runs: {folder / 'summary.json'} lists them",
-            file=sys.stderr,
-        )
+        if result.differing:
+            print(
+                f"error: the replay differs from the package in {result.differing} of {result.runs}"
+                f" runs: {folder / 'summary.json'} lists them",
+                file=sys.stderr,
+            )
     return 1 if result.differing else 0
 
 

@@ -24,15 +24,15 @@ _LIBRARIES = [
 _LIBRARIES += ["rich.table", "sklearn.ensemble"]
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(_LIBRARIES)
-_TIMEOUT = 300  # seconds
+_TIMEOUT = 900  # seconds: other jobs may use the machine
 
 
-def run(module, *arguments, **environment):
-    """The finished process of `python -m module`, the environment changed as given."""
-    with tempfile.TemporaryDirectory() as folder:
-        outputs = [pathlib.Path(folder, name) for name in ("stdout", "stderr")]
+def run(module, *arguments, folder=ROOT, **environment):
+    """The finished process of `python -m module` in a folder, the environment changed as given."""
+    with tempfile.TemporaryDirectory() as temporary:
+        outputs = [pathlib.Path(temporary, name) for name in ("stdout", "stderr")]
         process = _FORKS.Process(
-            target=_script, args=(module, arguments, os.environ | environment, outputs)
+            target=_script, args=(module, arguments, folder, os.environ | environment, outputs)
         )
         process.start()
         process.join(_TIMEOUT)
@@ -43,8 +43,8 @@ def run(module, *arguments, **environment):
     return subprocess.CompletedProcess([module, *arguments], process.exitcode, *texts)
 
 
-def _script(module, arguments, environment, outputs):
-    os.chdir(ROOT)
+def _script(module, arguments, folder, environment, outputs):
+    os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     for descriptor, path in enumerate(outputs, start=1):

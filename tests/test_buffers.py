@@ -14,6 +14,7 @@ from airchitect_jax import (
     BufferSizes,
     BufferSpace,
     Dataflow,
+    EnergyTable,
     Gemm,
     Interface,
     MemoryModel,
@@ -23,6 +24,7 @@ from airchitect_jax import (
 )
 from airchitect_jax.case_studies.buffers import BufferCase
 from airchitect_jax.cost.scalesim3 import replay
+from airchitect_jax.oracle import buffers
 from airchitect_jax.oracle.buffers import buffer_limits
 
 SMALL = BufferSpace(step_kb=1, num_levels=3)  # few pairs to compile; small workloads exceed it
@@ -47,7 +49,10 @@ def test_ids_are_in_tie_order():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: BufferSpace(num_levels=0), "num_levels: 0 is not allowed; expected 1..32"),
+        (
+            lambda: BufferSpace(num_levels=0),
+            "num_levels: 0 is not allowed; expected a whole number in 1..32",
+        ),
         (lambda: BufferSpace().decode(1000), "design_id: 1000 is not allowed"),
         (
             lambda: BufferSpace().encode(
@@ -93,7 +98,7 @@ def brute_force(row, space, objective, interface, width):
         cost = {
             Objective.CYCLES: cycles,
             Objective.ENERGY: joules,
-            Objective.EDP: float(cycles) * float(joules),
+            Objective.EDP: float(cycles * joules),
         }[objective]
         if best is None or cost < best[1]:
             best = design_id, cost
@@ -118,6 +123,28 @@ def test_labels_equal_brute_force(objective, interface, width):
     expected = [brute_force(row, SMALL, objective, interface, width) for row in rows]
     assert list(zip(labels.design_id.tolist(), labels.cost.tolist(), strict=True)) == expected
     assert len({design_id for design_id, _ in expected}) > 5  # the test sees more than one class
+
+
+def test_products_of_energies_beyond_float64_are_rounded_once():
+    rows = []
+    for number in range(120):  # as many as in the test above, which compiles the same program
+        dims = [20_000 - 7 * number, 19_999, 18_001 + number]
+        rows.append([(3 + number % 7) * 1024, *dims, 11, 1 + number % 20, number % 3, 100])
+    batch = BufferedGemm(**dict(zip(FIELDS, np.array(rows).T, strict=True)))
+    labels = label_buffers(batch, SMALL, objective=Objective.EDP, element_bytes=2)
+    settings = {
+        "space": SMALL,
+        "interface": Interface.SHARED,
+        "runtime_model": RuntimeModel.SCALESIM,
+        "element_bytes": 2,
+        "table": EnergyTable(),
+    }
+    least, expected = (
+        [buffers.label_buffers_in_python(*row, objective=objective, **settings) for row in rows]
+        for objective in (Objective.ENERGY, Objective.EDP)
+    )
+    assert all(energy > 2**53 for _, energy in least)
+    assert list(zip(labels.design_id.tolist(), labels.cost.tolist(), strict=True)) == expected
 
 
 def test_labels_equal_brute_force_over_all_1000():
@@ -151,8 +178,8 @@ def test_large_workloads_fall_back_to_python_or_are_refused():
 def test_traced_labels():
     batch = workloads(3, 50, 100)
     plain = label_buffers(batch, SMALL)
-    columns = jax.tree.map(lambda x: jnp.asarray(x, jnp.int32), batch)
-    traced = jax.jit(lambda w: label_buffers(w, SMALL))(columns)
+    with jax.enable_x64(True):
+        traced = jax.jit(lambda w: label_buffers(w, SMALL))(batch)
     np.testing.assert_array_equal(traced.design_id, plain.design_id)
     np.testing.assert_array_equal(traced.cost, plain.cost)
     bad = jax.jit(
@@ -172,7 +199,8 @@ def test_traced_labels():
             ).design_id
         )
     )
-    assert bad(jnp.array([3071, 3072])).tolist() == [-1, 0]
+    with jax.enable_x64(True):
+        assert bad(np.array([3071, 3072])).tolist() == [-1, 0]
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """python -m experiments.case_study2, as a user runs it; what all share is in test_case_study1."""
 
 import json
+import pathlib
 
 import pytest
 import scripts
 
+ROOT = pathlib.Path(__file__).parent.parent
 SCRIPT = "experiments.case_study2"
 TINY = [
     "--preset=smoke",
@@ -83,3 +85,17 @@ def test_the_summary_says_what_was_run(finished):
 def test_bad_flags_end_with_one_line(tmp_path, arguments, message):
     assert message in scripts.error_of(SCRIPT, f"--workdir={tmp_path}/run", *arguments)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_replay_says_what_it_takes_for_gemms(tmp_path):
+    topology = ROOT / "tests" / "testdata" / "topologies" / "conv_bom.csv"
+    result = scripts.run(
+        SCRIPT,
+        "--memory_model=scalesim3",
+        f"--workdir={tmp_path}/run",
+        f"--eval_workloads={topology}",
+        f"--eval_workloads={tmp_path}/missing.csv",
+    )
+    assert result.returncode == 2
+    assert "warning: conv_bom: layer 'Conv1a': windows overlap" in result.stdout
+    assert "missing.csv: cannot be read" in result.stderr

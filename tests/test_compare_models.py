@@ -130,6 +130,12 @@ def test_the_script_end_to_end_and_only_what_is_missing_again(tmp_path):
     assert "--max_dim: 61 is not allowed; expected 60" in error
     error = scripts.error_of("experiments.compare_models", *more, "--models=papr")
     assert "--models: 'papr' is not allowed; expected all or some of majority" in error
+    error = scripts.error_of("experiments.generalisation", f"--workdir={tmp_path}", "--resume")
+    assert "holds a run of compare_models, not of generalisation" in error
+    row = tmp_path / "rows" / "majority-0.json"
+    row.write_text(row.read_text().replace('"seed": 0', '"seed": 7'))
+    error = scripts.error_of("experiments.compare_models", *more)
+    assert f"{row}: damaged or edited" in error
 
 
 def test_a_figure_without_any_curve_can_be_drawn():

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 
+import figure_checks
 import jax
 import numpy as np
 import pytest
@@ -100,6 +101,7 @@ def test_curves_have_what_all_seeds_have():
         search_plots.quality_against_time([first, second]),
     ):
         assert to_png(figure).startswith(b"\x89PNG")
+        figure_checks.check(figure)
 
 
 @pytest.mark.parametrize("case", [SMALL, ArrayDataflowCase(max_dim=100)], ids=lambda c: c.name)

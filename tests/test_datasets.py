@@ -72,7 +72,23 @@ def test_saved_data_comes_back_and_foreign_data_does_not(tmp_path):
     np.testing.assert_array_equal(loaded.workloads, dataset.workloads)
     np.testing.assert_array_equal(loaded.design_ids, dataset.design_ids)
     assert load_dataset(path, {"seed": 1}) is None
-    assert [entry.name for entry in path.parent.iterdir()] == ["train.npz"]
+    names = sorted(entry.name for entry in path.parent.iterdir())
+    assert names == ["train.npz", "train.npz.sha256"]
+
+
+@pytest.mark.parametrize("offset", [0, 40, 300, 700, -40, -1])
+@pytest.mark.parametrize("name", ["train.npz", "train.npz.sha256"])
+def test_damaged_data_is_made_again(name, offset, tmp_path):
+    path = tmp_path / "train.npz"
+    save_dataset(path, Dataset(workloads=np.ones((4, 9)), design_ids=np.ones(9)), {})
+    damaged = bytearray((tmp_path / name).read_bytes())
+    damaged[offset % len(damaged)] ^= 0x01
+    (tmp_path / name).write_bytes(damaged)
+    with pytest.warns(UserWarning, match=r"train\.npz: damaged.*the data set is made again"):
+        assert load_dataset(path, {}) is None
+    path.write_bytes(b"")
+    with pytest.warns(UserWarning, match="made again"):
+        assert load_dataset(path, {}) is None
 
 
 def epoch_rows(source, epoch, block_steps):

@@ -1,10 +1,12 @@
 """What only one case study shows; and python -m experiments.design_space, as a user runs it."""
 
 import csv
+import dataclasses
 import json
 import subprocess
 import sys
 
+import figure_checks
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -16,15 +18,17 @@ from airchitect_jax.analysis import (
     array_shapes,
     buffer_operands,
     buffers,
+    coverage,
     samples,
     schedules,
+    study,
 )
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.case_studies.buffers import BufferCase
 from airchitect_jax.case_studies.schedule import ScheduleCase
 from airchitect_jax.types import Dataflow
 from airchitect_jax.workloads.sampling import Distribution
-from airchitect_jax.workloads.zoo import load_network
+from airchitect_jax.workloads.zoo import EVALUATION_NETWORKS, load_network, network_names
 
 SCRIPT = "experiments.design_space"
 
@@ -36,6 +40,7 @@ def drawn(case, num):
 def looks_made(made):
     """An exhibit that has everything, its text made of numbers."""
     assert made.figure.axes
+    figure_checks.check(made.figure)
     assert len(made.rows) > 1
     assert len({len(row) for row in made.rows}) == 1
     assert any(letter.isdigit() for letter in made.text)
@@ -81,6 +86,50 @@ def test_exhibits_of_arrays():
         assert min(row[5] for row in of_layer) == best.cost[0]
         assert made["landscapes"].summary[name]["best"] == case.space.describe(best.design_id[0])
     assert next(iter(array_dataflow.variants(case).values())) is case
+
+
+@pytest.fixture(scope="module")
+def packaged():
+    return [load_network(name) for name in network_names()]
+
+
+def test_figures_of_all_packaged_networks(packaged):
+    """As the script draws them, on fewer workloads."""
+    case = ArrayDataflowCase(distribution=Distribution.LOG_UNIFORM)
+    some = [
+        samples.draw(name, one, seed=0, num=300)
+        for name, one in (("log-uniform", case), ("uniform", ArrayDataflowCase()))
+    ]
+    returns = array_budgets.returns(case, some, packaged)
+    looks_made(returns)
+    named = {label.get_text() for label in returns.figure.axes[1].get_yticklabels()}
+    assert named == {*network_names(), "uniform", "log-uniform"}
+    assert {row[0] for row in returns.rows[1:]} == named
+    looks_made(array_dataflow.landscapes(case, packaged))
+    covered = coverage.coverage(some, samples.layers_of(case, packaged))
+    looks_made(covered)
+    shown = {text.get_text() for text in covered.figure.legends[0].get_texts()}
+    others = len(packaged) - len(EVALUATION_NETWORKS)
+    assert shown > {*EVALUATION_NETWORKS, f"{others} other networks"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [ArrayDataflowCase(), BufferCase(), ScheduleCase()])
+def test_every_figure_of_a_case_study(case, packaged):
+    """All that the script draws, on fewer workloads."""
+    some = [
+        samples.draw(name, dataclasses.replace(case, distribution=distribution), seed=0, num=10_000)
+        for name, distribution in (
+            ("uniform", Distribution.UNIFORM),
+            ("log-uniform", Distribution.LOG_UNIFORM),
+        )
+    ]
+    own = {"case_study1": array_dataflow, "case_study2": buffers, "case_study3": schedules}
+    own = own[case.name]
+    shown = own.exhibits(case, some, packaged)
+    for _, makers in study.sections(some, own.variants(case), packaged, shown):
+        for _, make in makers:
+            looks_made(make())
 
 
 @pytest.fixture(scope="module")

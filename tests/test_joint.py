@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from airchitect_jax import (
     ArrayDesign,
+    ArrayShape,
     BufferSpace,
     Dataflow,
     Gemm,
@@ -17,8 +18,10 @@ from airchitect_jax import (
     Objective,
     RuntimeModel,
     evaluate_memory,
+    load_network,
+    network_names,
 )
-from airchitect_jax.oracle.joint import survey
+from airchitect_jax.oracle.joint import design_costs, survey
 from airchitect_jax.oracle.joint_edp import best_product, least_product
 from airchitect_jax.oracle.joint_space import JointSpace, Platform, Workload
 from airchitect_jax.oracle.pareto import front, nondominated
@@ -60,6 +63,12 @@ def reports(gemms, space, platform):
     return report.total_cycles[: len(gemms)], report.energy_fj[: len(gemms)]
 
 
+def flow_of(costs, others, axis):
+    """The cheapest dataflow, of equals that of less of the other cost, then the first."""
+    tied = costs == costs.min(axis=axis, keepdims=True)
+    return np.where(tied, others, np.iinfo(np.int64).max).argmin(axis=axis, keepdims=True)
+
+
 def in_tie_order(space, costs):
     """The best design by sorting all of them, slowly."""
     return min(
@@ -80,17 +89,20 @@ def test_survey_equals_brute_force(gemms, platform, objective):
     found = survey(workload, SPACE, platform, objective)
     cycles, energy = reports(workload.gemms, SPACE, platform)
     counts = np.array(workload.counts)[:, None, None]
-    for policy, costs in ((Objective.CYCLES, cycles), (Objective.ENERGY, energy)):
-        flow = costs.argmin(axis=1, keepdims=True)
+    policies = ((Objective.CYCLES, cycles, energy), (Objective.ENERGY, energy, cycles))
+    for policy, costs, others in policies:
+        flow = flow_of(costs, others, axis=1)
         for table, of in ((found.cycles, cycles), (found.energy_fj, energy)):
             chosen = np.take_along_axis(of, flow, axis=1)[:, 0]
             np.testing.assert_array_equal(table[policy], (chosen * counts).sum(axis=0))
-    product = cycles.astype(float) * energy.astype(float)
+    product = (cycles.astype(object) * energy).astype(float)
     costs = {Objective.CYCLES: cycles, Objective.ENERGY: energy, Objective.EDP: product}[objective]
     for index, own in enumerate(found.own_best):
         lowest = costs[index].min(axis=0)
         assert (own.shape, own.sizing) == in_tie_order(SPACE, lowest)
-        flow = costs[index][:, own.shape, own.sizing].argmin()
+        other = energy if objective is Objective.CYCLES else cycles
+        place = index, slice(None), own.shape, own.sizing
+        flow = flow_of(costs[place], other[place], axis=0).item()
         assert own.cycles == cycles[index, flow, own.shape, own.sizing]
         assert own.energy_fj == energy[index, flow, own.shape, own.sizing]
 
@@ -217,3 +229,52 @@ def test_arrays_of_any_sides_and_several_chunks():
     np.testing.assert_array_equal(found.cycles[Objective.CYCLES][-4:], cycles[0].min(axis=0))
     own = found.own_best[0]
     assert (own.shape, own.sizing) == space.best(found.cycles[Objective.CYCLES])
+
+
+def least_points(workload, space, platform):
+    """(cycles, energy, MACs, SRAM) of each design: its fastest and its thriftiest dataflows."""
+    shapes, sizings = (x.ravel() for x in np.indices((len(space.rows), len(space.sizings))))
+    array = ArrayShape(rows=space.rows[shapes], cols=space.cols[shapes])
+    layers = []
+    for gemm in workload.gemms:
+        cycles, energy = design_costs(gemm, array, space.sizes(sizings), platform)
+        layers.append((cycles.T.tolist(), energy.T.tolist()))
+    for place, (shape, sizing) in enumerate(zip(shapes, sizings, strict=True)):
+        fast, thrifty = [0, 0], [0, 0]
+        for (cycles, energy), count in zip(layers, workload.counts, strict=True):
+            points = list(zip(cycles[place], energy[place], strict=True))
+            for total, point in (
+                (fast, min(points)),
+                (thrifty, min(points, key=lambda point: (point[1], point[0]))),
+            ):
+                total[0] += count * point[0]
+                total[1] += count * point[1]
+        sides = int(space.num_macs[shape]), int(space.sram_bytes[sizing])
+        yield from ((*total, *sides) for total in (fast, thrifty))
+
+
+def test_no_design_dominates_a_point_of_a_front():
+    """Dataflows that tie in one cost are chosen by the other."""
+    space, platform = (
+        JointSpace.within(16, 8 * 1024, BufferSpace(step_kb=2, num_levels=2)),
+        Platform(),
+    )
+    for name in network_names():
+        workload = Workload.of_layers(load_network(name).layers)
+        points = [
+            (point.cycles, point.energy_fj, point.num_macs, point.sram_bytes)
+            for point in front(survey(workload, space, platform, Objective.CYCLES))
+        ]
+        others = set(least_points(workload, space, platform))
+        assert set(points) <= others
+        for point in points:
+            assert not any(
+                other != point and all(x <= y for x, y in zip(other, point, strict=True))
+                for other in others
+            ), (name, point)
+
+
+def test_the_front_of_bert():
+    workload = Workload.of_layers(load_network("bert_base").layers)
+    found = survey(workload, JointSpace.within(4096, 3000 * 1024), Platform(), Objective.CYCLES)
+    assert len(front(found)) == 465

@@ -1,6 +1,7 @@
 """The labelling engine as a library: sources, rejects, shards, more than one device."""
 
 import csv
+import decimal
 import os
 import pathlib
 import subprocess
@@ -167,6 +168,25 @@ def test_invalid_rows_are_written_down_and_never_labelled(tmp_path, kind):
             [12, 3, 4, 5, 6, 0, 0, 0, 0],
         ),
         (pa.array(["8", "9"]).dictionary_encode(), [8, 9]),
+        (
+            # Of which float64 has only the even ones.
+            pa.array([decimal.Decimal(2**53 + 1), None, decimal.Decimal("-4")], pa.decimal128(38)),
+            [2**53 + 1, 0, -4],
+        ),
+        (
+            pa.array([decimal.Decimal(text) for text in ("7.00", "2.50")], pa.decimal128(9, 2)),
+            [7, 0],
+        ),
+        # Not whole by less than float64 can tell; and beyond int64.
+        (
+            pa.array(
+                [decimal.Decimal("5.00000000000000000000001"), decimal.Decimal(5)],
+                pa.decimal128(38, 23),
+            ),
+            [0, 5],
+        ),
+        (pa.array([decimal.Decimal(2**64 + 5), decimal.Decimal(1)], pa.decimal128(38)), [0, 1]),
+        (pa.array([decimal.Decimal(10) ** 60, decimal.Decimal(3)], pa.decimal256(76, 10)), [0, 3]),
         (pa.array([None, None]), [0, 0]),
     ],
 )
@@ -174,6 +194,57 @@ def test_columns_of_any_type_become_integers(array, expected):
     values = to_integers(pa.chunked_array([array]))
     assert values.tolist() == expected
     assert values.dtype in (np.int32, np.int64)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_column_of_the_very_name_wins(tmp_path, kind):
+    path = tmp_path / f"in.{kind}"
+    table = pa.table([[64], [9], [9], [5], [6], [7]], ["MAC_Budget", "M", "K", "m", "n", "k"])
+    if kind == "csv":
+        pacsv.write_csv(table, path)
+    else:
+        pq.write_table(table, path)
+    run(files(path), tmp_path)
+    (row,) = read(tmp_path).to_pylist()
+    assert (row["m"], row["n"], row["k"]) == (5, 6, 7)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("twice", ["m", "M"])
+def test_a_column_that_is_there_twice_is_refused(tmp_path, kind, twice):
+    path = tmp_path / f"in.{kind}"
+    table = pa.table([[64], [9], [5], [6], [7]], ["mac_budget", twice, twice, "n", "k"])
+    if kind == "csv":
+        path.write_text(f"mac_budget,{twice},{twice},n,k\n64,9,5,6,7\n")
+    else:
+        pq.write_table(table, path)
+    message = (
+        rf"in\.{kind}: cannot be read: there are several columns m: {twice}, {twice}; expected"
+    )
+    with pytest.raises(ValueError, match=message) as error:
+        run(files(path), tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_rejects_are_inert_short_and_printable(tmp_path):
+    cells = ["=1+1", "\ufeff=1+1", "-5", "\x1b[31m" + "z" * 100_000]
+    table = {"mac_budget": ["64"] * 4, "m": cells, "n": ["5"] * 4, "k": ["5"] * 4}
+    pq.write_table(pa.table(table), tmp_path / "in.parquet")
+    run(files(tmp_path / "in.parquet"), tmp_path)
+    assert merge_rejects(tmp_path) == 4
+    with (tmp_path / "rejects.csv").open() as file:
+        values = [row["value"] for row in csv.DictReader(file)]
+    assert values == ["'=1+1", "\\ufeff=1+1", "-5", "\\x1b[31m" + "z" * 69 + "..."]
+
+
+def test_what_stands_for_no_number_is_shown_as_it_is(tmp_path):
+    (tmp_path / "in.csv").write_text("mac_budget,m,n,k\n64,nan,5,5\n64,N/A,5,5\n64,,5,5\n")
+    nan = {"mac_budget": [64], "m": [float("nan")], "n": [5], "k": [5]}
+    pq.write_table(pa.table(nan), tmp_path / "in.parquet")
+    run(files(tmp_path / "in.csv", tmp_path / "in.parquet"), tmp_path)
+    merge_rejects(tmp_path)
+    with (tmp_path / "rejects.csv").open() as file:
+        assert [row["value"] for row in csv.DictReader(file)] == ["nan", "N/A", "null", "nan"]
 
 
 def test_strict_stops_at_the_first_and_keeps_finished_shards(tmp_path):
@@ -203,6 +274,16 @@ def test_unreadable_inputs_are_named_in_one_line(tmp_path, name, content, messag
     with pytest.raises(ValueError, match=message) as error:
         run(files(tmp_path / name), tmp_path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["fifo.csv", "fifo.parquet"])
+def test_a_fifo_is_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ValueError, match=f"{name}: cannot be read: not a regular file"):
+        run(files(tmp_path / name), tmp_path)
+    if name.endswith(".parquet"):
+        with pytest.raises(ValueError, match="not a regular file"):
+            _ = files(tmp_path / name).num_rows
 
 
 def test_a_failing_disk_ends_the_run_with_finished_shards_intact(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """The IDEAL memory model: hand-worked cases, a fold-by-fold reference, properties, energy."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -18,11 +19,13 @@ from airchitect_jax import (
     Gemm,
     Interface,
     Memory,
+    Objective,
     RuntimeModel,
     evaluate,
     evaluate_memory,
 )
 from airchitect_jax.cost import memory as memory_model
+from airchitect_jax.cost.energy import objective_value
 from airchitect_jax.types import ArrayShape
 
 small = st.one_of(st.integers(1, 6), st.integers(1, 60))
@@ -220,6 +223,49 @@ def test_overridden_prices_count():
         EnergyTable(dram_pj_per_byte=float("nan"))
 
 
+def test_the_energy_delay_product_is_rounded_once():
+    rng = np.random.default_rng(0)
+    extremes = [
+        0,
+        1,
+        3,
+        2**32 - 1,
+        2**32,
+        2**53 - 1,
+        2**53,
+        2**53 + 1,
+        2**62,
+        2**63 - 513,
+        2**63 - 1,
+    ]
+    # Odd numbers of 27 bits and powers of two: their products are halfway between two float64.
+    ties = [*(2**26 + rng.integers(0, 2**25, 30) * 2 + 1), *(2 ** rng.integers(0, 36, 20))]
+    numbers = np.array([*extremes, *ties, *(rng.integers(0, 2**63, 60) >> rng.integers(0, 63, 60))])
+    cycles, energy = (numbers[place].ravel() for place in np.indices((len(numbers),) * 2))
+    pairs = list(zip(cycles.tolist(), energy.tolist(), strict=True))
+    expected = [float(a * b) for a, b in pairs]
+    assert expected != [float(a) * float(b) for a, b in pairs]
+    product = functools.partial(objective_value, Objective.EDP)
+    assert [product(a, b) for a, b in pairs] == expected
+    assert product(cycles, energy).tolist() == expected
+    with jax.enable_x64(True):
+        assert jax.jit(product)(cycles, energy).tolist() == expected
+        small = cycles < 2**53
+        mixed = jax.jit(product)(cycles[small].astype(float), energy[small])
+        assert mixed.tolist() == np.array(expected)[small].tolist()
+
+
+def test_free_accesses_are_refused_where_their_counts_exceed_int64():
+    free = EnergyTable(mac_pj=0, sram_pj_per_byte=0, dram_pj_per_byte=0)
+    at_most = {"flow": Dataflow.OS, "sram": (2**40,) * 3, "bandwidth": 1, "energy_table": free}
+    n = 2**31 - 1
+    fits = report((2**18, n, 2**13), (2**18, 1), **at_most)
+    assert int(fits.traffic.ifmap_sram_reads) == 2**18 * n * 2**13
+    assert int(fits.energy_fj) == 0
+    with pytest.raises(ValueError, match="traffic or energy at row 0 exceed int64"):
+        report((2**18, n, 2**15), (2**18, 1), **at_most)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -227,7 +273,10 @@ def test_overridden_prices_count():
         ({"sram": (1, 64, 64)}, "ifmap_sram_bytes: 1 is not allowed"),
         ({"flow": 3}, "dataflow: 3 is not allowed"),
         ({"width": 0}, "element_bytes: 0 is not allowed"),
-        ({"gemm": (2**31 - 1,) * 3, "array": (1, 1)}, "cycles or energy at row 0 exceed int64"),
+        (
+            {"gemm": (2**31 - 1,) * 3, "array": (1, 1)},
+            "cycles, traffic or energy at row 0 exceed int64",
+        ),
     ],
 )
 def test_bad_input_is_one_line(changes, message):

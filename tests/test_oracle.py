@@ -19,7 +19,7 @@ from airchitect_jax import (
     evaluate,
     label,
 )
-from airchitect_jax.oracle import array_dataflow, batch
+from airchitect_jax.oracle import array_dataflow, batch, ranking
 
 budgets = st.one_of(st.integers(4, 64), st.integers(4, 2**20))
 dims = st.one_of(
@@ -129,8 +129,8 @@ def test_any_shape_any_number_and_chunks(monkeypatch):
 def test_inside_of_jit_and_vmap():
     m = np.array([5, 100, 0, 2**30, 640])
     workloads = BudgetedGemm(mac_budget=np.array([64, 2**18, 64, 4, 3]), m=m, n=m, k=m)
-    traced = jax.jit(label)(workloads)
-    mapped = jax.vmap(label)(jax.tree.map(jnp.asarray, workloads))
+    with jax.enable_x64(True):
+        traced, mapped = jax.jit(label)(workloads), jax.vmap(label)(workloads)
     # Row 2 is invalid, row 3 too large to be exact, row 4 has a budget below 2 x 2.
     good = BudgetedGemm(mac_budget=workloads.mac_budget[:2], m=m[:2], n=m[:2], k=m[:2])
     expected = [*label(good).design_id.tolist(), -1, -1, -1]
@@ -140,7 +140,7 @@ def test_inside_of_jit_and_vmap():
 
 
 def test_traced_fractions_are_refused():
-    with pytest.raises(TypeError, match="k: float32 is not allowed"):
+    with pytest.raises(TypeError, match="k: float32 is not allowed"), jax.enable_x64(True):
         jax.jit(label)(BudgetedGemm(mac_budget=64, m=5, n=5, k=jnp.float32(2.5)))
 
 
@@ -201,15 +201,33 @@ def test_energy_objectives_equal_brute_force(objective):
                 moved = reference.memory(*dims, *design, sram, 1, 2, "scalesim")[1]
                 cost = reference.energy(*dims, *design, sram, moved, 2)
                 if objective is Objective.EDP:
-                    cost = float(cost) * float(reference.cycles(*dims, *design, "scalesim"))
+                    cost = float(cost * reference.cycles(*dims, *design, "scalesim"))
                 costs.append((cost, design_id))
         expected.append(min(costs))
     assert list(zip(labels.cost.tolist(), labels.design_id.tolist(), strict=True)) == expected
     assert len({design_id for _, design_id in expected}) > 5
-    traced = jax.jit(lambda w: label(w, space, objective=objective, memory=memory))(
-        jax.tree.map(lambda x: jnp.asarray(x, jnp.int32), batch)
-    )
+    with jax.enable_x64(True):
+        traced = jax.jit(lambda w: label(w, space, objective=objective, memory=memory))(batch)
     np.testing.assert_array_equal(traced.design_id, labels.design_id)
+
+
+def test_products_of_energies_beyond_float64_are_rounded_once():
+    space = ArrayDataflowSpace(max_mac_exponent=3)
+    rng = np.random.default_rng(9)
+    mac_budget, dims = rng.integers(4, 9, 60), rng.integers(20_000, 30_000, (3, 60))
+    batch = BudgetedGemm(mac_budget=mac_budget, m=dims[0], n=dims[1], k=dims[2])
+    labels = label(batch, space, objective=Objective.EDP)
+    rows = np.stack([mac_budget, *dims], axis=1).tolist()
+    settings = {"space": space, "runtime_model": RuntimeModel.SCALESIM}
+    least, expected = (
+        [
+            array_dataflow.label_in_python(*row, goal=ranking.Goal(objective=objective), **settings)
+            for row in rows
+        ]
+        for objective in (Objective.ENERGY, Objective.EDP)
+    )
+    assert all(energy > 2**53 for _, energy in least)
+    assert list(zip(labels.design_id.tolist(), labels.cost.tolist(), strict=True)) == expected
 
 
 def test_energy_beyond_int64_is_refused():

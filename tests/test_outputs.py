@@ -1,16 +1,19 @@
-"""Figures, report, progress, files and workdir."""
+"""Figures, report, progress and files."""
 
+import csv
 import html.parser
 import io
-import json
+import os
+import pathlib
 import time
 
+import figure_checks
 import numpy as np
 import pytest
 import rich.console
 from matplotlib.figure import Figure
 
-from airchitect_jax import ArrayDataflowSpace, files, plots, report, workdir
+from airchitect_jax import ArrayDataflowSpace, files, plots, report
 from airchitect_jax.network_evaluation import LayerResult, NetworkResult
 from airchitect_jax.progress import TrainingProgress
 
@@ -109,7 +112,11 @@ def test_figures_are_drawn_from_any_names_and_are_deterministic():
         ),
         "confusion": lambda: plots.confusion(space.attributes, optimal, chosen),
         "networks": lambda: plots.networks(
-            [network_result(f"{HOSTILE}{index}", context) for index in range(9) for context in "ab"]
+            [
+                network_result(f"{HOSTILE}{index}", context)
+                for index in range(26)
+                for context in "ab"
+            ]
         ),
         "aspect": lambda: plots.aspect_ratio_map(*shapes, space.attributes[0], optimal),
     }
@@ -120,6 +127,7 @@ def test_figures_are_drawn_from_any_names_and_are_deterministic():
         first = plots.to_png(figure)
         assert first.startswith(b"\x89PNG"), name
         assert plots.to_png(make()) == first, name
+        figure_checks.check(figure)
 
 
 def test_confusion_counts_agreement():
@@ -173,25 +181,46 @@ def test_files_are_whole_or_absent(tmp_path):
         files.write_json(path, {"a": float("nan")})
 
 
-def test_workdir_is_claimed_by_its_settings(tmp_path):
-    folder = tmp_path / "run"
-    settings = {"seed": 0, "eval_workloads": []}
-    workdir.claim(folder, settings, resume=False, free={"eval_workloads"})
-    config = json.loads((folder / "config.json").read_text())
-    assert config["flags"] == settings
-    assert {"airchitect_jax", "jax", "device", "python"} <= set(config["environment"])
-    with pytest.raises(ValueError, match="holds a run already; give --resume"):
-        workdir.claim(folder, settings, resume=False, free=set())
-    with pytest.raises(ValueError, match="--seed: 1 is not allowed; expected 0"):
-        workdir.claim(folder, settings | {"seed": 1}, resume=True, free=set())
-    changed = settings | {"eval_workloads": ["a.csv"]}
-    workdir.claim(folder, changed, resume=True, free={"eval_workloads"})
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("=1+1", "+a", "-a", "@a", "\ta", "\ra", "-1+cmd|'/c calc'!A1"),
+        *(" =1", "\n=1", "\r=1", "\u200b=1", "\ufeff@a", "\u00a0+a", "\u2060 =1"),
+        *("\uff1d1", "\uff0ba", "\uff0da", "\uff20a", "\u200b\uff1d1"),
+    ],
+)
+def test_formulas_are_made_inert_in_every_csv(text):
+    assert files.inert(text) == f"'{text}"
+    assert files.inert(f"'{text}") == f"'{text}"
+    (row,) = csv.reader(io.StringIO(files.csv_text([[text, 1]]), newline=""))
+    assert row == [f"'{text}", "1"]
 
 
-def test_workdirs_that_cannot_be_used_are_named(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="file is not a folder"):
-        workdir.claim(tmp_path / "file", {}, resume=False, free=set())
-    (tmp_path / "config.json").write_text("{half")
-    with pytest.raises(ValueError, match=r"config\.json: not valid JSON"):
-        workdir.claim(tmp_path, {}, resume=True, free=set())
+@pytest.mark.parametrize("value", ["-5", "+1.5e-3", "-58.1%", "conv1", " a", "", "\u200b", -5, 2.5])
+def test_numbers_and_names_are_left_alone(value):
+    assert files.inert(value) == value
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", pathlib.Path("/dev/zero")):
+        with pytest.raises(ValueError, match=f"{path}: cannot be read: not a regular file"):
+            files.read_json(path)
+    for path in (tmp_path, tmp_path / "missing"):
+        files.check_regular(path)
+
+
+def test_files_follow_no_links(tmp_path):
+    precious, path = tmp_path / "precious", tmp_path / "out.txt"
+    precious.write_text("precious")
+    path.symlink_to(precious)
+    (tmp_path / ".out.txt.partial").symlink_to(precious)
+    with files.atomic_path(path) as one, files.atomic_path(path) as other:
+        assert one != other
+        for temporary in (one, other):
+            temporary.write_text("new")
+    assert precious.read_text() == "precious"
+    assert not path.is_symlink()
+    assert path.read_text() == "new"
+    (tmp_path / "plain").write_text("")
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode

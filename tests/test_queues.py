@@ -89,10 +89,14 @@ def test_sixteen_workloads_are_solved_exactly_and_agree_with_highs():
     found = schedule_queues(gemms, arrays)
     check_consistent(found, gemms, arrays)
     assert found.is_exact
-    solved, bound = queues._highs(np.array(table(gemms, arrays)), 60.0)
+    costs = np.array(table(gemms, arrays))
+    solved = queues._highs(costs, 60.0)
     loads = np.zeros(4, int)
-    np.add.at(loads, solved, np.array(table(gemms, arrays))[np.arange(16), solved])
-    assert bound <= found.makespan <= loads.max() <= found.makespan * (1 + 1e-4)
+    np.add.at(loads, solved, costs[np.arange(16), solved])
+    assert found.makespan <= loads.max() <= found.makespan * (1 + 1e-4)
+    limit = found.makespan - 1
+    bound = queues._priced_bound(costs, queues._prices(costs, limit, 60.0), limit)
+    assert 0.98 * found.makespan < bound <= found.makespan
 
 
 def test_many_workloads_come_with_a_bound():
@@ -103,13 +107,54 @@ def test_many_workloads_come_with_a_bound():
 
 
 def test_without_a_solution_in_time_the_list_schedule_stands(monkeypatch):
-    monkeypatch.setattr(queues, "_highs", lambda cycles, time_limit_s: (None, 0))
+    monkeypatch.setattr(queues, "_highs", lambda cycles, time_limit_s: None)
     monkeypatch.setattr(queues, "_MAX_STATES", 10)
     gemms, arrays = random_gemms(30, 10_000), DEFAULT_ARRAYS[:4]
     found = schedule_queues(gemms, arrays)
     check_consistent(found, gemms, arrays)
     assert not found.is_exact
     assert 0 < found.gap < 1
+
+
+def test_no_prices_prove_too_much():
+    """Whatever a solver says, brute force is never below the bound."""
+    rng = np.random.default_rng(5)
+    tight = 0
+    for _ in range(50):
+        num, num_arrays = rng.integers(2, 6), rng.integers(2, 4)
+        costs = rng.integers(1, 10 ** rng.integers(1, 8), (num, num_arrays))
+        least = least_makespan(costs.tolist())
+        for limit in (least - 1, least, 2 * least):
+            for prices in (
+                queues._prices(costs, limit, 60.0),
+                10.0 ** rng.uniform(-9, 9, num_arrays),
+                rng.normal(size=num_arrays),
+                rng.choice([0.0, 1.0, -1.0, np.nan, np.inf], num_arrays),
+            ):
+                bound = queues._priced_bound(costs, prices, limit)
+                assert bound <= min(least, limit + 1)
+                tight += bound == least
+    assert tight > 20
+
+
+@pytest.mark.parametrize("claim", [[1e30, 1.0, 1.0], [-5.0, np.nan, np.inf], [0.0, 0.0, 0.0]])
+def test_a_wrong_solver_proves_nothing_false(monkeypatch, claim):
+    monkeypatch.setattr(queues, "_MAX_STATES", 1)
+    monkeypatch.setattr(queues, "_prices", lambda cycles, limit, time_limit_s: np.array(claim))
+    monkeypatch.setattr(queues, "_highs", lambda cycles, time_limit_s: np.zeros(len(cycles), int))
+    for seed in range(10):
+        gemms, arrays = random_gemms(7, 300, seed), DEFAULT_ARRAYS[:3]
+        found = schedule_queues(gemms, arrays)
+        check_consistent(found, gemms, arrays)
+        least = least_makespan(table(gemms, arrays))
+        assert found.lower_bound <= least <= found.makespan
+        assert not found.is_exact or found.makespan == least
+
+
+def test_workloads_of_no_cycles_leave_no_gap():
+    ones = np.ones(2, int)
+    found = schedule_queues(Gemm(m=ones, n=ones, k=ones), [ArrayShape(rows=1, cols=1)] * 2)
+    assert (found.makespan, found.lower_bound, found.gap) == (0, 0, 0)
 
 
 def test_local_search_ends_where_no_move_or_swap_from_the_longest_queue_helps():

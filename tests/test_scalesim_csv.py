@@ -1,3 +1,4 @@
+import os
 import pathlib
 import re
 
@@ -5,8 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airchitect_jax import Layer, Network, load_network, read_topology, write_topology
-from airchitect_jax.workloads.scalesim_csv import parse_topology
+from airchitect_jax import (
+    Layer,
+    Network,
+    load_network,
+    open_network,
+    read_topology,
+    write_topology,
+)
+from airchitect_jax.workloads.scalesim_csv import overlapping_windows, parse_topology
 
 TOPOLOGIES = pathlib.Path(__file__).parent / "testdata" / "topologies"
 GEMM = "Layer,M,N,K,\n"
@@ -45,6 +53,90 @@ def test_padded_cells_and_depthwise_by_name():
     conv1, depthwise = read_topology(TOPOLOGIES / "conv_padded_depthwise.csv").layers
     assert conv1 == Layer(name="Conv1", m=55 * 55, n=96, k=363)
     assert depthwise == Layer(name="Conv2_DP", m=112 * 112, n=1, k=9, count=32)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "IFMAP height,IFMAP width,Filter height,Filter width,Channels,Num filter,Stride",
+        "IFMAP_H, IFMAP_W, Filter_H, Filter_W, Channels, Num_Filters, Strides",
+    ],
+)
+def test_the_names_of_a_convolution_file(names):
+    (layer,) = parse(f"Layer name,{names},\nc,9,9,3,3,4,8,2,\n")
+    assert layer == Layer(name="c", m=16, n=8, k=36)
+
+
+def test_strides_of_height_and_width():
+    """As the package itself writes its topologies."""
+    names = "IFMAP height,IFMAP width,Filter height,Filter width,Channels,Num filter"
+    text = f"Layer name,{names},Stride height,Stride width,\nc,9,9,3,3,4,8,2,1,\n"
+    assert parse(text) == (Layer(name="c", m=4 * 7, n=8, k=36),)
+
+
+def test_gemm_files_with_more_columns_are_no_convolutions():
+    more = "Layer,M,N,K,Note,Owner,Kind,Batch,Precision\nfc,128,64,32,a,b,c,1,8\n"
+    assert parse(more) == (Layer(name="fc", m=128, n=64, k=32),)
+    with pytest.raises(ValueError, match=r"net.csv: row 1: unknown columns Layer, Kind, M, N, K"):
+        parse("Layer,Kind,M,N,K,Batch,Bits,Note\nfc,1,128,64,32,1,1,1\n")
+    with pytest.raises(ValueError, match=r"net.csv: row 1: two columns 'Count'; expected one"):
+        parse("Layer,M,N,K,Count,count\nfc,128,64,32,2,3\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Layer,M,N,K,Sparsity\nfc,1,2,3,1:1\nsparse,128,64,32,2:4\n",
+        "Layer,M,N,K,\nfc,1,2,3,\nsparse,128,64,32,2:4,\n",
+        CONV.replace("Strides,", "Strides, Sparsity,")
+        + "c,9,9,3,3,4,8,2,1:1,\nd,9,9,3,3,4,8,2,2:4,\n",
+    ],
+)
+def test_a_sparsity_is_not_ignored_in_silence(text):
+    message = "net.csv: row 3: sparsity '2:4' is not modelled; layers are taken as dense"
+    with pytest.warns(UserWarning, match=message):
+        parse(text)
+
+
+@pytest.mark.filterwarnings("error")
+def test_dense_layers_say_nothing_of_sparsity():
+    parse("Layer,M,N,K,Sparsity\na,1,2,3,1:1\nb,1,2,3,\nc,1,2,3,4:4\n")
+
+
+@pytest.mark.parametrize(
+    ("row", "overlaps"),
+    [
+        ("9,9,3,3,4,8,1", True),
+        ("9,9,3,3,4,8,2", True),
+        ("9,9,3,3,4,8,3", False),
+        ("9,9,1,1,4,8,1", False),
+        ("3,3,3,3,4,8,1", False),  # one window
+        ("3,9,3,3,4,8,2", True),  # side by side
+    ],
+)
+def test_overlapping_windows_are_known(row, overlaps):
+    network = parse_topology(f"{CONV}c,{row},\n".encode(), name="net", source="net.csv")
+    assert network.layers[0].overlapping is overlaps
+    assert bool(overlapping_windows(network)) is overlaps
+    if overlaps:
+        assert overlapping_windows(network).startswith("net: layer 'c': windows overlap")
+
+
+def test_what_never_ends_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "fifo.csv")
+    (tmp_path / "zero.csv").symlink_to("/dev/zero")
+    for name in ("fifo.csv", "zero.csv"):
+        with pytest.raises(ValueError, match=f"{name}: cannot be read: not a regular file"):
+            open_network(tmp_path / name)
+
+
+def test_messages_are_short_and_printable():
+    long = "\x1b[31m" + "z" * 100_000
+    for text in (f"Layer,{long}\na,1\n", f"{GEMM}a,{long},2,3,\n"):
+        with pytest.raises(ValueError, match=r"^net.csv: row \d") as error:
+            parse(text)
+        assert len(str(error.value)) < 500
+        assert str(error.value).isprintable()
 
 
 def test_utf16_as_spreadsheets_write_it():

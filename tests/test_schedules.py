@@ -3,7 +3,6 @@
 import itertools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import reference
@@ -215,7 +214,9 @@ def test_shapes_scalars_and_dtypes():
 
 def test_inside_of_jit():
     m = np.array([[5, 100, 0, 2**30], [9, 50, 4, 2**30], [8, 9000, 4, 2**30], [77, 1, 4, 2**30]])
-    traced = jax.jit(label_schedules)(Gemm(m=jnp.asarray(m), n=m + 1, k=2 * np.minimum(m, 9000)))
+    sets = Gemm(m=m, n=m + 1, k=2 * np.minimum(m, 9000))
+    with jax.enable_x64(True):
+        traced = jax.jit(label_schedules)(sets)
     good = m[:, :2]
     expected = label_schedules(Gemm(m=good, n=good + 1, k=2 * good))
     # Set 2 has an invalid workload, set 3 is too large to be exact.

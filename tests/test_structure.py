@@ -17,7 +17,19 @@ PACKAGE = ROOT / "airchitect_jax"
 
 # Lowest first. A module imports from lower layers, or from an earlier module of its own layer.
 LAYERS = [
-    ["version", "types", "checks", "files", "arrow", "batching", "progress"],
+    [
+        "version",
+        "types",
+        "printable",
+        "checks",
+        "files",
+        "checksums",
+        "host_memory",
+        "arrow",
+        "forks",
+        "batching",
+        "progress",
+    ],
     [
         "spaces",
         "schedule_space",
@@ -97,7 +109,7 @@ LAYERS = [
         "models.symmetric",
         "models.choice",
     ],
-    ["losses", "training"],
+    ["losses", "checkpoints", "training"],
     ["evaluation", "network_evaluation", "calibration", "abstain"],
     [
         "baselines.competitor",
@@ -161,6 +173,7 @@ GENERAL = [
     "models.airchitect",
     "models.additive",
     "losses",
+    "checkpoints",
     "training",
     "evaluation",
     "network_evaluation",
@@ -179,8 +192,8 @@ GENERAL += ["comparison", "generalisation", "comparison_plots", "generalisation_
 GENERAL += ["spread_table", "search_comparison", "search_plots", "search.registry"]
 
 
-OPTIONAL = ("airchitect_jax", "evosax", "matplotlib", "onnx", "optuna", "pyarrow", "scalesim")
-OPTIONAL += ("sklearn", "xgboost")
+OPTIONAL = ("airchitect_jax", "evosax", "joblib", "matplotlib", "onnx", "optuna", "pyarrow")
+OPTIONAL += ("scalesim", "sklearn", "xgboost")
 
 
 def python_files(*folders):

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -118,6 +119,7 @@ def test_what_is_no_run_is_refused(arrays, tmp_path):
     with pytest.raises(ValueError, match="no checkpoint"):
         load_trained(tmp_path)
     config = json.loads((arrays / "config.json").read_text())
+    del config["experiment"], config["sha256"]  # as older runs wrote it
     del config["flags"]["max_dim"]
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(ValueError, match="no run of case study 1 or 2 that is known: 'max_dim'"):
@@ -134,3 +136,50 @@ def test_what_is_no_run_is_refused(arrays, tmp_path):
     (tmp_path / "summary.json").write_text('{"case_study": "case_study3"}')
     with pytest.raises(ValueError, match="no run of case study 1 or 2"):
         load_trained(tmp_path)
+
+
+def test_a_run_is_read_and_never_written(arrays, trained):
+    before = {path: path.lstat().st_mtime_ns for path in arrays.rglob("*")}
+    load_trained(arrays)
+    assert {path: path.lstat().st_mtime_ns for path in arrays.rglob("*")} == before
+
+
+def copied(arrays, tmp_path):
+    shutil.copytree(arrays, tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        (
+            {"embedding_dim": 10**9},
+            r"embedding.* no array is not allowed; expected float32 of shape \(14, 1000000000\)",
+        ),
+        ({"embedding_dim": 10**30}, ""),
+        ({"embedding_dim": "x"}, ""),
+        ({"hidden_sizes": [10**9, 10**9]}, "expected float32 of shape"),
+        ({"hidden_sizes": [1] * 10**6}, "hidden_sizes: 1000000 layers are not allowed"),
+        ({"max_dim": 10**6}, r"embeddings\.0\.embedding.* no array is not allowed"),
+    ],
+)
+def test_sizes_that_are_not_the_checkpoints_are_refused(arrays, tmp_path, sizes, message):
+    folder = copied(arrays, tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    network = {"model": "paper", "embedding_dim": 4, "hidden_sizes": [16]}
+    config = {"flags": config["flags"] | network | sizes}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=f"no run of case study 1 or 2 .*{message}"):
+        load_trained(folder)
+
+
+@pytest.mark.filterwarnings("ignore:checkpoint")
+@pytest.mark.parametrize("name", ["config.json", "checkpoints/32/state/_METADATA"])
+def test_damage_is_refused(arrays, tmp_path, name):
+    folder = copied(arrays, tmp_path)
+    content = bytearray((folder / name).read_bytes())
+    content[50] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name.split('/')[0]}.*checksum differs") as error:
+        load_trained(folder)
+    assert "\n" not in str(error.value)

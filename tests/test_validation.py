@@ -335,9 +335,7 @@ def script(code, *arguments):
     )
 
 
-@pytest.mark.slow
-def test_a_mismatch_ends_the_script_with_status_1(tmp_path):
-    code = """
+LYING = """
 import sys
 from experiments import runner, validate_scalesim
 from test_validation import liar
@@ -345,11 +343,15 @@ runner.run_main(
     lambda console: sys.exit(validate_scalesim.compare(console, liar)), interrupted=""
 )
 """
+
+
+@pytest.mark.slow
+def test_a_mismatch_ends_the_script_with_status_1(tmp_path):
     sizes = ("--num_runs=8", "--max_run_dim=20", "--num_workloads=1", "--max_workload_dim=20")
     arguments = (*sizes, "--timed_side=4", f"--workdir={tmp_path}/run")
     config = tmp_path / "scale.cfg"
     config.write_text(CONFIG)
-    result = script(code, *arguments, f"--config={config}")
+    result = script(LYING, *arguments, f"--config={config}")
     assert result.returncode == 1, result.stderr
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     runs = summary["runs_of_the_package"]
@@ -363,6 +365,16 @@ runner.run_main(
     settings = json.loads((tmp_path / "run" / "config.json").read_text())["flags"]
     assert settings["config"] == str(config)
     assert settings["num_runs"] == 8
+
+
+def test_convolutions_of_overlapping_windows_are_refused(tmp_path):
+    topology = ROOT / "tests" / "testdata" / "topologies" / "conv_bom.csv"
+    result = script(LYING, f"--topology={topology}", f"--workdir={tmp_path}/run")
+    assert result.returncode == 2
+    assert result.stderr.startswith(
+        f"error: --topology: {topology}: conv_bom: layer 'Conv1a': windows overlap"
+    )
+    assert not (tmp_path / "run").exists()
 
 
 def test_without_the_package_the_script_names_what_to_install(tmp_path):

@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from airchitect_jax.checks import MAX_DIM
+from airchitect_jax.files import check_regular
 
 CONV = ("K", "C", "X", "Y", "R", "S")
 GEMM = ("M", "N", "GEMM_K")
@@ -70,6 +71,7 @@ def read_table(path: str | pathlib.Path) -> Table:
         row and column.
     """
     path = pathlib.Path(path)
+    check_regular(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:

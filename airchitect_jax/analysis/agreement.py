@@ -47,7 +47,8 @@ def _matrix(
     axes.grid(visible=False)
     for (y, x), value in np.ndenumerate(values):
         color = "white" if value < highest / 2 else "black"
-        axes.text(x, y, percent(value), ha="center", va="center", fontsize=8, color=color)
+        short = percent(value).replace("under ", "<")  # or it does not fit its cell
+        axes.text(x, y, short, ha="center", va="center", fontsize=8, color=color)
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("label made for")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from airchitect_jax.analysis.array_shapes import mapped
@@ -23,7 +23,7 @@ from airchitect_jax.analysis.exhibit import (
 )
 from airchitect_jax.analysis.samples import Sample, dims
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.plots import BLACK, GREEN, PURPLE, RED, SKY, styled
+from airchitect_jax.plots import BLACK, legend_below, plain, styled
 from airchitect_jax.workloads.network import Network
 
 _MOST_RETURNS = 20_000  # workloads whose optimum is found for every budget
@@ -87,7 +87,7 @@ def unused(case: ArrayDataflowCase, samples: Sequence[Sample]) -> Exhibit:
     axes[0, 0].set_ylabel("share that leaves budget unused")
     axes[0, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0, 0].set_ylim(bottom=0)
-    axes[0, 0].legend()
+    legend_below(figure, axes[0, :1], columns=2)
     return Exhibit(
         name="unused_budget",
         title="When the best design uses less than the whole budget",
@@ -112,10 +112,11 @@ def best_by_budget(
 def returns(
     case: ArrayDataflowCase, samples: Sequence[Sample], networks: Sequence[Network]
 ) -> Exhibit:
-    """Best cycles against the budget: what each doubling still buys."""
+    """Best cycles against the budget: what each doubling still buys, also for real networks."""
     exponents = np.arange(case.min_mac_exponent, case.max_mac_exponent + 1)
     macs = 2.0**exponents
-    figure, ((left, right),) = panels(1, 2, width=11, height=4.4)
+    num = len(samples) + len(networks)
+    figure, ((left, right),) = panels(1, 2, width=12, height=max(4.4, 1.6 + 0.19 * num))
     rows: list[list[Any]] = [["source", "mac_budget", "speedup", "speedup_p10", "speedup_p90"]]
     gains: dict[str, Float[np.ndarray, "budgets"]] = {}
     sentences, summary = [], {}
@@ -128,7 +129,6 @@ def returns(
         left.fill_between(macs, low, high, color=style["color"], alpha=0.15, linewidth=0)
         left.plot(macs, mean, label=f"{sample.name} (geometric mean)", markersize=4, **style)
         gains[sample.name] = mean[1:] / mean[:-1]
-        right.plot(macs[1:], gains[sample.name], label=sample.name, markersize=4, **style)
         rows += [
             [sample.name, int(macs[i]), float(mean[i]), float(low[i]), float(high[i])]
             for i in range(len(macs))
@@ -149,18 +149,15 @@ def returns(
             "speedup": float(mean[-1]),
             "last_doubling": float(gains[sample.name][-1]),
         }
-    thin = itertools.product(("-", ":"), (RED, GREEN, PURPLE, SKY))
-    for network, (dashes, color) in zip(networks, thin, strict=False):
+    for network in networks:
         gemms = network.gemms
         cycles = best_by_budget(case, np.stack([gemms.m, gemms.n, gemms.k]))
         total = cycles.astype(np.float64) @ np.array([layer.count for layer in network.layers])
-        gain = total[:-1] / total[1:]
-        right.plot(macs[1:], gain, color=color, linestyle=dashes, linewidth=1.2, label=network.name)
         rows += [
             [network.name, int(mac), float(total[0] / one), None, None]
             for mac, one in zip(macs, total, strict=True)
         ]
-        gains[network.name] = gain
+        gains[network.name] = total[:-1] / total[1:]
     if networks:
         names = [network.name for network in networks]
         last = [float(gains[name][-1]) for name in names]
@@ -169,16 +166,17 @@ def returns(
             f" ({extra(max(last) - 1)}) and {names[int(np.argmin(last))]} least"
             f" ({extra(min(last) - 1)})."
         )
+        sentences.append(
+            "The right panel has a row per distribution and network, in the order of what the last"
+            " doubling buys; the table has the speedups of all."
+        )
     left.plot(macs, macs / macs[0], color=BLACK, linestyle=":", linewidth=1, label="in proportion")
-    right.axhline(2, color=BLACK, linestyle=":", linewidth=1)
-    right.set_ylim(0.95, 2.05)
+    left.set_xscale("log", base=2)
     left.set_yscale("log", base=2)
+    left.set_xlabel("MAC budget")
     left.set_ylabel(f"speedup over {macs[0]:.0f} MACs (band: 10th to 90th pct.)")
-    right.set_ylabel("speedup by the last doubling (thin: networks)")
-    for axes in (left, right):
-        axes.set_xscale("log", base=2)
-        axes.set_xlabel("MAC budget")
-        axes.legend(fontsize=7)
+    legend_below(figure, (left,), columns=3)
+    figure.colorbar(_doublings(right, exponents[1:], gains), ax=right, label="speedup by doubling")
     return Exhibit(
         name="returns",
         title="Best cycles against the budget",
@@ -187,3 +185,18 @@ def returns(
         rows=rows,
         summary=summary,
     )
+
+
+def _doublings(
+    axes: Axes, exponents: Int[np.ndarray, "doublings"], gains: Mapping[str, Any]
+) -> Any:
+    """What the doubling to each budget buys, a row a name; returns what a colour bar needs."""
+    names = sorted(gains, key=lambda name: -gains[name][-1])
+    image = axes.imshow(
+        np.array([gains[name] for name in names]), cmap="viridis", vmin=1, vmax=2, aspect="auto"
+    )
+    axes.grid(visible=False)
+    axes.set_yticks(range(len(names)), [plain(name) for name in names], fontsize=7)
+    axes.set_xticks(range(len(exponents)), [str(exponent) for exponent in exponents])
+    axes.set_xlabel("log2(MAC budget) after the doubling")
+    return image

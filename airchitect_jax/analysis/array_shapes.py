@@ -21,7 +21,7 @@ from airchitect_jax.analysis.exhibit import (
 from airchitect_jax.analysis.samples import Sample, dims, shape_axes
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.cost.compute import mapped_dims
-from airchitect_jax.plots import OF_DATAFLOW, styled
+from airchitect_jax.plots import OF_DATAFLOW, legend_below, styled
 from airchitect_jax.types import Dataflow, Gemm
 
 _COLORS = tuple(style["color"] for style in OF_DATAFLOW.values())
@@ -153,7 +153,7 @@ def by_size(case: ArrayDataflowCase, sample: Sample) -> Exhibit:
         axes[0, column].set_ylim(0, 1)
         axes[1, column].set_ylim(-13, 13)
         axes[1, column].set_xlabel("log2(m n k)")
-    axes[0, 0].legend(fontsize=8, loc="lower left", framealpha=0.8, frameon=True)
+    legend_below(figure, axes[0, :1], columns=len(Dataflow))
     axes[0, 0].set_ylabel("share of workloads")
     axes[1, 0].set_ylabel("log2(rows / cols)\nmedian, 10th to 90th percentile")
     last = [row for row in rows[1:] if row[0] == 2 ** budgets[-1]]

@@ -11,11 +11,11 @@ from jaxtyping import Bool, Float, Int
 
 from airchitect_jax.analysis.exhibit import Exhibit, extra, listed, looks, panels, percent
 from airchitect_jax.analysis.samples import Sample, labels_of
-from airchitect_jax.plots import BLUE, GREEN, RED, styled
+from airchitect_jax.plots import GREEN, PURPLE, RED, legend_below, styled
 
 _MOST_JUDGED = 20_000
 _OF_DIM = {
-    "m": {"color": BLUE, "marker": "o"},
+    "m": {"color": PURPLE, "marker": "o"},
     "n": {"color": RED, "marker": "s"},
     "k": {"color": GREEN, "marker": "^"},
 }
@@ -134,11 +134,10 @@ def boundaries(samples: Sequence[Sample]) -> Exhibit:
         right.set_xscale("log")
     left.set_xlabel("value of the dimension before the step")
     left.set_ylabel("share of labels that change")
-    left.legend(fontsize=8)
     right.set_yticks(range(len(names)), names)
     right.invert_yaxis()
     right.set_xlabel("share of labels that change with a step of one")
-    right.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    legend_below(figure, (left, right), columns=1 + len(samples))
     return Exhibit(
         name="boundaries",
         title="How often a step of one changes the label",

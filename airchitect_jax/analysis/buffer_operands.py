@@ -13,7 +13,7 @@ from airchitect_jax.case_studies.buffers import BufferCase
 from airchitect_jax.cost import memory
 from airchitect_jax.cost.compute import mapped_dims
 from airchitect_jax.cost.evaluate import evaluate
-from airchitect_jax.plots import BLACK, BLUE, GREEN, ORANGE, styled
+from airchitect_jax.plots import BLACK, BLUE, GREEN, ORANGE, legend_below, styled
 from airchitect_jax.types import ArrayDesign, Dataflow, Gemm
 
 _MOST_SEARCHED = 20_000  # workloads among which one is chosen for its surface
@@ -227,7 +227,7 @@ def earners(case: BufferCase, sample: Sample) -> Exhibit:
         )
         summary[flow.name] = {"swept_share": mean_share, "tile_operand_smallest_share": least}
     axes[0, 0].set_ylabel("mean best size (KB)")
-    axes[0, 0].legend()
+    legend_below(figure, axes[0, :1], columns=3)
     for top in axes[0]:
         top.set_ylim(0, max(top.get_ylim()[1] for top in axes[0]))
     figure.colorbar(image, ax=list(axes[1]), label="mean share of the swept operand")

@@ -23,7 +23,7 @@ from airchitect_jax.analysis.exhibit import (
 )
 from airchitect_jax.analysis.samples import Sample, labels_of
 from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.plots import BLACK, BLUE, GREEN, OF_DATAFLOW, ORANGE, styled
+from airchitect_jax.plots import BLACK, OF_DATAFLOW, ORANGE, PURPLE, SKY, legend_below, styled
 from airchitect_jax.types import Dataflow, Objective, RuntimeModel
 from airchitect_jax.workloads.network import Network
 
@@ -91,7 +91,7 @@ def unused(case: BufferCase, samples: Sequence[Sample]) -> Exhibit:
     axes[0, 0].set_xlabel("SRAM budget (KB)")
     axes[0, 0].set_ylabel("share that leaves budget unused")
     axes[0, 0].set_ylim(0, 1.03)
-    axes[0, 0].legend()
+    legend_below(figure, axes[0, :1], columns=2)
     return Exhibit(
         name="unused_budget",
         title="When the best sizing uses less than the whole budget",
@@ -128,7 +128,7 @@ def returns(case: BufferCase, samples: Sequence[Sample]) -> Exhibit:
                 (bandwidth >= low) & (bandwidth <= high),
                 {"color": color, "linestyle": style["linestyle"], "marker": style["marker"]},
             )
-            for (low, high), color in zip(_BANDWIDTHS, (BLUE, ORANGE, GREEN), strict=True)
+            for (low, high), color in zip(_BANDWIDTHS, (ORANGE, PURPLE, SKY), strict=True)
         ]
         for where, name, here, look in lines:
             if here.any():
@@ -165,10 +165,8 @@ def returns(case: BufferCase, samples: Sequence[Sample]) -> Exhibit:
     for place in axes[0]:
         place.axhline(1, color=BLACK, linewidth=1, linestyle=":")
         place.set_xlabel("SRAM budget (KB)")
-    for place in axes[0, :-1]:
-        place.legend()
     axes[0, 0].set_ylabel(f"speedup over {budgets[0] * step} KB (geometric mean)")
-    axes[0, -1].legend(fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    legend_below(figure, axes[0], columns=3)  # dataflows, then bandwidths
     return Exhibit(
         name="returns",
         title="Best cycles against the budget",

@@ -19,9 +19,29 @@ from airchitect_jax.analysis.exhibit import (
 )
 from airchitect_jax.analysis.neighbours import layer_scores
 from airchitect_jax.analysis.samples import Layers, Sample, dims, shape_axes
-from airchitect_jax.plots import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, styled
+from airchitect_jax.plots import (
+    BLACK,
+    GREEN,
+    INDIGO,
+    OLIVE,
+    PURPLE,
+    RED,
+    SKY,
+    WINE,
+    legend_below,
+    styled,
+)
+from airchitect_jax.workloads.zoo import EVALUATION_NETWORKS
 
-_MARKS = list(zip((RED, GREEN, PURPLE, BLUE, ORANGE, SKY, BLACK), "osD^v<>", strict=True))
+# A look for each of a few different networks, and one for all others; none that a sample has.
+_MARKS = dict(
+    zip(
+        EVALUATION_NETWORKS,
+        zip((RED, GREEN, PURPLE, SKY, WINE, OLIVE), "osD^v<", strict=True),
+        strict=True,
+    )
+)
+_OTHERS = (INDIGO, "p")
 _SMALL_DIM = 64
 
 
@@ -36,7 +56,6 @@ def _histograms(places: Sequence[Axes], samples: Sequence[Sample], gemms: Any, t
         axes.stairs(share, edges, color=BLACK, fill=True, alpha=0.25, label="layers")
         axes.set_xlabel(f"log2({letter})")
     places[0].set_ylabel("share")
-    places[0].legend(fontsize=8)
 
 
 def _plane(axes: Axes, sample: Sample, layers: Layers, gemms: Any, network: Any, top: int) -> None:
@@ -45,10 +64,15 @@ def _plane(axes: Axes, sample: Sample, layers: Layers, gemms: Any, network: Any,
     shares = np.where(counts > 0, counts / counts.sum(), np.nan)
     grid.draw(axes, np.log10(shares), cmap="Greys", vmin=-7, vmax=-1)
     x, y = shape_axes(gemms)
-    for place, name in enumerate(layers.networks):
-        color, marker = _MARKS[place % len(_MARKS)]
-        here = network == place
-        axes.scatter(x[here], y[here], s=12, color=color, marker=marker, linewidths=0, label=name)
+    names = np.array(layers.networks)[network]
+    others = set(layers.networks) - set(_MARKS)
+    shown = [(f"{len(others)} other networks", np.isin(names, list(others)), _OTHERS)]
+    shown += [(name, names == name, mark) for name, mark in _MARKS.items()]
+    for name, here, (color, marker) in shown:
+        if here.any():
+            axes.scatter(
+                x[here], y[here], s=14, color=color, marker=marker, linewidths=0, label=name
+            )
     axes.set_title(f"layers over the density of {sample.name} workloads", fontsize=SMALL)
     label_shape_axes([axes], [axes])
 
@@ -73,7 +97,6 @@ def coverage(samples: Sequence[Sample], layers: Layers) -> Exhibit:
     _histograms(list(axes[0]), samples, gemms, top)
     for place, sample in zip(axes[1], samples, strict=False):
         _plane(place, sample, layers, gemms[:, fits], network[fits], top)
-    axes[1, 0].legend(fontsize=7, loc="lower left", framealpha=0.8, frameon=True)
     last = axes[1, 2]
     for place, (sample, style) in enumerate(zip(samples, looks(samples), strict=True)):
         if sample.name in scores:
@@ -87,8 +110,7 @@ def coverage(samples: Sequence[Sample], layers: Layers) -> Exhibit:
     last.set_ylim(0, 1.08)
     last.set_ylabel("share of layers")
     last.set_title("layers by their nearest sampled neighbour", fontsize=SMALL)
-    if scores:
-        last.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.06), ncols=2)
+    legend_below(figure, (*axes[0], axes[1, 0]), columns=5)
     small = float((gemms < _SMALL_DIM).any(axis=0).mean())
     rows: list[list[Any]] = [
         ["distribution", "workloads", "any_dim_below_64", "layers_right_label", "layers_within_1"]
@@ -117,6 +139,10 @@ def coverage(samples: Sequence[Sample], layers: Layers) -> Exhibit:
             }
         judged = (found.accuracy, found.near) if found else (None, None)
         rows.append([sample.name, len(sample), few, *judged])
+    sentences.append(
+        f"The maps name {len(_MARKS)} networks and show the others in one colour; histograms and"
+        " shares are of all."
+    )
     sentences.append(
         f"Layers count once in each of {len(case.contexts)} surrounding(s), however often they run;"
         f" {int(layers.in_range.sum()):,} of {len(layers.in_range):,} such workloads are in range."

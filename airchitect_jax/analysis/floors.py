@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from airchitect_jax.analysis.exhibit import SMALL, Exhibit, extra, looks, panels, percent
 from airchitect_jax.analysis.samples import Sample
-from airchitect_jax.plots import styled
+from airchitect_jax.plots import legend_below, styled
 
 MARGINS = (0.0, 0.001, 0.01, 0.05)
 _MOST_COSTS = 5_000_000  # evaluations of a sample
@@ -96,7 +96,6 @@ def floors(samples: Sequence[Sample]) -> Exhibit:
     left.set_ylim(0, 1.03)
     left.set_xlabel("designs")
     left.set_ylabel("share of workloads with at least so many")
-    left.legend(fontsize=7)
     left.set_title(
         f"all costs of {summary[samples[0].name]['workloads']:,} workloads", fontsize=SMALL
     )
@@ -104,7 +103,7 @@ def floors(samples: Sequence[Sample]) -> Exhibit:
     right.set_ylim(0, 1.03)
     right.set_xlabel("next higher cost / best cost - 1")
     right.set_ylabel("share of workloads")
-    right.legend()
+    legend_below(figure, (left, right), columns=len(MARGINS) + 1)
     return Exhibit(
         name="floors",
         title="Ties and near-ties",

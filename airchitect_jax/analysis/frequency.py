@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from airchitect_jax.analysis.exhibit import Exhibit, looks, panels, percent
 from airchitect_jax.analysis.samples import Sample
 from airchitect_jax.evaluation import label_statistics
-from airchitect_jax.plots import BLACK, styled
+from airchitect_jax.plots import BLACK, legend_below, styled
 
 COVERED = (0.5, 0.9, 0.99)
 
@@ -81,7 +81,7 @@ def frequency(samples: Sequence[Sample]) -> Exhibit:
     right.set_yticks([0, 0.25, *COVERED])
     for axes in (left, right):
         axes.set_xlabel("rank of the design, most frequent first")
-        axes.legend(title="dimensions")
+    legend_below(figure, (left,), columns=2)
     return Exhibit(
         name="frequency",
         title="How often each design is the best",

@@ -13,7 +13,7 @@ from airchitect_jax.analysis.exhibit import SMALL, Exhibit, listed, looks, panel
 from airchitect_jax.analysis.samples import Sample, labels_of
 from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.evaluation import label_statistics
-from airchitect_jax.plots import styled
+from airchitect_jax.plots import legend_below, styled
 
 BINS = 32
 _BITS = 1 / np.log(2)
@@ -158,7 +158,7 @@ def information(samples: Sequence[Sample]) -> Exhibit:
         f" {permuted:,} workloads and found anew by exact search."
     )
     left.set_xlabel("bits about the label")
-    left.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    legend_below(figure, (left,), columns=2)
     middle.set_xlabel("labels that change when the input\nis exchanged (share)")
     middle.set_title(f"exact search, {permuted:,} workloads", fontsize=SMALL)
     for axes in (left, middle):

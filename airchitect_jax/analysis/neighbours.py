@@ -15,7 +15,7 @@ from airchitect_jax.analysis.exhibit import Exhibit, looks, panels, percent
 from airchitect_jax.analysis.samples import Layers, Sample, inputs, labels_of
 from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.datasets import Dataset, Split, split_of
-from airchitect_jax.plots import styled
+from airchitect_jax.plots import legend_below, styled
 
 NEAR = 1.01  # costs up to 1% above the optimum
 _MOST_TESTED = 2000
@@ -118,8 +118,8 @@ def neighbours(samples: Sequence[Sample]) -> Exhibit:
         axes.set_xscale("log")
         axes.set_ylim(0, 1)
         axes.set_xlabel("workloads with known labels")
-        axes.legend(loc="upper left")
         axes.set_title(f"nearest neighbour of {num_tested:,} unseen workloads", fontsize=10)
+    legend_below(figure, (left,), columns=2)
     return Exhibit(
         name="neighbours",
         title="How learnable the labels are: nearest neighbours",

@@ -11,7 +11,7 @@ from jaxtyping import Int
 
 from airchitect_jax.analysis.exhibit import Exhibit, looks, panels, percent
 from airchitect_jax.analysis.samples import Sample
-from airchitect_jax.plots import styled
+from airchitect_jax.plots import legend_below, styled
 
 _MOST_TESTED = 100_000
 
@@ -136,7 +136,7 @@ def overlap(samples: Sequence[Sample]) -> Exhibit:
     for axes in (left, right):
         axes.set_xscale("log")
         axes.set_xlabel("workloads of the sample")
-        axes.legend(fontsize=8)
+    legend_below(figure, (left, right), columns=3)
     return Exhibit(
         name="overlap",
         title="What two random samples share",

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from airchitect_jax.case_studies.base import CaseStudy, Feature, out_of_range
 from airchitect_jax.datasets import Dataset
+from airchitect_jax.host_memory import check_fits
 from airchitect_jax.workloads.network import Network
 
 _BLOCK = 1 << 16  # workloads drawn at a time: one shape to compile
@@ -67,8 +68,10 @@ def draw(name: str, case: CaseStudy, *, seed: int, num: int) -> Sample:
     """`num` labelled workloads; independent of each other, so some may be drawn twice.
 
     Raises:
-      ValueError: too many optima are beyond the device's exact arithmetic.
+      ValueError: too many optima are beyond the device's exact arithmetic, or `num` workloads do
+        not fit into memory.
     """
+    check_fits("num_workloads", num, num * 4 * (2 * len(case.features) + 2))
     key = jax.random.key(seed)
     blocks = [_draw(case, key, jnp.int32(block), _BLOCK) for block in range(-(-num // _BLOCK))]
     workloads = np.concatenate(jax.device_get(blocks), axis=1)[:, :num]

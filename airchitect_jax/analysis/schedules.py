@@ -24,7 +24,7 @@ from airchitect_jax.analysis.exhibit import (
 from airchitect_jax.analysis.samples import Sample, dims, shape_axes
 from airchitect_jax.case_studies.schedule import ScheduleCase
 from airchitect_jax.cost.schedule import dataflow_cycles
-from airchitect_jax.plots import OF_DATAFLOW, styled
+from airchitect_jax.plots import OF_DATAFLOW, legend_below, styled
 from airchitect_jax.types import Dataflow, Gemm, RuntimeModel
 from airchitect_jax.workloads.network import Network
 
@@ -162,7 +162,7 @@ def by_rank(case: ScheduleCase, samples: Sequence[Sample]) -> Exhibit:
             f" {percent(flows[os_least, 0])} on {names[os_least]}."
         )
         summary[sample.name] = {"largest_on_most_macs": float(shares[largest, 0])}
-    axes[1, 0].legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(Dataflow))
+    legend_below(figure, axes[1, :1], columns=len(Dataflow))
     return Exhibit(
         name="array_by_rank",
         title="Which array gets the largest workload, and with which dataflow",
@@ -220,8 +220,7 @@ def balance(case: ScheduleCase, samples: Sequence[Sample]) -> Exhibit:
     for axes in (middle, right):
         axes.set_xticks(range(num), names)
         axes.set_xlabel("array")
-    for axes in (left, middle, right):
-        axes.legend(fontsize=8)
+    legend_below(figure, (middle,), columns=2)
     return Exhibit(
         name="load_balance",
         title="Load balance of the best schedules",

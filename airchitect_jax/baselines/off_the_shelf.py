@@ -71,7 +71,11 @@ class RbfSvc:
 
     def fit(self, inputs: Float[np.ndarray, "num inputs"], classes: Int[np.ndarray, "num"]) -> None:
         """See `Estimator`."""
-        self._model.fit(inputs, classes)
+        import joblib
+
+        # Threads, which libsvm keeps busy: processes would each print a trace at Ctrl-C.
+        with joblib.parallel_config(backend="threading"):
+            self._model.fit(inputs, classes)
 
     def scores(
         self, inputs: Float[np.ndarray, "batch inputs"]

@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Num
 
 from airchitect_jax.case_studies.base import CaseStudy, Context, Feature
 from airchitect_jax.case_studies.settings import energy_table, gemm_fields
+from airchitect_jax.checks import instance, int_field, member, settle, whole_number
 from airchitect_jax.cost.arithmetic import Number
 from airchitect_jax.cost.energy import objective_value
 from airchitect_jax.cost.evaluate import evaluate_memory
@@ -55,6 +56,14 @@ class ArrayDataflowCase(CaseStudy):
     has_many_optima = False
 
     def __post_init__(self) -> None:
+        names = ("min_mac_exponent", "max_mac_exponent", "max_dim")
+        settle(
+            self,
+            distribution=member("distribution", self.distribution, Distribution),
+            runtime_model=member("runtime_model", self.runtime_model, RuntimeModel),
+            **{name: whole_number(name, getattr(self, name), low=0) for name in names},
+        )
+        instance("goal", self.goal, Goal)
         if not 2 <= self.min_mac_exponent <= self.max_mac_exponent <= 18:
             raise ValueError(
                 f"mac exponents: {self.min_mac_exponent}..{self.max_mac_exponent} is not allowed;"
@@ -191,7 +200,7 @@ class ArrayDataflowCase(CaseStudy):
 
     def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
         """Exact best designs and their cycles, of any valid workloads."""
-        exponent, m, n, k = np.asarray(workloads, np.int64)
+        exponent, m, n, k = int_field("workloads", workloads, low=0)
         return oracle.label(
             BudgetedGemm(mac_budget=np.int64(1) << exponent, m=m, n=n, k=k),
             self.space,

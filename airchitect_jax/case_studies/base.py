@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from airchitect_jax.case_studies import brute_force, relaxation
-from airchitect_jax.checks import MAX_DIM
+from airchitect_jax.checks import MAX_DIM, int_field
 from airchitect_jax.cost.arithmetic import Number
 from airchitect_jax.layout import RelaxedPoint
 from airchitect_jax.oracle.batch import label_batch
@@ -234,8 +234,9 @@ class CaseStudy(abc.ABC):
 
     def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
         """Exact best designs and their costs, of any valid workloads, checked."""
-        columns = self.columns(np.asarray(workloads, np.int64))
+        columns = self.columns(int_field("workloads", workloads, low=0))
         return label_batch(
+            "exact",
             dict(zip(self.limits, columns, strict=True)),
             self.limits,
             self.label_columns,

@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, Num
 
 from airchitect_jax.case_studies.base import CaseStudy, Context, Feature
 from airchitect_jax.case_studies.settings import energy_table, gemm_fields
+from airchitect_jax.checks import instance, int_field, member, settle, whole_number
 from airchitect_jax.cost import by_dataflow, memory
 from airchitect_jax.cost.arithmetic import Number, select
 from airchitect_jax.cost.energy import EnergyTable, energy_fj, objective_value
@@ -73,6 +74,19 @@ class BufferCase(CaseStudy):
     title = "SRAM buffer sizing"
 
     def __post_init__(self) -> None:
+        for name, kind in (
+            ("distribution", Distribution),
+            ("objective", Objective),
+            ("runtime_model", RuntimeModel),
+            ("memory_model", MemoryModel),
+            ("interface", Interface),
+        ):
+            settle(self, **{name: member(name, getattr(self, name), kind)})
+        for field in dataclasses.fields(self):
+            if isinstance(field.default, int):
+                number = whole_number(field.name, getattr(self, field.name), low=0)
+                settle(self, **{field.name: number})
+        instance("energy_table", self.energy_table, EnergyTable)
         if self.memory_model is MemoryModel.SCALESIM3:
             for name, value, only in (
                 ("interface", self.interface.value, Interface.PORTS.value),
@@ -238,7 +252,7 @@ class BufferCase(CaseStudy):
         if self.memory_model is MemoryModel.SCALESIM3:
             return label_replayed(self._workload(np.asarray(workloads, np.int64)), self.space)
         return oracle.label_buffers(
-            self._workload(np.asarray(workloads, np.int64)),
+            self._workload(int_field("workloads", workloads, low=0)),
             **self._model,
             energy_table=self.energy_table,
         )
@@ -249,7 +263,7 @@ class BufferCase(CaseStudy):
         """Exact costs of given designs, feasible or not."""
         # One axis more for each that design_ids has beyond the batch.
         columns = np.expand_dims(
-            np.asarray(workloads, np.int64), tuple(range(2, np.ndim(design_ids) + 1))
+            int_field("workloads", workloads, low=0), tuple(range(2, np.ndim(design_ids) + 1))
         )
         workload = self._workload(columns)
         if self.memory_model is MemoryModel.SCALESIM3:

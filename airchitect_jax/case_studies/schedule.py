@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Num
 
 from airchitect_jax.case_studies.base import CaseStudy, Context, Feature
 from airchitect_jax.case_studies.settings import gemm_fields
-from airchitect_jax.checks import INT64_SAFE
+from airchitect_jax.checks import INT64_SAFE, int_field, member, settle, whole_number
 from airchitect_jax.cost import by_dataflow
 from airchitect_jax.cost.arithmetic import Number, larger
 from airchitect_jax.cost.compute import compute_cycles
@@ -56,9 +56,13 @@ class ScheduleCase(CaseStudy):
     objective = Objective.CYCLES
 
     def __post_init__(self) -> None:
-        if not 1 <= self.max_dim <= 1_000_000:
-            raise ValueError(f"max_dim: {self.max_dim} is not allowed; expected 1..1000000")
-        _ = self.space  # its checks
+        settle(
+            self,
+            max_dim=whole_number("max_dim", self.max_dim, high=1_000_000),
+            distribution=member("distribution", self.distribution, Distribution),
+            runtime_model=member("runtime_model", self.runtime_model, RuntimeModel),
+        )
+        settle(self, arrays=self.space.arrays)  # checked there
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
@@ -144,7 +148,7 @@ class ScheduleCase(CaseStudy):
     def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
         """Exact best schedules and their makespans, of any valid workloads."""
         return oracle.label_schedules(
-            self._gemms(np.asarray(workloads, np.int64)),
+            self._gemms(int_field("workloads", workloads, low=0)),
             self.space,
             runtime_model=self.runtime_model,
         )
@@ -157,7 +161,7 @@ class ScheduleCase(CaseStudy):
         Raises:
           ValueError: a workload takes more cycles than int64 holds on some array.
         """
-        gemms = self._gemms(np.asarray(workloads, np.int64))
+        gemms = self._gemms(int_field("workloads", workloads, low=0))
         rows = np.arange(workloads.shape[1])
         rows = rows.reshape(-1, *(1,) * (schedule.workload.ndim - 2))
         on_arrays = []
@@ -240,7 +244,7 @@ class ScheduleCase(CaseStudy):
         The most multiplications on the most MAC units, and so on down; and workload by workload,
         longest first, on the array where it ends first of those that are left.
         """
-        gemms = self._gemms(np.asarray(workloads, np.int64))
+        gemms = self._gemms(int_field("workloads", workloads, low=0))
         tables = [np.stack(dataflow_cycles(gemms, a, self.runtime_model)) for a in self.arrays]
         fewest = np.stack([table.min(axis=0) for table in tables])  # arrays, workloads, batch
         macs = gemms.m.astype(np.float64) * gemms.n * gemms.k

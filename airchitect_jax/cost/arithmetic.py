@@ -69,6 +69,34 @@ def select(condition: Any, a: Number, b: Number) -> Number:
     return _namespace(condition, a, b).where(condition, a, b)
 
 
+def rounded_product(a: Number, b: Number) -> Number:
+    """The product in float64, exact and rounded once; of two floats their ordinary product.
+
+    Args:
+      a: a Python integer, or an array of whole numbers in 0..2**63 - 1, in int64 or float64 (in
+        JAX under 64-bit mode).
+      b: the same.
+    """
+    if isinstance(a, int) and isinstance(b, int):
+        return float(a * b)
+    if all(np.issubdtype(getattr(x, "dtype", np.int64), np.floating) for x in (a, b)):
+        return a * b
+    xp = _namespace(a, b)
+    a, b = (xp.asarray(x).astype(np.uint64) for x in (a, b))
+    # All 128 bits, from products of halves.
+    half = 2**32 - 1
+    cross, other = (a & half) * (b >> 32), (a >> 32) * (b & half)
+    carry = (((a & half) * (b & half)) >> 32) + (cross & half) + (other & half)
+    high, low = (a >> 32) * (b >> 32) + (cross >> 32) + (other >> 32) + (carry >> 32), a * b
+    # The first 63 bits or more, the last one set if any of those dropped is: this rounds alike.
+    length = high.astype(np.float64).view(np.uint64) >> 52  # biased; one too large at most
+    dropped = xp.where(high > 0, length - 1022, 0)
+    one = xp.ones_like(low)
+    rest = low & ((one << dropped) - 1)
+    first = ((high << 1) << (63 - dropped)) | (low >> dropped) | (rest > 0).astype(np.uint64)
+    return first.astype(np.float64) * (one << dropped).astype(np.float64)
+
+
 def weighted_sum(
     function: Callable[..., Number], groups: Sequence[tuple[Number, Sequence[tuple[Number, ...]]]]
 ) -> Number:

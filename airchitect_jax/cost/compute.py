@@ -11,15 +11,21 @@ accelerators using SCALE-Sim", ISPASS 2020, equations 1 to 4 (`RuntimeModel.ISPA
 
 from __future__ import annotations
 
-import jax.numpy as jnp
+import math
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from airchitect_jax.checks import common_shape, dataflow_member, instance, member, shown
 from airchitect_jax.cost.arithmetic import Number, ceil_div
+from airchitect_jax.cost.soft import Soft
 from airchitect_jax.types import ArrayShape, CostReport, Dataflow, Gemm, RuntimeModel
 
 
 def mapped_dims(gemm: Gemm, dataflow: Dataflow) -> tuple[Number, Number, Number]:
     """(s_r, s_c, t): what is mapped to rows, to columns and to time (ISPASS 2020, table III)."""
-    match dataflow:
+    match dataflow_member("dataflow", dataflow):
         case Dataflow.OS:
             return gemm.m, gemm.n, gemm.k
         case Dataflow.WS:
@@ -34,14 +40,15 @@ def row_passes(dataflow: Dataflow, runtime_model: RuntimeModel) -> int:
     WS and IS first load the stationary operand row by row, then stream; OS only streams. The
     ISPASS 2020 model counts the draining of OS outputs as a second crossing.
     """
-    if dataflow is Dataflow.OS and runtime_model is RuntimeModel.SCALESIM:
-        return 1
-    return 2
+    flow = dataflow_member("dataflow", dataflow)
+    model = member("runtime_model", runtime_model, RuntimeModel)
+    return 1 if flow is Dataflow.OS and model is RuntimeModel.SCALESIM else 2
 
 
 def last_cycle_offset(runtime_model: RuntimeModel) -> int:
     """SCALE-Sim reports the index of the last cycle, counted from 0; ISPASS 2020 counts cycles."""
-    return 1 if runtime_model is RuntimeModel.SCALESIM else 0
+    model = member("runtime_model", runtime_model, RuntimeModel)
+    return 1 if model is RuntimeModel.SCALESIM else 0
 
 
 def fold_cycles(
@@ -63,11 +70,18 @@ def compute_cycles(
     and NumPy as exact as the dtype: the count of a large GEMM overflows 32 bits, which is refused
     here, and 64 bits, which `airchitect_jax.evaluate` refuses.
 
+    Args:
+      gemm: m, n and k, positive numbers.
+      array: rows and cols, positive numbers.
+      dataflow: one dataflow.
+      runtime_model: which cycle count is meant.
+
     Raises:
-      TypeError: an operand is an integer array of less than 64 bits.
+      TypeError: an operand is no number, or an integer array of less than 64 bits.
+      ValueError: an operand is not positive, or shapes do not broadcast.
     """
+    _check_operands(gemm, array)
     s_r, s_c, t = mapped_dims(gemm, dataflow)
-    _require_wide(gemm.m, gemm.n, gemm.k, array.rows, array.cols)
     folds = ceil_div(s_r, array.rows) * ceil_div(s_c, array.cols)
     cycles = folds * fold_cycles(array, t, dataflow, runtime_model)
     return cycles - last_cycle_offset(runtime_model)
@@ -83,11 +97,12 @@ def compute_report(
 
     mapping efficiency `s_r s_c / (F R C)`; compute utilisation `s_r s_c t / (F R C X)` with X the
     cycles of a fold, plus C - 1 for WS and IS; overall utilisation `m n k / (cycles R C)`,
-    which is mapping efficiency times `F t / cycles`.
+    which is mapping efficiency times `F t / cycles`. Arguments and errors as in `compute_cycles`.
     """
+    dataflow = dataflow_member("dataflow", dataflow)
+    cycles = compute_cycles(gemm, array, dataflow, runtime_model)
     s_r, s_c, t = mapped_dims(gemm, dataflow)
     row_folds, col_folds = ceil_div(s_r, array.rows), ceil_div(s_c, array.cols)
-    cycles = compute_cycles(gemm, array, dataflow, runtime_model)
     # m n k and F R C overflow before the cycles do: ratios of like sizes instead.
     mapping = (s_r / (row_folds * array.rows)) * (s_c / (col_folds * array.cols))
     drain = 0 if dataflow is Dataflow.OS else array.cols - 1
@@ -102,11 +117,46 @@ def compute_report(
     )
 
 
-def _require_wide(*operands: Number) -> None:
-    for operand in operands:
-        dtype = getattr(operand, "dtype", None)
-        if dtype is not None and jnp.issubdtype(dtype, jnp.integer) and dtype.itemsize < 8:
+def _check_operands(gemm: Gemm, array: ArrayShape) -> None:
+    """Refuses what is no positive number; tracers and soft numbers have no value to look at."""
+    instance("gemm", gemm, Gemm)
+    instance("array", array, ArrayShape)
+    operands = {
+        "m": gemm.m,
+        "n": gemm.n,
+        "k": gemm.k,
+        "rows": array.rows,
+        "cols": array.cols,
+    }
+    batches = set()
+    for name, operand in operands.items():
+        if isinstance(operand, (int, float)) and not isinstance(operand, bool):
+            if not operand > 0 or operand == math.inf:
+                raise ValueError(f"{name}: {shown(operand)} is not allowed; expected at least 1")
+        elif isinstance(operand, (np.ndarray, np.generic, jax.Array)):
+            _check_array(name, operand)
+            batches.add(operand.shape)
+        elif not isinstance(operand, Soft):
             raise TypeError(
-                f"compute_cycles is exact in 64 bits or more, but an operand is {dtype}: use"
-                " Python ints, int64 (in JAX under jax.enable_x64(True)), or floats for gradients"
+                f"{name}: {shown(operand)} is not allowed; expected a number or an array"
             )
+    if len(batches) > 1:
+        common_shape({n: x for n, x in operands.items() if not isinstance(x, Soft)})
+
+
+def _check_array(name: str, operand: np.ndarray | np.generic | jax.Array) -> None:
+    is_float = jnp.issubdtype(operand.dtype, np.floating)
+    if not is_float and getattr(operand.dtype, "kind", None) not in ("i", "u"):
+        raise TypeError(f"{name}: {operand.dtype} is not allowed; expected a number or an array")
+    if not is_float and operand.dtype.itemsize < 8:
+        raise TypeError(
+            f"{name}: compute_cycles is exact in 64 bits or more, but an operand is"
+            f" {operand.dtype}: use Python ints, int64 (in JAX under jax.enable_x64(True)), or"
+            " floats for gradients"
+        )
+    if isinstance(operand, jax.core.Tracer):
+        return
+    values = np.asarray(operand)
+    masked = isinstance(operand, np.ma.MaskedArray) and bool(np.any(operand.mask))
+    if masked or not bool(np.all((values > 0) & (values < np.inf))):
+        raise ValueError(f"{name}: {shown(operand)} is not allowed; expected at least 1")

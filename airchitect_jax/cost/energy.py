@@ -16,7 +16,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from airchitect_jax.cost.arithmetic import Number
+from airchitect_jax.checks import (
+    INT64_SAFE,
+    instance,
+    int_field,
+    member,
+    real_number,
+    settle,
+    whole_number,
+)
+from airchitect_jax.cost.arithmetic import Number, rounded_product
 from airchitect_jax.types import BufferSizes, Gemm, Memory, Objective, Traffic
 
 
@@ -32,7 +41,7 @@ class EnergyTable:
       dram_pj_per_byte: a byte from or to DRAM.
 
     Raises:
-      ValueError: a cost is negative or not finite.
+      ValueError: a cost is negative or not finite, or a size is no whole number.
     """
 
     mac_pj: float = 0.23
@@ -42,13 +51,12 @@ class EnergyTable:
     dram_pj_per_byte: float = 1300 / 8
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            lowest = 1 if field.name == "sram_reference_bytes" else 0
-            if not (math.isfinite(value) and lowest <= value <= 1e9):
-                raise ValueError(
-                    f"{field.name}: {value} is not allowed; expected a number in {lowest}..1e9"
-                )
+        size = whole_number("sram_reference_bytes", self.sram_reference_bytes, high=10**9)
+        prices = {
+            name: real_number(name, getattr(self, name), low=0, high=1e9)
+            for name in ("mac_pj", "sram_pj_per_byte", "sram_exponent", "dram_pj_per_byte")
+        }
+        settle(self, sram_reference_bytes=size, **prices)
 
     @property
     def mac_fj(self) -> int:
@@ -61,12 +69,25 @@ class EnergyTable:
         return round(self.dram_pj_per_byte * 1000)
 
     def sram_fj_per_byte(self, sram_bytes: Any) -> Int[np.ndarray, "*batch"]:
-        """A byte read from or written to an SRAM of a size, in whole femtojoules (int64)."""
-        scale = (np.asarray(sram_bytes) / self.sram_reference_bytes) ** self.sram_exponent
-        return np.round(self.sram_pj_per_byte * 1000 * scale).astype(np.int64)
+        """A byte read from or written to an SRAM of a size, in whole femtojoules (int64).
+
+        Raises:
+          ValueError: a size is no whole number of bytes, or int64 does not hold its price.
+        """
+        sizes = int_field("sram_bytes", sram_bytes, low=1, high=2**53)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scale = (sizes / self.sram_reference_bytes) ** self.sram_exponent
+            price = np.round(self.sram_pj_per_byte * 1000 * scale)
+        if not np.all(price < INT64_SAFE):
+            raise ValueError(
+                f"sram_exponent: {self.sram_exponent} is not allowed with sram_bytes of"
+                f" {sizes.max()}; the price of a byte is limited to int64 (2**63 - 1)"
+            )
+        return price.astype(np.int64)
 
     def of_buffers(self, buffers: BufferSizes) -> BufferSizes:
         """`sram_fj_per_byte` of each of three buffers, in their places."""
+        instance("buffers", buffers, BufferSizes)
         return BufferSizes(
             ifmap_sram_bytes=self.sram_fj_per_byte(buffers.ifmap_sram_bytes),
             filter_sram_bytes=self.sram_fj_per_byte(buffers.filter_sram_bytes),
@@ -132,19 +153,13 @@ def operand_fj(
 def objective_value(objective: Objective, cycles: Number, energy: Number) -> Number:
     """What is minimised: whole cycles, whole femtojoules, or their product.
 
-    The product exceeds 64 bits, so that of integers is the float64 product of the two as float64:
-    rounded to nearest, the same on every backend.
+    The product exceeds 64 bits: that of whole numbers is the exact one, rounded once to the nearest
+    float64, the same on every backend. Where one of them is of whole numbers in float64, so is it.
     """
-    match objective:
+    match member("objective", objective, Objective):
         case Objective.CYCLES:
             return cycles
         case Objective.ENERGY:
             return energy
         case Objective.EDP:
-            return _as_float(cycles) * _as_float(energy)
-
-
-def _as_float(value: Number) -> Number:
-    if isinstance(value, int):
-        return float(value)
-    return value if np.issubdtype(value.dtype, np.floating) else value.astype(np.float64)
+            return rounded_product(cycles, energy)

@@ -12,7 +12,16 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from airchitect_jax.batching import map_chunks
-from airchitect_jax.checks import INT64_SAFE, int_field
+from airchitect_jax.checks import (
+    INT64_SAFE,
+    common_shape,
+    dataflow_field,
+    instance,
+    instance_or_default,
+    int_field,
+    member,
+    whole_number,
+)
 from airchitect_jax.cost import memory as memory_model
 from airchitect_jax.cost.compute import compute_cycles, compute_report
 from airchitect_jax.cost.energy import EnergyTable, energy_fj
@@ -57,7 +66,9 @@ def evaluate(
 
     Raises:
       ValueError: a field out of range, or a cycle count that int64 cannot hold.
+      TypeError: an argument is of another type.
     """
+    runtime_model = member("runtime_model", runtime_model, RuntimeModel)
     fields = _array_fields(workloads, designs)
     return _batched(
         "compute_cycles", functools.partial(_evaluate, runtime_model=runtime_model), fields
@@ -89,13 +100,16 @@ def evaluate_memory(
 
     Raises:
       ValueError: a field out of range, or cycles, traffic or energy that int64 cannot hold.
+      TypeError: an argument is of another type.
     """
-    table = energy_table or EnergyTable()
+    runtime_model = member("runtime_model", runtime_model, RuntimeModel)
+    interface = member("interface", interface, Interface)
+    table = instance_or_default("energy_table", energy_table, EnergyTable)
     fields = _array_fields(workloads, designs) | _memory_fields(memory)
     sizes = BufferSizes(**{name: fields[name] for name in _BUFFERS})
     fields |= dict(zip(_SRAM_FJ, jax.tree.leaves(table.of_buffers(sizes)), strict=True))
     return _batched(
-        "cycles or energy",
+        "cycles, traffic or energy",
         functools.partial(
             _evaluate_memory, runtime_model=runtime_model, interface=interface, table=table
         ),
@@ -108,6 +122,8 @@ _SRAM_FJ = tuple(f"{name} (fJ)" for name in _BUFFERS)
 
 
 def _array_fields(workloads: Gemm, designs: ArrayDesign) -> dict[str, np.ndarray]:
+    instance("workloads", workloads, Gemm)
+    instance("designs", designs, ArrayDesign)
     fields = {
         name: int_field(name, value, low=1)
         for name, value in (
@@ -118,13 +134,37 @@ def _array_fields(workloads: Gemm, designs: ArrayDesign) -> dict[str, np.ndarray
             ("cols", designs.cols),
         )
     }
-    fields["dataflow"] = int_field("dataflow", designs.dataflow, low=0, high=len(Dataflow) - 1)
+    fields["dataflow"] = dataflow_field("dataflow", designs.dataflow)
     return fields
 
 
+def whole_memory(memory: Memory) -> Memory:
+    """One memory, in Python integers.
+
+    Raises:
+      ValueError: a field is out of range.
+      TypeError: it is no memory.
+    """
+    instance("memory", memory, Memory)
+    buffers = instance("memory: buffers", memory.buffers, BufferSizes)
+    sizes = {
+        name: whole_number(name, getattr(buffers, name), low=2, high=MAX_SRAM_BYTES)
+        for name in _BUFFERS
+    }
+    return Memory(
+        buffers=BufferSizes(**sizes),
+        bandwidth_bytes_per_cycle=whole_number(
+            "bandwidth_bytes_per_cycle", memory.bandwidth_bytes_per_cycle, high=MAX_BANDWIDTH
+        ),
+        element_bytes=whole_number("element_bytes", memory.element_bytes, high=MAX_ELEMENT_BYTES),
+    )
+
+
 def _memory_fields(memory: Memory) -> dict[str, np.ndarray]:
+    instance("memory", memory, Memory)
+    buffers = instance("memory: buffers", memory.buffers, BufferSizes)
     fields = {
-        name: int_field(name, getattr(memory.buffers, name), low=2, high=MAX_SRAM_BYTES)
+        name: int_field(name, getattr(buffers, name), low=2, high=MAX_SRAM_BYTES)
         for name in _BUFFERS
     }
     for name, high in (
@@ -144,8 +184,8 @@ def _batched(
 
     `function` returns a report and where int64 is too small for it.
     """
-    arrays = np.broadcast_arrays(*fields.values())
-    columns = [array.reshape(-1) for array in arrays]
+    shape = common_shape(fields)
+    columns = [np.broadcast_to(array, shape).reshape(-1) for array in fields.values()]
     with jax.enable_x64(True):
         report, too_large = map_chunks(function, columns)
     if too_large.any():
@@ -154,7 +194,7 @@ def _batched(
             f"{name}={column[row]}" for name, column in zip(fields, columns, strict=True)
         )
         raise ValueError(f"{what} at row {row} exceed int64 (2**63 - 1): {values}")
-    return jax.tree.map(lambda field: field.reshape(arrays[0].shape), report)
+    return jax.tree.map(lambda field: field.reshape(shape), report)
 
 
 def _select(dataflow: Int[Array, "batch"], by_dataflow: Sequence[Any]) -> Any:
@@ -210,9 +250,16 @@ def _evaluate_memory(
         return _select(dataflow, by_dataflow)
 
     compute, total, moved, energy = counts(gemm, array, memory, sram_fj)
-    _, cycles_estimate, _, energy_estimate = counts(*_floats((gemm, array, memory, sram_fj)))
-    # The largest whole number on the way to the cycles is cycles times bandwidth.
+    wide = counts(*_floats((gemm, array, memory, sram_fj)))
+    _, cycles_estimate, moved_estimate, energy_estimate = wide
+    # The largest whole number on the way to the cycles is cycles times bandwidth. Energy bounds the
+    # traffic only where nothing is free.
     busy_estimate = (cycles_estimate + 1.0) * bandwidth.astype(jnp.float64)
+    largest = functools.reduce(
+        jnp.maximum,
+        jax.tree.leaves(moved_estimate),
+        jnp.maximum(jnp.maximum(busy_estimate, energy_estimate), moved_estimate.dram_bytes),
+    )
     report = MemoryReport(
         compute_cycles=compute,
         stall_cycles=total - compute,
@@ -223,4 +270,4 @@ def _evaluate_memory(
         energy_fj=energy,
         traffic=moved,
     )
-    return report, jnp.maximum(busy_estimate, energy_estimate) >= INT64_SAFE
+    return report, largest >= INT64_SAFE

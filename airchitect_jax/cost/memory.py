@@ -27,6 +27,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from airchitect_jax.checks import dataflow_member, member
 from airchitect_jax.cost.arithmetic import (
     Number,
     ceil_div,
@@ -130,6 +131,7 @@ def tiling_of(
     runtime_model: RuntimeModel,
 ) -> Tiling:
     """The folds of a GEMM."""
+    dataflow = dataflow_member("dataflow", dataflow)
     s_r, s_c, t = mapped_dims(gemm, dataflow)
     return tiling(
         s_r,
@@ -221,6 +223,7 @@ def busy_bytes(
       bandwidth: bytes per cycle.
       interface: shared, or a port for each operand.
     """
+    interface = member("interface", interface, Interface)
     os = folds.output_stationary
     compute = folds.fold_cycles * bandwidth
     middle_cols = larger(folds.col_folds - 2, 0)  # column folds that are neither first nor last
@@ -290,7 +293,7 @@ def total_cycles(
     Without stalls and fill this is folds * fold_cycles, for either runtime model: SCALE-Sim's
     count from zero, one less, is in the compute cycles only, and the difference in the stalls.
     """
-    swept, column, _ = ROLES[dataflow]
+    swept, column, _ = ROLES[dataflow_member("dataflow", dataflow)]
     return cycles_by_role(
         folds, _sram(buffers, swept), _sram(buffers, column), bandwidth, interface
     )
@@ -364,7 +367,7 @@ def tile_moved(folds: Tiling) -> Moved:
 
 def traffic(folds: Tiling, buffers: BufferSizes, dataflow: Dataflow) -> Traffic:
     """SRAM accesses and DRAM traffic of a GEMM."""
-    swept, column, tile = ROLES[dataflow]
+    swept, column, tile = ROLES[dataflow_member("dataflow", dataflow)]
     moved = {
         swept: swept_moved(folds, resident_bytes(folds.swept_bytes, _sram(buffers, swept))),
         column: column_moved(folds, *spills(folds, _sram(buffers, column))),

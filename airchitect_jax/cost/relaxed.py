@@ -26,13 +26,32 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from airchitect_jax.checks import (
+    instance,
+    is_traced,
+    member,
+    real_field,
+    real_number,
+    settle,
+)
 from airchitect_jax.cost import by_dataflow, schedule, soft
 from airchitect_jax.cost.arithmetic import Number
 from airchitect_jax.cost.energy import EnergyTable
 from airchitect_jax.cost.soft import Soft
-from airchitect_jax.types import ArrayShape, BufferSizes, Gemm, Interface, Memory, RuntimeModel
+from airchitect_jax.types import (
+    ArrayShape,
+    BufferSizes,
+    Dataflow,
+    Gemm,
+    Interface,
+    Memory,
+    RuntimeModel,
+)
+
+_LOG2_LARGEST = 31.0  # of the sides of an array
 
 
 @jax.tree_util.register_dataclass
@@ -59,12 +78,26 @@ class Relaxation:
       temperature: spread of every size as a share of it; positive. The spread of its logarithm in
         base 2 is 1.44 times that: at 0.5 a step of a power of two is hardly to be seen.
       runtime_model, interface, energy_table: of the exact model.
+
+    Raises:
+      ValueError: a field is not allowed; what is traced is not looked at.
+      TypeError: the energy table is of another type.
     """
 
     temperature: Float[Array, ""] | float
     runtime_model: RuntimeModel = RuntimeModel.SCALESIM
     interface: Interface = Interface.SHARED
     energy_table: EnergyTable = dataclasses.field(default_factory=EnergyTable)
+
+    def __post_init__(self) -> None:
+        if not is_traced(self.temperature):
+            real_number("temperature", self.temperature, low=0, high=1e6)
+        settle(
+            self,
+            runtime_model=member("runtime_model", self.runtime_model, RuntimeModel),
+            interface=member("interface", self.interface, Interface),
+        )
+        instance("energy_table", self.energy_table, EnergyTable)
 
     def soften(self, size: Number) -> Soft:
         """A size, uncertain by a share of itself."""
@@ -87,6 +120,7 @@ class Relaxation:
           gemm: m, n, k as floats: the slopes in these say which dimension costs most.
           array: the design.
         """
+        _check(gemm, array)
         cycles = by_dataflow.compute_cycles(gemm, self.shape(array), self.runtime_model)
         return array.dataflow @ cycles.mean
 
@@ -98,6 +132,8 @@ class Relaxation:
           array: the design.
           memory: buffer sizes in bytes, bandwidth and element width, all as floats.
         """
+        _check(gemm, array)
+        _check_memory(memory)
         cycles = by_dataflow.total_cycles(
             gemm, self.shape(array), self.place(memory), self.runtime_model, self.interface
         )
@@ -112,6 +148,8 @@ class Relaxation:
 
         Arguments as for `total_cycles`.
         """
+        _check(gemm, array)
+        _check_memory(memory)
         place = self.place(memory)
         energy = by_dataflow.energy_fj(
             gemm,
@@ -146,6 +184,15 @@ class Relaxation:
           assignment: the probability that an array runs a workload; doubly stochastic.
           dataflow: the probability that an array runs a dataflow.
         """
+        shape = {"cycles": 3, "assignment": 2, "dataflow": 2}
+        given = {"cycles": cycles, "assignment": assignment, "dataflow": dataflow}
+        for name, axes in shape.items():
+            real_field(name, given[name])  # finite differences leave the simplex
+            if np.ndim(given[name]) != axes:
+                raise ValueError(
+                    f"{name}: the shape {np.shape(given[name])} is not allowed; expected {axes}"
+                    " axes"
+                )
         loads = jnp.einsum("wad,aw,ad->a", cycles, assignment, dataflow)
         return jnp.asarray(schedule.makespan([self.soften(load) for load in loads]).mean)
 
@@ -156,9 +203,45 @@ def sensitivity(cost: Callable[[Gemm], Float[Array, ""]], gemm: Gemm) -> Gemm:
     Args:
       cost: a relaxed cost of a GEMM, for example `Relaxation.compute_cycles` on some design.
       gemm: m, n, k as floats.
+
+    Raises:
+      ValueError: a dimension is less than one; what is traced is not looked at.
+      TypeError: an argument is of another type.
     """
+    if not callable(cost):
+        raise TypeError(f"cost: {type(cost).__name__} is not allowed; expected a function")
+    _check_gemm(gemm, low=1)
 
     def log_cost(logs: Gemm) -> Float[Array, ""]:
         return jnp.log(cost(jax.tree.map(jnp.exp, logs)))
 
     return jax.grad(log_cost)(jax.tree.map(jnp.log, gemm))
+
+
+def _check(gemm: Gemm, array: RelaxedArray) -> None:
+    """Refuses what makes no design; tracers have no value to look at."""
+    _check_gemm(gemm)
+    instance("array", array, RelaxedArray)
+    for name in ("log2_rows", "log2_cols"):
+        real_field(name, getattr(array, name), low=-1, high=_LOG2_LARGEST)
+    real_field("dataflow", array.dataflow)  # finite differences leave the simplex
+    if np.shape(array.dataflow) != (len(Dataflow),):
+        raise ValueError(
+            f"dataflow: the shape {np.shape(array.dataflow)} is not allowed; expected"
+            f" ({len(Dataflow)},)"
+        )
+
+
+def _check_memory(memory: Memory) -> None:
+    instance("memory", memory, Memory)
+    buffers = instance("memory: buffers", memory.buffers, BufferSizes)
+    for field in dataclasses.fields(buffers):
+        real_field(field.name, getattr(buffers, field.name), low=0)
+    for name in ("bandwidth_bytes_per_cycle", "element_bytes"):
+        real_field(name, getattr(memory, name), low=0)
+
+
+def _check_gemm(gemm: Gemm, low: float = 0) -> None:
+    instance("gemm", gemm, Gemm)
+    for name in ("m", "n", "k"):
+        real_field(name, getattr(gemm, name), low=low)

@@ -27,7 +27,7 @@ from jax import lax
 from jax.experimental import xla_metadata
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax.checks import int_field
+from airchitect_jax.checks import common_shape, dataflow_field, instance, int_field
 from airchitect_jax.cost.arithmetic import ceil_div
 from airchitect_jax.cost.evaluate import evaluate
 from airchitect_jax.cost.scalesim3_buffers import drain_slots
@@ -95,7 +95,10 @@ def replay(
 
     Raises:
       ValueError: a field out of range, or counts or waiting rows beyond what is exact here.
+      TypeError: an argument is of another type.
     """
+    instance("gemm", gemm, Gemm)
+    instance("array", array, ArrayShape)
     bandwidth = 0 if bandwidth_words_per_cycle is None else bandwidth_words_per_cycle
     fields = {
         name: int_field(name, value, low=1)
@@ -110,9 +113,10 @@ def replay(
             ("ofmap_sram_kb", ofmap_sram_kb),
         )
     }
-    fields["dataflow"] = int_field("dataflow", dataflow, low=0, high=len(Dataflow) - 1)
+    fields["dataflow"] = dataflow_field("dataflow", dataflow)
     fields["bandwidth"] = int_field("bandwidth_words_per_cycle", bandwidth, low=0)
-    setup = Setup(**dict(zip(fields, np.broadcast_arrays(*fields.values()), strict=True)))
+    shape = common_shape(fields)
+    setup = Setup(**{name: np.broadcast_to(field, shape) for name, field in fields.items()})
     compute = evaluate(
         Gemm(m=setup.m, n=setup.n, k=setup.k),
         ArrayDesign(rows=setup.rows, cols=setup.cols, dataflow=setup.dataflow),

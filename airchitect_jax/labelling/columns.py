@@ -5,16 +5,20 @@ Zero is no valid value of any input, so the check for validity that runs on the 
 
 from __future__ import annotations
 
+import decimal
+
 import numpy as np
 from jaxtyping import Int
 
 from airchitect_jax.arrow import pa, pc
+from airchitect_jax.printable import one_line
 
-_DIGITS = r"^\s*\+?[0-9]{1,18}(\.0*)?\s*$"
+_MAX_DIGITS = 18  # that int64 holds in any case
+_DIGITS = rf"^\s*\+?[0-9]{{1,{_MAX_DIGITS}}}(\.0*)?\s*$"
 
 
 def to_integers(column: pa.ChunkedArray) -> Int[np.ndarray, "rows"]:
-    """int32 or int64; nulls, fractions and texts that are no number become 0.
+    """int32 or int64; nulls, fractions, texts that are no number and what is too large become 0.
 
     Raises:
       ValueError: the column's type holds no numbers.
@@ -27,7 +31,7 @@ def to_integers(column: pa.ChunkedArray) -> Int[np.ndarray, "rows"]:
         digits = pc.replace_substring_regex(pc.utf8_trim_whitespace(column), r"^\+|\.0*$", "")
         column = pc.cast(pc.if_else(number, digits, "0"), pa.int64())
     elif pa.types.is_decimal(kind):
-        column = pc.cast(column, pa.float64())
+        column = _whole_decimals(column)
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)):
         raise ValueError(f"holds {kind}; expected numbers")
     if pa.types.is_null(kind):
@@ -43,7 +47,19 @@ def to_integers(column: pa.ChunkedArray) -> Int[np.ndarray, "rows"]:
     return values if values.dtype in (np.int32, np.int64) else values.astype(np.int64)
 
 
+def _whole_decimals(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """As int64, exactly; what is no whole number or has more than 18 digits becomes null."""
+    kind = column.type
+    if kind.bit_width < 128:  # for which Arrow cannot round
+        return _whole_decimals(column.cast(pa.decimal128(kind.precision, kind.scale)))
+    whole = pc.equal(pc.trunc(column), column)
+    if kind.precision - kind.scale > _MAX_DIGITS:
+        limit = pa.scalar(decimal.Decimal(10) ** _MAX_DIGITS)
+        whole = pc.and_(whole, pc.less(pc.abs(column), limit))
+    return pc.cast(pc.if_else(whole, column, pa.scalar(None, kind)), pa.int64())
+
+
 def shown(column: pa.ChunkedArray, row: int) -> str:
-    """A cell as its file has it, for a message of one line."""
+    """A cell as its file has it, for a message of one line: escaped, and cut if it is long."""
     value = column[row].as_py()
-    return "null" if value is None else " ".join(str(value).split())
+    return "null" if value is None else one_line(str(value), 80)

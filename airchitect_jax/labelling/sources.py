@@ -16,6 +16,8 @@ import numpy as np
 
 from airchitect_jax.arrow import pa, pacsv, pq
 from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax.files import check_regular
+from airchitect_jax.printable import one_line
 
 _Out = TypeVar("_Out")
 _CSV_BLOCK = 1 << 23  # bytes
@@ -94,7 +96,8 @@ class FileSource:
 
     Attributes:
       paths: the files, in order.
-      columns: the input columns; found in a file whatever the case of their names.
+      columns: the input columns. A file's column of the same name counts, else the one whose name
+        differs only in case and white space.
       constants: values of columns that no file has.
       shard_rows: rows of a shard; the last of each file may have fewer.
     """
@@ -157,6 +160,7 @@ class FileSource:
                     # As text: a bad cell is then one row's trouble, not the file's.
                     column_types={name: pa.string() for name in _csv_header(path)},
                     strings_can_be_null=True,
+                    null_values=[""],  # "nan" and the like are shown as they are
                 ),
             )
             names = self._names(reader.schema.names)
@@ -172,11 +176,26 @@ class FileSource:
 
     def _names(self, found: Sequence[str]) -> dict[str, str]:
         """From a file's own column names to ours."""
-        by_lower = {name.strip().lower(): name for name in reversed(found)}
-        missing = [c for c in self.columns if c not in by_lower and c not in self.constants]
+        names: dict[str, str] = {}
+        for column in self.columns:
+            same = [name for name in found if name == column]
+            similar = [name for name in found if name.strip().lower() == column]
+            candidates = same or similar
+            if len(candidates) > 1:
+                raise ValueError(
+                    f"there are several columns {column}: {_listed(candidates)}; expected one"
+                )
+            for name in candidates:
+                names[name] = column
+        missing = set(self.columns) - set(names.values()) - set(self.constants)
         if missing:
-            raise ValueError(f"there is no column {', '.join(missing)}, only {', '.join(found)}")
-        return {by_lower[name]: name for name in self.columns if name in by_lower}
+            absent = ", ".join(column for column in self.columns if column in missing)
+            raise ValueError(f"there is no column {absent}, only {_listed(found)}")
+        return names
+
+
+def _listed(names: Sequence[str]) -> str:
+    return one_line(", ".join(names), 200)
 
 
 def _is_parquet(path: pathlib.Path) -> bool:
@@ -193,10 +212,11 @@ def _csv_header(path: pathlib.Path) -> list[str]:
 
 def _read(path: pathlib.Path, action: Callable[[], _Out]) -> _Out:
     """Runs an action on a file; errors name the file and take one line."""
+    check_regular(path)
     try:
         return action()
     except (pa.ArrowException, OSError, ValueError) as error:
-        text = " ".join(str(error).split())
+        text = one_line(str(error), 300)
         raise ValueError(f"{path}: cannot be read: {text}") from None
 
 

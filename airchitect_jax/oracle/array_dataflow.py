@@ -28,7 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from airchitect_jax.checks import MAX_DIM
+from airchitect_jax.checks import MAX_DIM, instance, instance_or_default, member
 from airchitect_jax.cost.compute import last_cycle_offset, row_passes
 from airchitect_jax.cost.energy import EnergyTable
 from airchitect_jax.oracle.batch import label_batch, valid_rows
@@ -85,21 +85,30 @@ def label(
       Design ids (int32) and costs (int64; float64 for EDP) of the workloads' shape. NumPy arrays,
       or, inside a caller's `jit` or `vmap`, traced arrays with -1 for workloads that are invalid
       or whose optimum the device cannot find exactly (for cycles, one whose cycles times the tie
-      code exceed 2**53: about 4e12 cycles in the default space).
+      code exceed 2**53: about 4e12 cycles in the default space). A traced function is called
+      within `with jax.enable_x64(True):`, since costs need 64 bits.
 
     Raises:
       ValueError: a field is out of range, or an optimum does not fit into int64.
-      TypeError: a traced field is not of integers.
+      TypeError: an argument is of another type, a traced field is not of integers, or 64-bit mode
+        is off while tracing.
     """
-    space = space or ArrayDataflowSpace()
-    goal = Goal(objective=objective, memory=memory, energy_table=energy_table or EnergyTable())
-    settings: Any = {"space": space, "runtime_model": runtime_model, "goal": goal}
+    instance("workloads", workloads, BudgetedGemm)
+    space = instance_or_default("space", space, ArrayDataflowSpace)
+    table = instance_or_default("energy_table", energy_table, EnergyTable)
+    goal = Goal(objective=objective, memory=memory, energy_table=table)
+    settings: Any = {
+        "space": space,
+        "runtime_model": member("runtime_model", runtime_model, RuntimeModel),
+        "goal": goal,
+    }
     return label_batch(
+        "label",
         {name: getattr(workloads, name) for name in LIMITS},
         LIMITS,
         functools.partial(label_columns, **settings),
         functools.partial(label_in_python, **settings),
-        chunk=None if objective is Objective.CYCLES else GOAL_CHUNK,
+        chunk=None if goal.objective is Objective.CYCLES else GOAL_CHUNK,
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool
 
 from airchitect_jax.batching import map_chunks
-from airchitect_jax.checks import int_field, is_traced
+from airchitect_jax.checks import as_array, common_shape, int_field, is_traced
 from airchitect_jax.types import Labels
 
 CHUNK = 1 << 20  # workloads in one compiled call
@@ -24,6 +24,7 @@ Search = Callable[[Sequence[Any]], tuple[Labels, Bool[Array, "rows"]]]
 
 
 def label_batch(
+    name: str,
     fields: Mapping[str, Any],
     limits: Limits,
     search: Search,
@@ -34,6 +35,7 @@ def label_batch(
     """Labels of workloads of one broadcast shape, exact or refused.
 
     Args:
+      name: the caller, for errors.
       fields: whole numbers by name, NumPy, JAX or Python; traced ones get -1 for what is invalid
         or not exact on the device.
       limits: what each field may be.
@@ -43,20 +45,14 @@ def label_batch(
 
     Raises:
       ValueError: a field out of range, or an optimum that `search_in_python` refuses.
-      TypeError: a traced field is not of integers.
+      TypeError: a traced field is not of integers, or 64-bit mode is off while tracing.
     """
     if is_traced(list(fields.values())):
-        with jax.enable_x64(True):
-            columns = jnp.broadcast_arrays(*fields.values())
-            for name, column in zip(fields, columns, strict=True):
-                if not jnp.issubdtype(column.dtype, jnp.integer):
-                    raise TypeError(f"{name}: {column.dtype} is not allowed; expected integers")
-            labels, valid = search(columns)
-            return jax.tree.map(lambda field: jnp.where(valid, field, -1), labels)
-    arrays = {name: np.asarray(field) for name, field in fields.items()}
+        return _traced(name, fields, search)
+    arrays = {name: as_array(name, field) for name, field in fields.items()}
     if any(array.dtype not in (np.int32, np.int64) for array in arrays.values()):
         arrays = _checked(arrays, limits)
-    shape = np.broadcast_shapes(*(array.shape for array in arrays.values()))
+    shape = common_shape(arrays)
     flat = [np.broadcast_to(array, shape).reshape(-1) for array in arrays.values()]
     labels, valid = map_chunks(search, flat, chunk=chunk or CHUNK)
     if not valid.all():  # the slow checks find the culprit and name it
@@ -66,6 +62,21 @@ def label_batch(
             *(int(column[row]) for column in flat)
         )
     return jax.tree.map(lambda field: field.reshape(shape), labels)
+
+
+def _traced(name: str, fields: Mapping[str, Any], search: Search) -> Labels:
+    # In 32 bits the trace has lost the high halves of int64 inputs, and would lose those of costs.
+    if jnp.result_type(int) != np.int64:
+        raise TypeError(
+            f"{name}: a traced call in 32-bit mode is not allowed; expected the traced function to"
+            " be called within `with jax.enable_x64(True):`"
+        )
+    columns = jnp.broadcast_arrays(*fields.values())
+    for field, column in zip(fields, columns, strict=True):
+        if not jnp.issubdtype(column.dtype, jnp.integer):
+            raise TypeError(f"{field}: {column.dtype} is not allowed; expected integers")
+    labels, valid = search(columns)
+    return jax.tree.map(lambda field: jnp.where(valid, field, -1), labels)
 
 
 def valid_rows(columns: Sequence[Array], limits: Limits) -> Bool[Array, "*batch"]:

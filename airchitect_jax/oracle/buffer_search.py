@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int, Num
 
 from airchitect_jax.checks import INT64_SAFE
 from airchitect_jax.cost import memory
-from airchitect_jax.cost.arithmetic import Number, ceil_div, smaller
+from airchitect_jax.cost.arithmetic import Number, ceil_div, larger, smaller
 from airchitect_jax.cost.compute import row_passes
 from airchitect_jax.cost.energy import EnergyTable, macs_fj, objective_value, operand_fj
 from airchitect_jax.spaces import BufferSpace
@@ -252,15 +252,57 @@ def _cheapest_energy(
     if objective is Objective.EDP:
         busy = timing.by_pair(space)
         exact &= busy[0] < _EXACT / 2  # the smallest design takes the most cycles
+        # Correctly rounded where float64 holds the energy; elsewhere see below.
         costs = [
-            objective_value(objective, _ceil_div(here, timing.bandwidth), fj)
+            _ceil_div(here, timing.bandwidth) * fj.astype(jnp.float64)
             for here, fj in zip(busy, costs, strict=True)
         ]
     best, place = costs[0], jnp.zeros(steps.shape, jnp.int32)
     for other, ((a, b), cost) in enumerate(zip(places, costs, strict=True)):
         better = (cost < best) & (steps >= a + b)
         best, place = jnp.where(better, cost, best), jnp.where(better, other, place)
+    if objective is Objective.EDP:
+        largest = functools.reduce(larger, swept) + functools.reduce(larger, column)
+        place, best = lax.cond(
+            jnp.any(exact & (largest >= int(_EXACT))),
+            lambda: _least_product(steps, timing, energy, fixed, prices, space),
+            lambda: (place, best),
+        )
     return place, best, exact
+
+
+def _least_product(
+    steps: Int[Array, "rows"],
+    timing: _Timing,
+    energy: OperandEnergy,
+    fixed: Int[Array, "rows"],
+    prices: Sequence[int],
+    space: BufferSpace,
+) -> tuple[Int[Array, "rows"], Float[Array, "rows"]]:
+    """Place of the best pair and its energy times cycles, for energies of any size.
+
+    A loop over the pairs: 128 bits a product would be a long program if they were unrolled.
+    """
+    levels = jnp.asarray(pairs(space))
+    sizes, all_prices = jnp.asarray(sizes_of(space)), jnp.asarray(prices)
+
+    def step(other: Array, best: tuple[Array, Array]) -> tuple[Array, Array]:
+        a, b = levels[other, 0], levels[other, 1]
+        swept, column = sizes[a - 1], sizes[b - 1]
+        joules = fixed + energy.swept(swept, all_prices[a - 1])
+        joules = joules + energy.column(column, all_prices[b - 1])
+        warm, spills = timing.sweep(swept.astype(float)), timing.spills(column.astype(float))
+        cycles = _ceil_div(timing.busy_bytes(warm, spills), timing.bandwidth)
+        product = objective_value(Objective.EDP, cycles, joules)
+        better = (product < best[1]) & (steps >= a + b)
+        return (
+            jnp.where(better, other.astype(jnp.int32), best[0]),
+            jnp.where(better, product, best[1]),
+        )
+
+    nothing = jnp.zeros(steps.shape, jnp.int32), jnp.full(steps.shape, jnp.inf)
+    place, best = lax.fori_loop(0, len(levels), step, nothing)
+    return place, best
 
 
 cheapest_energy = jax.jit(_cheapest_energy, static_argnames=(*_MODEL, "objective", "table"))

@@ -19,7 +19,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from airchitect_jax.checks import MAX_DIM
+from airchitect_jax.checks import (
+    MAX_DIM,
+    dataflow_member,
+    instance,
+    instance_or_default,
+    member,
+    whole_number,
+)
 from airchitect_jax.cost import memory
 from airchitect_jax.cost.energy import EnergyTable, energy_fj, objective_value
 from airchitect_jax.cost.evaluate import MAX_BANDWIDTH, MAX_ELEMENT_BYTES, MAX_SRAM_BYTES
@@ -64,28 +71,31 @@ def label_buffers(
     Returns:
       Design ids (int32) and costs (int64; float64 for EDP) of the workloads' shape. NumPy arrays,
       or, inside a caller's `jit` or `vmap`, traced arrays with -1 for workloads that are invalid
-      or too large for the device's exact arithmetic.
+      or too large for the device's exact arithmetic. A traced function is called within
+      `with jax.enable_x64(True):`, since costs need 64 bits.
 
     Raises:
       ValueError: a field is out of range, or an optimum does not fit into int64.
-      TypeError: a traced field is not of integers.
+      TypeError: an argument is of another type, a traced field is not of integers, or 64-bit mode
+        is off while tracing.
     """
-    if not 1 <= element_bytes <= MAX_ELEMENT_BYTES:
-        raise ValueError(
-            f"element_bytes: {element_bytes} is not allowed; expected 1..{MAX_ELEMENT_BYTES}"
-        )
-    space = space or BufferSpace()
+    instance("workloads", workloads, BufferedGemm)
+    space = instance_or_default("space", space, BufferSpace)
     settings: Any = {
         "space": space,
-        "objective": objective,
-        "runtime_model": runtime_model,
-        "interface": interface,
-        "element_bytes": element_bytes,
-        "table": energy_table or EnergyTable(),
+        "objective": member("objective", objective, Objective),
+        "runtime_model": member("runtime_model", runtime_model, RuntimeModel),
+        "interface": member("interface", interface, Interface),
+        "element_bytes": whole_number("element_bytes", element_bytes, high=MAX_ELEMENT_BYTES),
+        "table": instance_or_default("energy_table", energy_table, EnergyTable),
     }
     limits = buffer_limits(space)
+    fields = {name: getattr(workloads, name) for name in limits}
+    if isinstance(fields["dataflow"], str):
+        fields["dataflow"] = dataflow_member("dataflow", fields["dataflow"])
     return label_batch(
-        {name: getattr(workloads, name) for name in limits},
+        "label_buffers",
+        fields,
         limits,
         functools.partial(label_buffer_columns, **settings),
         functools.partial(label_buffers_in_python, **settings),

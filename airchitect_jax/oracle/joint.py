@@ -12,7 +12,7 @@ NumPy throughout: the tables of a layer are small, and there is nothing to compi
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,8 @@ from airchitect_jax.oracle.joint_space import JointSpace, Platform, Workload
 from airchitect_jax.types import ArrayShape, BufferSizes, Dataflow, Gemm, Memory, Objective
 
 _CHUNK = 1 << 17  # designs at a time: what fits the caches
+# Is told what is being done, how many GEMMs are finished, and of how many.
+OnProgress = Callable[[str, int, int], None]
 # What each layer's dataflow is chosen by; an energy-delay product is in `oracle.joint_edp`.
 POLICIES = (Objective.CYCLES, Objective.ENERGY)
 
@@ -60,7 +62,12 @@ class Survey:
 
 
 def survey(
-    workload: Workload, space: JointSpace, platform: Platform, objective: Objective
+    workload: Workload,
+    space: JointSpace,
+    platform: Platform,
+    objective: Objective,
+    *,
+    on_progress: OnProgress | None = None,
 ) -> Survey:
     """Costs every design exactly.
 
@@ -69,12 +76,18 @@ def survey(
       space: the designs.
       platform: the rest of the machine.
       objective: what `own_best` is best at.
+      on_progress: called for each GEMM.
 
     Raises:
       ValueError: a GEMM takes more cycles or energy than int64 holds on some design.
     """
-    limits = np.array([cost_bounds(gemm, space, platform) for gemm in workload.gemms])
-    cycles_bound, energy_bound = np.asarray(workload.counts, np.float64) @ limits
+    report = on_progress or (lambda *_: None)
+    num = len(workload.gemms)
+    limits = []
+    for done, gemm in enumerate(workload.gemms, start=1):
+        limits.append(cost_bounds(gemm, space, platform))
+        report("bounding", done, num)
+    cycles_bound, energy_bound = np.asarray(workload.counts, np.float64) @ np.array(limits)
     cycles, energy = (
         {policy: _zeros(space, bound) for policy in POLICIES}
         for bound in (cycles_bound, energy_bound)
@@ -92,6 +105,7 @@ def survey(
             lowest = found if lowest is None else min(lowest, found, key=lambda own: own[:2])
         assert lowest is not None  # noqa: S101 - a space has at least one shape
         own_best.append(lowest[2])
+        report("costing", len(own_best), num)
     return Survey(
         workload=workload,
         space=space,
@@ -107,15 +121,33 @@ def choose(
     cycles: Int[np.ndarray, "dataflows *designs"],
     energy: Int[np.ndarray, "dataflows *designs"],
 ) -> tuple[Num[np.ndarray, "*designs"], Int[np.ndarray, "*designs"], Int[np.ndarray, "*designs"]]:
-    """Cost, cycles and energy under the first of the cheapest dataflows."""
+    """Cost, cycles and energy under the cheapest dataflow: ties to less of the other, then first.
+
+    Without the second rule a design's fastest dataflows could take more energy than they have to.
+    """
     costs = objective_value(objective, cycles, energy)
+    others = tie_breaker(objective, cycles, energy)
     cost, its_cycles, its_energy = costs[0], cycles[0], energy[0]
+    other = others[0]
     for flow in range(1, len(Dataflow)):
-        better = costs[flow] < cost
+        better = (costs[flow] < cost) | ((costs[flow] == cost) & (others[flow] < other))
+        other = np.where(better, others[flow], other)
         cost = np.where(better, costs[flow], cost)
         its_cycles = np.where(better, cycles[flow], its_cycles)
         its_energy = np.where(better, energy[flow], its_energy)
     return cost, its_cycles, its_energy
+
+
+def tie_breaker(
+    objective: Objective,
+    cycles: Int[np.ndarray, "dataflows *designs"],
+    energy: Int[np.ndarray, "dataflows *designs"],
+) -> Int[np.ndarray, "dataflows *designs"]:
+    """What decides between dataflows of equal cost: the cost that the objective leaves out.
+
+    That is energy for cycles, cycles for energy, and cycles for their product.
+    """
+    return energy if objective is Objective.CYCLES else cycles
 
 
 def layer_tables(

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int
 
 from airchitect_jax.cost.energy import objective_value
-from airchitect_jax.oracle.joint import Survey, design_costs
+from airchitect_jax.oracle.joint import Survey, design_costs, tie_breaker
 from airchitect_jax.oracle.joint_edp import best_product
 from airchitect_jax.oracle.joint_space import JointSpace
 from airchitect_jax.types import ArrayShape, BufferSizes, Dataflow, Objective
@@ -111,8 +111,9 @@ def best_design(
 def dataflow_at(
     gemm: tuple[int, int, int], found: Survey, shape: int, sizing: int, objective: Objective
 ) -> Dataflow:
-    """The first of the cheapest dataflows of a GEMM on a design."""
+    """The cheapest dataflow of a GEMM on a design; ties as in `oracle.joint.choose`."""
     space = found.space
     array = ArrayShape(rows=space.rows[shape], cols=space.cols[shape])
     tables = design_costs(gemm, array, space.sizes(sizing), found.platform)
-    return Dataflow(int(np.argmin(objective_value(objective, *tables))))
+    order = np.lexsort((tie_breaker(objective, *tables), objective_value(objective, *tables)))
+    return Dataflow(int(order[0]))

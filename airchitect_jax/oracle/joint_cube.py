@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from airchitect_jax.cost import memory
+from airchitect_jax.forks import refuse_after_fork
 from airchitect_jax.oracle.buffer_search import sizes_of
 from airchitect_jax.oracle.joint import cost_bounds
 from airchitect_jax.oracle.joint_space import JointSpace, Platform, Workload
@@ -45,7 +46,9 @@ def fewest_cycles(
 
     Raises:
       ValueError: float64 cannot count the cycles of some design, or nothing is within a budget.
+      RuntimeError: the process was forked after JAX had started.
     """
+    refuse_after_fork()
     check_exact(workload, space, platform)
     dims, counts = np.array(workload.gemms, np.float64), np.array(workload.counts, np.float64)
     with jax.enable_x64(True):

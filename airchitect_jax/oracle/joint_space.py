@@ -14,10 +14,24 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Num
 
+from airchitect_jax.checks import (
+    MAX_COUNT,
+    as_array,
+    instance,
+    instance_or_default,
+    int_field,
+    member,
+    settle,
+    shown,
+    whole_number,
+)
 from airchitect_jax.cost.energy import EnergyTable
+from airchitect_jax.cost.evaluate import MAX_BANDWIDTH, MAX_ELEMENT_BYTES
 from airchitect_jax.spaces import ArrayDataflowSpace, BufferSpace
 from airchitect_jax.types import BufferSizes, Dataflow, Interface, RuntimeModel
 from airchitect_jax.workloads.network import Layer
+
+_MAX_RUNS = 2**128  # of a GEMM: counts of layers times weights of networks, added up
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,6 +44,10 @@ class Platform:
       runtime_model: which compute cycles are meant.
       interface: one for all operands, or a port for each.
       energy_table: energy of single events.
+
+    Raises:
+      ValueError: a field is not allowed.
+      TypeError: the energy table is of another type.
     """
 
     bandwidth_bytes_per_cycle: int = 64
@@ -37,6 +55,19 @@ class Platform:
     runtime_model: RuntimeModel = RuntimeModel.SCALESIM
     interface: Interface = Interface.SHARED
     energy_table: EnergyTable = dataclasses.field(default_factory=EnergyTable)
+
+    def __post_init__(self) -> None:
+        bandwidth, width = self.bandwidth_bytes_per_cycle, self.element_bytes
+        settle(
+            self,
+            bandwidth_bytes_per_cycle=whole_number(
+                "bandwidth_bytes_per_cycle", bandwidth, high=MAX_BANDWIDTH
+            ),
+            element_bytes=whole_number("element_bytes", width, high=MAX_ELEMENT_BYTES),
+            runtime_model=member("runtime_model", self.runtime_model, RuntimeModel),
+            interface=member("interface", self.interface, Interface),
+        )
+        instance("energy_table", self.energy_table, EnergyTable)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,12 +78,35 @@ class JointSpace:
       rows, cols: of each array shape, any whole numbers.
       sizings: ids in `buffers`, ascending.
       buffers: the space that the sizings are of.
+
+    Raises:
+      ValueError: a field is not allowed.
+      TypeError: `buffers` is of another type.
     """
 
     rows: Int[np.ndarray, "shapes"]
     cols: Int[np.ndarray, "shapes"]
     sizings: Int[np.ndarray, "sizings"]
     buffers: BufferSpace = dataclasses.field(default_factory=BufferSpace)
+
+    def __post_init__(self) -> None:
+        buffers = instance("buffers", self.buffers, BufferSpace)
+        last = buffers.num_designs - 1
+        settle(
+            self,
+            rows=int_field("rows", self.rows, low=1),
+            cols=int_field("cols", self.cols, low=1),
+            sizings=int_field("sizings", self.sizings, low=0, high=last),
+        )
+        for name in ("rows", "cols", "sizings"):
+            shape = getattr(self, name).shape
+            if len(shape) != 1 or not shape[0] or (name == "cols" and shape != self.rows.shape):
+                raise ValueError(
+                    f"{name}: the shape {shape} is not allowed; expected one for each"
+                    f" {'sizing' if name == 'sizings' else 'array'}"
+                )
+        if np.any(np.diff(self.sizings) <= 0):
+            raise ValueError(f"sizings: {shown(self.sizings)} is not allowed; expected to ascend")
 
     @classmethod
     def within(
@@ -63,9 +117,11 @@ class JointSpace:
         Raises:
           ValueError: nothing is within a budget.
         """
-        buffers = buffers or BufferSpace()
-        if not 4 <= mac_budget <= 2**30:
-            raise ValueError(f"mac_budget: {mac_budget} is not allowed; expected 4..{2**30}")
+        buffers = instance_or_default("buffers", buffers, BufferSpace)
+        mac_budget = whole_number("mac_budget", mac_budget, low=4, high=2**30)
+        sram_budget_bytes = whole_number(
+            "sram_budget_bytes", sram_budget_bytes, low=0, high=MAX_COUNT
+        )
         if sram_budget_bytes < buffers.smallest_bytes:
             raise ValueError(
                 f"sram_budget: {sram_budget_bytes / 1024:g} KB is not allowed; expected at least"
@@ -145,16 +201,38 @@ class JointSpace:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Workload:
-    """GEMMs, no two alike, and how often each runs."""
+    """GEMMs, no two alike, and how often each runs.
+
+    Raises:
+      ValueError: a dimension or a count is no whole number above zero.
+    """
 
     gemms: tuple[tuple[int, int, int], ...]
     counts: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        sides = int_field("gemms", self.gemms, low=1)
+        if sides.ndim != 2 or sides.shape[1] != len("mnk"):
+            raise ValueError(
+                f"gemms: the shape {sides.shape} is not allowed; expected (m, n, k) of each"
+            )
+        counts = as_array("counts", self.counts)
+        if counts.shape != sides.shape[:1]:
+            raise ValueError(
+                f"counts: the shape {counts.shape} is not allowed; expected one for each GEMM"
+            )
+        settle(
+            self,
+            gemms=tuple((m, n, k) for m, n, k in sides.tolist()),
+            counts=tuple(whole_number("counts", count, high=_MAX_RUNS) for count in counts),
+        )
+
     @classmethod
     def of(cls, gemms: Sequence[tuple[int, int, int]], counts: Sequence[int]) -> Workload:
         """Adds up what occurs several times."""
+        each = cls(gemms=tuple(gemms), counts=tuple(counts))
         total: dict[tuple[int, int, int], int] = {}
-        for gemm, count in zip(gemms, counts, strict=True):
+        for gemm, count in zip(each.gemms, each.counts, strict=True):
             total[gemm] = total.get(gemm, 0) + count
         return cls(gemms=tuple(total), counts=tuple(total.values()))
 

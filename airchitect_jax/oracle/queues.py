@@ -3,17 +3,20 @@
 The order within a queue does not matter, so a schedule is an array for each workload. Small
 problems are solved exactly, in integers: workload by workload, all loads of the arrays that may
 still end within the limit are kept, and no two that are equal. Large ones are solved by HiGHS (in
-SciPy) as a mixed integer programme, from which a schedule and a proven bound are taken whenever its
-time is up; a list schedule improved by local search stands beneath it.
+SciPy) as a mixed integer programme, from which a schedule is taken whenever its time is up; a list
+schedule improved by local search stands beneath it. No bound is taken from HiGHS, whose floats are
+off by a tolerance. It gives prices of the arrays' time (a dual solution of the linear relaxation),
+and the bound that any prices prove is computed from them in whole numbers.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from airchitect_jax.checks import INT64_SAFE, int_field
 from airchitect_jax.cost.schedule import best_dataflow, dataflow_cycles
@@ -21,6 +24,7 @@ from airchitect_jax.types import ArrayShape, Gemm, RuntimeModel
 
 MAX_WORKLOADS = 2000
 _MAX_STATES = 1 << 18  # loads that the exact search keeps
+_PRICE_STEPS = 2**40  # prices as whole numbers
 _SAFE_SUM = 2**53  # cycles of all workloads together, where float64 is exact
 
 
@@ -49,7 +53,7 @@ class QueueSchedule:
     @property
     def gap(self) -> float:
         """Makespan / lower_bound - 1: how much shorter another schedule could be, at most."""
-        return self.makespan / self.lower_bound - 1
+        return 0.0 if self.is_exact else self.makespan / self.lower_bound - 1
 
 
 def schedule_queues(
@@ -65,8 +69,9 @@ def schedule_queues(
       workloads: fields of shape [W], W in 1..2000: whole numbers in 1..2**31 - 1.
       arrays: one or more.
       runtime_model: which cycle count is meant.
-      time_limit_s: for HiGHS, where the exact search gives up (it does at a number of states, not
-        at a time: twenty GEMMs of like size on four arrays are within it, thirty seldom).
+      time_limit_s: for each of HiGHS's two runs, where the exact search gives up (it does at a
+        number of states, not at a time: twenty GEMMs of like size on four arrays are within it,
+        thirty seldom).
 
     Raises:
       ValueError: a field is out of range, or the cycles of all workloads exceed 2**53.
@@ -80,12 +85,14 @@ def schedule_queues(
             assigned = assigned if found is None else found
             bound = _makespan(cycles, assigned)
         else:
-            solved, proven = _highs(cycles, time_limit_s)
-            bound = max(bound, proven)
+            solved = _highs(cycles, time_limit_s)
             if solved is not None:
                 solved = _improve(cycles, solved)
                 if _makespan(cycles, solved) < _makespan(cycles, assigned):
                     assigned = solved
+            limit = _makespan(cycles, assigned) - 1
+            proven = _priced_bound(cycles, _prices(cycles, limit, time_limit_s), limit)
+            bound = max(bound, proven)
     everyone = np.arange(len(cycles))
     makespan = _makespan(cycles, assigned)
     return QueueSchedule(
@@ -219,31 +226,96 @@ def _exhaustive(
     return assigned, True
 
 
+def _priced_bound(
+    cycles: Int[np.ndarray, "workloads arrays"], prices: Float[np.ndarray, "arrays"], limit: int
+) -> int:
+    """What no schedule ends before, at most `limit` + 1, whatever the prices are.
+
+    Let a cycle of array a cost p_a >= 0. A schedule's loads cost at least what its workloads cost
+    where each is cheapest, and at most the makespan times the sum of the prices (weak duality):
+
+        makespan >= sum over workloads of (min over arrays of p_a cycles) / sum of p_a.
+
+    A schedule that ends by `limit` runs no workload where that alone takes longer, so the minimum
+    is over the other arrays; every other schedule ends at `limit` + 1 or later. Prices are rounded
+    to whole numbers first, and the rest is in Python integers.
+    """
+    usable = np.where(np.isfinite(prices) & (prices > 0), prices, 0.0)
+    if not usable.any():
+        return 0
+    whole = [round(price * _PRICE_STEPS) for price in (usable / usable.max()).tolist()]
+    cost = 0
+    for row in cycles.tolist():
+        allowed = [price * count for price, count in zip(whole, row, strict=True) if count <= limit]
+        if not allowed:
+            return limit + 1
+        cost += min(allowed)
+    return min(limit + 1, -(-cost // sum(whole)))
+
+
+def _prices(
+    cycles: Int[np.ndarray, "workloads arrays"], limit: int, time_limit_s: float
+) -> Float[np.ndarray, "arrays"]:
+    """Prices of the arrays' time for which `_priced_bound` is about as high as it gets.
+
+    A dual solution of the linear relaxation; all ones where none is found in time.
+    """
+    from scipy import optimize
+
+    objective, once, loads = _relaxation(cycles)
+    most = np.append((cycles <= limit).ravel().astype(np.float64), np.inf)
+    result = optimize.linprog(
+        objective,
+        A_ub=loads,
+        b_ub=np.zeros(loads.shape[0]),
+        A_eq=once,
+        b_eq=np.ones(once.shape[0]),
+        bounds=np.stack([np.zeros(len(most)), most], axis=1),
+        method="highs",
+        options={"time_limit": time_limit_s},
+    )
+    if result.status != 0:
+        return np.ones(loads.shape[0])
+    return -np.asarray(result.ineqlin.marginals)
+
+
 def _highs(
     cycles: Int[np.ndarray, "workloads arrays"], time_limit_s: float
-) -> tuple[Int[np.ndarray, "workloads"] | None, int]:
-    """A schedule, if one was found in time, and a bound that no schedule beats."""
-    from scipy import optimize, sparse
+) -> Int[np.ndarray, "workloads"] | None:
+    """A schedule, if one was found in time."""
+    from scipy import optimize
 
-    num, num_arrays = cycles.shape
-    unit = cycles.min(axis=1).max()  # so that numbers are near one, as the tolerances expect
-    pairs = num * num_arrays
-    once = sparse.kron(sparse.eye(num), np.ones((1, num_arrays)))
-    by_array = [sparse.diags(row / unit) for row in cycles]
-    loads = sparse.hstack([*by_array, -np.ones((num_arrays, 1))])
+    objective, once, loads = _relaxation(cycles)
+    pairs = cycles.size
     result = optimize.milp(
-        np.append(np.zeros(pairs), 1.0),
+        objective,
         constraints=[
-            optimize.LinearConstraint(sparse.hstack([once, np.zeros((num, 1))]).tocsr(), 1, 1),
-            optimize.LinearConstraint(loads.tocsr(), -np.inf, 0),
+            optimize.LinearConstraint(once, 1, 1),
+            optimize.LinearConstraint(loads, -np.inf, 0),
         ],
         integrality=np.append(np.ones(pairs), 0),
         bounds=optimize.Bounds(0, np.append(np.ones(pairs), np.inf)),
         options={"time_limit": time_limit_s},
     )
-    # Less HiGHS's tolerance, a millionth: its bound is a float.
-    dual = result.mip_dual_bound
-    bound = 0 if dual is None or not np.isfinite(dual) else int(dual * (1 - 2e-6) * unit)
     if result.x is None:
-        return None, bound
-    return result.x[:pairs].reshape(num, num_arrays).argmax(axis=1), bound
+        return None
+    return result.x[:pairs].reshape(cycles.shape).argmax(axis=1)
+
+
+def _relaxation(cycles: Int[np.ndarray, "workloads arrays"]) -> tuple[np.ndarray, Any, Any]:
+    """The programme: shares of workloads on arrays, then the makespan, which is minimised.
+
+    Its objective; the rows that give each workload to arrays once; and the rows that are at most
+    zero, an array's load less the makespan.
+    """
+    from scipy import sparse
+
+    num, num_arrays = cycles.shape
+    unit = cycles.min(axis=1).max()  # so that numbers are near one, as the tolerances expect
+    once = sparse.kron(sparse.eye(num), np.ones((1, num_arrays)))
+    by_array = [sparse.diags(row / unit) for row in cycles]
+    return (
+        np.append(np.zeros(cycles.size), 1.0),
+        sparse.hstack([once, np.zeros((num, 1))]).tocsr(),
+        sparse.hstack([*by_array, -np.ones((num_arrays, 1))]).tocsr(),
+    )

@@ -15,11 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Num
 
-from airchitect_jax.checks import INT64_SAFE
+from airchitect_jax.checks import INT64_SAFE, instance, member, settle
 from airchitect_jax.cost import memory as memory_model
 from airchitect_jax.cost.arithmetic import Number
 from airchitect_jax.cost.compute import compute_cycles
 from airchitect_jax.cost.energy import EnergyTable, energy_fj, objective_value
+from airchitect_jax.cost.evaluate import whole_memory
 from airchitect_jax.spaces import ArrayDataflowSpace
 from airchitect_jax.types import (
     ArrayShape,
@@ -48,11 +49,23 @@ class Goal:
       objective: compute cycles, energy, or their product.
       memory: what energy is counted with, in Python integers; its bandwidth plays no part.
       energy_table: energy of single events.
+
+    Raises:
+      ValueError: a field is not allowed.
+      TypeError: a field is of another type.
     """
 
     objective: Objective = Objective.CYCLES
     memory: Memory = DEFAULT_MEMORY
     energy_table: EnergyTable = dataclasses.field(default_factory=EnergyTable)
+
+    def __post_init__(self) -> None:
+        settle(
+            self,
+            objective=member("objective", self.objective, Objective),
+            memory=whole_memory(self.memory),
+        )
+        instance("energy_table", self.energy_table, EnergyTable)
 
 
 CYCLES = Goal()

@@ -26,7 +26,15 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from airchitect_jax.checks import MAX_DIM
+from airchitect_jax.checks import (
+    MAX_DIM,
+    as_array,
+    common_shape,
+    instance,
+    instance_or_default,
+    is_traced,
+    member,
+)
 from airchitect_jax.cost.arithmetic import larger, select, smaller
 from airchitect_jax.cost.compute import (
     fold_cycles,
@@ -51,29 +59,35 @@ def label_schedules(
     """The best schedule of each set: least makespan, then least sum of cycles, then lowest id.
 
     Args:
-      workloads: fields of one shape [workloads, *batch] (scalars broadcast): whole numbers in
-        1..2**31 - 1, as many workloads as the space has arrays. NumPy or JAX.
+      workloads: fields of one shape [workloads, *batch] (scalars and batches broadcast): whole
+        numbers in 1..2**31 - 1, as many workloads as the space has arrays. NumPy or JAX.
       space: the arrays; the four of case study 3 by default.
       runtime_model: which cycle count is meant.
 
     Returns:
       Design ids (int32) and makespans in cycles (int64) of shape [*batch]. NumPy arrays, or,
       inside a caller's `jit` or `vmap`, traced arrays with -1 for sets that are invalid or too
-      large for the device's exact arithmetic.
+      large for the device's exact arithmetic. A traced function is called within
+      `with jax.enable_x64(True):`, since makespans need 64 bits.
 
     Raises:
       ValueError: a field is out of range, the number of workloads is not that of the arrays, or a
         makespan does not fit into int64.
-      TypeError: a traced field is not of integers.
+      TypeError: an argument is of another type, a traced field is not of integers, or 64-bit mode
+        is off while tracing.
     """
-    space = space or ScheduleSpace()
-    dims = {name: getattr(workloads, name) for name in ("m", "n", "k")}
-    shape = np.broadcast_shapes(*(np.shape(dim) for dim in dims.values()))
-    if shape[:1] != (space.num_arrays,):
-        raise ValueError(
-            f"workloads: the shape {shape} is not allowed; expected {space.num_arrays} workloads,"
-            " one for each array, in the first axis"
-        )
+    instance("workloads", workloads, Gemm)
+    space = instance_or_default("space", space, ScheduleSpace)
+    runtime_model = member("runtime_model", runtime_model, RuntimeModel)
+    dims = {name: _batch(name, getattr(workloads, name)) for name in ("m", "n", "k")}
+    shapes = {name: np.shape(dim) for name, dim in dims.items() if np.ndim(dim)}
+    for name, shape in (shapes or {"workloads": ()}).items():
+        if shape[:1] != (space.num_arrays,):
+            raise ValueError(
+                f"{name}: the shape {shape} is not allowed; expected {space.num_arrays}"
+                " workloads, one for each array, in the first axis"
+            )
+    common_shape({name: dims[name][0] for name in shapes})
     # Scalars broadcast as they are, so that Python integers of any size reach the checks.
     fields = {
         f"{name}{number}": dim[number] if np.ndim(dim) else dim
@@ -82,11 +96,17 @@ def label_schedules(
     }
     settings: Any = {"space": space, "runtime_model": runtime_model}
     return label_batch(
+        "label_schedules",
         fields,
         schedule_limits(space),
         functools.partial(label_schedule_columns, **settings),
         functools.partial(label_schedule_in_python, **settings),
     )
+
+
+def _batch(name: str, dim: Any) -> Any:
+    """An array of any dtype, Python integers beyond int64 included; tracers as they are."""
+    return dim if is_traced(dim) else as_array(name, dim)
 
 
 def schedule_limits(space: ScheduleSpace) -> dict[str, tuple[int, int]]:
@@ -269,12 +289,11 @@ def label_schedule_in_python(
         cycles, dataflows = zip(
             *(table[workload][array] for array, workload in enumerate(permutation)), strict=True
         )
-        design_id = space.design_id(place, dataflows)
-        ranked.append((makespan(cycles), total_cycles(cycles), design_id))
-    least, _, design_id = min(ranked)
+        ranked.append((makespan(cycles), total_cycles(cycles), place, dataflows))
+    least, _, place, dataflows = min(ranked)  # places are distinct, and ids ascend with them
     if least >= 2**63:
         raise ValueError(
             f"the workloads {', '.join(f'{g.m}x{g.n}x{g.k}' for g in gemms)} take {least} cycles;"
             " labels are limited to int64 (2**63 - 1)"
         )
-    return design_id, least
+    return space.design_id(place, dataflows), least

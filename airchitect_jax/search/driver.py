@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from airchitect_jax.checks import instance, whole_number
 from airchitect_jax.search.base import Searcher, Workload
 
 
@@ -55,6 +56,10 @@ def search(
       num_steps: of each search.
       budget: evaluations and gradients together. A step that would exceed it is not taken, but
         for the first.
+
+    Raises:
+      ValueError: the steps or the budget are no whole number above zero.
+      TypeError: the searcher is of another type.
     """
     return prepare(searcher, workloads, num_steps=num_steps, budget=budget)(key)
 
@@ -63,6 +68,9 @@ def prepare(
     searcher: Searcher[Any], workloads: Workload, *, num_steps: int, budget: int | None = None
 ) -> Run:
     """`search` without its key: what it returns compiles once, and takes one key after another."""
+    instance("searcher", searcher, Searcher)
+    num_steps = whole_number("num_steps", num_steps)
+    budget = None if budget is None else whole_number("budget", budget)
     if not searcher.traceable:
         return lambda key: _one_by_one(
             searcher, _keys(key, workloads), workloads, num_steps, budget
@@ -82,6 +90,8 @@ def steps_within(searcher: Searcher[Any], workloads: Workload, budget: int) -> i
 
     Where only counts are asked for, the compiler drops what they do not depend on.
     """
+    instance("searcher", searcher, Searcher)
+    budget = whole_number("budget", budget)
     if not searcher.traceable:
         return budget  # steps end with it
     with jax.enable_x64(True):

@@ -9,7 +9,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from airchitect_jax.plots import BLACK, BLUE, OF_DATAFLOW, ORANGE, PURPLE, SKY, styled
+from airchitect_jax.plots import (
+    BLACK,
+    INDIGO,
+    OF_DATAFLOW,
+    ORANGE,
+    PURPLE,
+    SKY,
+    legend_beside,
+    styled,
+)
 from airchitect_jax.validation.sizing import (
     IDEAL,
     IDEAL_LARGEST,
@@ -20,7 +29,7 @@ from airchitect_jax.validation.sizing import (
 )
 
 _OF_RULE: Mapping[str, Any] = {
-    IDEAL: {"color": BLUE, "marker": "o"},
+    IDEAL: {"color": INDIGO, "marker": "o"},
     IDEAL_LARGEST: {"color": SKY, "marker": "D"},
     PROPORTIONAL: {"color": ORANGE, "marker": "s"},
     THIRDS: {"color": PURPLE, "marker": "^"},
@@ -68,7 +77,7 @@ def _cycles(axes: Axes, result: Study) -> None:
     axes.set_title("a point a workload and sizing", fontsize=10)
     axes.set_xlabel("total cycles, package (by its exact replay)")
     axes.set_ylabel("total cycles, IDEAL")
-    axes.legend(markerscale=3)
+    legend_beside(axes)
 
 
 def _ratio_over_size(axes: Axes, result: Study) -> None:
@@ -89,7 +98,7 @@ def _ratio_over_size(axes: Axes, result: Study) -> None:
     axes.set_title("median, and 10th to 90th percentile of workloads", fontsize=10)
     axes.set_xlabel("size of each of the three buffers (KB)")
     axes.set_ylabel("total cycles, IDEAL / package")
-    axes.legend()
+    legend_beside(axes)
 
 
 def _correlations(axes: Axes, result: Study) -> None:
@@ -111,7 +120,7 @@ def _correlations(axes: Axes, result: Study) -> None:
     axes.set_xlim(min(0, values[shown].min(initial=0)) - 0.02, 1.02)
     axes.set_xlabel("rank correlation of total cycles over sizings, IDEAL and package")
     axes.set_ylabel("workloads")
-    axes.legend(loc="upper left")
+    legend_beside(axes)
 
 
 def _regret(axes: Axes, regret: Mapping[str, Any]) -> None:
@@ -128,4 +137,4 @@ def _regret(axes: Axes, regret: Mapping[str, Any]) -> None:
     axes.set_title("buffers sized by rule, the package judges", fontsize=10)
     axes.set_xlabel("budget of the three buffers together (KB)")
     axes.set_ylabel("chosen / fewest cycles, geometric mean")
-    axes.legend()
+    legend_beside(axes)

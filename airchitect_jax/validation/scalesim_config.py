@@ -7,8 +7,8 @@ import dataclasses
 import pathlib
 import re
 
-from airchitect_jax.checks import MAX_DIM
-from airchitect_jax.files import write_text
+from airchitect_jax.checks import MAX_DIM, dataflow_member, settle, whole_number
+from airchitect_jax.files import check_regular, write_text
 from airchitect_jax.types import Dataflow
 
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,10}")
@@ -28,6 +28,9 @@ class ScalesimConfig:
       ifmap_sram_kb, filter_sram_kb, ofmap_sram_kb: whole double buffers, kilobytes of 1024 words.
       bandwidth_words_per_cycle: of each of the three ports (USER mode); None in CALC mode.
       notes: a line for each setting of the file that has no part in a comparison.
+
+    Raises:
+      ValueError: a number is not in 1..2**31 - 1, or there is no such dataflow.
     """
 
     rows: int
@@ -38,6 +41,16 @@ class ScalesimConfig:
     ofmap_sram_kb: int
     bandwidth_words_per_cycle: int | None
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = ["rows", "cols", "ifmap_sram_kb", "filter_sram_kb", "ofmap_sram_kb"]
+        if self.bandwidth_words_per_cycle is not None:
+            names.append("bandwidth_words_per_cycle")
+        settle(
+            self,
+            dataflow=dataflow_member("dataflow", self.dataflow),
+            **{name: whole_number(name, getattr(self, name)) for name in names},
+        )
 
 
 def read_config(path: str | pathlib.Path) -> ScalesimConfig:
@@ -52,6 +65,7 @@ def read_config(path: str | pathlib.Path) -> ScalesimConfig:
         allowed; names file, section and setting.
     """
     path = pathlib.Path(path)
+    check_regular(path)
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(path.read_text(encoding="utf-8-sig"), source=str(path))

@@ -9,7 +9,9 @@ arithmetic for deep learning", 2016, section 4.)
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -44,6 +46,100 @@ def transposed_convolution(
 ) -> Product:
     """A transposed convolution, once for each group; `channels` of one group, `filters` of all."""
     return Product(batch * math.prod(in_sides), filters // groups * taps, channels, groups)
+
+
+class Axis(NamedTuple):
+    """A spatial dimension of a convolution whose input may be dilated.
+
+    Input i, tap j and output o meet where `o * stride + j * dilation = i * spacing + padding`.
+
+    Attributes:
+      inputs, taps, outputs: how many there are of each.
+      stride: of the window.
+      dilation: distance of neighbouring taps.
+      spacing: distance of neighbouring inputs, with zeros inserted between them.
+      padding: zeros before the first input; negative where inputs are cut off.
+    """
+
+    inputs: int
+    taps: int
+    outputs: int
+    stride: int
+    dilation: int
+    spacing: int
+    padding: int
+
+    def gemms(self) -> Counter[tuple[int, int, int]]:
+        """What the dimension adds to m, n and k, and how often: the fewest multiplications.
+
+        Two of input, tap and output determine the third, so there are three forms:
+        input x tap (summed by col2im), input x output (the filter as a Toeplitz matrix, which is
+        the gradient of a transposed convolution's weights) and output x tap (im2col). In each,
+        pairs that no index of the third kind fits fall into residue classes, a GEMM per class.
+        """
+        inputs = self.inputs, -self.spacing
+        taps = self.taps, self.dilation
+        outputs = self.outputs, self.stride
+        by_col2im = _pairs(inputs, taps, self.stride, self.padding)
+        by_toeplitz = _pairs(inputs, outputs, self.dilation, self.padding)
+        by_im2col = _pairs(outputs, taps, self.spacing, self.padding)
+        forms = [
+            Counter({(i, j, 1): times for (i, j), times in by_col2im.items()}),
+            Counter({(1, o, i): times for (i, o), times in by_toeplitz.items()}),
+            Counter({(o, 1, j): times for (o, j), times in by_im2col.items()}),
+        ]
+        return min(forms, key=lambda form: sum(math.prod(dims) * form[dims] for dims in form))
+
+
+def _pairs(
+    xs: tuple[int, int], ys: tuple[int, int], modulus: int, offset: int
+) -> Counter[tuple[int, int]]:
+    """Pairs x, y with `x * step_x + y * step_y = offset` modulo `modulus`.
+
+    Args:
+      xs: how many x there are, and their step.
+      ys: likewise.
+      modulus: at least 1.
+      offset: any whole number.
+
+    Returns:
+      Blocks (number of x, number of y), all of whose pairs count, and how many there are of each.
+    """
+    of_y = _residues(*ys, modulus)
+    blocks: Counter[tuple[int, int]] = Counter()
+    for residue, num_x in _residues(*xs, modulus).items():
+        num_y = of_y.get((offset - residue) % modulus, 0)
+        if num_y:
+            blocks[num_x, num_y] += 1
+    return blocks
+
+
+def _residues(count: int, step: int, modulus: int) -> dict[int, int]:
+    """How many of `0, step, 2 * step, ..` (`count` of them) have each residue."""
+    period = modulus // math.gcd(step, modulus)
+    return {
+        first * step % modulus: -(-(count - first) // period) for first in range(min(count, period))
+    }
+
+
+def dilated_convolution(
+    *, batch: int, axes: Sequence[Axis], filters: int, channels: int, groups: int
+) -> Iterator[Product]:
+    """A convolution over an input with inserted zeros, none of which is multiplied.
+
+    Several GEMMs where outputs that differ in their residue meet different taps.
+
+    Args:
+      batch: images, of one group.
+      axes: the spatial dimensions.
+      filters: all of them.
+      channels: of one group.
+      groups: 1 for a plain convolution.
+    """
+    for choice in itertools.product(*(axis.gemms().items() for axis in axes)):
+        ms, ns, ks = (math.prod(dims[place] for dims, _ in choice) for place in range(3))
+        times = math.prod(number for _, number in choice)
+        yield Product(batch * ms, filters // groups * ns, channels * ks, groups * times)
 
 
 def matmul(a: Sequence[int], b: Sequence[int]) -> Product:

@@ -7,17 +7,19 @@ import math
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import jax
 from jax.extend import core
+from jax.interpreters import partial_eval
 
 from airchitect_jax.workloads.gemms import (
+    Axis,
     Product,
     convolution,
+    dilated_convolution,
     even_parts,
-    transposed_convolution,
 )
 from airchitect_jax.workloads.network import Layer, Network, with_distinct_names
 
@@ -61,7 +63,14 @@ def from_jax(fn: Callable[..., Any], *args: Any, name: str | None = None) -> Net
     Finds every `dot_general`, `ragged_dot` and `conv_general_dilated`, also inside of `jit`,
     `vmap`, `grad`, `remat`, custom derivatives, `shard_map` (all devices together), `scan` (times
     its length), `cond` (the branch with the most MACs) and `while` (one iteration, with a warning).
-    Batch dimensions are counts; the groups of a `ragged_dot` are taken as equally large.
+    Batch dimensions are counts; the groups of a `ragged_dot` are taken as equally large. What no
+    result depends on is left out, as by the compiler.
+
+    A convolution is the GEMM of its im2col: every output position multiplies every tap, zeros of
+    the padding included. XLA's count leaves these out, so the two agree where nothing is padded.
+    Zeros that dilation inserts into an input are never multiplied, here as there: such a
+    convolution (transposed, or the gradient of a strided one) is, in each dimension, that form of
+    the GEMM which has the fewest MACs, see `airchitect_jax.workloads.gemms.Axis`.
 
     A layer is named after its `jax.named_scope`s (Flax Linen sets them), else after the argument
     that holds its weights, else after the primitive. Layers of a backward pass end in
@@ -89,7 +98,8 @@ def from_jax(fn: Callable[..., Any], *args: Any, name: str | None = None) -> Net
         variable: jax.tree_util.keystr(path[1:], simple=True, separator=".").removesuffix(".value")
         for variable, (path, _) in zip(closed.jaxpr.invars, leaves, strict=True)
     }
-    found = _walk(closed.jaxpr, 1, "", paths)
+    live, _ = partial_eval.dce_jaxpr(closed.jaxpr, True, instantiate=True)
+    found = _walk(live, 1, "", paths)
     for note in found.notes:
         warnings.warn(note, stacklevel=2)
     if not found.layers:
@@ -123,6 +133,8 @@ def _walk(jaxpr: core.Jaxpr, times: int, scope: str, paths: _Paths) -> _Found:
     """What runs when `jaxpr` runs `times` times within a named scope."""
     found = _Found()
     paths = dict(paths)
+    read = [var for eqn in jaxpr.eqns for var in eqn.invars] + list(jaxpr.outvars)
+    used = {var for var in read if isinstance(var, core.Var)}
     for eqn in jaxpr.eqns:
         here = "/".join(filter(None, (scope, str(eqn.source_info.name_stack))))
         kind = eqn.primitive.name
@@ -136,7 +148,7 @@ def _walk(jaxpr: core.Jaxpr, times: int, scope: str, paths: _Paths) -> _Found:
             found.notes.append(f"{kind}: its matrix work, if any, is not counted")
             found.skipped[kind] += times
         else:
-            inner = _inside(eqn, times, here, paths)
+            inner = _inside(eqn, times, here, paths, used)
             if inner is None:
                 found.skipped[kind] += times
             else:
@@ -146,12 +158,14 @@ def _walk(jaxpr: core.Jaxpr, times: int, scope: str, paths: _Paths) -> _Found:
     return found
 
 
-def _inside(eqn: core.JaxprEqn, times: int, scope: str, paths: _Paths) -> _Found | None:
+def _inside(
+    eqn: core.JaxprEqn, times: int, scope: str, paths: _Paths, used: Collection[Any]
+) -> _Found | None:
     """What the jaxprs within an equation run; None if it has none."""
-    bodies = list(core.jaxprs_in_params(eqn.params))
+    kind = eqn.primitive.name
+    bodies = _live_loop(eqn, used) if kind == "while" else list(core.jaxprs_in_params(eqn.params))
     if not bodies:
         return None
-    kind = eqn.primitive.name
     if kind == "scan":
         times *= eqn.params["length"]
     elif kind == "shard_map":
@@ -173,6 +187,25 @@ def _inside(eqn: core.JaxprEqn, times: int, scope: str, paths: _Paths) -> _Found
             "while: the number of iterations is not known; its layers are counted once"
         )
     return found
+
+
+def _live_loop(eqn: core.JaxprEqn, read: Collection[Any]) -> list[core.Jaxpr]:
+    """Condition and body of a `while`, the body without what no used result depends on.
+
+    JAX leaves the bodies of these loops as they are when it removes dead code.
+    """
+    condition, body = (eqn.params[name].jaxpr for name in ("cond_jaxpr", "body_jaxpr"))
+    _, tested = partial_eval.dce_jaxpr(condition, True)
+    tested = tested[eqn.params["cond_nconsts"] :]
+    used = [test or result in read for test, result in zip(tested, eqn.outvars, strict=True)]
+    while True:
+        _, needed = partial_eval.dce_jaxpr(body, used)
+        needed = needed[eqn.params["body_nconsts"] :]
+        wider = [before or now for before, now in zip(used, needed, strict=True)]
+        if wider == used:
+            live, _ = partial_eval.dce_jaxpr(body, used, instantiate=True)
+            return [condition, live]
+        used = wider
 
 
 def _path(variable: Any, paths: _Paths) -> str:
@@ -235,19 +268,31 @@ def _convolution(eqn: core.JaxprEqn) -> Iterator[Product]:
     numbers = params["dimension_numbers"]
     lhs, rhs = (_shape(variable) for variable in eqn.invars)
     out = _shape(eqn.outvars[0])
+    axes = [
+        Axis(lhs[i], rhs[j], out[o], stride, dilation, spacing, padding)
+        for i, j, o, stride, dilation, spacing, (padding, _) in zip(
+            numbers.lhs_spec[2:],
+            numbers.rhs_spec[2:],
+            numbers.out_spec[2:],
+            params["window_strides"],
+            params["rhs_dilation"],
+            params["lhs_dilation"],
+            params["padding"],
+            strict=True,
+        )
+    ]
     batch_groups = params["batch_group_count"]
     dims = {
         "batch": lhs[numbers.lhs_spec[0]] // batch_groups,
         "filters": rhs[numbers.rhs_spec[0]],
-        "taps": math.prod(rhs[axis] for axis in numbers.rhs_spec[2:]),
         "channels": rhs[numbers.rhs_spec[1]],
         "groups": params["feature_group_count"] * batch_groups,
     }
-    transposed = max(params["lhs_dilation"], default=1) > 1
-    if transposed and max(params["window_strides"]) == 1:
-        yield transposed_convolution(in_sides=[lhs[i] for i in numbers.lhs_spec[2:]], **dims)
+    if any(axis.spacing > 1 for axis in axes):
+        yield from dilated_convolution(axes=axes, **dims)
     else:
-        yield convolution(out_sides=[out[i] for i in numbers.out_spec[2:]], **dims)
+        taps = math.prod(axis.taps for axis in axes)
+        yield convolution(out_sides=[axis.outputs for axis in axes], taps=taps, **dims)
 
 
 _PRODUCTS: Mapping[str, Callable[[core.JaxprEqn], Iterator[Product]]] = {

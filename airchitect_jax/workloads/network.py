@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from airchitect_jax.checks import MAX_DIM
+from airchitect_jax.checks import MAX_COUNT, MAX_DIM, instance, settle, shown, whole_number
 from airchitect_jax.types import Gemm
 
 
@@ -15,8 +15,11 @@ from airchitect_jax.types import Gemm
 class Layer:
     """One GEMM of a network, (m x k) by (k x n), which runs `count` times.
 
+    `overlapping` says that it was read as a convolution of overlapping windows.
+
     Raises:
-      ValueError: a number is not in 1..2**31 - 1 (`count`: at least 1); names the layer.
+      ValueError: a number is not in 1..2**31 - 1 (`count`: 1..2**63 - 1); names the layer.
+      TypeError: the name is no text.
     """
 
     name: str
@@ -24,18 +27,21 @@ class Layer:
     n: int
     k: int
     count: int = 1
+    overlapping: bool = dataclasses.field(default=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        instance("name", self.name, str)
         for field in ("m", "n", "k"):
-            if not 1 <= getattr(self, field) <= MAX_DIM:
+            value = getattr(self, field)
+            try:
+                settle(self, **{field: whole_number(field, value)})
+            except ValueError:
+                gemm = " x ".join(shown(side) for side in (self.m, self.n, self.k))
                 raise ValueError(
-                    f"layer {self.name!r}: the GEMM is {self.m} x {self.n} x {self.k}; {field} must"
-                    f" be in 1..{MAX_DIM}"
-                )
-        if self.count < 1:
-            raise ValueError(
-                f"layer {self.name!r}: count: {self.count} is not allowed; expected at least 1"
-            )
+                    f"layer {self.name!r}: the GEMM is {gemm}; {field} must be in 1..{MAX_DIM}"
+                ) from None
+        count = whole_number(f"layer {self.name!r}: count", self.count, high=MAX_COUNT)
+        settle(self, count=count)
 
     @property
     def macs(self) -> int:
@@ -51,11 +57,24 @@ class Network:
       name: for tables and figures.
       layers: the GEMMs.
       skipped: operators of the source that are no matrix work, and how often each occurs.
+
+    Raises:
+      TypeError: a field is of another type.
     """
 
     name: str
     layers: tuple[Layer, ...]
     skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        instance("name", self.name, str)
+        if not isinstance(self.layers, (tuple, list)):
+            raise TypeError(f"layers: {shown(self.layers)} is not allowed; expected a tuple")
+        for number, layer in enumerate(self.layers):
+            instance(f"layers: layer {number}", layer, Layer)
+        settle(self, layers=tuple(self.layers))
+        if not isinstance(self.skipped, Mapping):
+            raise TypeError(f"skipped: {shown(self.skipped)} is not allowed; expected a mapping")
 
     @property
     def macs(self) -> int:

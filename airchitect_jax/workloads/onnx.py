@@ -14,6 +14,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from airchitect_jax.checks import file_path, shown
+from airchitect_jax.files import check_regular
+from airchitect_jax.printable import one_line
 from airchitect_jax.workloads.network import Layer, Network, with_distinct_names
 from airchitect_jax.workloads.onnx_nodes import GRAPHS, PRODUCTS, Node, Shapes
 
@@ -43,7 +46,8 @@ def read_onnx(path: str | pathlib.Path, dims: Mapping[str, int] | None = None) -
       ValueError: the file cannot be read, is no ONNX model, points outside of its folder, has no
         matrix work, or a shape that matters is not known; names file and node.
     """
-    path = pathlib.Path(path)
+    path = file_path("path", path)
+    check_regular(path)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -87,17 +91,19 @@ def parse_onnx(
             raise ValueError(f"its shapes cannot be inferred: {error}") from None
         layers, skipped = _walk(model.graph, Shapes(symbols=known))
         if not layers:
-            raise ValueError(f"no matrix work found, only {', '.join(sorted(skipped))}")
+            raise ValueError(
+                f"no matrix work found, only {one_line(', '.join(sorted(skipped)), 200)}"
+            )
         network = Network(
             name=name, layers=with_distinct_names(layers), skipped=dict(sorted(skipped.items()))
         )
     except ValueError as error:
-        raise ValueError(f"{source}: {' '.join(str(error).split())[:500]}") from None
+        raise ValueError(f"{source}: {one_line(str(error), 500)}") from None
     foreign = [f"{name} ({count})" for name, count in network.skipped.items() if "." in name]
     if foreign:
         warnings.warn(
             f"{source}: unknown operators, whose matrix work, if any, is not counted: "
-            + ", ".join(foreign),
+            + one_line(", ".join(foreign), 200),
             stacklevel=3,
         )
     return network
@@ -130,7 +136,7 @@ def _check_functions(model: Any) -> None:
                     sizes[key] = size(bodies[key])
                 called = sizes[key]
                 if called is None:
-                    raise ValueError(f"function {node.op_type} calls itself")
+                    raise ValueError(f"function {one_line(node.op_type, 80)} calls itself")
                 total += called
             total += 1 + sum(size(graph.node) for graph in _inner(node))
             if total > _MAX_NODES:
@@ -149,7 +155,14 @@ def _check_nodes(graph: Any, opset: int, defs: Any) -> None:
         for attribute in node.attribute:
             text = attribute.s.decode("utf-8", "replace")
             if attribute.name == "equation" and not _EQUATION.fullmatch(text):
-                raise ValueError(f"{node.op_type} {node.name!r}: equation {text!r} is malformed")
+                raise ValueError(
+                    f"{node.op_type} {shown(node.name)}: equation {shown(text)} is malformed"
+                )
+        if node.domain in _STANDARD and node.op_type == "Scan" and opset < 9:
+            raise ValueError(
+                f"Scan {shown(node.name)}: has another meaning in opset {opset}; expected a model"
+                " of opset 9 or later"
+            )
         if node.domain in _STANDARD and defs.has(node.op_type):
             try:
                 least = defs.get_schema(node.op_type, opset, "").min_input
@@ -157,7 +170,7 @@ def _check_nodes(graph: Any, opset: int, defs: Any) -> None:
                 continue
             if len(node.input) < least:
                 raise ValueError(
-                    f"{node.op_type} {node.name!r}: {len(node.input)} inputs; expected {least}"
+                    f"{node.op_type} {shown(node.name)}: {len(node.input)} inputs; expected {least}"
                 )
 
 
@@ -185,7 +198,7 @@ def _tensors(graph: Any) -> Iterator[Any]:
 def _lighten(tensor: Any, folder: pathlib.Path) -> None:
     """Leaves of a tensor what shape inference may ask for: its dimensions, and a small value."""
     if any(side < 0 for side in tensor.dims):
-        raise ValueError(f"tensor {tensor.name!r} has a negative dimension")
+        raise ValueError(f"tensor {shown(tensor.name)} has a negative dimension")
     small = math.prod(tensor.dims) <= _SMALL
     if tensor.external_data:
         where = {entry.key: entry.value for entry in tensor.external_data}
@@ -197,7 +210,8 @@ def _lighten(tensor: Any, folder: pathlib.Path) -> None:
             inside = False
         if not location or not inside:
             raise ValueError(
-                f"tensor {tensor.name!r} is stored in {location!r}, outside of the model's folder"
+                f"tensor {shown(tensor.name)} is stored in {shown(location)}, outside of the"
+                " model's folder"
             )
         if small and tensor.data_type == tensor.INT64:
             tensor.raw_data = _read(file, where, 8 * math.prod(tensor.dims), tensor.name)
@@ -210,13 +224,17 @@ def _lighten(tensor: Any, folder: pathlib.Path) -> None:
 
 def _read(file: pathlib.Path, where: Mapping[str, str], num_bytes: int, name: str) -> bytes:
     try:
+        check_regular(file)
+    except ValueError as error:
+        raise ValueError(f"tensor {shown(name)}: {error}") from None
+    try:
         with file.open("rb") as stream:
             stream.seek(int(where.get("offset", "0")))
             data = stream.read(num_bytes)
     except (OSError, ValueError, OverflowError):
         data = b""
     if len(data) != num_bytes:
-        raise ValueError(f"tensor {name!r} cannot be read from {file.name!r}")
+        raise ValueError(f"tensor {shown(name)} cannot be read from {shown(file.name)}")
     return data
 
 
@@ -236,10 +254,13 @@ def _bind(graph: Any, dims: Mapping[str, int]) -> tuple[str, ...]:
                 names[dim.dim_param] = None
     for name, size in dims.items():
         if name not in names:
-            there = f"there are {', '.join(names)}" if names else "there are none"
-            raise ValueError(f"dimension {name!r} is not one of the model's; {there}")
+            there = f"there are {one_line(', '.join(names), 200)}" if names else "there are none"
+            raise ValueError(f"dimension {shown(name)} is not one of the model's; {there}")
         if not isinstance(size, int) or not 1 <= size < 2**31:
-            raise ValueError(f"dimension {name}: {size!r} is not allowed; expected 1..2147483647")
+            raise ValueError(
+                f"dimension {one_line(name, 80)}: {shown(size)} is not allowed;"
+                " expected 1..2147483647"
+            )
     # What was inferred before the dimensions were bound would contradict what is inferred now.
     for inner in _graphs(graph):
         del inner.value_info[:]

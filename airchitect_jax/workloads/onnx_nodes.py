@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from airchitect_jax.checks import shown
+from airchitect_jax.printable import one_line
 from airchitect_jax.workloads.gemms import (
     Product,
     convolution,
@@ -26,7 +28,7 @@ class Shapes:
     Attributes:
       symbols: dimensions that the user may bind and has not.
       of: shapes by name; a side without a size is a name, or empty.
-      constants: first elements of stored integers by name, for the length of loops.
+      constants: stored single integers by name, for the length of loops.
     """
 
     symbols: tuple[str, ...] = ()
@@ -45,8 +47,13 @@ class Shapes:
         stored = [(tensor.name, tensor) for tensor in graph.initializer]
         for node in graph.node:
             if node.op_type == "Constant" and node.output:
-                tensors = (attribute.t for attribute in node.attribute if attribute.name == "value")
-                stored += [(node.output[0], tensor) for tensor in tensors]
+                for attribute in node.attribute:
+                    if attribute.name == "value":
+                        stored.append((node.output[0], attribute.t))
+                    elif attribute.name == "value_int":
+                        constants[node.output[0]] = attribute.i
+                    elif attribute.name == "value_ints" and len(attribute.ints) == 1:
+                        constants[node.output[0]] = attribute.ints[0]
         for name, tensor in stored:
             of[name] = tuple(tensor.dims)
             if tensor.data_type == tensor.INT64 and math.prod(tensor.dims) == 1:
@@ -68,7 +75,7 @@ class Node:
 
     def error(self, reason: str) -> ValueError:
         """An error about this operator."""
-        return ValueError(f"{self._proto.op_type} {self.name!r}: {reason}")
+        return ValueError(f"{self._proto.op_type} {shown(self.name)}: {reason}")
 
     def attribute(self, name: str, default: Any) -> Any:
         """The value of an attribute of the type of `default`: a number, a text or a tuple."""
@@ -76,7 +83,7 @@ class Node:
             if attribute.name == name:
                 if isinstance(default, str):
                     return attribute.s.decode("utf-8", "replace")
-                return attribute.i
+                return tuple(attribute.ints) if isinstance(default, tuple) else attribute.i
         return default
 
     def constant(self, place: int) -> int | None:
@@ -103,19 +110,19 @@ class Node:
     def _known(self, name: str, rank: int | None, least: int) -> tuple[int, ...]:
         shape = self._shapes.of.get(name)
         if shape is None:
-            raise self.error(f"the shape of {name!r} is not known")
+            raise self.error(f"the shape of {shown(name)} is not known")
         for side in shape:
             if side in self._shapes.symbols:
                 raise self.error(
-                    f"dimension {side!r} of {name!r} is dynamic; give its size, for example"
-                    f" --dim {side}=1 (dims={{{side!r}: 1}})"
+                    f"dimension {shown(side)} of {shown(name)} is dynamic; give its size, for"
+                    f" example --dim {one_line(side, 80)}=1 (dims={{{shown(side)}: 1}})"
                 )
             if isinstance(side, str):
-                raise self.error(f"{name!r} has a dimension of unknown size")
+                raise self.error(f"{shown(name)} has a dimension of unknown size")
             if side < 0:
-                raise self.error(f"{name!r} has a negative dimension")
+                raise self.error(f"{shown(name)} has a negative dimension")
         if (rank is not None and len(shape) != rank) or len(shape) < least:
-            raise self.error(f"{name!r} has {len(shape)} dimensions; expected {rank or least}")
+            raise self.error(f"{shown(name)} has {len(shape)} dimensions; expected {rank or least}")
         return shape
 
 
@@ -181,31 +188,59 @@ def _gemm(node: Node) -> Products:
 
 
 def _einsum(node: Node) -> Products:
+    """A product of two operands, every combination of indices multiplied once.
+
+    What only one operand has is an index of the result, summed afterwards if it is not kept. An
+    index that is repeated within an operand takes its diagonal.
+    """
     equation = node.attribute("equation", "").replace(" ", "")
     terms, arrow, out = equation.partition("->")
     labels = terms.split(",")
     if len(labels) == 1:
-        return {}  # sums and transposes
-    if len(labels) != 2 or "." in equation or any(len(set(t)) != len(t) for t in labels):
-        raise node.error(
-            f"equation {equation!r} is not known; expected two operands, no ellipsis, no diagonal"
-        )
-    sides: dict[str, int] = {}
-    for place, label in enumerate(labels):
-        for letter, side in zip(label, node.shape(place, rank=len(label)), strict=True):
-            sides[letter] = max(side, sides.get(letter, 0))
-    lhs, rhs = (set(label) for label in labels)
-    kept = set(out) if arrow else lhs ^ rhs
+        return {}  # sums, transposes and diagonals
+    if len(labels) != 2:
+        raise node.error(f"equation {shown(equation)} is not known; expected two operands")
+    lhs, rhs = (
+        _sides(node, label, node.shape(place), equation) for place, label in enumerate(labels)
+    )
+    for index in lhs.keys() & rhs.keys():
+        if lhs[index] != rhs[index] and 1 not in (lhs[index], rhs[index]):
+            raise node.error(f"the sides of equation {shown(equation)} do not fit")
+    shared = {index for index in lhs.keys() & rhs.keys() if lhs[index] == rhs[index]}
+    kept = {index for index in shared if _is_kept(index, labels, out if arrow else None)}
 
-    def size(letters: set[str]) -> int:
-        return math.prod(sides[letter] for letter in letters)
+    def size(sides: Mapping[str, int], indices: Collection[str]) -> int:
+        return math.prod(sides[index] for index in indices)
 
-    both = lhs & rhs
     return {
         "": Product(
-            size((lhs - rhs) & kept), size((rhs - lhs) & kept), size(both - kept), size(both & kept)
+            size(lhs, lhs.keys() - shared),
+            size(rhs, rhs.keys() - shared),
+            size(lhs, shared - kept),
+            size(lhs, kept),
         )
     }
+
+
+def _sides(node: Node, label: str, shape: tuple[int, ...], equation: str) -> dict[str, int]:
+    """The side of each index of an operand; those of an ellipsis are numbered from the last."""
+    before, ellipsis, after = label.partition("...")
+    unnamed = len(shape) - len(before) - len(after)
+    if unnamed < 0 or (unnamed and not ellipsis) or "." in before + after:
+        raise node.error(f"equation {shown(equation)} does not fit its operands")
+    indices = [*before, *(f".{place}" for place in range(unnamed, 0, -1)), *after]
+    sides: dict[str, int] = {}
+    for index, side in zip(indices, shape, strict=True):
+        if sides.setdefault(index, side) != side:
+            raise node.error(f"equation {shown(equation)} takes a diagonal of no square")
+    return sides
+
+
+def _is_kept(index: str, labels: Sequence[str], out: str | None) -> bool:
+    """Whether an index of both operands is one of the result; `out` is None if it is implied."""
+    if out is None:  # by NumPy's rule: an ellipsis, and what occurs once in all operands
+        return index.startswith(".") or sum(label.count(index) for label in labels) == 1
+    return "..." in out if index.startswith(".") else index in out
 
 
 def _attention(node: Node) -> Products:
@@ -249,15 +284,19 @@ def _scan_length(node: Node) -> int:
     scans = int(node.attribute("num_scan_inputs", 0))
     if not 1 <= scans <= len(node.inputs):
         raise node.error("num_scan_inputs does not fit its inputs")
-    return node.shape(len(node.inputs) - scans, least=1)[0]
+    shape = node.shape(len(node.inputs) - scans, least=1)
+    axis = next(iter(node.attribute("scan_input_axes", ())), 0)
+    if not -len(shape) <= axis < len(shape):
+        raise node.error(f"scan_input_axes: {axis} is not allowed for {len(shape)} dimensions")
+    return shape[axis]
 
 
 def _loop_length(node: Node) -> int:
     length = node.constant(0)
     if length is None:
         warnings.warn(
-            f"Loop {node.name!r}: the number of iterations is not known; its layers are counted"
-            " once",
+            f"Loop {shown(node.name)}: the number of iterations is not known; its layers are"
+            " counted once",
             stacklevel=2,
         )
         return 1

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
+from airchitect_jax.checks import member, whole_number
+
 
 class Distribution(enum.Enum):
     """How workload dimensions are drawn."""
@@ -23,7 +25,14 @@ def sample_integers(
 
     UNIFORM gives each number the same chance. LOG_UNIFORM gives v a chance proportional to
     log((v + 1) / v): the floor of exp of a uniform number, so every octave weighs the same.
+
+    Raises:
+      ValueError: a bound is no whole number or low exceeds high, or there is no such distribution.
     """
+    distribution = member("distribution", distribution, Distribution)
+    lowest = -(2**31) if distribution is Distribution.UNIFORM else 1
+    low = whole_number("low", low, low=lowest)
+    high = whole_number("high", high, low=low)
     if distribution is Distribution.UNIFORM:
         return jax.random.randint(key, shape, low, high + 1, dtype=jnp.int32)
     logs = jax.random.uniform(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Mapping
 
+from airchitect_jax.checks import shown
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.onnx import read_onnx
 from airchitect_jax.workloads.scalesim_csv import read_topology
@@ -20,7 +21,12 @@ def open_network(source: str | pathlib.Path, dims: Mapping[str, int] | None = No
 
     Raises:
       ValueError: it is none of these, or its reader refuses it.
+      TypeError: an argument is of another type.
     """
+    if not isinstance(source, (str, pathlib.Path)):
+        raise TypeError(f"workload: {shown(source)} is not allowed; expected a name or a path")
+    if dims is not None and not isinstance(dims, Mapping):
+        raise TypeError(f"dims: {shown(dims)} is not allowed; expected a mapping of names to sizes")
     suffix = pathlib.Path(source).suffix.lower()
     if suffix == ".onnx":
         return read_onnx(source, dims)
@@ -31,6 +37,6 @@ def open_network(source: str | pathlib.Path, dims: Mapping[str, int] | None = No
     if str(source) in network_names():
         return load_network(str(source))
     raise ValueError(
-        f"workload: {str(source)!r} is neither a .csv nor an .onnx file nor a packaged network;"
-        f" packaged are {', '.join(network_names())}"
+        f"workload: {shown(str(source))} is neither a .csv nor an .onnx file nor a packaged"
+        f" network; packaged are {', '.join(network_names())}"
     )

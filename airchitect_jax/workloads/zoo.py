@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.resources
 
+from airchitect_jax.checks import shown
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.scalesim_csv import parse_topology
 
@@ -33,9 +34,9 @@ def load_network(name: str) -> Network:
     Raises:
       ValueError: there is none of that name; lists those there are.
     """
-    if name not in network_names():
+    if not isinstance(name, str) or name not in network_names():
         raise ValueError(
-            f"network: {name!r} is not packaged; there are {', '.join(network_names())}"
+            f"network: {shown(name)} is not packaged; there are {', '.join(network_names())}"
         )
     table = _TABLES / f"{name}.csv"
     return parse_topology(table.read_bytes(), name=name, source=table.name)

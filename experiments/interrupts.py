@@ -1,0 +1,140 @@
+"""Ctrl-C and SIGTERM end a script with one line on stderr, and status 130 or 143.
+
+Importing the libraries takes seconds, so the package's `__init__` installs this before it imports
+anything else; hence the standard library alone. Until `run` is called there is nothing to clean up
+and a signal ends the process at once. Within `run` it raises KeyboardInterrupt, so that temporary
+files go. Once a script's work is done it changes nothing.
+
+Python runs its handlers between two of its own instructions, and what they raise can be swallowed
+by a callback or wait for a compilation. So the C-level handler also wakes a thread, which ends the
+process when a signal has had no effect for a while, or at the second one.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import enum
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+_GRACE_SECONDS = 2.0
+_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+
+
+class _Phase(enum.Enum):
+    IMPORTING = enum.auto()
+    RUNNING = enum.auto()
+    CLOSING = enum.auto()
+
+
+class _Interrupts:
+    """The handlers, and what they know."""
+
+    def __init__(self) -> None:
+        self._phase = _Phase.IMPORTING
+        self._received: int | None = None  # the signal that ends `run`
+        self._hint = "nothing was started"
+        self._keeps_traces = False
+        self._stderr = 2
+        self._unsaid = [True]  # emptied by whoever prints the line: `pop` is atomic
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        threading.Thread(target=self._watch, args=(reader,), daemon=True).start()
+        for number in _WORDS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` and `&` ask for
+                signal.signal(number, self._handle)
+        # What is registered first runs last. After it the interpreter takes its handlers away.
+        atexit.register(self._ignore)
+
+    def run(self, main: Callable[[], None], hint: str, *, keeps_traces: bool) -> None:
+        """See the function `run`."""
+        self._hint, self._keeps_traces = hint, keeps_traces
+        try:
+            try:
+                self._phase = _Phase.RUNNING
+                main()
+            finally:
+                self._phase = _Phase.CLOSING
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and self._received is None:
+                self._received = signal.SIGINT  # raised by other means
+            # What a library makes of the interruption is no error of its own.
+            if self._received is None or keeps_traces:
+                raise
+        if self._received is not None:
+            with contextlib.suppress(OSError, ValueError):
+                sys.stdout.flush()
+            self._leave(self._received)
+
+    def _ignore(self) -> None:
+        for number in _WORDS:
+            signal.signal(number, signal.SIG_IGN)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self._phase is _Phase.IMPORTING or self._received is not None:
+            self._leave(number)
+        elif self._phase is _Phase.RUNNING:
+            self._received = number
+            if not self._keeps_traces:
+                self._mute()
+            raise KeyboardInterrupt
+
+    def _mute(self) -> None:
+        """From now on stderr is ours: libraries would print what interrupting them does."""
+        with contextlib.suppress(OSError):
+            own, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 2)
+            self._stderr = own
+
+    def _watch(self, reader: int) -> None:
+        """Ends the process if the first signal does not, or at the second."""
+        first = self._next(reader)
+        timer = threading.Timer(_GRACE_SECONDS, self._leave, (first,))
+        timer.daemon = True
+        timer.start()
+        self._next(reader)
+        self._leave(first)
+
+    def _next(self, reader: int) -> int:
+        while (number := os.read(reader, 1)[0]) not in _WORDS:
+            pass  # a signal of somebody else
+        return number
+
+    def _leave(self, number: int) -> None:
+        """Prints the line, once, and ends the process without another word."""
+        try:
+            self._unsaid.pop()
+        except IndexError:
+            return  # whoever prints it is about to end the process
+        word = _WORDS[signal.Signals(number)]
+        with contextlib.suppress(OSError):
+            os.write(self._stderr, f"{word}; {self._hint}\n".encode(errors="backslashreplace"))
+        os._exit(128 + number)
+
+
+_installed: list[_Interrupts] = []  # one for each process
+
+
+def install() -> None:
+    """From now on signals end this process as described above."""
+    if not _installed:
+        _installed.append(_Interrupts())
+
+
+def run(main: Callable[[], None], hint: str, *, keeps_traces: bool) -> None:
+    """Runs the work of a script. Returns when it is done; does not return if it is interrupted.
+
+    Args:
+      main: the work.
+      hint: what the user can do after an interruption.
+      keeps_traces: whether stderr stays open to libraries, and KeyboardInterrupt is raised.
+    """
+    install()
+    _installed[0].run(main, hint, keeps_traces=keeps_traces)

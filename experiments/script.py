@@ -1,0 +1,154 @@
+"""What all scripts and benchmarks share: parsing, the console, and how errors end them."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+import threading
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import NoReturn
+
+import jax
+import rich.console
+import rich.segment
+from absl import app, flags, logging
+
+from airchitect_jax.printable import one_line, printable
+from experiments import interrupts
+
+FLAGS = flags.FLAGS
+
+# What bad input and a bad environment raise; anything else is a bug, and shows its trace.
+_EXPECTED = (ValueError, OSError, MemoryError, EOFError, zipfile.BadZipFile, zlib.error)
+_OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
+
+
+def run(main: Callable[[rich.console.Console], None], hint: str) -> None:
+    """Parses the flags and runs `main`.
+
+    Bad input or a bad environment ends the script with one line and status 2, Ctrl-C with 130,
+    SIGTERM with 143. `--verbosity=1` shows the whole trace of an error instead.
+
+    Args:
+      main: the script's work, given where it prints.
+      hint: what the user can do after an interruption.
+    """
+    interrupts.install()
+
+    def guarded(arguments: Sequence[str]) -> None:
+        del arguments
+        # Libraries narrate what they do; their warnings stay.
+        if not FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.WARNING)
+        debugging = bool(logging.level_debug())
+        if not debugging:
+            # An error that a library logs with its trace is raised as well, and described here.
+            logging.get_absl_logger().addFilter(lambda record: not record.exc_info)
+            sys.excepthook = _main_thread_only
+
+        def work() -> None:
+            main(make_console())
+            sys.stdout.flush()  # here a full disk or a closed pipe is an error like others
+
+        try:
+            interrupts.run(work, hint, keeps_traces=debugging)
+        except (*_EXPECTED, jax.errors.JaxRuntimeError) as error:
+            is_bug = isinstance(error, jax.errors.JaxRuntimeError) and (
+                _OUT_OF_MEMORY not in str(error)
+            )
+            if debugging or is_bug:
+                raise
+            _fail(describe(error))
+
+    try:
+        app.run(guarded, flags_parser=_parse)
+    except BrokenPipeError as error:  # of --help
+        _fail(describe(error))
+
+
+def _main_thread_only(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Prints what ends the script, and not what callbacks of libraries fail with after that.
+
+    Python's own threads have a hook of their own; those of libraries in C++ come here.
+    """
+    if threading.current_thread() is threading.main_thread():
+        sys.__excepthook__(kind, error, trace)
+
+
+def _parse(arguments: Sequence[str]) -> list[str]:
+    try:
+        rest = FLAGS(arguments)
+        if len(rest) > 1:
+            raise flags.Error(f"unexpected argument {rest[1]!r}: flags begin with --")
+        for name in FLAGS:
+            value = FLAGS[name].value
+            if isinstance(value, float) and not math.isfinite(value):  # absl's bounds allow NaN
+                raise flags.Error(f"--{name}: {value} is not allowed; expected a finite number")
+    except flags.Error as error:
+        _fail(f"{error} (--help lists the flags)")
+    return rest
+
+
+def describe(error: BaseException) -> str:
+    """What to tell the user of an error."""
+    if isinstance(error, BrokenPipeError):
+        return "standard output was closed before the end"
+    if isinstance(error, (MemoryError, jax.errors.JaxRuntimeError)):
+        return f"out of memory: {error}"
+    return str(error) or type(error).__name__
+
+
+def _fail(message: str) -> NoReturn:
+    """Prints one line and ends the script with status 2."""
+    with contextlib.suppress(OSError):
+        print(f"error: {one_line(message)}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # What cannot be written would be tried again at the end, with a trace.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(2)
+
+
+class _Console(rich.console.Console):
+    """Leaves it to `run` to say that stdout is closed."""
+
+    def on_broken_pipe(self) -> None:
+        """Is called while the error is handled."""
+        raise
+
+
+def make_console() -> rich.console.Console:
+    """A console that prints no control characters but its own: names and cells may carry some."""
+    console = _Console()
+    console.push_render_hook(_Escaping())
+    return console
+
+
+class _Escaping(rich.console.RenderHook):
+    def process_renderables(
+        self, renderables: list[rich.console.ConsoleRenderable]
+    ) -> list[rich.console.ConsoleRenderable]:
+        return [_Escaped(renderable) for renderable in renderables]
+
+
+class _Escaped:
+    """A renderable whose text is printable. Rich drops some control characters, and passes ESC."""
+
+    def __init__(self, renderable: rich.console.ConsoleRenderable) -> None:
+        self._renderable = renderable
+
+    def __rich_console__(
+        self, console: rich.console.Console, options: rich.console.ConsoleOptions
+    ) -> Iterable[rich.segment.Segment]:
+        for text, style, control in console.render(self._renderable, options):
+            if not control:
+                text = "\n".join(printable(line) for line in text.split("\n"))
+            yield rich.segment.Segment(text, style, control)

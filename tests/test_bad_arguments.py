@@ -1,0 +1,260 @@
+"""Every public function and constructor refuses wrong arguments by name, before it compiles.
+
+The table says of every public callable what a good call of it is, and what is wrong for each
+parameter: each wrong value takes the place of a good one, and the error must be a `ValueError` or a
+`TypeError` of one line with the parameter's name.
+"""
+
+import jax.numpy as jnp
+import pytest
+import wrong_values as w
+
+import airchitect_jax as aj
+
+# callable, a good call, wrong values of its parameters, and of fields of their records.
+TABLE = {
+    "compute_cycles": (
+        aj.compute_cycles,
+        {"gemm": w.GEMM, "array": w.ARRAY, "dataflow": "OS", "runtime_model": "scalesim"},
+        {"gemm": w.OBJECT, "array": w.OBJECT, "dataflow": w.FLOW, **w.MODEL},
+        {"gemm": w.OPERANDS[0], "array": w.OPERANDS[1]},
+    ),
+    "compute_report": (
+        aj.compute_report,
+        {"gemm": w.GEMM, "array": w.ARRAY, "dataflow": "OS"},
+        {"gemm": w.OBJECT, "array": w.OBJECT, "dataflow": w.FLOW, **w.MODEL},
+        {"gemm": w.OPERANDS[0], "array": w.OPERANDS[1]},
+    ),
+    "evaluate": (
+        aj.evaluate,
+        {"workloads": w.GEMM, "designs": w.DESIGN},
+        {"workloads": w.OBJECT, "designs": w.OBJECT, **w.MODEL},
+        {"workloads": w.DIMS, "designs": {**w.SIDES, "dataflow": w.FLOWS}},
+    ),
+    "evaluate_memory": (
+        aj.evaluate_memory,
+        {"workloads": w.GEMM, "designs": w.DESIGN, "memory": w.MEMORY},
+        {
+            "workloads": w.OBJECT,
+            "designs": w.OBJECT,
+            "memory": w.OBJECT,
+            "interface": w.CHOICE,
+            "energy_table": w.OPTIONAL,
+            **w.MODEL,
+        },
+        {
+            "workloads": w.DIMS,
+            "designs": {**w.SIDES, "dataflow": w.FLOWS},
+            "memory": {
+                "buffers": w.OBJECT,
+                "bandwidth_bytes_per_cycle": w.BATCH,
+                "element_bytes": w.BATCH,
+            },
+        },
+    ),
+    "label": (
+        aj.label,
+        {
+            "workloads": w.BUDGETED,
+            "space": aj.ArrayDataflowSpace(max_mac_exponent=2),
+            "memory": w.MEMORY,
+        },
+        {
+            "workloads": [*w.OBJECT, w.GEMM],
+            "space": w.OPTIONAL,
+            "objective": w.CHOICE,
+            "memory": w.OBJECT,
+            "energy_table": w.OPTIONAL,
+            **w.MODEL,
+        },
+        {
+            "workloads": {"mac_budget": w.BATCH, **w.DIMS},
+            "memory": {
+                "buffers": w.OBJECT,
+                "bandwidth_bytes_per_cycle": w.COUNT,
+                "element_bytes": w.COUNT,
+            },
+        },
+    ),
+    "label_buffers": (
+        aj.label_buffers,
+        {"workloads": w.BUFFERED, "space": aj.BufferSpace(num_levels=1)},
+        {
+            "workloads": [*w.OBJECT, w.GEMM],
+            "space": w.OPTIONAL,
+            "objective": w.CHOICE,
+            "interface": w.CHOICE,
+            "element_bytes": w.COUNT,
+            "energy_table": w.OPTIONAL,
+            **w.MODEL,
+        },
+        {
+            "workloads": {
+                "sram_budget_bytes": w.NO_WHOLE,
+                **w.DIMS,
+                **w.SIDES,
+                "dataflow": w.FLOWS,
+                "bandwidth_bytes_per_cycle": w.BATCH,
+            }
+        },
+    ),
+    "label_schedules": (
+        aj.label_schedules,
+        {"workloads": w.SETS, "space": aj.ScheduleSpace(arrays=(w.ARRAY, w.ARRAY))},
+        {"workloads": [*w.OBJECT, w.BUDGETED, w.GEMM], "space": w.OPTIONAL, **w.MODEL},
+        {"workloads": {"n": [0, *w.NO_WHOLE], "k": [0, *w.NO_WHOLE]}},
+    ),
+    "replay": (
+        aj.replay,
+        {
+            "gemm": w.GEMM,
+            "array": w.ARRAY,
+            "dataflow": "OS",
+            "ifmap_sram_kb": 8,
+            "filter_sram_kb": 8,
+            "ofmap_sram_kb": 8,
+            "bandwidth_words_per_cycle": 8,
+        },
+        {
+            "gemm": w.OBJECT,
+            "array": w.OBJECT,
+            "dataflow": w.FLOWS,
+            "ifmap_sram_kb": w.BATCH,
+            "filter_sram_kb": w.BATCH,
+            "ofmap_sram_kb": w.BATCH,
+            "bandwidth_words_per_cycle": [v for v in w.NO_WHOLE if v is not None],
+        },
+        {"gemm": w.DIMS, "array": w.SIDES},
+    ),
+    "recommend": (
+        aj.recommend,
+        {"workload": w.NETWORK, "mac_budget": 64},
+        {
+            "workload": w.OBJECT,
+            "mac_budget": w.COUNT,
+            "sram_budget_kb": [v for v in w.COUNT if v is not None],
+            "bandwidth_bytes_per_cycle": w.COUNT,
+            "objective": w.CHOICE,
+            "weights": w.WEIGHTS,
+            "element_bytes": w.COUNT,
+            "interface": w.CHOICE,
+            "energy_table": w.OPTIONAL,
+            "buffers": w.OPTIONAL,
+            "dims": [v for v in w.OPTIONAL if not isinstance(v, dict)],
+            **w.MODEL,
+        },
+        {},
+    ),
+    "Layer": (
+        aj.Layer,
+        {"name": "a", "m": 8, "n": 8, "k": 8},
+        {"name": w.PATHS, "m": w.COUNT, "n": w.COUNT, "k": w.COUNT, "count": w.COUNT},
+        {},
+    ),
+    "Network": (
+        aj.Network,
+        {"name": "net", "layers": w.NETWORK.layers},
+        {
+            "name": w.PATHS,
+            "layers": [v for v in w.OBJECT if not isinstance(v, (list, tuple)) or len(v)],
+            "skipped": [value for value in w.OBJECT if not isinstance(value, dict)],
+        },
+        {},
+    ),
+    "ArrayDataflowSpace": (aj.ArrayDataflowSpace, {}, {"max_mac_exponent": [1, 31, *w.COUNT]}, {}),
+    "BufferSpace": (aj.BufferSpace, {}, {"step_kb": w.COUNT, "num_levels": [33, *w.COUNT]}, {}),
+    "ScheduleSpace": (
+        aj.ScheduleSpace,
+        {"arrays": (w.ARRAY, w.ARRAY)},
+        {
+            "arrays": [
+                *w.OBJECT,
+                (w.ARRAY,),
+                (w.ARRAY, None),
+                (w.ARRAY, 3),
+                (w.ARRAY, w.GEMM),
+                w.ARRAY,
+            ]
+        },
+        {},
+    ),
+    "EnergyTable": (
+        aj.EnergyTable,
+        {},
+        {
+            "mac_pj": w.PRICE,
+            "sram_pj_per_byte": w.PRICE,
+            "sram_reference_bytes": w.COUNT,
+            "sram_exponent": w.PRICE,
+            "dram_pj_per_byte": w.PRICE,
+        },
+        {},
+    ),
+    "Relaxation": (
+        aj.Relaxation,
+        {"temperature": 0.1},
+        {"temperature": w.PRICE, "interface": w.CHOICE, "energy_table": w.OBJECT, **w.MODEL},
+        {},
+    ),
+    "sensitivity": (
+        aj.sensitivity,
+        {"cost": lambda gemm: gemm.m, "gemm": aj.Gemm(m=8.0, n=8.0, k=8.0)},
+        {"cost": [v for v in w.OBJECT if not callable(v)], "gemm": w.OBJECT},
+        {"gemm": dict.fromkeys("mnk", w.REAL)},
+    ),
+    "load_network": (aj.load_network, {"name": "gpt2"}, {"name": w.OBJECT}, {}),
+    "network_names": (aj.network_names, {}, {}, {}),
+    "open_network": (
+        aj.open_network,
+        {"source": "gpt2"},
+        {"source": w.OBJECT, "dims": [v for v in w.OPTIONAL if not isinstance(v, dict)]},
+        {},
+    ),
+    "from_jax": (
+        aj.from_jax,
+        {"fn": jnp.dot},
+        {"fn": [v for v in w.OBJECT if not callable(v)]},
+        {},
+    ),
+    "read_onnx": (aj.read_onnx, {"path": "x.onnx"}, {"path": w.PATHS}, {}),
+    "read_topology": (aj.read_topology, {"path": "x.csv"}, {"path": w.PATHS}, {}),
+    "write_topology": (
+        aj.write_topology,
+        {"path": "x.csv", "network": w.NETWORK},
+        {"path": w.PATHS, "network": w.OBJECT},
+        {},
+    ),
+}
+
+# Tuples of numbers that tracers pass through are not checked: what takes them checks them.
+CARRIERS = {
+    aj.ArrayDesign,
+    aj.ArrayShape,
+    aj.BudgetedGemm,
+    aj.BufferSizes,
+    aj.BufferedGemm,
+    aj.CostReport,
+    aj.Gemm,
+    aj.Labels,
+    aj.Memory,
+    aj.MemoryReport,
+    aj.Recommendation,
+    aj.RelaxedArray,
+    aj.ReplayReport,
+    aj.Schedule,
+    aj.Traffic,
+}
+ENUMS = {aj.Dataflow, aj.Interface, aj.MemoryModel, aj.Objective, aj.RuntimeModel}
+
+
+def test_the_table_has_every_public_callable():
+    public = {name: getattr(aj, name) for name in aj.__all__ if name != "__version__"}
+    checked = {name for name, value in public.items() if value not in CARRIERS | ENUMS}
+    assert checked == set(TABLE)
+    for name in checked:
+        assert TABLE[name][0] is public[name]
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_wrong_arguments_are_refused_by_name(name):
+    w.check(*TABLE[name])

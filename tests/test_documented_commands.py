@@ -1,0 +1,277 @@
+"""Every command of README.md and docs/*.md runs as it is written there, but for its sizes.
+
+A command keeps its own flags and its default inputs, all packaged networks among them. Only the
+flags of `SIZES` make its run short. A script that is not in that table fails the tests, so that a
+new command is covered or noticed.
+"""
+
+import functools
+import importlib.util
+import re
+import shlex
+import socket
+import tomllib
+
+import numpy as np
+import onnx
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import scripts
+from onnx import TensorProto, helper
+
+PAGES = [scripts.ROOT / "README.md", *sorted((scripts.ROOT / "docs").glob("*.md"))]
+_LEARNING = [
+    "--preset=smoke",
+    "--num_train=2048",
+    "--num_test=200",
+    "--num_validation=200",
+    "--epochs=1",
+    "--batch_size=256",
+]
+_COMPARISON = ["--budget_seconds=0.2", "--num_test=100", "--num_validation=100", "--batch_size=128"]
+# Flags of size for each script, the smallest that work. The last of two equal flags counts.
+SIZES = {
+    "benchmarks.decisions": ["--repeats=1", "--side=8", "--max_arrays=2"],
+    "experiments.airchitect_v2": [
+        "--num_networks=1",
+        "--epochs=1",
+        "--forest_trees=2",
+        "--batch_size=64",
+    ],
+    "experiments.case_study1": _LEARNING,
+    "experiments.case_study2": _LEARNING,
+    "experiments.case_study3": [*_LEARNING, "--time_limit=1"],
+    "experiments.compare_models": [*_COMPARISON, "--seeds=1"],
+    "experiments.compare_search": [
+        "--num_workloads=4",
+        "--tpe_workloads=1",
+        "--evaluations=16",
+        "--train_seconds=0.2",
+        "--seeds=1",
+    ],
+    "experiments.design_space": ["--num_workloads=10000"],
+    "experiments.generalisation": _COMPARISON,
+    "experiments.label_workloads": [],
+    "experiments.recommend": [],
+    "experiments.validate_scalesim": ["--num_runs=2", "--num_workloads=2", "--timed_side=8"],
+}
+# Sizes of the commands that give one, and that only they may have.
+SIZES_WHERE_GIVEN = {"sample": 1000, "forest_trees": 0}
+_PACKAGE = "scalesim.scale"  # of an optional package
+
+
+def commands_of(page):
+    """The command lines of a page's shell blocks, in order, as lists of words."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+COMMANDS = {page: commands_of(page) for page in PAGES}
+
+
+def module_of(words):
+    """The module that `python -m` runs, or None."""
+    words = words[words[0] == "srun" :]
+    return words[2] if words[:2] == ["python", "-m"] else None
+
+
+def scripts_of(page):
+    """The commands that are run for a page: one that several pages have, on the last of them."""
+    later = [words for other in PAGES[PAGES.index(page) + 1 :] for words in COMMANDS[other]]
+    return [words for words in COMMANDS[page] if module_of(words) and words not in later]
+
+
+def check_targets(words):
+    """Of `make`: they are in the Makefile."""
+    makefile = (scripts.ROOT / "Makefile").read_text()
+    assert len(words) > 1
+    for target in words[1:]:
+        assert "=" in target or re.search(rf"^{target}:", makefile, re.MULTILINE), words
+
+
+def check_extras(words):
+    """Of `pip install`: this package has the extras."""
+    project = tomllib.loads((scripts.ROOT / "pyproject.toml").read_text())["project"]
+    assert words[1] == "install", words
+    for name, extras in re.findall(r"(airchitect-jax|\.)\[([\w,]+)\]", " ".join(words)):
+        assert name in (".", project["name"])
+        assert set(extras.split(",")) <= set(project["optional-dependencies"]), words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_command_is_known(page):
+    for words in COMMANDS[page]:
+        if words[0] == "make":
+            check_targets(words)
+        elif words[0] == "pip":
+            check_extras(words)
+        elif words[0] != "cd":  # into a folder of a run: the slow test goes there
+            assert module_of(words) in {*SIZES, _PACKAGE}, words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_runs_of_a_page_have_folders_of_their_own(page):
+    """A folder belongs to one set of flags; only `recommend` writes over an earlier answer."""
+    folders = [
+        (module, re.findall(r"--workdir=(\S+)", " ".join(words)))
+        for words in COMMANDS[page]
+        if (module := module_of(words)) in SIZES
+        and module not in ("experiments.recommend", "experiments.label_workloads")
+        and "--help" not in words
+    ]
+    assert all(folders.count(one) == 1 for one in folders), folders
+
+
+def test_each_size_is_needed():
+    documented = {module_of(words) for commands in COMMANDS.values() for words in commands}
+    assert set(SIZES) <= documented
+
+
+def topology(path):
+    path.write_text("Layer,M,N,K,\nfirst,64,48,32,\nsecond,1,100,70,\n")
+
+
+def gemm_table(path):
+    """Workloads of case study 1, by the columns' names, as Parquet or CSV."""
+    columns = {"mac_budget": [64, 1024], "m": [10, 300], "n": [20, 40], "k": [500, 6]}
+    if path.suffix == ".parquet":
+        pq.write_table(pa.table(columns), path)
+    else:
+        rows = zip(*columns.values(), strict=True)
+        path.write_text("\n".join(",".join(map(str, row)) for row in [columns, *rows]) + "\n")
+
+
+def gemms_without_budgets(path):
+    path.write_text("m,n,k\n10,20,500\n300,40,6\n")
+
+
+def accelerator(path):
+    path.write_text(
+        "[general]\nrun_name = own\n\n[architecture_presets]\nArrayHeight: 8\nArrayWidth: 8\n"
+        "IfmapSramSzkB: 64\nFilterSramSzkB: 64\nOfmapSramSzkB: 64\nIfmapOffset: 0\n"
+        "FilterOffset: 10000000\nOfmapOffset: 20000000\nBandwidth: 10\nDataflow: ws\n"
+        "MemoryBanks: 1\n\n[run_presets]\nInterfaceBandwidth: USER\n"
+    )
+
+
+def airchitect_v2(path):
+    """Layers of made-up sizes and labels, in the columns of the data set's kind."""
+    rng = np.random.default_rng(0)
+    conv = path.name.startswith("conv")
+    lines = ["K,C,X,Y,R,S,df,ConfigID,rewards" if conv else "M,N,GEMM_K,df,ConfigID,rewards"]
+    for _ in range(400):
+        k, c = 2 * rng.integers(1, 9, 2)
+        x, y = 8 * rng.integers(2, 9, 2)
+        side = rng.choice([1, 3, 5])
+        gemm = k, (x - side + 1) * (y - side + 1), c * side * side
+        flow, label = rng.choice(["dla", "eye", "shi"]), rng.integers(768)
+        sizes = (k, c, x, y, side, side) if conv else gemm
+        lines.append(",".join(map(str, (*sizes, flow, label, 17))))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def onnx_model(path, dims):
+    """One matrix product, some of its sizes left open by name."""
+    rows = [*dims, 4, 4][:2]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [*rows, 32])]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [*rows, 16])]
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [32, 16], np.zeros(512, np.float32))
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+    graph = helper.make_graph(nodes, "model", inputs, outputs, [weight])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
+
+
+INPUTS = {
+    "a.parquet": gemm_table,
+    "b.csv": gemm_table,
+    "big.parquet": gemm_table,
+    "conv_dataset_100k.csv": airchitect_v2,
+    "gemm_dataset_100k.csv": airchitect_v2,
+    "mine.csv": topology,
+    "my_network.csv": topology,
+    "scale.cfg": accelerator,
+    "workloads.parquet": gemm_table,
+}
+# One name, another file.
+INPUTS_OF_PAGE = {
+    ("labelling.md", "layers.csv"): gemms_without_budgets,
+    ("scalesim.md", "layers.csv"): topology,
+}
+
+
+def write_inputs(folder, page, words):
+    """The files that a command reads, where no earlier command of the page wrote them."""
+    text = " ".join(words)
+    for name in set(re.findall(r"=([\w]+\.(?:csv|parquet|cfg))\b", text)):
+        if not (folder / name).exists():
+            make = INPUTS_OF_PAGE.get((page.name, name)) or INPUTS[name]
+            make(folder / name)
+    if "model.onnx" in text:
+        onnx_model(folder / "model.onnx", re.findall(r"--dim=(\w+)=", text))
+
+
+def free_port():
+    with socket.socket() as some:
+        some.bind(("127.0.0.1", 0))
+        return some.getsockname()[1]
+
+
+def resized(module, words):
+    """The command's flags, and those of its size after them."""
+    arguments = words[words.index(module) + 1 :]
+    given = {flag.removeprefix("--").partition("=")[0] for flag in arguments}
+    arguments = [*arguments, *SIZES[module]]
+    arguments += [f"--{name}={size}" for name, size in SIZES_WHERE_GIVEN.items() if name in given]
+    if "distributed" in given:
+        # There are no other hosts: this is process 0 of one, and its own coordinator.
+        arguments += [f"--coordinator_address=127.0.0.1:{free_port()}"]
+        arguments += ["--num_processes=1", "--process_id=0", "--workdir=shared/run"]
+    return arguments
+
+
+def check_run(page, folder, words):
+    module = module_of(words)
+    if module == _PACKAGE:
+        # The package itself is not run here; that the files are there that it is given, is checked.
+        named = [words[words.index(flag) + 1] for flag in ("-c", "-t", "-l")]
+        written = folder / "runs" / "recommend" / "scalesim"
+        assert {path.name for path in written.iterdir()} >= set(named), words
+        return
+    write_inputs(folder, page, words)
+    result = scripts.run(
+        module,
+        *resized(module, words),
+        folder=folder,
+        HOME=str(folder),
+        PYTHONPATH=str(scripts.ROOT),
+        COLUMNS="200",
+    )
+    printed = f"{shlex.join(words)}\n{result.stdout}\n{result.stderr}"
+    assert "Traceback" not in printed, printed
+    if "--help" in words:
+        assert "flags:" in result.stdout, printed  # absl ends with 1 after it
+    elif module == "experiments.validate_scalesim" and not _has_package():
+        # Its own tests run it with a stand-in for the package.
+        assert result.returncode == 2, printed
+        assert "error: the scalesim package" in result.stderr, printed
+    else:
+        assert result.returncode == 0, printed
+
+
+@functools.cache
+def _has_package():
+    version = tuple(map(int, np.__version__.split(".")[:2]))
+    return importlib.util.find_spec("scalesim") is not None and version < (2, 4)
+
+
+RUN_PAGES = [page for page in PAGES if scripts_of(page)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUN_PAGES, ids=lambda page: page.name)
+def test_commands_run_in_the_order_of_their_page(page, tmp_path):
+    """In a folder of the page's own, whose earlier runs the later ones find."""
+    for words in scripts_of(page):
+        check_run(page, tmp_path, words)
