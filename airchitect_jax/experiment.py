@@ -42,7 +42,7 @@ from airchitect_jax.evaluation import (
 )
 from airchitect_jax.host_memory import check_fits
 from airchitect_jax.losses import Loss, loss_fn
-from airchitect_jax.models.choice import make_model
+from airchitect_jax.models.registry import make_model
 from airchitect_jax.network_evaluation import (
     NetworkResult,
     evaluate_networks,

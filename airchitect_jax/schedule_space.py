@@ -6,10 +6,12 @@ import dataclasses
 import functools
 import itertools
 import math
+from collections.abc import Mapping
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Array, Float, Int
 
 from airchitect_jax.checks import (
     common_shape,
@@ -21,7 +23,8 @@ from airchitect_jax.checks import (
     shown,
     whole_number,
 )
-from airchitect_jax.spaces import Attribute
+from airchitect_jax.layout import Layout
+from airchitect_jax.spaces import Attribute, Fields
 from airchitect_jax.types import ArrayShape, Dataflow, Schedule
 
 MIN_ARRAYS, MAX_ARRAYS = 2, 6
@@ -164,6 +167,47 @@ class ScheduleSpace:
         powers = self.num_arrays ** np.arange(last, -1, -1)
         place = np.searchsorted(self.permutations @ powers, workload @ powers)
         return self.design_id(place, np.moveaxis(dataflow, -1, 0))
+
+    @property
+    def choices(self) -> Mapping[str, tuple[int, ...]]:
+        """None that a cost function could be asked one by one: there are N! * 3**N."""
+        return {}
+
+    def fields(self, design_id: Any) -> Fields:
+        """The workload and the dataflow of each array, for example "workload0" and "dataflow0"."""
+        schedule = self.decode(design_id)
+        return {
+            f"{name}{number}": values[..., number]
+            for number in range(self.num_arrays)
+            for name, values in vars(schedule).items()
+        }
+
+    @functools.cached_property
+    def layout(self) -> Layout:
+        """The dataflow of each array, and the permutation."""
+        return Layout(choices=(len(Dataflow),) * self.num_arrays, permuted=self.num_arrays)
+
+    @functools.cached_property
+    def points(self) -> Int[np.ndarray, "designs coordinates"]:
+        """See `DesignSpace`."""
+        ids = np.arange(self.num_designs)
+        return np.column_stack(
+            [self.decode(ids).dataflow, ids // self.num_dataflow_choices]
+        ).astype(np.int32)
+
+    def fields_at(self, point: Int[Array, "coordinates"]) -> Fields:
+        """See `DesignSpace`."""
+        on_array = jnp.asarray(self.permutations)[point[self.num_arrays]]
+        return {
+            f"{name}{number}": values[number]
+            for number in range(self.num_arrays)
+            for name, values in (("workload", on_array), ("dataflow", point))
+        }
+
+    def sizes_at(self, sizes: Float[Array, "0"]) -> Fields:
+        """There are no sizes."""
+        del sizes
+        return {}
 
     def describe(self, design_id: int) -> str:
         """For example "64x64 OS: 2, 32x32 WS: 0": of each array the dataflow and the workload."""

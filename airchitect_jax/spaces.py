@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import Any, Protocol
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from airchitect_jax.checks import (
     common_shape,
@@ -21,7 +23,11 @@ from airchitect_jax.checks import (
     settle,
     whole_number,
 )
+from airchitect_jax.layout import Layout
 from airchitect_jax.types import ArrayDesign, BufferSizes, Dataflow
+
+# The parameters of designs by name.
+Fields = Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,6 +60,33 @@ class DesignSpace(Protocol):
 
     def describe(self, design_id: int) -> str:
         """The design in the words of its user, for example "32x64 OS"."""
+        ...
+
+    def fields(self, design_id: Any) -> Fields:
+        """The parameters (NumPy int64) of ids of any shape, by name."""
+        ...
+
+    @property
+    def choices(self) -> Mapping[str, tuple[int, ...]]:
+        """The parameters without an order, and the values of each."""
+        ...
+
+    @property
+    def layout(self) -> Layout:
+        """The grid that searchers move on."""
+        ...
+
+    @property
+    def points(self) -> Int[np.ndarray, "designs coordinates"]:
+        """The point of each design in the grid (int32)."""
+        ...
+
+    def fields_at(self, point: Int[Array, "coordinates"]) -> Fields:
+        """The parameters at a point of the grid; traceable, float64 under 64-bit mode."""
+        ...
+
+    def sizes_at(self, sizes: Float[Array, "sizes"]) -> Fields:
+        """The ordered parameters between the points of the grid, smooth and traceable."""
         ...
 
 
@@ -164,6 +197,34 @@ class ArrayDataflowSpace:
                 raise ValueError(f"{name}: {side} is not allowed; expected powers of two")
         int_field("rows * cols", rows * cols, low=4, high=1 << self.max_mac_exponent)
         return self.design_id(_log2(rows), _log2(cols), dataflow)
+
+    @property
+    def choices(self) -> Mapping[str, tuple[int, ...]]:
+        """The dataflow."""
+        return {"dataflow": tuple(Dataflow)}
+
+    def fields(self, design_id: Any) -> Fields:
+        """Rows, cols and dataflow (NumPy int64) of ids of any shape."""
+        return vars(self.decode(design_id))
+
+    @functools.cached_property
+    def layout(self) -> Layout:
+        """Exponents of rows and cols less one, and the dataflow."""
+        return Layout(sizes=(self.max_side_exponent,) * 2, choices=(len(Dataflow),))
+
+    @functools.cached_property
+    def points(self) -> Int[np.ndarray, "designs 3"]:
+        """See `DesignSpace`."""
+        return self._table - np.array([1, 1, 0], np.int32)
+
+    def fields_at(self, point: Int[Array, "3"]) -> Fields:
+        """See `DesignSpace`."""
+        rows, cols = jnp.left_shift(2, point[:2]).astype(jnp.float64)
+        return {"rows": rows, "cols": cols, "dataflow": point[2]}
+
+    def sizes_at(self, sizes: Float[Array, "2"]) -> Fields:
+        """See `DesignSpace`: exponents are real numbers."""
+        return dict(zip(("rows", "cols"), 2.0 ** (sizes + 1), strict=True))
 
     def feasible(self, mac_exponent: int) -> Bool[np.ndarray, "designs"]:
         """Which designs fit a budget of 2**mac_exponent MACs."""
@@ -278,6 +339,34 @@ class BufferSpace:
             levels[name] = size // self.step_bytes - 1
         common_shape(levels)
         return self.id_of_levels[tuple(levels.values())]
+
+    @property
+    def choices(self) -> Mapping[str, tuple[int, ...]]:
+        """None: all parameters are sizes."""
+        return {}
+
+    def fields(self, design_id: Any) -> Fields:
+        """Sizes in bytes (NumPy int64) of ids of any shape."""
+        return vars(self.decode(design_id))
+
+    @functools.cached_property
+    def layout(self) -> Layout:
+        """Steps of the ifmap, filter and ofmap SRAM less one."""
+        return Layout(sizes=(self.num_levels,) * 3)
+
+    @functools.cached_property
+    def points(self) -> Int[np.ndarray, "designs 3"]:
+        """See `DesignSpace`."""
+        return self.levels - 1
+
+    def fields_at(self, point: Int[Array, "3"]) -> Fields:
+        """See `DesignSpace`."""
+        return self.sizes_at(point.astype(jnp.float64))
+
+    def sizes_at(self, sizes: Float[Array, "3"]) -> Fields:
+        """See `DesignSpace`: steps are real numbers."""
+        names = ("ifmap_sram_bytes", "filter_sram_bytes", "ofmap_sram_bytes")
+        return dict(zip(names, (sizes + 1) * self.step_bytes, strict=True))
 
     def describe(self, design_id: int) -> str:
         """For example "200+100+300 KB": ifmap, filter, ofmap."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -14,7 +14,6 @@ from jaxtyping import Array
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.case_studies.settings import array_case, buffer_case
 from airchitect_jax.checkpoints import (
     check_shapes,
     newest_checkpoint,
@@ -24,7 +23,7 @@ from airchitect_jax.checkpoints import (
 from airchitect_jax.evaluation import Recommender
 from airchitect_jax.experiment import RunConfig
 from airchitect_jax.files import read_json
-from airchitect_jax.models.choice import make_model
+from airchitect_jax.models.registry import make_model
 from airchitect_jax.training import named_leaves
 from airchitect_jax.workdir import read_config
 
@@ -54,7 +53,7 @@ def load_trained(workdir: str | pathlib.Path) -> Trained:
         raise ValueError(f"{workdir}: no finished run of a case study: no config and summary there")
     try:
         flags = read_config(workdir)["flags"]
-        case = _CASES[read_json(summary)["case_study"]](flags)
+        case = _CASES[read_json(summary)["case_study"]].from_settings(flags)
         fields = {field.name for field in dataclasses.fields(RunConfig)}
         run = RunConfig(**{name: value for name, value in flags.items() if name in fields})
         restored = _restored(case, run, (workdir / "checkpoints").absolute())
@@ -97,7 +96,4 @@ def _params(state: Any) -> dict[str, Array]:
     return {f"{_PARAMS}{name}": leaf for name, leaf in named_leaves(state).items()}
 
 
-_CASES: Mapping[str, Callable[[Mapping[str, Any]], ArrayDataflowCase | BufferCase]] = {
-    "case_study1": array_case,
-    "case_study2": buffer_case,
-}
+_CASES: Mapping[str, Any] = {case.name: case for case in (ArrayDataflowCase, BufferCase)}

@@ -21,7 +21,7 @@ from jaxtyping import Array, Int
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.datasets import StreamedBatches
 from airchitect_jax.losses import Loss, loss_fn
-from airchitect_jax.models.choice import make_model
+from airchitect_jax.models.registry import make_model
 from airchitect_jax.training import TrainState, spread, train_block
 from benchmarks import common
 

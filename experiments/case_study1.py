@@ -25,7 +25,6 @@ from matplotlib.figure import Figure
 
 from airchitect_jax import plots
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.case_studies.settings import array_case
 from airchitect_jax.datasets import Dataset
 from airchitect_jax.types import Objective
 from experiments import learning, objective_flags, runner, workload_flags
@@ -84,7 +83,7 @@ def main(console: rich.console.Console) -> None:
     # Energy is a sum of terms that are no products: it does not add up in logarithms.
     cycles = objective_flags.OBJECTIVE.value == Objective.CYCLES.value
     config = learning.run_config(PRESETS, "additive" if cycles else "paper")
-    case = array_case(runner.values(*_OWN))
+    case = ArrayDataflowCase.from_settings(runner.values(*_OWN))
     learning.learn(
         case,
         config,

@@ -24,7 +24,6 @@ from matplotlib.figure import Figure
 
 from airchitect_jax import plots
 from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.case_studies.settings import buffer_case
 from airchitect_jax.datasets import Dataset
 from airchitect_jax.experiment import RunConfig
 from airchitect_jax.losses import Loss
@@ -135,7 +134,7 @@ def sizes_by_budget(case: BufferCase, test: Dataset) -> Figure:
 
 def main(console: rich.console.Console) -> None:
     """Flags to configuration to library."""
-    case = buffer_case(runner.values(*_OWN) | resolved())
+    case = BufferCase.from_settings(runner.values(*_OWN) | resolved())
     replayed = case.memory_model is MemoryModel.SCALESIM3
     config = learning.run_config({"paper": REPLAYED_PRESETS if replayed else PRESETS}, "paper")
     if replayed and config.loss != Loss.LABEL.value:

@@ -30,7 +30,7 @@ from absl import flags
 from matplotlib.figure import Figure
 
 from airchitect_jax import files, plots, workdir
-from airchitect_jax.case_studies.schedule import ScheduleCase, parse_arrays
+from airchitect_jax.case_studies.schedule import ScheduleCase
 from airchitect_jax.datasets import Dataset
 from airchitect_jax.evaluation import Evaluation
 from airchitect_jax.losses import Loss
@@ -80,7 +80,6 @@ TIME_LIMIT = flags.DEFINE_float(
     upper_bound=86_400,
 )
 _OWN = (NUM_ARRAYS, ARRAYS, *gemm_flags.ALL)
-_DEFAULT_COUNT = 4
 _MAX_LOGITS = 1 << 27  # of a batch: half a gigabyte, of which a step needs several
 
 _SMOKE = dataclasses.replace(
@@ -109,22 +108,6 @@ PRESETS = {
     },
     "paper": {config.preset: config for config in (_SMOKE, _DEFAULT, _PAPER)},
 }
-
-
-def schedule_case() -> ScheduleCase:
-    """The case study of the flags.
-
-    Raises:
-      ValueError: the arrays are malformed, too few, too many, or contradict --num_arrays.
-    """
-    arrays = DEFAULT_ARRAYS[: NUM_ARRAYS.value or _DEFAULT_COUNT]
-    if ARRAYS.value is not None:
-        arrays = parse_arrays(ARRAYS.value)
-        if NUM_ARRAYS.value not in (None, len(arrays)):
-            raise ValueError(
-                f"--num_arrays: {NUM_ARRAYS.value} is not allowed; --arrays lists {len(arrays)}"
-            )
-    return ScheduleCase(arrays=arrays, **gemm_flags.fields())
 
 
 def gantt(case: ScheduleCase, test: Dataset, evaluation: Evaluation) -> Figure:
@@ -266,7 +249,7 @@ def _rows(
 
 def main(console: rich.console.Console) -> None:
     """Flags to configuration to library."""
-    case = schedule_case()
+    case = ScheduleCase.from_settings(runner.values(*_OWN))
     if WORKLOADS.value or NUM_WORKLOADS.value is not None:
         schedule(case, console)
         return

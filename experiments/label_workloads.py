@@ -22,11 +22,11 @@ import rich.console
 from absl import flags
 
 from airchitect_jax import files, workdir
-from airchitect_jax.case_studies.settings import array_case
+from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.host_memory import check_fits
 from airchitect_jax.labelling.engine import Engine, Process, count_rows, merge_rejects
 from airchitect_jax.labelling.sources import FileSource, SampledSource
-from airchitect_jax.labelling.tasks import ArrayDataflowTask, Report, budgeted_columns
+from airchitect_jax.labelling.tasks import ArrayDataflowTask, Report
 from airchitect_jax.progress import RowProgress
 from airchitect_jax.types import RuntimeModel
 from experiments import runner, runtime_flags, workload_flags
@@ -104,8 +104,7 @@ def _source(shard_rows: int) -> SampledSource | FileSource:
         raise ValueError("--sample or --input: give one of them")
     if SAMPLE.value is not None:
         return SampledSource(
-            case=array_case(runner.values(*workload_flags.ALL)),
-            columns_of=budgeted_columns,
+            case=ArrayDataflowCase.from_settings(runner.values(*workload_flags.ALL)),
             num_rows=SAMPLE.value,
             shard_rows=shard_rows,
             seed=runner.SEED.value,

@@ -15,7 +15,7 @@ from airchitect_jax.evaluation import Recommender, evaluate_recommender
 from airchitect_jax.losses import of_costs
 from airchitect_jax.models import additive
 from airchitect_jax.models.additive import GAIN, Additive
-from airchitect_jax.models.choice import make_model
+from airchitect_jax.models.registry import make_model
 from airchitect_jax.models.resolutions import Resolutions, log_resolutions
 
 CASE = ArrayDataflowCase(min_mac_exponent=6, max_mac_exponent=8, max_dim=500)

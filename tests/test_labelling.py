@@ -20,7 +20,7 @@ from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.labelling.columns import to_integers
 from airchitect_jax.labelling.engine import Engine, Process, count_rows, merge_rejects
 from airchitect_jax.labelling.sources import FileSource, SampledSource
-from airchitect_jax.labelling.tasks import ArrayDataflowTask, Report, budgeted_columns
+from airchitect_jax.labelling.tasks import ArrayDataflowTask, Report
 from airchitect_jax.oracle import ranking
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -28,9 +28,7 @@ COLUMNS = ("mac_budget", "m", "n", "k")
 
 
 def sample(case, num_rows, shard_rows=100, seed=4):
-    return SampledSource(
-        case=case, columns_of=budgeted_columns, num_rows=num_rows, shard_rows=shard_rows, seed=seed
-    )
+    return SampledSource(case=case, num_rows=num_rows, shard_rows=shard_rows, seed=seed)
 
 
 def files(*paths, shard_rows=100, **constants):

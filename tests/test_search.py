@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airchitect_jax.layout import Layout, within_sum
 from airchitect_jax.search import evolution, local, simple
-from airchitect_jax.search.base import Layout, Tally, evaluate, repair
-from airchitect_jax.search.constraints import within_sum
+from airchitect_jax.search.base import Tally, evaluate, repair
 from airchitect_jax.search.driver import search
 from airchitect_jax.search.tpe import tpe
 

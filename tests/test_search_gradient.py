@@ -9,13 +9,12 @@ import optax
 import pytest
 
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
+from airchitect_jax.layout import Layout, RelaxedPoint, within_sum
 from airchitect_jax.oracle.joint import survey
 from airchitect_jax.oracle.joint_cube import fewest_cycles
 from airchitect_jax.oracle.joint_space import JointSpace, Platform, Workload
 from airchitect_jax.schedule_space import permutations
-from airchitect_jax.search.base import Layout, RelaxedPoint
-from airchitect_jax.search.case_problem import case_problem, design_ids
-from airchitect_jax.search.constraints import within_sum
+from airchitect_jax.search.case_problem import CaseProblem, design_ids
 from airchitect_jax.search.driver import search
 from airchitect_jax.search.gradient import (
     Descent,
@@ -118,7 +117,7 @@ def test_rounding_goes_up_where_that_is_feasible():
 @pytest.fixture(scope="module")
 def arrays():
     case = ArrayDataflowCase(max_dim=500)
-    return case, case_problem(case), np.asarray(case.sample(jax.random.key(5), 20))
+    return case, CaseProblem(case=case), np.asarray(case.sample(jax.random.key(5), 20))
 
 
 def told(case):

@@ -13,10 +13,10 @@ from airchitect_jax import ArrayShape, MemoryModel, Objective, RuntimeModel
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.case_studies.buffers import BufferCase
 from airchitect_jax.case_studies.schedule import ScheduleCase
+from airchitect_jax.layout import Layout, within_sum
 from airchitect_jax.oracle.ranking import Goal
-from airchitect_jax.search.base import Layout, repair
-from airchitect_jax.search.case_problem import case_problem, design_ids
-from airchitect_jax.search.constraints import within_sum
+from airchitect_jax.search.base import repair
+from airchitect_jax.search.case_problem import CaseProblem, design_ids
 from airchitect_jax.types import Interface
 
 CASES = {
@@ -33,7 +33,7 @@ LARGE = 30_000  # beyond the trained range: cycles that 32 bits cannot hold, bel
 @functools.cache
 def costs_of(name):
     """The problem of a case study and its costs, compiled once."""
-    problem = case_problem(CASES[name])
+    problem = CaseProblem(case=CASES[name])
     return problem, jax.jit(jax.vmap(problem.cost))
 
 
@@ -114,7 +114,7 @@ def test_sizes_shrink_in_proportion_and_with_a_slope():
 
 
 def test_a_layout_knows_its_permutations():
-    assert case_problem(CASES["3"]).layout == Layout(choices=(3, 3, 3, 3), permuted=4)
+    assert CaseProblem(case=CASES["3"]).layout == Layout(choices=(3, 3, 3, 3), permuted=4)
 
 
 @pytest.mark.parametrize(
@@ -129,4 +129,4 @@ def test_a_layout_knows_its_permutations():
 )
 def test_what_searchers_do_not_serve_is_refused(case, message):
     with pytest.raises(ValueError, match=message):
-        case_problem(case)
+        CaseProblem(case=case)

@@ -14,7 +14,6 @@ from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.datasets import Split, StreamedBatches, sample_dataset
 from airchitect_jax.evaluation import Recommender, num_parameters
 from airchitect_jax.losses import Loss, loss_fn
-from airchitect_jax.models.choice import make_model
 from airchitect_jax.models.mlp import Mlp, StandardInputs
 from airchitect_jax.training import BLOCK_STEPS, FitResult, Optimizer, TrainConfig, fit
 
@@ -91,11 +90,6 @@ def _blocks_in(budget: float, timed: FitResult) -> int:
     one = statistics.median(after - before for before, after in itertools.pairwise(seconds))
     overhead = seconds[0] - one + timed.seconds - seconds[-1]
     return max(1, int((budget - overhead) / max(one, 1e-3)))
-
-
-def by_name(case: CaseStudy, seed: int, name: str) -> nnx.Module:
-    """A network that the case studies offer, with the paper's widths if it has any."""
-    return make_model(case, name, embedding_dim=16, hidden_sizes=(256,), seed=seed)
 
 
 def perceptron(case: CaseStudy, seed: int, hidden_sizes: tuple[int, ...]) -> nnx.Module:

@@ -6,26 +6,25 @@ import functools
 
 from airchitect_jax.baselines.competitor import Competitor
 from airchitect_jax.baselines.floors import Majority, rules
-from airchitect_jax.baselines.networks import NetworkCompetitor, by_name, perceptron
+from airchitect_jax.baselines.networks import NetworkCompetitor, perceptron
 from airchitect_jax.baselines.off_the_shelf import off_the_shelf
 from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.losses import Loss
-from airchitect_jax.training import Optimizer
+from airchitect_jax.models.registry import (
+    BUILT_IN,
+    NetworkRecipe,
+    fitting_batch,
+    make_model,
+    recipes,
+)
+from airchitect_jax.registry import registered
 
-HEURISTICS = "heuristics"  # stands for all rules of thumb of a case study
+HEURISTICS = "heuristics"  # stands for all heuristics of a case study
 _PERCEPTRONS = ((128,), (256,), (128, 128), (256, 256))
-# What a case study trains the paper's network with by default.
-_LOSSES = {"case_study1": Loss.LABEL}
-_BATCH_SIZES = {"case_study3": 2048}
-_DEFAULT_BATCH_SIZE = 4096
-_PAPER_LEARNING_RATE = 0.02
-# The default of the case studies' --model, where it is not the paper's, and its batch size.
-_BEST = {"case_study1": ("additive", 4096), "case_study3": ("symmetric", 1024)}
 _PERCEPTRON_LEARNING_RATE = 0.005
 
 
 def competitors(case: CaseStudy, batch_size: int | None = None) -> dict[str, list[Competitor]]:
-    """What `--models` can name, in the order of tables; HEURISTICS is one for each rule.
+    """What `--models` can name, in the order of tables; HEURISTICS is one for each heuristic.
 
     Args:
       case: the case study.
@@ -36,44 +35,48 @@ def competitors(case: CaseStudy, batch_size: int | None = None) -> dict[str, lis
         HEURISTICS: list(rules(case)),
         **{classifier.name: [classifier] for classifier in off_the_shelf()},
         **{network.name: [network] for network in networks(case, batch_size)},
+        **{name: [make(case)] for name, make in registered("competitor").items()},
     }
 
 
 def networks(case: CaseStudy, batch_size: int | None = None) -> list[NetworkCompetitor]:
-    """The networks of a case study: perceptrons, the paper's, and the best we have."""
-    loss = _LOSSES.get(case.name, Loss.OPTIMAL_SET)
-    size = batch_size or _BATCH_SIZES.get(case.name, _DEFAULT_BATCH_SIZE)
+    """The networks of a case study: perceptrons, the paper's, and the best we have.
+
+    Networks that a user has registered go by their names.
+    """
+    available = recipes(case)
+    paper = available["paper"]
     found = [
         NetworkCompetitor(
             name=f"mlp{len(hidden)}x{hidden[0]}",
             make=functools.partial(perceptron, hidden_sizes=hidden),
-            loss=loss,
-            batch_size=size,
+            loss=paper.loss_of(case),
+            batch_size=batch_size or fitting_batch(case),
             learning_rate=_PERCEPTRON_LEARNING_RATE,
             any_value=True,
         )
         for hidden in _PERCEPTRONS
     ]
-    found.append(
-        NetworkCompetitor(
-            name="paper",
-            make=functools.partial(by_name, name="paper"),
-            loss=loss,
-            batch_size=size,
-            learning_rate=_PAPER_LEARNING_RATE,
-        )
+    found.append(_competitor(case, "paper", "paper", paper, batch_size))
+    if case.best_network is not None:
+        best = available[case.best_network]
+        found.append(_competitor(case, "best", case.best_network, best, batch_size))
+    own = [name for name in available if name not in BUILT_IN]
+    return found + [_competitor(case, name, name, available[name], batch_size) for name in own]
+
+
+def _competitor(
+    case: CaseStudy, shown: str, network: str, recipe: NetworkRecipe, batch_size: int | None
+) -> NetworkCompetitor:
+    """A network with the paper's widths if it has any, by the name that tables show."""
+    return NetworkCompetitor(
+        name=shown,
+        make=lambda case, seed: make_model(
+            case, network, embedding_dim=16, hidden_sizes=(256,), seed=seed
+        ),
+        loss=recipe.loss_of(case),
+        batch_size=batch_size or recipe.batch_size or fitting_batch(case),
+        learning_rate=recipe.learning_rate,
+        optimizer=recipe.optimizer,
+        any_value=recipe.any_value,
     )
-    if case.name in _BEST:
-        name, rows = _BEST[case.name]
-        found.append(
-            NetworkCompetitor(
-                name="best",
-                make=functools.partial(by_name, name=name),
-                loss=Loss.COST,
-                batch_size=batch_size or rows,
-                learning_rate=0.02,
-                optimizer=Optimizer.MOMENTUM,
-                any_value=True,
-            )
-        )
-    return found

@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from airchitect_jax.case_studies.base import Context, Feature
+from airchitect_jax.case_studies.base import CaseStudy, Context, Feature
+from airchitect_jax.case_studies.settings import energy_table, gemm_fields
 from airchitect_jax.checks import instance, int_field, member, settle, whole_number
+from airchitect_jax.cost.arithmetic import Number
 from airchitect_jax.cost.energy import objective_value
-from airchitect_jax.cost.evaluate import evaluate, evaluate_memory
+from airchitect_jax.cost.evaluate import evaluate_memory
+from airchitect_jax.layout import within_sum
 from airchitect_jax.oracle import array_dataflow as oracle
 from airchitect_jax.oracle.ranking import CYCLES, Goal, design_cost
-from airchitect_jax.spaces import ArrayDataflowSpace
-from airchitect_jax.types import BudgetedGemm, Dataflow, Gemm, Labels, Objective, RuntimeModel
+from airchitect_jax.spaces import ArrayDataflowSpace, Fields
+from airchitect_jax.types import (
+    ArrayShape,
+    BudgetedGemm,
+    BufferSizes,
+    Dataflow,
+    Gemm,
+    Labels,
+    Memory,
+    Objective,
+    RuntimeModel,
+)
 from airchitect_jax.workloads.sampling import Distribution, sample_integers
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ArrayDataflowCase:
+class ArrayDataflowCase(CaseStudy):
     """Features: mac_exponent (the budget is 2**mac_exponent MACs), m, n, k.
 
     The ranges are ours, not the paper's, which does not state them.
@@ -38,6 +52,8 @@ class ArrayDataflowCase:
 
     name = "case_study1"
     title = "array shape and dataflow"
+    best_network = "additive"
+    has_many_optima = False
 
     def __post_init__(self) -> None:
         names = ("min_mac_exponent", "max_mac_exponent", "max_dim")
@@ -55,6 +71,30 @@ class ArrayDataflowCase:
             )
         if not 1 <= self.max_dim <= 1_000_000:
             raise ValueError(f"max_dim: {self.max_dim} is not allowed; expected 1..1000000")
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """See `CaseStudy`; the objective is cycles where no objective is set."""
+        case = cls(
+            min_mac_exponent=settings["min_mac_exponent"],
+            max_mac_exponent=settings["max_mac_exponent"],
+            **gemm_fields(settings),
+        )
+        if "objective" not in settings:
+            return case
+        size = settings["sram_kb"] * 1024
+        goal = Goal(
+            objective=Objective(settings["objective"]),
+            memory=Memory(
+                buffers=BufferSizes(
+                    ifmap_sram_bytes=size, filter_sram_bytes=size, ofmap_sram_bytes=size
+                ),
+                bandwidth_bytes_per_cycle=1,
+                element_bytes=settings["element_bytes"],
+            ),
+            energy_table=energy_table(settings),
+        )
+        return dataclasses.replace(case, goal=goal)
 
     @property
     def objective(self) -> Objective:
@@ -111,6 +151,40 @@ class ArrayDataflowCase:
         )
         return jnp.concatenate([budgets, dims])
 
+    def cost(self, workload: Mapping[str, Number], design: Fields) -> Number:
+        """Compute cycles, or energy, or their product."""
+        gemm = Gemm(m=workload["m"], n=workload["n"], k=workload["k"])
+        array = ArrayShape(rows=design["rows"], cols=design["cols"])
+        return design_cost(gemm, array, design["dataflow"], self.runtime_model, self.goal)
+
+    def fits(self, workload: Mapping[str, Number], design: Fields) -> Any:
+        """Designs within the MAC budget."""
+        return design["rows"] * design["cols"] <= 1 << workload["mac_exponent"]
+
+    @property
+    def limits(self) -> Mapping[str, tuple[int, int]]:
+        """The oracle's inputs: the budget in MAC units and the dimensions."""
+        return oracle.LIMITS
+
+    def columns(self, workloads: Int[Array | np.ndarray, "features batch"]) -> list[Any]:
+        """See `CaseStudy`."""
+        exponent, *dims = workloads
+        return [1 << exponent, *dims]
+
+    def label_columns(
+        self, columns: Sequence[Int[np.ndarray | Array, "rows"]]
+    ) -> tuple[Labels, Bool[Array, "rows"]]:
+        """See `CaseStudy`: the factored search."""
+        return oracle.label_columns(
+            columns, space=self.space, runtime_model=self.runtime_model, goal=self.goal
+        )
+
+    def label_in_python(self, *columns: int) -> tuple[int, Any]:
+        """See `CaseStudy`."""
+        return oracle.label_in_python(
+            *columns, space=self.space, runtime_model=self.runtime_model, goal=self.goal
+        )
+
     @property
     def label_batch(self) -> int:
         """See `CaseStudy`."""
@@ -140,50 +214,18 @@ class ArrayDataflowCase:
         self, workloads: Int[np.ndarray, "features batch"], design_ids: Int[np.ndarray, "*shape"]
     ) -> Num[np.ndarray, "*shape"]:
         """Exact cycles of given designs, feasible or not."""
-        # One axis more for each that design_ids has beyond the batch.
-        columns = np.expand_dims(workloads, tuple(range(2, np.ndim(design_ids) + 1)))
-        gemm, designs = (
-            Gemm(m=columns[1], n=columns[2], k=columns[3]),
-            self.space.decode(design_ids),
-        )
         if self.objective is Objective.CYCLES:
-            return np.asarray(
-                evaluate(gemm, designs, runtime_model=self.runtime_model).compute_cycles
-            )
+            return super().costs(workloads, design_ids)
+        # One axis more for each that design_ids has beyond the batch.
+        _, m, n, k = np.expand_dims(workloads, tuple(range(2, np.ndim(design_ids) + 1)))
         report = evaluate_memory(
-            gemm,
-            designs,
+            Gemm(m=m, n=n, k=k),
+            self.space.decode(design_ids),
             self.goal.memory,
             runtime_model=self.runtime_model,
             energy_table=self.goal.energy_table,
         )
         return np.asarray(objective_value(self.objective, report.compute_cycles, report.energy_fj))
-
-    def log_costs(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
-        """Logarithms of the costs of all designs, infinite where infeasible; float32."""
-        return jnp.where(self.feasible(workloads), self.log_terms(workloads), jnp.inf)
-
-    def log_terms(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
-        """Logarithms of the costs of all designs, feasible or not; float32."""
-        gemm = Gemm(
-            **{
-                name: row.astype(jnp.float32)[:, None]
-                for name, row in zip(("m", "n", "k"), workloads[1:], strict=True)
-            }
-        )
-        designs = self.space.decode(np.arange(self.space.num_designs))
-        array = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32)[None, :], designs.array)
-        by_dataflow = [
-            design_cost(gemm, array, flow, self.runtime_model, self.goal) for flow in Dataflow
-        ]
-        costs = jnp.select([self.space.dataflow[None, :] == flow for flow in Dataflow], by_dataflow)
-        return jnp.log(costs)
-
-    def feasible(
-        self, workloads: Int[Array | np.ndarray, "features batch"]
-    ) -> Bool[Array, "batch designs"]:
-        """Designs within the MAC budget."""
-        return jnp.asarray(self.space.mac_exponent)[None, :] <= jnp.asarray(workloads)[0][:, None]
 
     def heuristics(
         self, workloads: Int[np.ndarray, "features batch"]
@@ -197,7 +239,9 @@ class ArrayDataflowCase:
         best = self.costs(workloads, candidates).argmin(axis=1)
         return {"square array, best dataflow": candidates[np.arange(len(candidates)), best]}
 
-    def from_gemms(self, gemms: Gemm, context: Context) -> Int[np.ndarray, "features batch"]:
-        """Each GEMM under the budget of the context."""
-        budget = np.full_like(gemms.m, context.values[0])
-        return np.stack([budget, gemms.m, gemms.n, gemms.k])
+    def confine(
+        self, workload: Int[Array, "features"], sizes: Float[Array, "2"]
+    ) -> Float[Array, "2"]:
+        """Exponents less one whose sum is within the MAC budget."""
+        exponent = self.by_name(workload)["mac_exponent"]
+        return within_sum(sizes, self.space.layout.sizes, exponent - 2)

@@ -1,17 +1,38 @@
-"""What a case study is. Datasets, training, evaluation and figures know no more than this."""
+"""What a case study is: one definition, from which everything else follows.
+
+A case study has a design space, features with their ranges, and one scalar cost function. Exact
+labels, the costs of all designs, losses, the relaxed cost, the search problem and the labelling of
+files are derived from these. Methods are overridden where something faster is known.
+"""
 
 from __future__ import annotations
 
+import abc
 import dataclasses
-from collections.abc import Mapping
-from typing import Protocol
+import enum
+import itertools
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from airchitect_jax.spaces import DesignSpace
+from airchitect_jax.case_studies import brute_force, relaxation
+from airchitect_jax.checks import MAX_DIM, int_field
+from airchitect_jax.cost.arithmetic import Number
+from airchitect_jax.layout import RelaxedPoint
+from airchitect_jax.oracle.batch import label_batch
+from airchitect_jax.spaces import DesignSpace, Fields
 from airchitect_jax.types import Gemm, Labels, Objective
+from airchitect_jax.workloads.sampling import Distribution, sample_integers
+
+_MAX_COSTS = 1 << 22  # costs that a compiled call holds at once
+_MAX_CONTEXTS = 8
+_NEVER = np.iinfo(np.int64).max
+_DIMS = ("m", "n", "k")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,108 +58,285 @@ class Feature:
 class Context:
     """A fixed surrounding in which the layers of a real network are evaluated.
 
-    For case study 1 a MAC budget. `values` are the features that the context fixes.
+    For case study 1 a MAC budget. `values` are the features that the context fixes, in the order of
+    the features.
     """
 
     name: str
     values: tuple[int, ...]
 
 
-class CaseStudy(Protocol):
+class CaseStudy(abc.ABC):
     """A learning problem: workloads in, the id of the best design out.
+
+    A subclass is a frozen dataclass that defines `name`, `title`, `space`, `features` and `cost`;
+    if some designs are infeasible for some workloads, `fits`; and `from_gemms` if its features are
+    not m, n, k and others that a context fixes.
 
     Workloads are Int[features, batch] matrices of raw feature values, rows as in `features`. The
     batch is last so that it lies contiguous: the lanes of the oracle's vector unit are workloads.
+
+    Attributes:
+      name: short identifier, for example "case_study1".
+      title: what is decided, in a few words, for headings.
+      distribution: how `sample` draws m, n and k.
+      best_network: the registered network that learns it best; None for "paper".
+      has_many_optima: whether often several designs cost as little as the optimum, so that a loss
+        should know them all.
     """
 
-    @property
-    def name(self) -> str:
-        """Short identifier, for example "case_study1"."""
-        ...
+    name: str
+    title: str
+    distribution: Distribution = Distribution.UNIFORM
+    best_network: str | None = None
+    has_many_optima: bool = True
 
-    @property
-    def title(self) -> str:
-        """What is decided, in a few words, for headings."""
-        ...
+    # The definition.
 
     @property
     def objective(self) -> Objective:
-        """What the best design has least of; costs are in its unit."""
-        ...
+        """The quantity to minimise; costs are in its unit."""
+        return Objective.CYCLES
+
+    @property
+    @abc.abstractmethod
+    def space(self) -> DesignSpace:
+        """The designs to choose from, in tie order."""
+
+    @property
+    @abc.abstractmethod
+    def features(self) -> tuple[Feature, ...]:
+        """The inputs of a workload and their trained ranges."""
+
+    @abc.abstractmethod
+    def cost(self, workload: Mapping[str, Number], design: Fields) -> Number:
+        """The exact cost of a design for a workload, feasible or not.
+
+        One text for Python integers, NumPy arrays, JAX tracers and soft numbers, as the equations
+        in `airchitect_jax.cost`; it broadcasts.
+
+        Args:
+          workload: features by name.
+          design: parameters by name; those in `space.choices` as the values themselves.
+        """
+
+    def fits(self, workload: Mapping[str, Number], design: Fields) -> Bool[Array, "*batch"] | bool:
+        """Whether a workload may use a design; by default it may use all. It broadcasts."""
+        del workload, design
+        return True
+
+    def from_gemms(self, gemms: Gemm, context: Context) -> Int[np.ndarray, "features batch"]:
+        """The workloads (int64, any size) that GEMMs of shape [batch] make in a context."""
+        dims = {name: np.asarray(getattr(gemms, name), np.int64) for name in _DIMS}
+        fixed = iter(context.values)
+        return np.stack(
+            [
+                dims[f.name] if f.name in dims else np.full_like(dims["m"], next(fixed))
+                for f in self.features
+            ]
+        )
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """The case study of settings by name, as flags give them and config.json keeps them.
+
+        By default the settings that are fields, enums by their values; others are left out.
+
+        Raises:
+          KeyError: a setting is missing.
+          ValueError: a setting is not allowed.
+        """
+        hints = typing.get_type_hints(cls)
+        fields = {}
+        for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+            if field.name in settings:
+                kind, value = hints[field.name], settings[field.name]
+                is_enum = isinstance(kind, type) and issubclass(kind, enum.Enum)
+                fields[field.name] = kind(value) if is_enum else value
+        return cls(**fields)
+
+    # What follows from it.
 
     @property
     def settings(self) -> Mapping[str, str]:
         """What every result must be named with, for example the runtime model."""
-        ...
-
-    @property
-    def space(self) -> DesignSpace:
-        """The designs to choose from."""
-        ...
-
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        """The inputs of a workload and their trained ranges."""
-        ...
+        return {"objective": self.objective.value, "distribution": self.distribution.value}
 
     @property
     def contexts(self) -> tuple[Context, ...]:
-        """The surroundings in which real networks are evaluated."""
-        ...
+        """The surroundings in which real networks are evaluated.
+
+        By default some values of the constraint, the other features at their highest.
+        """
+        others = [feature for feature in self.features if feature.name not in _DIMS]
+        values = [_spread(f) if f.is_constraint else (f.high,) for f in others]
+        return tuple(
+            Context(
+                name=", ".join(f"{f.name} {v}" for f, v in zip(others, fixed, strict=True))
+                or "all",
+                values=fixed,
+            )
+            for fixed in itertools.product(*values)
+        )
 
     def sample(self, key: jax.Array, count: int) -> Int[Array, "features count"]:
-        """`count` random workloads (int32), traceable."""
-        ...
+        """`count` random workloads (int32), traceable; features are independent.
+
+        m, n and k by `distribution`, all else with equal chances.
+        """
+        rows = [
+            sample_integers(
+                jax.random.fold_in(key, number),
+                (count,),
+                low=feature.low,
+                high=feature.high,
+                distribution=(self.distribution if feature.name in _DIMS else Distribution.UNIFORM),
+            )
+            for number, feature in enumerate(self.features)
+        ]
+        return jnp.stack(rows)
+
+    @property
+    def limits(self) -> Mapping[str, tuple[int, int]]:
+        """The columns of a file of workloads, and what each may hold; by default the features."""
+        return {f.name: (1, MAX_DIM) if f.name in _DIMS else (f.low, f.high) for f in self.features}
+
+    def columns(self, workloads: Int[Array | np.ndarray, "features batch"]) -> list[Any]:
+        """Workloads as the columns of `limits`."""
+        return list(workloads)
 
     @property
     def label_batch(self) -> int:
         """How many workloads `label` takes at a time: one shape to compile, few if it is dear."""
-        ...
+        return max(16, 1 << (_MAX_COSTS // self.space.num_designs).bit_length() - 1)
+
+    def label_columns(
+        self, columns: Sequence[Int[np.ndarray | Array, "rows"]]
+    ) -> tuple[Labels, Bool[Array, "rows"]]:
+        """Labels of columns as in `limits`, on the device, and which rows are valid.
+
+        By comparing all designs. Labels of optima that are not exact here are -1.
+        """
+        with jax.enable_x64(True):
+            return brute_force.label_columns(columns, case=self)
+
+    def label_in_python(self, *columns: int) -> tuple[int, Any]:
+        """(design_id, cost) by comparing all designs in integers of any size.
+
+        Raises:
+          ValueError: no design is feasible, or the optimum does not fit into int64.
+        """
+        return brute_force.label_in_python(self, columns)
 
     def label(self, workloads: Int[Array, "features batch"]) -> Int[Array, "batch"]:
         """Exact best design ids of workloads within the ranges (int32), compiled."""
-        ...
+        return self.label_columns(self.columns(workloads))[0].design_id
 
     def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
         """Exact best designs and their costs, of any valid workloads, checked."""
-        ...
+        columns = self.columns(int_field("workloads", workloads, low=0))
+        return label_batch(
+            "exact",
+            dict(zip(self.limits, columns, strict=True)),
+            self.limits,
+            self.label_columns,
+            self.label_in_python,
+            chunk=self.label_batch,
+        )
+
+    def by_name(self, workloads: Iterable[Any]) -> dict[str, Any]:
+        """The rows of workloads by feature."""
+        return dict(zip((feature.name for feature in self.features), workloads, strict=True))
 
     def costs(
         self, workloads: Int[np.ndarray, "features batch"], design_ids: Int[np.ndarray, "*shape"]
     ) -> Num[np.ndarray, "*shape"]:
-        """Exact costs of given designs; `design_ids` is [batch] or [batch, designs]."""
-        ...
+        """Exact costs of given designs; `design_ids` is [batch] or [batch, designs].
+
+        Raises:
+          ValueError: a cost exceeds int64; names the row.
+        """
+        return brute_force.costs(self, workloads, design_ids)
 
     def log_costs(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
         """Logarithms of the costs of all designs, infinite where infeasible; float32, traceable.
 
         For losses, which need no exactness.
         """
-        ...
+        return jnp.where(self.feasible(workloads), self.log_terms(workloads), jnp.inf)
 
     def log_terms(self, workloads: Int[Array, "features batch"]) -> Float[Array, "*rows terms"]:
         """Logarithms of what the costs are made of, all finite; float32, traceable.
 
-        For networks that learn these. Where nothing simpler will do, the costs of all designs,
-        feasible or not.
+        For networks that learn these. By default the costs of all designs, feasible or not.
         """
-        ...
+        workload = self.by_name(workloads.astype(jnp.float32)[:, :, None])
+        designs = brute_force.all_designs(self, jnp.float32)
+        return jnp.log(brute_force.cost_of_any(self, workload, designs))
 
     def feasible(
         self, workloads: Int[Array | np.ndarray, "features batch"]
     ) -> Bool[Array, "batch designs"]:
         """Which designs each workload may use, traceable."""
-        ...
+        workload = self.by_name(jnp.asarray(workloads)[:, :, None])
+        fits = self.fits(workload, brute_force.all_designs(self, jnp.int32))
+        return jnp.broadcast_to(fits, (workloads.shape[1], self.space.num_designs))
 
     def heuristics(
         self, workloads: Int[np.ndarray, "features batch"]
     ) -> Mapping[str, Int[np.ndarray, "batch"]]:
-        """Design ids that closed-form rules of thumb choose, by the name of the rule."""
-        ...
+        """Design ids that heuristic baselines choose, by the name of the heuristic; none here."""
+        del workloads
+        return {}
 
-    def from_gemms(self, gemms: Gemm, context: Context) -> Int[np.ndarray, "features batch"]:
-        """The workloads (int64, any size) that GEMMs of shape [batch] make in a context."""
-        ...
+    # The search problem: `airchitect_jax.search` minimises `cost_at` over the grid of the space.
+
+    def check_searchable(self) -> None:
+        """Checks that searchers can minimise the cost.
+
+        Raises:
+          ValueError: they cannot; says why.
+        """
+        if self.objective is not Objective.CYCLES:
+            raise ValueError(f"objective: {self.objective.value} is not allowed; expected cycles")
+
+    def confine(
+        self, workload: Int[Array, "features"], sizes: Float[Array, "sizes"]
+    ) -> Float[Array, "sizes"]:
+        """Projects sizes onto the constraints; what is feasible already stays.
+
+        Rounding the result down leads to no violation. By default infeasible sizes move to the
+        nearest that some feasible design has. The slope is 1 throughout.
+        """
+        return relaxation.nearest_feasible(self, workload, sizes)
+
+    def cost_at(
+        self, workload: Int[Array, "features"], point: Int[Array, "coordinates"]
+    ) -> Float[Array, ""]:
+        """The exact cost of a feasible point of the grid, under 64-bit mode, traceable.
+
+        Float64: whole numbers below 2**53.
+        """
+        values = self.by_name(workload.astype(jnp.float64))
+        return brute_force.cost_of_any(self, values, self.space.fields_at(point))
+
+    def log_relaxed_cost(
+        self,
+        workload: Int[Array, "features"],
+        point: RelaxedPoint,
+        temperature: Float[Array, ""],
+    ) -> Float[Array, ""]:
+        """The logarithm of the smoothed cost between the points of the grid; float32, traceable.
+
+        `cost` of soft numbers (`airchitect_jax.cost.relaxed`), the mean over the choices.
+        """
+        return relaxation.log_relaxed_cost(self, workload, point, temperature)
+
+
+def _spread(feature: Feature) -> tuple[int, ...]:
+    """Some values of a feature, its lowest and highest among them."""
+    count = min(feature.cardinality, _MAX_CONTEXTS)
+    return tuple(np.linspace(feature.low, feature.high, count).round().astype(int).tolist())
 
 
 def out_of_range(

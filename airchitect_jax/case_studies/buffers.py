@@ -5,24 +5,31 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from airchitect_jax.case_studies.base import Context, Feature
+from airchitect_jax.case_studies.base import CaseStudy, Context, Feature
+from airchitect_jax.case_studies.settings import energy_table, gemm_fields
 from airchitect_jax.checks import instance, int_field, member, settle, whole_number
-from airchitect_jax.cost.energy import EnergyTable, objective_value
+from airchitect_jax.cost import by_dataflow, memory
+from airchitect_jax.cost.arithmetic import Number, select
+from airchitect_jax.cost.energy import EnergyTable, energy_fj, objective_value
 from airchitect_jax.cost.evaluate import evaluate_memory
+from airchitect_jax.cost.relaxed import Relaxation
+from airchitect_jax.layout import RelaxedPoint, within_sum
 from airchitect_jax.oracle import buffers as oracle
 from airchitect_jax.oracle.buffer_search import log_cost_grid
 from airchitect_jax.oracle.replayed import label_replayed, replayed_cycles
-from airchitect_jax.spaces import BufferSpace
+from airchitect_jax.spaces import BufferSpace, Fields
 from airchitect_jax.types import (
+    ArrayShape,
     BufferedGemm,
+    BufferSizes,
     Dataflow,
     Gemm,
     Interface,
@@ -32,7 +39,7 @@ from airchitect_jax.types import (
     Objective,
     RuntimeModel,
 )
-from airchitect_jax.workloads.sampling import Distribution, sample_integers
+from airchitect_jax.workloads.sampling import Distribution
 
 _NETWORK_SIDES = (5, 7)  # arrays, budgets and bandwidth that real networks are evaluated with
 _NETWORK_BUDGETS = (6, 15)
@@ -40,7 +47,7 @@ _NETWORK_BANDWIDTH = 16
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BufferCase:
+class BufferCase(CaseStudy):
     """The eight features of a workload, and what they are weighed by.
 
     Features: the SRAM budget in steps of the space, m, n, k, the array's row and column
@@ -111,6 +118,23 @@ class BufferCase:
                     f"{name}: {getattr(self, name)} is not allowed; expected 1..{high}"
                 )
 
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """See `CaseStudy`."""
+        return cls(
+            min_budget_kb=settings["min_budget_kb"],
+            max_budget_kb=settings["max_budget_kb"],
+            min_side_exponent=settings["min_side_exponent"],
+            max_side_exponent=settings["max_side_exponent"],
+            max_bandwidth=settings["max_bandwidth"],
+            element_bytes=settings["element_bytes"],
+            objective=Objective(settings["objective"]),
+            memory_model=MemoryModel(settings["memory_model"]),
+            interface=Interface(settings["interface"]),
+            energy_table=energy_table(settings),
+            **gemm_fields(settings),
+        )
+
     @property
     def settings(self) -> Mapping[str, str]:
         """The models, and the distribution of the dimensions."""
@@ -161,21 +185,53 @@ class BufferCase:
             )
         )
 
-    def sample(self, key: jax.Array, count: int) -> Int[Array, "features count"]:
-        """Dimensions by `distribution`; all else with equal chances; all independent."""
-        rows = []
-        for number, feature in enumerate(self.features):
-            is_dim = feature.name in ("m", "n", "k")
-            rows.append(
-                sample_integers(
-                    jax.random.fold_in(key, number),
-                    (count,),
-                    low=feature.low,
-                    high=feature.high,
-                    distribution=self.distribution if is_dim else Distribution.UNIFORM,
-                )
+    def cost(self, workload: Mapping[str, Number], design: Fields) -> Number:
+        """Total cycles, energy, or their product, by the IDEAL model."""
+        gemm = Gemm(m=workload["m"], n=workload["n"], k=workload["k"])
+        array = ArrayShape(rows=2 ** workload["row_exponent"], cols=2 ** workload["col_exponent"])
+        bandwidth = workload["bandwidth_bytes_per_cycle"]
+        buffers = BufferSizes(**design)
+        costs = []
+        for flow in Dataflow:
+            folds = memory.tiling_of(gemm, array, flow, self.element_bytes, self.runtime_model)
+            cycles = memory.total_cycles(folds, buffers, flow, bandwidth, self.interface)
+            if self.objective is Objective.CYCLES:
+                costs.append(cycles)
+                continue
+            place = Memory(
+                buffers=buffers,
+                bandwidth_bytes_per_cycle=bandwidth,
+                element_bytes=self.element_bytes,
             )
-        return jnp.stack(rows)
+            moved = memory.traffic(folds, buffers, flow)
+            prices = self.energy_table.of_buffers(buffers)
+            if np.ndim(bandwidth) == 0:  # Python integers have no largest
+                prices = jax.tree.map(int, prices)
+            energy = energy_fj(gemm, moved, place, self.energy_table, prices)
+            costs.append(objective_value(self.objective, cycles, energy))
+        result = costs[0]
+        for flow in (Dataflow.WS, Dataflow.IS):
+            result = select(workload["dataflow"] == int(flow), costs[flow], result)
+        return result
+
+    def fits(self, workload: Mapping[str, Number], design: Fields) -> Any:
+        """Designs within the SRAM budget."""
+        return sum(design.values()) <= workload["budget_steps"] * self.space.step_bytes
+
+    @property
+    def limits(self) -> Mapping[str, tuple[int, int]]:
+        """The oracle's inputs: budgets in bytes, sides in place of exponents."""
+        return oracle.buffer_limits(self.space)
+
+    def label_columns(
+        self, columns: Sequence[Int[np.ndarray | Array, "rows"]]
+    ) -> tuple[Labels, Bool[Array, "rows"]]:
+        """See `CaseStudy`: the factored search."""
+        return oracle.label_buffer_columns(columns, **self._model, table=self.energy_table)
+
+    def label_in_python(self, *columns: int) -> tuple[int, Any]:
+        """See `CaseStudy`."""
+        return oracle.label_buffers_in_python(*columns, **self._model, table=self.energy_table)
 
     @property
     def label_batch(self) -> int:
@@ -226,30 +282,17 @@ class BufferCase:
         )
         return np.asarray(objective_value(self.objective, report.total_cycles, report.energy_fj))
 
-    def log_costs(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
-        """Logarithms of the costs of all designs, infinite where infeasible; float32.
-
-        Those of the IDEAL model, whatever the memory model.
-        """
-        return jnp.where(self.feasible(workloads), self.log_terms(workloads), jnp.inf)
-
     def log_terms(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
         """Logarithms of the costs of all designs, feasible or not, as in `log_costs`."""
         columns = self.columns(workloads)[1:]
         return log_cost_grid(columns, **self._model, table=self.energy_table)
 
-    def feasible(
-        self, workloads: Int[Array | np.ndarray, "features batch"]
-    ) -> Bool[Array, "batch designs"]:
-        """Designs within the SRAM budget."""
-        totals = self.space.levels.sum(axis=1, dtype=np.int32)
-        return jnp.asarray(totals)[None, :] <= jnp.asarray(workloads)[0][:, None]
-
     def heuristics(
         self, workloads: Int[np.ndarray, "features batch"]
     ) -> Mapping[str, Int[np.ndarray, "batch"]]:
         """The budget in equal parts, and in proportion to the sizes of the operands."""
-        budget, m, n, k = np.asarray(workloads, np.int64)[:4]
+        values = self.by_name(np.asarray(workloads, np.int64))
+        budget, m, n, k = (values[name] for name in ("budget_steps", "m", "n", "k"))
         equal = np.ones((3, len(budget)))
         operands = np.stack([m * k, k * n, m * n])
         return {
@@ -265,10 +308,52 @@ class BufferCase:
         levels = np.minimum(1 + np.floor(share).astype(np.int64), self.space.num_levels)
         return self.space.id_of_levels[tuple(levels - 1)]
 
-    def from_gemms(self, gemms: Gemm, context: Context) -> Int[np.ndarray, "features batch"]:
-        """Each GEMM on the array and under the budget of the context."""
-        budget, *rest = (np.full_like(gemms.m, value) for value in context.values)
-        return np.stack([budget, gemms.m, gemms.n, gemms.k, *rest])
+    def check_searchable(self) -> None:
+        """See `CaseStudy`."""
+        super().check_searchable()
+        if self.memory_model is not MemoryModel.IDEAL:
+            raise ValueError(
+                f"memory_model: {self.memory_model.value} is not allowed; expected ideal: a replay"
+                " is not traceable"
+            )
+
+    def confine(
+        self, workload: Int[Array, "features"], sizes: Float[Array, "3"]
+    ) -> Float[Array, "3"]:
+        """Steps less one whose sum is within the SRAM budget."""
+        steps = self.by_name(workload)["budget_steps"]
+        return within_sum(sizes, self.space.layout.sizes, steps - 3)
+
+    def cost_at(self, workload: Int[Array, "features"], point: Int[Array, "3"]) -> Float[Array, ""]:
+        """See `CaseStudy`: one program for the three dataflows."""
+        gemm, array, place = self._parts(workload, point.astype(jnp.float64))
+        cycles = by_dataflow.total_cycles(gemm, array, place, self.runtime_model, self.interface)
+        return cycles[self.by_name(workload)["dataflow"]]
+
+    def log_relaxed_cost(
+        self,
+        workload: Int[Array, "features"],
+        point: RelaxedPoint,
+        temperature: Float[Array, ""],
+    ) -> Float[Array, ""]:
+        """See `CaseStudy`: the array is given, so only the buffers are soft."""
+        gemm, array, place = self._parts(workload, point.sizes)
+        soft = Relaxation(temperature=temperature).place(place)
+        cycles = by_dataflow.total_cycles(gemm, array, soft, self.runtime_model, self.interface)
+        return jnp.log(cycles.mean[self.by_name(workload)["dataflow"]])
+
+    def _parts(
+        self, workload: Int[Array, "features"], sizes: Float[Array, "3"]
+    ) -> tuple[Gemm, ArrayShape, Memory]:
+        """The workload with sizes in steps less one, in the dtype of these."""
+        values = self.by_name(workload.astype(sizes.dtype))
+        place = Memory(
+            buffers=BufferSizes(**self.space.sizes_at(sizes)),
+            bandwidth_bytes_per_cycle=values["bandwidth_bytes_per_cycle"],
+            element_bytes=self.element_bytes,
+        )
+        array = ArrayShape(rows=2.0 ** values["row_exponent"], cols=2.0 ** values["col_exponent"])
+        return Gemm(m=values["m"], n=values["n"], k=values["k"]), array, place
 
     @property
     def _model(self) -> dict[str, Any]:
@@ -280,7 +365,7 @@ class BufferCase:
             "element_bytes": self.element_bytes,
         }
 
-    def columns(self, workloads: Int[Array, "features batch"]) -> list[Array]:
+    def columns(self, workloads: Int[Array | np.ndarray, "features batch"]) -> list[Any]:
         """The inputs of the oracle, in its order (`buffer_limits`)."""
         workload = self._workload(workloads)
         return [getattr(workload, name) for name in oracle.buffer_limits(self.space)]

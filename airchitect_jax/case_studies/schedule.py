@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from airchitect_jax.case_studies.base import Context, Feature
+from airchitect_jax.case_studies.base import CaseStudy, Context, Feature
+from airchitect_jax.case_studies.settings import gemm_fields
 from airchitect_jax.checks import INT64_SAFE, int_field, member, settle, whole_number
-from airchitect_jax.cost.arithmetic import larger
-from airchitect_jax.cost.schedule import dataflow_cycles, over_designs
+from airchitect_jax.cost import by_dataflow
+from airchitect_jax.cost.arithmetic import Number, larger
+from airchitect_jax.cost.compute import compute_cycles
+from airchitect_jax.cost.relaxed import Relaxation
+from airchitect_jax.cost.schedule import dataflow_cycles, makespan, over_designs
+from airchitect_jax.layout import RelaxedPoint
 from airchitect_jax.oracle import schedules as oracle
 from airchitect_jax.schedule_space import DEFAULT_ARRAYS, ScheduleSpace
+from airchitect_jax.spaces import Fields
 from airchitect_jax.types import (
     ArrayShape,
+    Dataflow,
     Gemm,
     Labels,
     Objective,
@@ -28,21 +35,24 @@ from airchitect_jax.types import (
 )
 from airchitect_jax.workloads.sampling import Distribution, sample_integers
 
+_DEFAULT_COUNT = 4
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ScheduleCase:
+class ScheduleCase(CaseStudy):
     """Features: m, n and k of each workload, m0, n0, k0, m1 and so on.
 
     The ranges and the arrays are ours, not the paper's, which does not state them.
     """
 
-    arrays: tuple[ArrayShape, ...] = DEFAULT_ARRAYS[:4]
+    arrays: tuple[ArrayShape, ...] = DEFAULT_ARRAYS[:_DEFAULT_COUNT]
     max_dim: int = 10_000
     distribution: Distribution = Distribution.UNIFORM
     runtime_model: RuntimeModel = RuntimeModel.SCALESIM
 
     name = "case_study3"
     title = "scheduling on heterogeneous arrays"
+    best_network = "symmetric"
     objective = Objective.CYCLES
 
     def __post_init__(self) -> None:
@@ -53,6 +63,15 @@ class ScheduleCase:
             runtime_model=member("runtime_model", self.runtime_model, RuntimeModel),
         )
         settle(self, arrays=self.space.arrays)  # checked there
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """See `CaseStudy`; `arrays` as in `parse_arrays`, or `num_arrays` of the default ones."""
+        number, text = settings.get("num_arrays"), settings.get("arrays")
+        arrays = DEFAULT_ARRAYS[: number or _DEFAULT_COUNT] if text is None else parse_arrays(text)
+        if number not in (None, len(arrays)):
+            raise ValueError(f"--num_arrays: {number} is not allowed; --arrays lists {len(arrays)}")
+        return cls(arrays=arrays, **gemm_fields(settings))
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -92,16 +111,39 @@ class ScheduleCase:
             distribution=self.distribution,
         )
 
+    def cost(self, workload: Mapping[str, Number], design: Fields) -> Number:
+        """The makespan; a schedule in Python integers."""
+        cycles = []
+        for number, array in enumerate(self.arrays):
+            own = design[f"workload{number}"]
+            gemm = Gemm(**{name: workload[f"{name}{own}"] for name in ("m", "n", "k")})
+            flow = Dataflow(design[f"dataflow{number}"])
+            cycles.append(compute_cycles(gemm, array, flow, self.runtime_model))
+        return makespan(cycles)
+
+    @property
+    def limits(self) -> Mapping[str, tuple[int, int]]:
+        """The dimensions of one workload after the other."""
+        return oracle.schedule_limits(self.space)
+
+    def label_columns(
+        self, columns: Sequence[Int[np.ndarray | Array, "rows"]]
+    ) -> tuple[Labels, Bool[Array, "rows"]]:
+        """See `CaseStudy`: the search over subsets of workloads."""
+        return oracle.label_schedule_columns(
+            columns, space=self.space, runtime_model=self.runtime_model
+        )
+
+    def label_in_python(self, *columns: int) -> tuple[int, Any]:
+        """See `CaseStudy`."""
+        return oracle.label_schedule_in_python(
+            *columns, space=self.space, runtime_model=self.runtime_model
+        )
+
     @property
     def label_batch(self) -> int:
         """See `CaseStudy`."""
         return 1 << 16
-
-    def label(self, workloads: Int[Array, "features batch"]) -> Int[Array, "batch"]:
-        """Exact best design ids."""
-        return oracle.label_schedule_columns(
-            list(workloads), space=self.space, runtime_model=self.runtime_model
-        )[0].design_id
 
     def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
         """Exact best schedules and their makespans, of any valid workloads."""
@@ -164,11 +206,35 @@ class ScheduleCase:
         ]
         return jnp.log(jnp.stack(cycles, axis=-1))
 
-    def feasible(
-        self, workloads: Int[Array | np.ndarray, "features batch"]
-    ) -> Bool[Array, "batch designs"]:
-        """All of them."""
-        return jnp.ones((workloads.shape[1], self.space.num_designs), bool)
+    def cost_at(
+        self, workload: Int[Array, "features"], point: Int[Array, "coordinates"]
+    ) -> Float[Array, ""]:
+        """See `CaseStudy`."""
+        number = self.space.num_arrays
+        on_array = jnp.asarray(self.space.permutations)[point[number]]
+        cycles = self._cycles(workload.astype(jnp.float64))
+        return cycles[on_array, jnp.arange(number), point[:number]].max()
+
+    def log_relaxed_cost(
+        self,
+        workload: Int[Array, "features"],
+        point: RelaxedPoint,
+        temperature: Float[Array, ""],
+    ) -> Float[Array, ""]:
+        """See `CaseStudy`: a doubly stochastic matrix says which array runs which workload."""
+        cycles = self._cycles(workload.astype(jnp.float32))
+        assert point.assignment is not None  # noqa: S101 - the layout has a permutation
+        relaxation = Relaxation(temperature=temperature)
+        return jnp.log(relaxation.makespan(cycles, point.assignment, jnp.stack(point.choices)))
+
+    def _cycles(self, dims: Float[Array, "features"]) -> Float[Array, "workloads arrays dataflows"]:
+        def on_array(gemm: Gemm, sides: Float[Array, "2"]) -> Float[Array, "dataflows"]:
+            array = ArrayShape(rows=sides[0], cols=sides[1])
+            return by_dataflow.compute_cycles(gemm, array, self.runtime_model)
+
+        sides = jnp.array([(array.rows, array.cols) for array in self.arrays], dims.dtype)
+        on_arrays = jax.vmap(on_array, in_axes=(None, 0))
+        return jax.vmap(on_arrays, in_axes=(0, None))(self._gemms(dims), sides)
 
     def heuristics(
         self, workloads: Int[np.ndarray, "features batch"]

@@ -13,7 +13,6 @@ from typing import Protocol, TypeVar
 
 import jax
 import numpy as np
-from jaxtyping import Int
 
 from airchitect_jax.arrow import pa, pacsv, pq
 from airchitect_jax.case_studies.base import CaseStudy
@@ -65,14 +64,12 @@ class SampledSource:
 
     Attributes:
       case: what draws them.
-      columns_of: from Int[features, rows] to the input columns by name.
       num_rows: how many in all.
       shard_rows: rows of a shard; the last may have fewer.
       seed: the same seed gives the same rows.
     """
 
     case: CaseStudy
-    columns_of: Callable[[Int[np.ndarray, "features rows"]], dict[str, Int[np.ndarray, "rows"]]]
     num_rows: int
     shard_rows: int
     seed: int
@@ -87,8 +84,10 @@ class SampledSource:
             key = jax.random.fold_in(jax.random.key(self.seed), index)
             rows = min(self.shard_rows, self.num_rows - first)
             # Always a whole shard, so that a set of more workloads begins with the same ones.
-            columns = self.columns_of(np.asarray(sample(key, self.shard_rows))[:, :rows])
-            yield Shard(name=name, origin="sample", first_row=first + 1, table=pa.table(columns))
+            workloads = np.asarray(sample(key, self.shard_rows))[:, :rows]
+            columns = zip(self.case.limits, self.case.columns(workloads), strict=True)
+            table = pa.table(dict(columns))
+            yield Shard(name=name, origin="sample", first_row=first + 1, table=table)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -13,9 +14,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Int, PyTree
 
 from airchitect_jax.arrow import pa
+from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.oracle import array_dataflow, ranking
 from airchitect_jax.spaces import ArrayDataflowSpace
-from airchitect_jax.types import Dataflow, RuntimeModel
+from airchitect_jax.types import Dataflow, Objective, RuntimeModel
 from airchitect_jax.version import __version__
 
 Columns = Sequence[Int[np.ndarray | Array, "rows"]]
@@ -72,12 +74,85 @@ class LabelTask(Protocol):
         ...
 
 
-def budgeted_columns(
-    workloads: Int[np.ndarray, "4 rows"],
-) -> dict[str, Int[np.ndarray, "rows"]]:
-    """Features of case study 1 as input columns: the budget is 2 to the power of its exponent."""
-    exponent, m, n, k = workloads
-    return {"mac_budget": np.left_shift(np.int32(1), exponent), "m": m, "n": n, "k": k}
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CaseTask:
+    """The optimum of each workload of a case study.
+
+    Columns: those of `CaseStudy.limits`, the design's id and parameters, and what it costs.
+
+    Attributes:
+      case: the case study.
+    """
+
+    case: CaseStudy
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """See `LabelTask`."""
+        return tuple(self.case.limits)
+
+    @property
+    def chunk(self) -> int:
+        """See `LabelTask`."""
+        return self.case.label_batch
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Case study, its settings, number of designs, version."""
+        return {
+            "case_study": self.case.name,
+            **self.case.settings,
+            "num_designs": str(self.case.space.num_designs),
+            "airchitect_jax": __version__,
+        }
+
+    @functools.cached_property
+    def _designs(self) -> dict[str, np.ndarray]:
+        fields = self.case.space.fields(np.arange(self.case.space.num_designs))
+        return {name: values.astype(np.int32) for name, values in fields.items()}
+
+    @functools.cached_property
+    def schema(self) -> pa.Schema:
+        """See `LabelTask`. A parameter that has the name of an input is prefixed with "best_"."""
+        cost = pa.float64() if self.case.objective is Objective.EDP else pa.int64()
+        names = [*((name, pa.int32()) for name in self.inputs), ("design_id", pa.int32())]
+        for name in self._designs:
+            names.append((f"best_{name}" if name in self.inputs else name, pa.int32()))
+        names.append((self.case.objective.value, cost))
+        fields = [pa.field(name, kind, nullable=False) for name, kind in names]
+        return pa.schema(fields, metadata=self.metadata)
+
+    def compute(self, columns: Columns) -> tuple[PyTree[Array], Bool[Array, "rows"]]:
+        """See `LabelTask`."""
+        labels, valid = self.case.label_columns(columns)
+        return {"design_id": labels.design_id, "cost": labels.cost}, valid
+
+    def inexact(self, results: PyTree[np.ndarray]) -> Bool[np.ndarray, "rows"]:
+        """See `LabelTask`."""
+        return results["design_id"] < 0
+
+    def repair(self, results: PyTree[np.ndarray], row: int, columns: Columns) -> None:
+        """See `LabelTask`."""
+        values = (int(column[row]) for column in columns)
+        results["design_id"][row], results["cost"][row] = self.case.label_in_python(*values)
+
+    def outputs(self, results: PyTree[np.ndarray]) -> list[pa.Array]:
+        """See `LabelTask`."""
+        ids = results["design_id"]
+        designs = [pa.array(values[ids]) for values in self._designs.values()]
+        return [pa.array(ids), *designs, pa.array(results["cost"])]
+
+    def objection(self, columns: Columns, row: int) -> tuple[str, str]:
+        """See `LabelTask`."""
+        return outside(self.case.limits, columns, row)
+
+
+def outside(limits: Mapping[str, tuple[int, int]], columns: Columns, row: int) -> tuple[str, str]:
+    """The first column whose limits a row exceeds, and what is allowed in it."""
+    for (name, (low, high)), column in zip(limits.items(), columns, strict=True):
+        if not low <= int(column[row]) <= high:
+            return name, f"a whole number in {low}..{high}"
+    raise AssertionError(f"row {row} is valid")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -196,8 +271,4 @@ class ArrayDataflowTask:
 
     def objection(self, columns: Columns, row: int) -> tuple[str, str]:
         """See `LabelTask`."""
-        for name, column in zip(self.inputs, columns, strict=True):
-            low, high = array_dataflow.LIMITS[name]
-            if not low <= int(column[row]) <= high:
-                return name, f"a whole number in {low}..{high}"
-        raise AssertionError(f"row {row} is valid")
+        return outside(array_dataflow.LIMITS, columns, row)

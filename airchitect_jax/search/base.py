@@ -9,7 +9,6 @@ it took to find.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -17,58 +16,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from airchitect_jax.layout import Layout, RelaxedPoint
+
 Key = jax.Array
 Workload = Any  # a pytree that the problem understands, one workload
 _LOST = 1e-4  # of a level, in float32: no step down for that
 _State = TypeVar("_State", bound="HasTally")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Layout:
-    """The coordinates of a point, all whole numbers from zero: sizes, choices, a permutation.
-
-    Attributes:
-      sizes: for each ordered coordinate its number of levels.
-      choices: for each unordered coordinate its number of values.
-      permuted: how many things a last coordinate permutes: its value is the place of the
-        permutation in lexicographic order. Zero for none.
-    """
-
-    sizes: tuple[int, ...] = ()
-    choices: tuple[int, ...] = ()
-    permuted: int = 0
-
-    @property
-    def cardinalities(self) -> tuple[int, ...]:
-        """Of each coordinate, in the order of a point."""
-        places = (math.factorial(self.permuted),) if self.permuted else ()
-        return (*self.sizes, *self.choices, *places)
-
-    @property
-    def num_points(self) -> int:
-        """Points of the grid, whether they are feasible or not."""
-        return math.prod(self.cardinalities)
-
-    def sample(self, key: Key, count: int) -> Int[Array, "count coordinates"]:
-        """Points of the grid with equal chances (int32)."""
-        highs = jnp.array([self.cardinalities], jnp.int32)
-        return jax.random.randint(key, (count, highs.shape[1]), 0, highs, jnp.int32)
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RelaxedPoint:
-    """A point between the points of the grid.
-
-    Attributes:
-      sizes: coordinates as real numbers.
-      choices: for each unordered coordinate the probabilities of its values.
-      assignment: a doubly stochastic matrix, [place, what is there]; None without a permutation.
-    """
-
-    sizes: Float[Array, "sizes"]
-    choices: tuple[Float[Array, "_"], ...]
-    assignment: Float[Array, "permuted permuted"] | None
 
 
 class Problem(Protocol):

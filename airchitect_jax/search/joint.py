@@ -18,11 +18,10 @@ from jaxtyping import Array, Float, Int
 from airchitect_jax.cost import by_dataflow
 from airchitect_jax.cost.arithmetic import smaller
 from airchitect_jax.cost.relaxed import Relaxation
+from airchitect_jax.layout import Layout, RelaxedPoint, within_sum
 from airchitect_jax.oracle.joint import design_costs
 from airchitect_jax.oracle.joint_cube import check_exact, fewest_cycles
 from airchitect_jax.oracle.joint_space import JointSpace, Platform, Workload
-from airchitect_jax.search.base import Layout, RelaxedPoint
-from airchitect_jax.search.constraints import within_sum
 from airchitect_jax.spaces import BufferSpace
 from airchitect_jax.types import ArrayShape, BufferSizes, Gemm, Memory
 

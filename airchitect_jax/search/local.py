@@ -11,17 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from airchitect_jax.layout import Layout
 from airchitect_jax.schedule_space import permutations
-from airchitect_jax.search.base import (
-    Key,
-    Layout,
-    Problem,
-    Searcher,
-    Tally,
-    Workload,
-    evaluate,
-    repair,
-)
+from airchitect_jax.search.base import Key, Problem, Searcher, Tally, Workload, evaluate, repair
 
 
 @jax.tree_util.register_dataclass

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from airchitect_jax.layout import RelaxedPoint
 from airchitect_jax.schedule_space import permutations
-from airchitect_jax.search.base import Key, RelaxedPoint, Searcher, Workload
+from airchitect_jax.search.base import Key, Searcher, Workload
 from airchitect_jax.search.case_problem import CaseProblem
 from airchitect_jax.search.gradient import Descent, DescentState, descend
 from airchitect_jax.search.simple import InOrderState, in_order

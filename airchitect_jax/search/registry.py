@@ -14,9 +14,10 @@ import numpy as np
 import optax
 from jaxtyping import Int
 
+from airchitect_jax.registry import register, registered
 from airchitect_jax.search import evolution, gradient, local, proposals, simple, tpe
 from airchitect_jax.search.base import Problem, Searcher
-from airchitect_jax.search.case_problem import CaseProblem, case_problem
+from airchitect_jax.search.case_problem import CaseProblem
 from airchitect_jax.search.gradient import Descent
 from airchitect_jax.search.subject import Subject
 
@@ -110,10 +111,10 @@ def _descent(tools: Tools) -> Descent:
 def _proposes(subject: Subject, tools: Tools) -> tuple[CaseProblem, proposals.Logits]:
     assert subject.case is not None  # noqa: S101 - see `entries`
     assert tools.network is not None  # noqa: S101 - see `Entry`
-    return case_problem(subject.case), tools.network.logits
+    return CaseProblem(case=subject.case), tools.network.logits
 
 
-# In the order of tables. A searcher of your own is one more line.
+# In the order of tables.
 _ALL = {
     "random": Entry(make=_of_problem(simple.random)),
     "exhaustive": Entry(make=_exhaustive, num_steps=_steps_through),
@@ -129,11 +130,15 @@ _ALL = {
 }
 
 
+for _name, _entry in _ALL.items():
+    register("searcher", _name, _entry)
+
+
 def entries(subject: Subject) -> dict[str, Entry]:
     """The searchers that a subject can have: all for a case study."""
     return {
         name: entry
-        for name, entry in _ALL.items()
+        for name, entry in registered("searcher").items()
         if (subject.points is not None or entry.num_steps is None)
         and (subject.case is not None or not entry.needs_network)
     }

@@ -12,7 +12,7 @@ from jaxtyping import Int
 from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.oracle.joint_space import Workload as NetworkWorkload
 from airchitect_jax.search.base import Problem, Workload
-from airchitect_jax.search.case_problem import case_problem, design_ids
+from airchitect_jax.search.case_problem import CaseProblem, design_ids
 from airchitect_jax.search.joint import (
     BudgetedNetwork,
     JointProblem,
@@ -70,7 +70,7 @@ def case_subject(case: CaseStudy, workloads: Int[np.ndarray, "features num"]) ->
     Raises:
       ValueError: searchers do not know the case study's objective or memory model.
     """
-    problem = case_problem(case)
+    problem = CaseProblem(case=case)
 
     def exact_costs(
         rows: Int[np.ndarray, "num features"], points: Int[np.ndarray, "num coordinates"]

@@ -1,0 +1,57 @@
+"""What gradient search needs of a case study, from its cost function and its feasible designs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from airchitect_jax.case_studies.brute_force import combinations
+from airchitect_jax.cost.relaxed import Relaxation
+from airchitect_jax.cost.soft import Soft
+from airchitect_jax.layout import RelaxedPoint
+
+if TYPE_CHECKING:
+    from airchitect_jax.case_studies.base import CaseStudy
+
+
+def nearest_feasible(
+    case: CaseStudy, workload: Int[Array, "features"], sizes: Float[Array, "sizes"]
+) -> Float[Array, "sizes"]:
+    """See `CaseStudy.confine`."""
+    levels = case.space.layout.sizes
+    if not levels:
+        return sizes
+    own = jnp.asarray(case.space.points[:, : len(levels)], sizes.dtype)
+    inside = jnp.clip(sizes, 0, np.array(levels, sizes.dtype) - 1)
+    feasible = case.feasible(workload[:, None])[0]
+    is_own = (own == jnp.floor(inside)[None, :]).all(axis=1)
+    distance = jnp.square(own - inside[None, :]).sum(axis=1)
+    nearest = own[jnp.argmin(jnp.where(feasible, distance, jnp.inf))]
+    # The slope is that of `inside`, or descent would stop where it leaves the feasible sizes.
+    moved = nearest + inside - jax.lax.stop_gradient(inside)
+    return jnp.where((is_own & feasible).any(), inside, moved)
+
+
+def log_relaxed_cost(
+    case: CaseStudy,
+    workload: Int[Array, "features"],
+    point: RelaxedPoint,
+    temperature: Float[Array, ""],
+) -> Float[Array, ""]:
+    """See `CaseStudy.log_relaxed_cost`."""
+    soften = Relaxation(temperature=temperature).soften
+    values = case.by_name(workload.astype(jnp.float32))
+    sizes = {name: soften(size) for name, size in case.space.sizes_at(point.sizes).items()}
+    chances = np.meshgrid(*(np.arange(len(p)) for p in point.choices), indexing="ij")
+    places = np.stack(chances, axis=-1).reshape(-1, len(point.choices))
+    total: Any = 0.0
+    for chosen, place in zip(combinations(case.space.choices), places, strict=True):
+        chance = math.prod(p[i] for p, i in zip(point.choices, place, strict=True))
+        cost = case.cost(values, sizes | chosen)
+        total = total + chance * (cost.mean if isinstance(cost, Soft) else cost)
+    return jnp.log(total)

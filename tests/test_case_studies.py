@@ -1,0 +1,167 @@
+"""Every case study goes through one table: what is derived from its cost agrees with its cost."""
+
+import functools
+
+import clocked
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, ScheduleCase
+from airchitect_jax.labelling.engine import Engine
+from airchitect_jax.labelling.sources import SampledSource
+from airchitect_jax.labelling.tasks import CaseTask
+from airchitect_jax.layout import RelaxedPoint
+from airchitect_jax.oracle.ranking import Goal
+from airchitect_jax.registry import find, registered
+from airchitect_jax.schedule_space import DEFAULT_ARRAYS
+from airchitect_jax.search.base import repair
+from airchitect_jax.search.case_problem import CaseProblem
+from airchitect_jax.types import Objective
+
+CASES = {
+    "array_dataflow": ArrayDataflowCase(max_dim=300),
+    "array_dataflow, energy": ArrayDataflowCase(max_dim=300, goal=Goal(objective=Objective.ENERGY)),
+    "buffers": BufferCase(max_dim=300),
+    "buffers, energy": BufferCase(max_dim=300, objective=Objective.ENERGY),
+    "schedules": ScheduleCase(max_dim=300, arrays=DEFAULT_ARRAYS[:3]),
+    "clocked": clocked.ClockedCase(max_dim=300),
+}
+SEARCHED = [name for name in CASES if "energy" not in name]
+every_case = pytest.mark.parametrize("name", CASES)
+every_searched_case = pytest.mark.parametrize("name", SEARCHED)
+NUM = 8
+
+
+@functools.cache
+def workloads(name):
+    return np.asarray(CASES[name].sample(jax.random.key(1), NUM))
+
+
+def python_design(case, design_id):
+    """The parameters of a design as the cost function takes them."""
+    design = {key: int(value) for key, value in case.space.fields(design_id).items()}
+    return design | {
+        key: values[values.index(design[key])] for key, values in case.space.choices.items()
+    }
+
+
+@functools.cache
+def python_costs(name, row):
+    """Costs of all designs in Python integers, None where infeasible."""
+    case = CASES[name]
+    workload = {key: int(value) for key, value in case.by_name(workloads(name)[:, row]).items()}
+    designs = [python_design(case, design_id) for design_id in range(case.space.num_designs)]
+    return [case.cost(workload, d) if case.fits(workload, d) else None for d in designs]
+
+
+def test_every_registered_case_study_is_in_the_table():
+    assert {find("case_study", name) for name in registered("case_study")} == {
+        type(case) for case in CASES.values()
+    }
+
+
+@every_case
+def test_labels_are_the_first_of_the_cheapest_feasible_designs(name):
+    case = CASES[name]
+    labels = case.exact(workloads(name))
+    assert (np.asarray(case.label(jnp.asarray(workloads(name)))) == labels.design_id).all()
+    for row in range(3):
+        costs = python_costs(name, row)
+        least = min(cost for cost in costs if cost is not None)
+        assert labels.cost[row] == least
+        if name == "schedules":  # ties go by the sum of cycles first
+            assert costs[labels.design_id[row]] == least
+        else:
+            assert labels.design_id[row] == costs.index(least)
+        columns = case.columns(workloads(name).astype(np.int64))
+        assert case.label_in_python(*(int(column[row]) for column in columns)) == (
+            labels.design_id[row],
+            labels.cost[row],
+        )
+
+
+@every_case
+def test_costs_and_their_logarithms_are_those_of_the_cost_function(name):
+    case = CASES[name]
+    number = case.space.num_designs
+    ids = np.broadcast_to(np.arange(number), (NUM, number))
+    costs = case.costs(workloads(name), ids)
+    logs = np.asarray(case.log_costs(jnp.asarray(workloads(name))))
+    feasible = np.asarray(case.feasible(workloads(name)))
+    assert costs.shape == logs.shape == feasible.shape == (NUM, number)
+    assert (np.isfinite(logs) == feasible).all()
+    np.testing.assert_allclose(logs[feasible], np.log(costs[feasible]), atol=1e-3)
+    expected = python_costs(name, 0)
+    assert [cost is not None for cost in expected] == feasible[0].tolist()
+    assert all(cost in (None, ours) for cost, ours in zip(expected, costs[0], strict=True))
+    one_each = case.costs(workloads(name), ids[0][:NUM])
+    assert (one_each == costs[np.arange(NUM), np.arange(NUM)]).all()
+
+
+@every_searched_case
+def test_the_search_problem_has_the_designs_and_their_costs(name):
+    case, problem = CASES[name], CaseProblem(case=CASES[name])
+    points = case.space.points
+    assert points.shape == (case.space.num_designs, len(problem.layout.cardinalities))
+    assert (points < np.array(problem.layout.cardinalities)).all()
+    assert len(np.unique(points, axis=0)) == len(points)
+    workload = workloads(name)[:, 0]
+    feasible = np.asarray(case.feasible(workload[:, None]))[0]
+    some = np.random.default_rng(0).choice(np.flatnonzero(feasible), 20)
+    with jax.enable_x64(True):
+        at = jax.jit(jax.vmap(lambda point: problem.cost(jnp.asarray(workload), point)))
+        costs = np.asarray(at(jnp.asarray(points[some])))
+        mended = np.asarray(jax.jit(lambda p: repair(problem, jnp.asarray(workload), p))(points))
+    assert costs.tolist() == [python_costs(name, 0)[design_id] for design_id in some]
+    assert (mended[feasible] == points[feasible]).all()
+    places = {tuple(point): design_id for design_id, point in enumerate(points.tolist())}
+    assert all(feasible[places[tuple(point)]] for point in mended.tolist())
+
+
+@every_searched_case
+def test_the_relaxed_cost_converges_to_the_cost(name):
+    case = CASES[name]
+    layout, workload = case.space.layout, jnp.asarray(workloads(name)[:, 0])
+    num_sizes, num_choices = len(layout.sizes), len(layout.choices)
+
+    def log_cost(point, assignment, temperature):
+        chosen = point[num_sizes : num_sizes + num_choices]
+        certain = RelaxedPoint(
+            sizes=point[:num_sizes].astype(jnp.float32),
+            choices=tuple(
+                jax.nn.one_hot(value, count, dtype=jnp.float32)
+                for value, count in zip(chosen, layout.choices, strict=True)
+            ),
+            assignment=assignment,
+        )
+        return case.log_relaxed_cost(workload, certain, temperature)
+
+    with jax.enable_x64(True):
+        compiled = jax.jit(log_cost)
+        feasible = np.flatnonzero(np.asarray(case.feasible(workload[:, None]))[0])
+        for design_id in np.random.default_rng(2).choice(feasible, 4):
+            point = case.space.points[design_id]
+            assignment = None
+            if layout.permuted:
+                order = case.space.permutations[point[-1]]
+                assignment = jnp.asarray(np.eye(layout.permuted, dtype=np.float32)[order])
+            cost = compiled(jnp.asarray(point), assignment, jnp.float32(1e-4))
+            expected = python_costs(name, 0)[design_id]
+            np.testing.assert_allclose(np.exp(cost), expected, rtol=2e-2)
+
+
+@every_case
+def test_files_are_labelled_with_the_exact_optima(name, tmp_path):
+    case = CASES[name]
+    source = SampledSource(case=case, num_rows=NUM, shard_rows=NUM, seed=0)
+    Engine(task=CaseTask(case=case), source=source, folder=tmp_path).run(lambda *_: None)
+    (path,) = (tmp_path / "labels").glob("*.parquet")
+    table = pq.read_table(path)
+    key = jax.random.fold_in(jax.random.key(0), 0)
+    expected = case.exact(np.asarray(case.sample(key, NUM)))
+    assert table["design_id"].to_pylist() == expected.design_id.tolist()
+    assert table[case.objective.value].to_pylist() == expected.cost.tolist()
+    assert table.schema.metadata[b"case_study"].decode() == case.name
