@@ -1,16 +1,20 @@
 """Learned and exact design-space exploration for systolic-array accelerators, in JAX."""
 
-from airchitect_jax.cost.compute import compute_cycles, compute_report
-from airchitect_jax.cost.energy import EnergyTable
-from airchitect_jax.cost.evaluate import evaluate, evaluate_memory
-from airchitect_jax.cost.relaxed import Relaxation, RelaxedArray, sensitivity
-from airchitect_jax.cost.scalesim3 import ReplayReport, replay
-from airchitect_jax.oracle.array_dataflow import label
-from airchitect_jax.oracle.buffers import label_buffers
-from airchitect_jax.oracle.schedules import label_schedules
+from airchitect_jax.cost import (
+    EnergyTable,
+    Relaxation,
+    RelaxedArray,
+    compute_cycles,
+    compute_report,
+    evaluate_memory,
+    sensitivity,
+)
+from airchitect_jax.cost.evaluate import evaluate
+from airchitect_jax.oracle import label, label_buffers, label_schedules
 from airchitect_jax.recommendation import Recommendation, recommend
-from airchitect_jax.schedule_space import ScheduleSpace
-from airchitect_jax.spaces import ArrayDataflowSpace, BufferSpace
+from airchitect_jax.scalesim import ReplayReport
+from airchitect_jax.scalesim.replay import replay
+from airchitect_jax.spaces import ArrayDataflowSpace, BufferSpace, ScheduleSpace
 from airchitect_jax.types import (
     ArrayDesign,
     ArrayShape,
@@ -31,12 +35,17 @@ from airchitect_jax.types import (
     Traffic,
 )
 from airchitect_jax.version import __version__
-from airchitect_jax.workloads.jaxpr import from_jax
-from airchitect_jax.workloads.network import Layer, Network
-from airchitect_jax.workloads.onnx import read_onnx
-from airchitect_jax.workloads.scalesim_csv import read_topology, write_topology
-from airchitect_jax.workloads.source import open_network
-from airchitect_jax.workloads.zoo import load_network, network_names
+from airchitect_jax.workloads import (
+    Layer,
+    Network,
+    from_jax,
+    load_network,
+    network_names,
+    open_network,
+    read_onnx,
+    read_topology,
+    write_topology,
+)
 
 __all__ = [
     "ArrayDataflowSpace",

@@ -15,10 +15,9 @@ import numpy as np
 from absl import flags
 
 from airchitect_jax import ArrayShape, BufferSizes, Dataflow, Gemm, Interface, Objective
-from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.cost import memory
-from airchitect_jax.cost.energy import EnergyTable
-from airchitect_jax.oracle.buffers import buffer_limits, label_buffers_in_python
+from airchitect_jax.case_studies import BufferCase
+from airchitect_jax.cost import EnergyTable, memory
+from airchitect_jax.oracle import buffer_limits, label_buffers_in_python
 from airchitect_jax.types import RuntimeModel
 from benchmarks import common
 

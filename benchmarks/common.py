@@ -11,8 +11,7 @@ from typing import Any
 
 from absl import flags
 
-from airchitect_jax import files
-from airchitect_jax.workdir import environment
+from airchitect_jax._support import environment, files
 from experiments import script
 
 SEED = flags.DEFINE_integer("seed", 0, "Seed of the workloads.")

@@ -25,16 +25,14 @@ from absl import flags
 from flax import nnx
 from jaxtyping import Array, Int
 
-from airchitect_jax import comparison_plots, files
+from airchitect_jax._support import files
 from airchitect_jax.baselines.registry import networks
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.case_studies.schedule import ScheduleCase
-from airchitect_jax.evaluation import first_argmax
-from airchitect_jax.plots import to_png
-from airchitect_jax.scalesim_package import run_gemm
-from airchitect_jax.schedule_space import DEFAULT_ARRAYS
+from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, CaseStudy, ScheduleCase
+from airchitect_jax.learning import first_argmax
+from airchitect_jax.reporting.style import to_png
+from airchitect_jax.scalesim import run_gemm
+from airchitect_jax.spaces import DEFAULT_ARRAYS
+from airchitect_jax.studies.models import plots
 from airchitect_jax.types import ArrayShape, Dataflow, Gemm, Interface, MemoryModel
 from benchmarks import common
 
@@ -152,7 +150,7 @@ def main() -> None:
     common.emit(rows)
     if FIGURE.value:
         with files.atomic_path(pathlib.Path(FIGURE.value)) as temporary:
-            temporary.write_bytes(to_png(comparison_plots.decisions(rows)))
+            temporary.write_bytes(to_png(plots.decisions(rows)))
 
 
 if __name__ == "__main__":

@@ -14,24 +14,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import flags
+from matplotlib.figure import Figure
 
-from airchitect_jax import (
-    ArrayDataflowSpace,
-    BudgetedGemm,
-    RuntimeModel,
-    comparison_plots,
-    files,
-    label,
-    plots,
-)
-from airchitect_jax.arrow import pa, pq
-from airchitect_jax.oracle.array_dataflow import label_exponents
+from airchitect_jax import ArrayDataflowSpace, BudgetedGemm, RuntimeModel, label
+from airchitect_jax._support import files
+from airchitect_jax._support.arrow import pa, pq
+from airchitect_jax.oracle import label_exponents
+from airchitect_jax.reporting import style
+from airchitect_jax.reporting.style import BLUE, legend_below, new_figure, styled
 from benchmarks import common
 
 flags.adopt_module_key_flags(common)
@@ -145,7 +142,7 @@ def main() -> None:
     ]
     common.emit(rows)
     if FIGURE.value:
-        figure = comparison_plots.labelling_growth(
+        figure = labelling_growth(
             {
                 "in memory, NumPy to NumPy": list(memory.items()),
                 "a process, Parquet to Parquet": [
@@ -155,8 +152,33 @@ def main() -> None:
             designs,
         )
         with files.atomic_path(pathlib.Path(FIGURE.value)) as temporary:
-            temporary.write_bytes(plots.to_png(figure))
+            temporary.write_bytes(style.to_png(figure))
 
 
 if __name__ == "__main__":
     common.run(main)
+
+
+@styled
+def labelling_growth(
+    by_workloads: Mapping[str, Sequence[tuple[int, float]]],
+    by_designs: Sequence[tuple[int, float]],
+) -> Figure:
+    """How the cost of labelling grows.
+
+    Args:
+      by_workloads: for each way of labelling, (workloads, seconds).
+      by_designs: (designs of the space, nanoseconds a workload).
+    """
+    figure, (left, right) = new_figure(columns=2)
+    for (name, points), marker in zip(by_workloads.items(), "osD^v<>", strict=False):
+        left.loglog(*zip(*points, strict=True), marker=marker, label=name)
+    left.set_xlabel("workloads")
+    left.set_ylabel("seconds")
+    legend_below(figure, (left,), columns=4)
+    right.plot(*zip(*by_designs, strict=True), marker="o", color=BLUE)
+    right.set_xlabel("designs in the space")
+    right.set_ylabel("nanoseconds a workload")
+    right.set_xlim(left=0)
+    right.set_ylim(bottom=0)
+    return figure

@@ -16,10 +16,10 @@ from absl import flags
 from jaxtyping import Array, Int
 
 from airchitect_jax import BudgetedGemm, Dataflow, Gemm, RuntimeModel, label
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.cost.compute import compute_cycles
+from airchitect_jax.case_studies import ArrayDataflowCase
+from airchitect_jax.cost import compute_cycles
 from airchitect_jax.oracle import array_dataflow
-from airchitect_jax.scalesim_package import run_gemm
+from airchitect_jax.scalesim import run_gemm
 from airchitect_jax.types import ArrayShape
 from benchmarks import common
 

@@ -14,9 +14,9 @@ import numpy as np
 from absl import flags
 
 from airchitect_jax import ArrayShape, Dataflow, Gemm
-from airchitect_jax.cost.scalesim3 import ReplayReport, replay
-from airchitect_jax.scalesim_package import run_gemm
-from airchitect_jax.workloads.zoo import load_network
+from airchitect_jax.scalesim import ReplayReport, run_gemm
+from airchitect_jax.scalesim.replay import replay
+from airchitect_jax.workloads import load_network
 from benchmarks import common
 
 flags.adopt_module_key_flags(common)

@@ -18,11 +18,9 @@ from absl import flags
 from flax import nnx
 from jaxtyping import Array, Int
 
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.datasets import StreamedBatches
-from airchitect_jax.losses import Loss, loss_fn
-from airchitect_jax.models.registry import make_model
-from airchitect_jax.training import TrainState, spread, train_block
+from airchitect_jax.case_studies import ArrayDataflowCase
+from airchitect_jax.learning import Loss, StreamedBatches, TrainState, loss_fn, spread, train_block
+from airchitect_jax.learning.models import make_model
 from benchmarks import common
 
 flags.adopt_module_key_flags(common)

@@ -14,10 +14,8 @@ from __future__ import annotations
 import rich.console
 from absl import flags
 
-from airchitect_jax import workdir
-from airchitect_jax.airchitect_v2 import forest
-from airchitect_jax.airchitect_v2.experiment import Settings, run
-from airchitect_jax.airchitect_v2.table import read_table
+from airchitect_jax._support import workdir
+from airchitect_jax.studies.airchitect_v2 import Settings, forest, read_table, run
 from experiments import runner
 
 flags.adopt_module_key_flags(runner)

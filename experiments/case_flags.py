@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from absl import flags
 
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.case_studies.schedule import ScheduleCase
+from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, ScheduleCase
 
 CASE_STUDY = flags.DEFINE_enum(
     "case_study",

@@ -23,9 +23,8 @@ import rich.console
 from absl import flags
 from matplotlib.figure import Figure
 
-from airchitect_jax import plots
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.datasets import Dataset
+from airchitect_jax.case_studies import ArrayDataflowCase, plots
+from airchitect_jax.learning import Dataset
 from airchitect_jax.types import Objective
 from experiments import learning, objective_flags, runner, workload_flags
 

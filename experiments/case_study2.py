@@ -22,13 +22,10 @@ import rich.console
 from absl import flags
 from matplotlib.figure import Figure
 
-from airchitect_jax import plots
-from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.datasets import Dataset
-from airchitect_jax.experiment import RunConfig
-from airchitect_jax.losses import Loss
+from airchitect_jax.case_studies import BufferCase, plots
+from airchitect_jax.learning import Dataset, Loss, RunConfig
 from airchitect_jax.types import Dataflow, Interface, MemoryModel
-from airchitect_jax.workloads.scalesim_csv import overlapping_windows, read_topology
+from airchitect_jax.workloads import overlapping_windows, read_topology
 from experiments import gemm_flags, learning, objective_flags, runner
 
 flags.adopt_module_key_flags(learning)

@@ -29,17 +29,14 @@ import rich.console
 from absl import flags
 from matplotlib.figure import Figure
 
-from airchitect_jax import files, plots, workdir
-from airchitect_jax.case_studies.schedule import ScheduleCase
-from airchitect_jax.datasets import Dataset
-from airchitect_jax.evaluation import Evaluation
-from airchitect_jax.losses import Loss
-from airchitect_jax.oracle.queues import MAX_WORKLOADS, QueueSchedule, schedule_queues
-from airchitect_jax.schedule_space import DEFAULT_ARRAYS, MAX_ARRAYS, MIN_ARRAYS
+from airchitect_jax._support import files, workdir
+from airchitect_jax.case_studies import ScheduleCase, plots
+from airchitect_jax.learning import Dataset, Evaluation, Loss
+from airchitect_jax.oracle import MAX_WORKLOADS, QueueSchedule, schedule_queues
+from airchitect_jax.reporting import style
+from airchitect_jax.spaces import DEFAULT_ARRAYS, MAX_ARRAYS, MIN_ARRAYS
 from airchitect_jax.types import Dataflow, Gemm
-from airchitect_jax.workloads.network import Layer, Network
-from airchitect_jax.workloads.scalesim_csv import read_topology
-from airchitect_jax.workloads.zoo import load_network, network_names
+from airchitect_jax.workloads import Layer, Network, load_network, network_names, read_topology
 from experiments import gemm_flags, learning, resume_flag, runner
 
 flags.adopt_module_key_flags(learning)
@@ -211,7 +208,7 @@ def _schedule(
     rows, bars = _rows(case, layers, found)
     files.write_text(folder / "schedule.csv", files.csv_text(rows))
     title = f"{len(layers)} workloads, {found.makespan:,} cycles"
-    png = plots.to_png(plots.gantt(case.space.array_names, {title: bars}))
+    png = style.to_png(plots.gantt(case.space.array_names, {title: bars}))
     with files.atomic_path(folder / "figures" / "gantt.png") as temporary:
         temporary.write_bytes(png)
     files.write_json(folder / "summary.json", summary)

@@ -19,16 +19,13 @@ from collections.abc import Sequence
 import rich.console
 from absl import flags
 
-from airchitect_jax import comparison_plots, files, workdir
-from airchitect_jax.baselines.classifiers import Classifier
-from airchitect_jax.baselines.competitor import Competitor, Task
-from airchitect_jax.baselines.registry import competitors
-from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.checksums import write_sealed
-from airchitect_jax.comparison import measure, row_name, table
-from airchitect_jax.datasets import Split, sample_dataset
-from airchitect_jax.plots import to_png
-from airchitect_jax.spread_table import Row
+from airchitect_jax._support import files, workdir, write_sealed
+from airchitect_jax.baselines import Classifier, Competitor, Task, competitors
+from airchitect_jax.case_studies import CaseStudy
+from airchitect_jax.learning import Split, sample_dataset
+from airchitect_jax.reporting import Row
+from airchitect_jax.reporting.style import to_png
+from airchitect_jax.studies.models import measure, plots, row_name, table
 from experiments import case_flags, comparison_flags, gemm_flags, resume_flag, runner
 from experiments.comparison_files import read_row, write_comparison
 
@@ -153,8 +150,8 @@ def main(console: rich.console.Console) -> None:
             about={"case_study": case.name, **case.settings},
         )
         for name, figure in (
-            ("accuracy_against_examples", comparison_plots.learning_curves(rows)),
-            ("sorted_performance", comparison_plots.sorted_performance(rows)),
+            ("accuracy_against_examples", plots.learning_curves(rows)),
+            ("sorted_performance", plots.sorted_performance(rows)),
         ):
             with files.atomic_path(folder / "figures" / f"{name}.png") as temporary:
                 temporary.write_bytes(to_png(figure))

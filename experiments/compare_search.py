@@ -23,31 +23,33 @@ from typing import Any
 import rich.console
 from absl import flags
 
-from airchitect_jax import files, search_plots, workdir
-from airchitect_jax.checksums import write_sealed
-from airchitect_jax.datasets import Split, sample_dataset
-from airchitect_jax.oracle.joint_space import Platform
-from airchitect_jax.plots import to_png
-from airchitect_jax.search.joint import JointProblem
-from airchitect_jax.search.registry import (
+from airchitect_jax._support import files, workdir, write_sealed
+from airchitect_jax.cost import Platform
+from airchitect_jax.learning import Split, sample_dataset
+from airchitect_jax.reporting import Row, SpreadTable
+from airchitect_jax.reporting.style import to_png
+from airchitect_jax.search import (
     Entry,
+    JointProblem,
+    Subject,
     Tools,
     TrainedNetwork,
+    case_subject,
     chosen,
     entries,
+    joint_subject,
     optimizer_named,
 )
-from airchitect_jax.search.subject import Subject, case_subject, joint_subject
-from airchitect_jax.search_comparison import (
+from airchitect_jax.studies.search import (
     Curve,
     curves,
     curves_csv,
     measurer,
+    plots,
     table,
     train_network,
 )
-from airchitect_jax.spread_table import Row, SpreadTable
-from airchitect_jax.workloads.zoo import load_network, network_names
+from airchitect_jax.workloads import load_network, network_names
 from experiments import case_flags, gemm_flags, resume_flag, runner
 from experiments.comparison_files import read_row, write_comparison
 
@@ -170,8 +172,8 @@ class Bench:
 def write_figures(folder: pathlib.Path, found: list[Curve]) -> None:
     """The curves, over what was spent and over time."""
     for name, figure in (
-        ("quality_against_evaluations", search_plots.quality_against_spending(found)),
-        ("quality_against_seconds", search_plots.quality_against_time(found)),
+        ("quality_against_evaluations", plots.quality_against_spending(found)),
+        ("quality_against_seconds", plots.quality_against_time(found)),
     ):
         with files.atomic_path(folder / "figures" / f"{name}.png") as temporary:
             temporary.write_bytes(to_png(figure))

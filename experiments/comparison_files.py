@@ -6,9 +6,8 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from airchitect_jax import files, workdir
-from airchitect_jax.checksums import read_sealed
-from airchitect_jax.spread_table import SpreadTable
+from airchitect_jax._support import files, read_sealed, workdir
+from airchitect_jax.reporting import SpreadTable
 
 
 def read_row(path: pathlib.Path) -> dict[str, Any]:

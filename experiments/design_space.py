@@ -20,12 +20,10 @@ import rich.console
 import rich.table
 from absl import flags
 
-from airchitect_jax import workdir
-from airchitect_jax.analysis import array_dataflow, buffers, schedules, study
-from airchitect_jax.analysis.samples import draw
-from airchitect_jax.progress import Progress
-from airchitect_jax.workloads.sampling import Distribution
-from airchitect_jax.workloads.zoo import load_network, network_names
+from airchitect_jax._support import workdir
+from airchitect_jax._support.progress import Progress
+from airchitect_jax.studies.design_space import array_dataflow, buffers, draw, schedules, study
+from airchitect_jax.workloads import Distribution, load_network, network_names
 from experiments import case_flags, gemm_flags, runner
 
 flags.adopt_module_key_flags(runner)

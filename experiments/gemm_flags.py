@@ -6,8 +6,8 @@ from typing import Any
 
 from absl import flags
 
-from airchitect_jax.case_studies.settings import gemm_fields
-from airchitect_jax.workloads.sampling import Distribution
+from airchitect_jax.case_studies import gemm_fields
+from airchitect_jax.workloads import Distribution
 from experiments import runner, runtime_flags
 
 flags.adopt_module_key_flags(runtime_flags)

@@ -22,17 +22,21 @@ import rich.console
 import rich.table
 from absl import flags
 
-from airchitect_jax import files, generalisation_plots, workdir
-from airchitect_jax.baselines.competitor import Task
-from airchitect_jax.baselines.networks import NetworkCompetitor
+from airchitect_jax._support import files, workdir, write_sealed
+from airchitect_jax.baselines import NetworkCompetitor, Task
 from airchitect_jax.baselines.registry import networks
-from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.checksums import write_sealed
-from airchitect_jax.datasets import Split, sample_dataset
-from airchitect_jax.generalisation import TestSet, audit, network_sets, one_token, sampled_sets
-from airchitect_jax.plots import to_png
-from airchitect_jax.workloads.sampling import Distribution
-from airchitect_jax.workloads.zoo import load_network, network_names
+from airchitect_jax.case_studies import CaseStudy
+from airchitect_jax.learning import Split, sample_dataset
+from airchitect_jax.reporting.style import to_png
+from airchitect_jax.studies.generalisation import (
+    TestSet,
+    network_sets,
+    one_token,
+    plots,
+    sampled_sets,
+)
+from airchitect_jax.studies.generalisation.audit import audit
+from airchitect_jax.workloads import Distribution, load_network, network_names
 from experiments import case_flags, comparison_flags, gemm_flags, resume_flag, runner
 from experiments.comparison_files import read_row
 
@@ -172,9 +176,9 @@ def write(
         files.write_text(folder / f"{name}.csv", _csv(audits, name))
     limits = {feature.name: feature.high for feature in trained.features}
     for name, figure in (
-        ("reliability", generalisation_plots.reliability(audits)),
-        ("risk_coverage", generalisation_plots.risk_coverage(audits)),
-        ("regions", generalisation_plots.regions(audits, limits)),
+        ("reliability", plots.reliability(audits)),
+        ("risk_coverage", plots.risk_coverage(audits)),
+        ("regions", plots.regions(audits, limits)),
     ):
         with files.atomic_path(folder / "figures" / f"{name}.png") as temporary:
             temporary.write_bytes(to_png(figure))

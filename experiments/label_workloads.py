@@ -21,13 +21,19 @@ import jax
 import rich.console
 from absl import flags
 
-from airchitect_jax import files, workdir
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.host_memory import check_fits
-from airchitect_jax.labelling.engine import Engine, Process, count_rows, merge_rejects
-from airchitect_jax.labelling.sources import FileSource, SampledSource
-from airchitect_jax.labelling.tasks import ArrayDataflowTask, Report
-from airchitect_jax.progress import RowProgress
+from airchitect_jax._support import check_fits, files, workdir
+from airchitect_jax._support.progress import RowProgress
+from airchitect_jax.case_studies import ArrayDataflowCase
+from airchitect_jax.labelling import (
+    ArrayDataflowTask,
+    Engine,
+    FileSource,
+    Process,
+    Report,
+    SampledSource,
+    count_rows,
+    merge_rejects,
+)
 from airchitect_jax.types import RuntimeModel
 from experiments import runner, runtime_flags, workload_flags
 

@@ -9,15 +9,11 @@ from typing import Any
 import rich.console
 from absl import flags
 
-from airchitect_jax import workdir
-from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.experiment import ExtraFigure, RunConfig, check_memory, run
-from airchitect_jax.losses import Loss
-from airchitect_jax.network_evaluation import check_network
-from airchitect_jax.training import Optimizer
-from airchitect_jax.workloads.network import Network
-from airchitect_jax.workloads.scalesim_csv import read_topology
-from airchitect_jax.workloads.zoo import EVALUATION_NETWORKS, load_network
+from airchitect_jax._support import workdir
+from airchitect_jax.case_studies import CaseStudy
+from airchitect_jax.learning import Loss, Optimizer, RunConfig, check_network
+from airchitect_jax.learning.experiment import ExtraFigure, check_memory, run
+from airchitect_jax.workloads import EVALUATION_NETWORKS, Network, load_network, read_topology
 from experiments import resume_flag, runner
 
 FLAGS = flags.FLAGS
@@ -233,7 +229,7 @@ def learn(
       config: `run_config`'s.
       script_flags: the script's own, for config.json.
       console: where progress goes.
-      extra_figures: as for `airchitect_jax.experiment.run`.
+      extra_figures: as for `airchitect_jax.learning.experiment.run`.
       resolved: settings whose flags may be left open, by name.
     """
     check_memory(case, config)

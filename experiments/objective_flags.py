@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from absl import flags
 
-from airchitect_jax.case_studies import settings
-from airchitect_jax.cost.energy import EnergyTable
+from airchitect_jax.case_studies import factory
+from airchitect_jax.cost import EnergyTable
 from airchitect_jax.types import Objective
 from experiments import runner
 
@@ -44,4 +44,4 @@ def energy_table() -> EnergyTable:
     Raises:
       ValueError: a cost is not a number.
     """
-    return settings.energy_table(runner.values(*_PRICES))
+    return factory.energy_table(runner.values(*_PRICES))

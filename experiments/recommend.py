@@ -26,19 +26,20 @@ import rich.table
 import rich.text
 from absl import flags
 
-from airchitect_jax import files, workdir
-from airchitect_jax.progress import LateProgress
-from airchitect_jax.recommend_tables import (
+from airchitect_jax._support import files, workdir
+from airchitect_jax._support.progress import LateProgress
+from airchitect_jax.recommendation import (
+    Recommendation,
     by_gemm,
     compute_report_csv,
     headline,
     layers_csv,
     pareto_csv,
+    recommend,
     summary_of,
 )
-from airchitect_jax.recommendation import Recommendation, recommend
 from airchitect_jax.types import Dataflow, Interface, RuntimeModel
-from airchitect_jax.workloads.network import Layer, Network
+from airchitect_jax.workloads import Layer, Network
 from experiments import objective_flags, runner, runtime_flags
 
 flags.adopt_module_key_flags(runner)
@@ -169,8 +170,8 @@ def _print_answer(recommendation: Recommendation, console: rich.console.Console)
 
 def _write_simulator_inputs(recommendation: Recommendation, folder: pathlib.Path) -> None:
     """A configuration and a topology for each dataflow: the package runs one at a time."""
-    from airchitect_jax.validation.scalesim_config import ScalesimConfig, write_config
-    from airchitect_jax.workloads.scalesim_csv import write_topology
+    from airchitect_jax.scalesim import ScalesimConfig, write_config
+    from airchitect_jax.workloads import write_topology
 
     design, platform = recommendation.design, recommendation.survey.platform
     words = 1024 * platform.element_bytes  # bytes of a kilobyte of words
@@ -240,12 +241,13 @@ def _answer(
     _print_answer(recommendation, console)
     answered = time.perf_counter() - start
     # Nothing that the answer did not need was imported for it.
-    from airchitect_jax import plots, recommend_plots, recommend_report
+    from airchitect_jax.recommendation import plots, report
+    from airchitect_jax.reporting import style
 
     proposal = None
     if TRAINED.value:
-        from airchitect_jax.proposal import propose
-        from airchitect_jax.trained import load_trained
+        from airchitect_jax.learning import load_trained
+        from airchitect_jax.recommendation.proposal import propose
 
         proposal = propose(recommendation, [load_trained(path) for path in TRAINED.value])
         console.print(
@@ -256,8 +258,8 @@ def _answer(
         )
     points = recommendation.front()
     figures = {
-        name: (caption, plots.to_png(figure))
-        for name, (caption, figure) in recommend_plots.figures(recommendation, points).items()
+        name: (caption, style.to_png(figure))
+        for name, (caption, figure) in plots.figures(recommendation, points).items()
     }
     _remove_earlier(folder)
     workdir.write_config(folder, "recommend", settings)
@@ -272,7 +274,7 @@ def _answer(
         ("pareto.csv", pareto_csv(recommendation, points)),
         (
             "report.html",
-            recommend_report.page(
+            report.page(
                 f"Recommended accelerator for {names}",
                 recommendation,
                 points,

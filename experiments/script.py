@@ -18,7 +18,8 @@ import rich.console
 import rich.segment
 from absl import app, flags, logging
 
-from airchitect_jax.printable import one_line, printable
+from airchitect_jax._support import one_line
+from airchitect_jax._support.printable import printable
 from experiments import interrupts
 
 FLAGS = flags.FLAGS

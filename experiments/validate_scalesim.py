@@ -18,15 +18,13 @@ import numpy as np
 import rich.console
 from absl import flags
 
-from airchitect_jax import read_topology, workdir
-from airchitect_jax.progress import Progress
-from airchitect_jax.scalesim_package import run_gemm
-from airchitect_jax.validation.agreement import Simulate
-from airchitect_jax.validation.runs import Source
-from airchitect_jax.validation.scalesim_config import read_config
-from airchitect_jax.validation.timing import TimedLayer
-from airchitect_jax.validation.validate import Settings, plan, validate
-from airchitect_jax.workloads.scalesim_csv import overlapping_windows
+from airchitect_jax import read_topology
+from airchitect_jax._support import workdir
+from airchitect_jax._support.progress import Progress
+from airchitect_jax.scalesim import read_config, run_gemm
+from airchitect_jax.studies.scalesim_validation import Settings, Simulate, Source, TimedLayer, plan
+from airchitect_jax.studies.scalesim_validation.validate import validate
+from airchitect_jax.workloads import overlapping_windows
 from experiments import runner
 
 flags.adopt_module_key_flags(runner)

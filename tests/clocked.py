@@ -2,12 +2,12 @@
 
 import dataclasses
 
+from airchitect_jax._support import register
 from airchitect_jax.case_studies import CaseStudy, Feature
-from airchitect_jax.cost.compute import compute_cycles
-from airchitect_jax.grid_space import Axis, GridSpace
-from airchitect_jax.registry import register
+from airchitect_jax.cost import compute_cycles
+from airchitect_jax.spaces.grid import Axis, GridSpace
 from airchitect_jax.types import ArrayShape, Dataflow, Gemm, RuntimeModel
-from airchitect_jax.workloads.sampling import Distribution
+from airchitect_jax.workloads import Distribution
 
 SIDES = tuple(2**exponent for exponent in range(1, 12))
 SPACE = GridSpace(

@@ -2,10 +2,18 @@
 
 import jax
 
-from airchitect_jax.datasets import Split, StreamedBatches, sample_dataset
-from airchitect_jax.evaluation import Recommender, evaluate_recommender
-from airchitect_jax.losses import Loss, loss_fn
-from airchitect_jax.training import Optimizer, TrainConfig, fit
+from airchitect_jax.learning import (
+    Loss,
+    Optimizer,
+    Recommender,
+    Split,
+    StreamedBatches,
+    TrainConfig,
+    evaluate_recommender,
+    fit,
+    loss_fn,
+    sample_dataset,
+)
 
 
 def learn(model, case, *, steps, batch_size):

@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 from onnx import TensorProto, helper
 
-from airchitect_jax.workloads.onnx import parse_onnx
+from airchitect_jax.workloads import parse_onnx
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 

@@ -8,12 +8,20 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from airchitect_jax.abstain import answer, risk_coverage, threshold_for
-from airchitect_jax.calibration import confidences, fit_temperature, label_nats, reliability
-from airchitect_jax.case_studies.schedule import ScheduleCase
-from airchitect_jax.datasets import Split, sample_dataset
-from airchitect_jax.evaluation import Recommender
-from airchitect_jax.schedule_space import DEFAULT_ARRAYS
+from airchitect_jax.case_studies import ScheduleCase
+from airchitect_jax.learning import (
+    Recommender,
+    Split,
+    answer,
+    confidences,
+    fit_temperature,
+    reliability,
+    risk_coverage,
+    sample_dataset,
+    threshold_for,
+)
+from airchitect_jax.learning.calibration import label_nats
+from airchitect_jax.spaces import DEFAULT_ARRAYS
 
 CASE = ScheduleCase(arrays=DEFAULT_ARRAYS[:2], max_dim=200)
 

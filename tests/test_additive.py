@@ -8,15 +8,12 @@ import lessons
 import numpy as np
 import pytest
 
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.datasets import Split, sample_dataset
-from airchitect_jax.evaluation import Recommender, evaluate_recommender
-from airchitect_jax.losses import of_costs
-from airchitect_jax.models import additive
-from airchitect_jax.models.additive import GAIN, Additive
-from airchitect_jax.models.registry import make_model
-from airchitect_jax.models.resolutions import Resolutions, log_resolutions
+from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase
+from airchitect_jax.learning import Recommender, Split, evaluate_recommender, sample_dataset
+from airchitect_jax.learning.losses import of_costs
+from airchitect_jax.learning.models import additive, make_model
+from airchitect_jax.learning.models.additive import GAIN, Additive
+from airchitect_jax.learning.models.resolutions import Resolutions, log_resolutions
 
 CASE = ArrayDataflowCase(min_mac_exponent=6, max_mac_exponent=8, max_dim=500)
 

@@ -9,14 +9,14 @@ import pytest
 import scripts
 from flax import nnx
 
-from airchitect_jax.airchitect_v2 import forest
-from airchitect_jax.airchitect_v2.inputs import derived, encode, filter_side, split_rows
-from airchitect_jax.airchitect_v2.optimum import most_pes, optimal_set
-from airchitect_jax.airchitect_v2.scores import majority_class, nearest_constant, scores
-from airchitect_jax.airchitect_v2.table import DATAFLOWS, read_table
-from airchitect_jax.case_studies.base import Feature
-from airchitect_jax.datasets import Split
-from airchitect_jax.models.airchitect_v2 import CrossedAirchitect
+from airchitect_jax.case_studies import Feature
+from airchitect_jax.learning import Split
+from airchitect_jax.studies.airchitect_v2 import forest, read_table
+from airchitect_jax.studies.airchitect_v2.inputs import derived, encode, filter_side, split_rows
+from airchitect_jax.studies.airchitect_v2.network import CrossedAirchitect
+from airchitect_jax.studies.airchitect_v2.optimum import most_pes, optimal_set
+from airchitect_jax.studies.airchitect_v2.scores import majority_class, nearest_constant, scores
+from airchitect_jax.studies.airchitect_v2.table import DATAFLOWS
 
 SCRIPT = "experiments.airchitect_v2"
 CONV = "K,C,X,Y,R,S,df,ConfigID,rewards\n"

@@ -6,7 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from airchitect_jax.analysis import (
+from airchitect_jax.case_studies import ArrayDataflowCase, ScheduleCase
+from airchitect_jax.learning import Dataset
+from airchitect_jax.studies.design_space import (
     agreement,
     boundaries,
     coverage,
@@ -19,12 +21,8 @@ from airchitect_jax.analysis import (
     projection,
     samples,
 )
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.case_studies.schedule import ScheduleCase
-from airchitect_jax.datasets import Dataset
 from airchitect_jax.types import RuntimeModel
-from airchitect_jax.workloads.sampling import Distribution
-from airchitect_jax.workloads.zoo import load_network
+from airchitect_jax.workloads import Distribution, load_network
 
 CASE = ArrayDataflowCase(max_dim=300, distribution=Distribution.LOG_UNIFORM)
 

@@ -5,13 +5,12 @@ import pytest
 import wrong_values as w
 
 import airchitect_jax as aj
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.case_studies.schedule import ScheduleCase
-from airchitect_jax.oracle.joint_space import JointSpace, Platform, Workload
-from airchitect_jax.oracle.ranking import Goal
-from airchitect_jax.validation.scalesim_config import ScalesimConfig
-from airchitect_jax.workloads.sampling import sample_integers
+from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, ScheduleCase
+from airchitect_jax.cost import Platform
+from airchitect_jax.oracle import Goal
+from airchitect_jax.scalesim import ScalesimConfig
+from airchitect_jax.spaces import JointSpace
+from airchitect_jax.workloads import Workload, sample_integers
 
 CONFIG = {"rows": 8, "cols": 8, "ifmap_sram_kb": 8, "filter_sram_kb": 8, "ofmap_sram_kb": 8}
 # As in `test_bad_arguments`.

@@ -8,18 +8,14 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
-from airchitect_jax.baselines import classifiers, networks, off_the_shelf
-from airchitect_jax.baselines.competitor import Task
+from airchitect_jax.baselines import Task, classifiers, competitors, networks, off_the_shelf
 from airchitect_jax.baselines.floors import Majority, rules
-from airchitect_jax.baselines.registry import competitors
 from airchitect_jax.baselines.scores import ScoreRanker
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.case_studies.schedule import ScheduleCase
-from airchitect_jax.datasets import Split, sample_dataset
-from airchitect_jax.evaluation import evaluate_recommender, majority_class_accuracy
-from airchitect_jax.models.mlp import StandardInputs
-from airchitect_jax.schedule_space import DEFAULT_ARRAYS
+from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, ScheduleCase
+from airchitect_jax.learning import Split, evaluate_recommender, sample_dataset
+from airchitect_jax.learning.evaluation import majority_class_accuracy
+from airchitect_jax.learning.models import StandardInputs
+from airchitect_jax.spaces import DEFAULT_ARRAYS
 
 CASE = ArrayDataflowCase(min_mac_exponent=5, max_mac_exponent=8, max_dim=300)
 SCHEDULES = ScheduleCase(arrays=DEFAULT_ARRAYS[:2], max_dim=300)

@@ -22,10 +22,9 @@ from airchitect_jax import (
     RuntimeModel,
     label_buffers,
 )
-from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.cost.scalesim3 import replay
-from airchitect_jax.oracle import buffers
-from airchitect_jax.oracle.buffers import buffer_limits
+from airchitect_jax.case_studies import BufferCase
+from airchitect_jax.oracle import buffer_limits, buffers
+from airchitect_jax.scalesim.replay import replay
 
 SMALL = BufferSpace(step_kb=1, num_levels=3)  # few pairs to compile; small workloads exceed it
 FIELDS = tuple(buffer_limits(SMALL))

@@ -9,16 +9,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from airchitect_jax._support import find, registered
 from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, ScheduleCase
-from airchitect_jax.labelling.engine import Engine
-from airchitect_jax.labelling.sources import SampledSource
+from airchitect_jax.labelling import Engine, SampledSource
 from airchitect_jax.labelling.tasks import CaseTask
-from airchitect_jax.layout import RelaxedPoint
-from airchitect_jax.oracle.ranking import Goal
-from airchitect_jax.registry import find, registered
-from airchitect_jax.schedule_space import DEFAULT_ARRAYS
-from airchitect_jax.search.base import repair
+from airchitect_jax.oracle import Goal
+from airchitect_jax.search import repair
 from airchitect_jax.search.case_problem import CaseProblem
+from airchitect_jax.spaces import DEFAULT_ARRAYS, RelaxedPoint
 from airchitect_jax.types import Objective
 
 CASES = {

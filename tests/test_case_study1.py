@@ -13,7 +13,7 @@ import scripts
 from absl import flags
 from absl.testing import flagsaver
 
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
+from airchitect_jax.case_studies import ArrayDataflowCase
 from experiments import case_study1, learning
 
 SCRIPT = "experiments.case_study1"

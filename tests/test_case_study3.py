@@ -12,7 +12,8 @@ from absl import flags
 from absl.testing import flagsaver
 
 from airchitect_jax import Gemm, Layer, Network
-from airchitect_jax.case_studies.schedule import ScheduleCase, parse_arrays
+from airchitect_jax.case_studies import ScheduleCase
+from airchitect_jax.case_studies.schedules import parse_arrays
 from experiments import case_study3
 
 SCRIPT = "experiments.case_study3"

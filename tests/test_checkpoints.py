@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from airchitect_jax.checkpoints import (
+from airchitect_jax.learning.checkpoint_files import (
     newest_checkpoint,
     restore_checkpoint,
     save_checkpoint,

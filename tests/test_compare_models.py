@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 import scripts
 
-from airchitect_jax import comparison, comparison_plots
-from airchitect_jax.baselines import networks, off_the_shelf
-from airchitect_jax.baselines.competitor import Task
-from airchitect_jax.baselines.registry import competitors
-from airchitect_jax.case_studies.schedule import ScheduleCase
-from airchitect_jax.datasets import Split, sample_dataset
-from airchitect_jax.plots import to_png
-from airchitect_jax.schedule_space import DEFAULT_ARRAYS
+from airchitect_jax.baselines import Task, competitors, networks, off_the_shelf
+from airchitect_jax.case_studies import ScheduleCase
+from airchitect_jax.learning import Split, sample_dataset
+from airchitect_jax.reporting.style import to_png
+from airchitect_jax.spaces import DEFAULT_ARRAYS
+from airchitect_jax.studies.models import comparison, plots
 
 METRICS = {column.key: 0.5 if column.is_share else 10 for column in comparison.COLUMNS}
 
@@ -140,4 +138,4 @@ def test_the_script_end_to_end_and_only_what_is_missing_again(tmp_path):
 
 def test_a_figure_without_any_curve_can_be_drawn():
     row = {"model": "rule", "curve": [], "performance_at_shares": [1.0] * len(comparison.SHARES)}
-    assert to_png(comparison_plots.learning_curves([row])).startswith(b"\x89PNG")
+    assert to_png(plots.learning_curves([row])).startswith(b"\x89PNG")

@@ -3,20 +3,18 @@ import numpy as np
 import pytest
 import reference
 
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.case_studies.base import out_of_range
-from airchitect_jax.datasets import (
+from airchitect_jax.case_studies import ArrayDataflowCase, out_of_range
+from airchitect_jax.learning import (
     Dataset,
     Split,
     StoredBatches,
     StreamedBatches,
-    load_dataset,
     sample_dataset,
-    save_dataset,
     split_of,
 )
+from airchitect_jax.learning.datasets import load_dataset, save_dataset
 from airchitect_jax.types import RuntimeModel
-from airchitect_jax.workloads.sampling import Distribution, sample_integers
+from airchitect_jax.workloads import Distribution, sample_integers
 
 CASE = ArrayDataflowCase(max_dim=300, max_mac_exponent=10)
 

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import scripts
 
-from airchitect_jax.analysis import (
+from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, ScheduleCase
+from airchitect_jax.studies.design_space import (
     array_budgets,
     array_dataflow,
     array_shapes,
@@ -23,12 +24,8 @@ from airchitect_jax.analysis import (
     schedules,
     study,
 )
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.case_studies.schedule import ScheduleCase
 from airchitect_jax.types import Dataflow
-from airchitect_jax.workloads.sampling import Distribution
-from airchitect_jax.workloads.zoo import EVALUATION_NETWORKS, load_network, network_names
+from airchitect_jax.workloads import EVALUATION_NETWORKS, Distribution, load_network, network_names
 
 SCRIPT = "experiments.design_space"
 
@@ -242,10 +239,11 @@ def test_an_interrupted_run_leaves_nothing_half_written(tmp_path):
     code = """
 import numpy as np
 
-from airchitect_jax.analysis import study
-from airchitect_jax.analysis.samples import Sample
-from airchitect_jax.datasets import Dataset
+from airchitect_jax.learning import Dataset
+from airchitect_jax.studies.design_space import study
+from airchitect_jax.studies.design_space.samples import Sample
 from experiments import design_space, runner
+
 
 def interrupted(table, path):
     path.write_text("half")

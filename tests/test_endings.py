@@ -14,8 +14,9 @@ import pytest
 import rich.table
 import scripts
 
-from airchitect_jax import Layer, Network, host_memory, recommend
-from airchitect_jax.printable import one_line, printable
+from airchitect_jax import Layer, Network, recommend
+from airchitect_jax._support import host_memory, one_line
+from airchitect_jax._support.printable import printable
 from experiments import script
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 \x9b \u202e \udcff"

@@ -5,19 +5,21 @@ import pytest
 import reference
 from flax import nnx
 
-from airchitect_jax import Layer, Network, files
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.datasets import Dataset, Split, sample_dataset
-from airchitect_jax.evaluation import (
+from airchitect_jax import Layer, Network
+from airchitect_jax._support import files
+from airchitect_jax.case_studies import ArrayDataflowCase
+from airchitect_jax.learning import (
+    Dataset,
     Recommender,
+    Split,
     evaluate_choices,
-    evaluate_heuristics,
     evaluate_recommender,
     first_argmax,
-    majority_class_accuracy,
     performance_metrics,
+    sample_dataset,
 )
-from airchitect_jax.network_evaluation import evaluate_networks, layers_csv, networks_csv
+from airchitect_jax.learning.evaluation import evaluate_heuristics, majority_class_accuracy
+from airchitect_jax.learning.real_networks import evaluate_networks, layers_csv, networks_csv
 
 CASE = ArrayDataflowCase(min_mac_exponent=5, max_mac_exponent=8, max_dim=500)
 TEST = sample_dataset(CASE, seed=0, num=3000, split=Split.TEST)

@@ -8,10 +8,15 @@ import sys
 ROOT = pathlib.Path(__file__).parent.parent
 # Prints in a child what comes of a call; JAX's own warning of the fork is left out.
 SCRIPT = """
-import multiprocessing, sys, warnings
-import jax, numpy as np
+import multiprocessing
+import sys
+import warnings
+
+import jax
+import numpy as np
+
 import airchitect_jax as aj
-from airchitect_jax.oracle import joint_cube
+from airchitect_jax.oracle.joint import fewest_cycles
 
 warnings.simplefilter("ignore")
 gemm = dict(m=np.full(3, 40), n=7, k=9)

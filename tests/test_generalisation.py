@@ -10,20 +10,13 @@ import pytest
 import scripts
 from flax import nnx
 
-from airchitect_jax import generalisation_plots, load_network
-from airchitect_jax.case_studies.base import out_of_range
-from airchitect_jax.case_studies.schedule import ScheduleCase
-from airchitect_jax.datasets import Split, sample_dataset
-from airchitect_jax.generalisation import (
-    TRAINED,
-    Clamped,
-    audit,
-    network_sets,
-    one_token,
-    sampled_sets,
-)
-from airchitect_jax.plots import to_png
-from airchitect_jax.schedule_space import DEFAULT_ARRAYS
+from airchitect_jax import load_network
+from airchitect_jax.case_studies import ScheduleCase, out_of_range
+from airchitect_jax.learning import Split, sample_dataset
+from airchitect_jax.reporting.style import to_png
+from airchitect_jax.spaces import DEFAULT_ARRAYS
+from airchitect_jax.studies.generalisation import network_sets, one_token, plots, sampled_sets
+from airchitect_jax.studies.generalisation.audit import TRAINED, Clamped, audit
 
 ARRAYS = DEFAULT_ARRAYS[:2]
 TRAINED_CASE = ScheduleCase(arrays=ARRAYS, max_dim=100)
@@ -40,7 +33,7 @@ class Knowing(nnx.Module):
 
 
 def test_a_figure_without_any_region_can_be_drawn():
-    figure = generalisation_plots.regions({"paper": {"regions": []}}, {})
+    figure = plots.regions({"paper": {"regions": []}}, {})
     assert to_png(figure).startswith(b"\x89PNG")
 
 

@@ -21,10 +21,13 @@ from airchitect_jax import (
     load_network,
     network_names,
 )
-from airchitect_jax.oracle.joint import design_costs, survey
-from airchitect_jax.oracle.joint_edp import best_product, least_product
-from airchitect_jax.oracle.joint_space import JointSpace, Platform, Workload
-from airchitect_jax.oracle.pareto import front, nondominated
+from airchitect_jax.cost import Platform
+from airchitect_jax.oracle.joint import design_costs, front
+from airchitect_jax.oracle.joint.edp import best_product, least_product
+from airchitect_jax.oracle.joint.pareto import nondominated
+from airchitect_jax.oracle.joint.survey import survey
+from airchitect_jax.spaces import JointSpace
+from airchitect_jax.workloads import Workload
 
 SPACE = JointSpace.within(64, 6 * 1024, BufferSpace(step_kb=1, num_levels=3))
 MOST = 4  # GEMMs: the reference is compiled for one shape

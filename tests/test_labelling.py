@@ -16,11 +16,18 @@ import pytest
 import reference
 
 from airchitect_jax import ArrayDataflowSpace, BudgetedGemm, label
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
+from airchitect_jax.case_studies import ArrayDataflowCase
+from airchitect_jax.labelling import (
+    ArrayDataflowTask,
+    Engine,
+    FileSource,
+    Process,
+    Report,
+    SampledSource,
+    count_rows,
+    merge_rejects,
+)
 from airchitect_jax.labelling.columns import to_integers
-from airchitect_jax.labelling.engine import Engine, Process, count_rows, merge_rejects
-from airchitect_jax.labelling.sources import FileSource, SampledSource
-from airchitect_jax.labelling.tasks import ArrayDataflowTask, Report
 from airchitect_jax.oracle import ranking
 
 ROOT = pathlib.Path(__file__).parent.parent

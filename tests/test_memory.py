@@ -25,7 +25,7 @@ from airchitect_jax import (
     evaluate_memory,
 )
 from airchitect_jax.cost import memory as memory_model
-from airchitect_jax.cost.energy import objective_value
+from airchitect_jax.cost import objective_value
 from airchitect_jax.types import ArrayShape
 
 small = st.one_of(st.integers(1, 6), st.integers(1, 60))

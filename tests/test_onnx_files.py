@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from airchitect_jax import read_onnx
-from airchitect_jax.workloads.onnx import parse_onnx
+from airchitect_jax.workloads import parse_onnx
 
 
 def external(tensor, location, **info):

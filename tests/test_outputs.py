@@ -13,9 +13,13 @@ import pytest
 import rich.console
 from matplotlib.figure import Figure
 
-from airchitect_jax import ArrayDataflowSpace, files, plots, report
-from airchitect_jax.network_evaluation import LayerResult, NetworkResult
-from airchitect_jax.progress import TrainingProgress
+from airchitect_jax import ArrayDataflowSpace
+from airchitect_jax._support import files
+from airchitect_jax._support.progress import TrainingProgress
+from airchitect_jax.case_studies import plots as case_studies_plots
+from airchitect_jax.learning import plots, report
+from airchitect_jax.learning.real_networks import LayerResult, NetworkResult
+from airchitect_jax.reporting import style
 
 HOSTILE = "<script>alert('x')</script>$\\frac{&\"_"
 
@@ -64,7 +68,7 @@ class Page(html.parser.HTMLParser):
 
 
 def test_the_report_is_self_contained_well_formed_and_escaped():
-    png = plots.to_png(plots.training_curves([{"examples": 1, "loss": 1, "accuracy": 0}]))
+    png = style.to_png(plots.training_curves([{"examples": 1, "loss": 1, "accuracy": 0}]))
     page = Page(
         report.page(
             HOSTILE,
@@ -118,15 +122,17 @@ def test_figures_are_drawn_from_any_names_and_are_deterministic():
                 for context in "ab"
             ]
         ),
-        "aspect": lambda: plots.aspect_ratio_map(*shapes, space.attributes[0], optimal),
+        "aspect": lambda: case_studies_plots.aspect_ratio_map(
+            *shapes, space.attributes[0], optimal
+        ),
     }
     for name, make in makers.items():
         figure = make()
         assert isinstance(figure, Figure), name
         assert all(axes.get_xlabel() for axes in figure.axes if axes.get_title()), name
-        first = plots.to_png(figure)
+        first = style.to_png(figure)
         assert first.startswith(b"\x89PNG"), name
-        assert plots.to_png(make()) == first, name
+        assert style.to_png(make()) == first, name
         figure_checks.check(figure)
 
 

@@ -7,9 +7,8 @@ import pytest
 import reference
 
 from airchitect_jax import ArrayShape, Dataflow, Gemm, RuntimeModel
-from airchitect_jax.oracle import queues
-from airchitect_jax.oracle.queues import schedule_queues
-from airchitect_jax.schedule_space import DEFAULT_ARRAYS
+from airchitect_jax.oracle import queues, schedule_queues
+from airchitect_jax.spaces import DEFAULT_ARRAYS
 
 
 def random_gemms(num, high, seed=0):

@@ -24,8 +24,8 @@ from airchitect_jax import (
     read_topology,
     recommend,
 )
-from airchitect_jax.recommend_tables import COMPUTE_REPORT
-from airchitect_jax.validation.scalesim_config import read_config
+from airchitect_jax.recommendation.tables import COMPUTE_REPORT
+from airchitect_jax.scalesim import read_config
 
 SMALL = Network(
     name="small",

@@ -9,8 +9,7 @@ import pytest
 from jax.test_util import check_grads
 
 from airchitect_jax import BufferSizes, Gemm, Interface, Memory, RuntimeModel
-from airchitect_jax.cost import by_dataflow, schedule
-from airchitect_jax.cost.relaxed import Relaxation, RelaxedArray, sensitivity
+from airchitect_jax.cost import Relaxation, RelaxedArray, by_dataflow, schedule, sensitivity
 from airchitect_jax.types import ArrayShape
 
 COSTS = ["compute_cycles", "total_cycles", "stall_cycles", "energy_fj"]

@@ -13,10 +13,11 @@ import scalesim3_reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airchitect_jax import ArrayShape, Dataflow, Gemm, scalesim_package
-from airchitect_jax.cost import scalesim3
-from airchitect_jax.cost.scalesim3 import replay
-from airchitect_jax.cost.scalesim3_run import Setup, replay_counts
+from airchitect_jax import ArrayShape, Dataflow, Gemm
+from airchitect_jax.scalesim import package
+from airchitect_jax.scalesim import replay as scalesim3
+from airchitect_jax.scalesim.replay import replay
+from airchitect_jax.scalesim.run import Setup, replay_counts
 
 GOLDEN = pathlib.Path(__file__).parent / "testdata" / "scalesim_3_0_0.csv"
 COUNTS = [
@@ -274,7 +275,7 @@ def test_the_package_itself_reports_the_same(dataflow, bandwidth):
     gemm, array = Gemm(m=30, n=33, k=40), ArrayShape(rows=4, cols=9)
     memory = {"ifmap_sram_kb": 1, "filter_sram_kb": 2, "ofmap_sram_kb": 1}
     memory["bandwidth_words_per_cycle"] = bandwidth
-    run = scalesim_package.run_gemm(gemm, array, dataflow, **memory)
+    run = package.run_gemm(gemm, array, dataflow, **memory)
     report = replay(gemm, array, dataflow, **memory)
     assert run.seconds > 0
     for name in COUNTS:
@@ -286,4 +287,4 @@ def test_the_package_itself_reports_the_same(dataflow, bandwidth):
 def test_a_missing_package_names_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "scalesim.layout_utils", None)
     with pytest.raises(ImportError, match=r"pip install 'airchitect-jax\[scalesim\]'"):
-        scalesim_package.run_gemm(Gemm(m=2, n=2, k=2), ArrayShape(rows=2, cols=2), Dataflow.OS)
+        package.run_gemm(Gemm(m=2, n=2, k=2), ArrayShape(rows=2, cols=2), Dataflow.OS)

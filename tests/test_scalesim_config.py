@@ -3,7 +3,7 @@
 import pytest
 
 from airchitect_jax import Dataflow
-from airchitect_jax.validation.scalesim_config import ScalesimConfig, read_config, write_config
+from airchitect_jax.scalesim import ScalesimConfig, read_config, write_config
 
 CONFIG = """[general]
 run_name = mine

@@ -6,15 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airchitect_jax import (
-    Layer,
-    Network,
-    load_network,
-    open_network,
-    read_topology,
-    write_topology,
-)
-from airchitect_jax.workloads.scalesim_csv import overlapping_windows, parse_topology
+from airchitect_jax import Layer, Network, load_network, open_network, read_topology, write_topology
+from airchitect_jax.workloads import overlapping_windows, parse_topology
 
 TOPOLOGIES = pathlib.Path(__file__).parent / "testdata" / "topologies"
 GEMM = "Layer,M,N,K,\n"

@@ -18,9 +18,9 @@ from airchitect_jax import (
     ScheduleSpace,
     label_schedules,
 )
-from airchitect_jax.cost.schedule import best_dataflow, makespan, total_cycles
+from airchitect_jax.cost import best_dataflow, makespan, total_cycles
 from airchitect_jax.oracle import schedules
-from airchitect_jax.schedule_space import DEFAULT_ARRAYS
+from airchitect_jax.spaces import DEFAULT_ARRAYS
 
 SPACE = ScheduleSpace()
 models = st.sampled_from(list(RuntimeModel))

@@ -10,11 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airchitect_jax.layout import Layout, within_sum
-from airchitect_jax.search import evolution, local, simple
-from airchitect_jax.search.base import Tally, evaluate, repair
-from airchitect_jax.search.driver import search
+from airchitect_jax.search import Tally, evaluate, evolution, local, repair, search, simple
 from airchitect_jax.search.tpe import tpe
+from airchitect_jax.spaces import Layout, within_sum
 
 BUDGETS = np.array([[3], [6], [9], [12]], np.int32)  # the workloads; 11 is no limit
 

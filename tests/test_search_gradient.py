@@ -8,28 +8,25 @@ import numpy as np
 import optax
 import pytest
 
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.layout import Layout, RelaxedPoint, within_sum
-from airchitect_jax.oracle.joint import survey
-from airchitect_jax.oracle.joint_cube import fewest_cycles
-from airchitect_jax.oracle.joint_space import JointSpace, Platform, Workload
-from airchitect_jax.schedule_space import permutations
+from airchitect_jax.case_studies import ArrayDataflowCase
+from airchitect_jax.cost import Platform
+from airchitect_jax.oracle.joint.fewest_cycles import fewest_cycles
+from airchitect_jax.oracle.joint.survey import survey
+from airchitect_jax.search import JointProblem, joint_subject, random, search
 from airchitect_jax.search.case_problem import CaseProblem, design_ids
-from airchitect_jax.search.driver import search
-from airchitect_jax.search.gradient import (
-    Descent,
-    gradient,
-    gumbel,
-    round_point,
-    sinkhorn,
-)
-from airchitect_jax.search.joint import JointProblem, batch_networks, exact_cycles
+from airchitect_jax.search.gradient import Descent, gradient, gumbel, round_point, sinkhorn
+from airchitect_jax.search.joint import batch_networks, exact_cycles
 from airchitect_jax.search.proposals import rerank, surrogate
-from airchitect_jax.search.simple import random
-from airchitect_jax.search.subject import joint_subject
-from airchitect_jax.spaces import BufferSpace
+from airchitect_jax.spaces import (
+    BufferSpace,
+    JointSpace,
+    Layout,
+    RelaxedPoint,
+    permutations,
+    within_sum,
+)
 from airchitect_jax.types import Objective
-from airchitect_jax.workloads.network import Layer, Network
+from airchitect_jax.workloads import Layer, Network, Workload
 
 
 @pytest.fixture(autouse=True)

@@ -10,13 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airchitect_jax import ArrayShape, MemoryModel, Objective, RuntimeModel
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.case_studies.schedule import ScheduleCase
-from airchitect_jax.layout import Layout, within_sum
-from airchitect_jax.oracle.ranking import Goal
-from airchitect_jax.search.base import repair
+from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, ScheduleCase
+from airchitect_jax.oracle import Goal
+from airchitect_jax.search import repair
 from airchitect_jax.search.case_problem import CaseProblem, design_ids
+from airchitect_jax.spaces import Layout, within_sum
 from airchitect_jax.types import Interface
 
 CASES = {

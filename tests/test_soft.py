@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from airchitect_jax.cost import arithmetic, soft
-from airchitect_jax.cost.soft import Soft
+from airchitect_jax.cost import Soft, arithmetic, soft
 
 # The logistic distribution by its quantiles, at the middles of as many equal probabilities.
 PROBABILITIES = (np.arange(200_000) + 0.5) / 200_000

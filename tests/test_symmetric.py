@@ -10,10 +10,9 @@ import pytest
 from flax import nnx
 
 from airchitect_jax import Schedule
-from airchitect_jax.case_studies.schedule import ScheduleCase
-from airchitect_jax.models import symmetric
-from airchitect_jax.models.symmetric import SymmetricScheduler
-from airchitect_jax.schedule_space import DEFAULT_ARRAYS
+from airchitect_jax.case_studies import ScheduleCase
+from airchitect_jax.learning.models import SymmetricScheduler, symmetric
+from airchitect_jax.spaces import DEFAULT_ARRAYS
 
 CASE = ScheduleCase(arrays=DEFAULT_ARRAYS[:3], max_dim=600)
 

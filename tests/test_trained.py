@@ -10,12 +10,10 @@ import scripts
 from flax import nnx
 
 from airchitect_jax import recommend
-from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.datasets import Split, sample_dataset
-from airchitect_jax.evaluation import Recommender
-from airchitect_jax.models.airchitect import Airchitect
-from airchitect_jax.proposal import propose
-from airchitect_jax.trained import Trained, load_trained
+from airchitect_jax.case_studies import BufferCase
+from airchitect_jax.learning import Recommender, Split, Trained, load_trained, sample_dataset
+from airchitect_jax.learning.models.airchitect import Airchitect
+from airchitect_jax.recommendation.proposal import propose
 
 TINY = [
     "--preset=smoke",

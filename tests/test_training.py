@@ -9,11 +9,20 @@ import optax
 import pytest
 from flax import nnx
 
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.datasets import Split, StoredBatches, StreamedBatches, sample_dataset
-from airchitect_jax.losses import Loss, cross_entropy, loss_fn, with_optimal_set
-from airchitect_jax.models.airchitect import Airchitect
-from airchitect_jax.training import TrainConfig, fit
+from airchitect_jax.case_studies import ArrayDataflowCase
+from airchitect_jax.learning import (
+    Loss,
+    Split,
+    StoredBatches,
+    StreamedBatches,
+    TrainConfig,
+    cross_entropy,
+    fit,
+    loss_fn,
+    sample_dataset,
+)
+from airchitect_jax.learning.losses import with_optimal_set
+from airchitect_jax.learning.models.airchitect import Airchitect
 
 CASE = ArrayDataflowCase(min_mac_exponent=4, max_mac_exponent=6, max_dim=64)
 VALIDATION = sample_dataset(CASE, seed=1, num=500, split=Split.VALIDATION)
@@ -171,14 +180,23 @@ def test_a_source_without_a_full_batch_is_refused():
 def test_several_devices_share_each_batch():
     """Three virtual devices end where one does, and what was trained runs on all of them."""
     code = """
-import sys, jax
+import sys
+
+import jax
 from flax import nnx
-from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.datasets import Split, StreamedBatches, sample_dataset
-from airchitect_jax.evaluation import Recommender
-from airchitect_jax.losses import Loss, loss_fn
-from airchitect_jax.models.airchitect import Airchitect
-from airchitect_jax.training import TrainConfig, fit
+
+from airchitect_jax.case_studies import ArrayDataflowCase
+from airchitect_jax.learning import (
+    Loss,
+    Recommender,
+    Split,
+    StreamedBatches,
+    TrainConfig,
+    fit,
+    loss_fn,
+    sample_dataset,
+)
+from airchitect_jax.learning.models.airchitect import Airchitect
 
 assert jax.device_count() == int(sys.argv[1])
 case = ArrayDataflowCase(min_mac_exponent=4, max_mac_exponent=6, max_dim=64)

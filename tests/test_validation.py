@@ -14,25 +14,27 @@ import numpy as np
 import pytest
 
 from airchitect_jax import Dataflow, Layer, Network
-from airchitect_jax.cost.scalesim3 import ReplayReport, replay
-from airchitect_jax.scalesim_package import PackageRun, run_gemm
-from airchitect_jax.validation import sizing, statistics
-from airchitect_jax.validation.agreement import QUANTITIES, agreement
-from airchitect_jax.validation.runs import (
+from airchitect_jax.scalesim import PackageRun, ReplayReport, ScalesimConfig, run_gemm
+from airchitect_jax.scalesim.replay import replay
+from airchitect_jax.studies.scalesim_validation import (
+    Settings,
+    Source,
+    TimedLayer,
+    plan,
+    sizing,
+    statistics,
+)
+from airchitect_jax.studies.scalesim_validation.agreement import QUANTITIES, agreement
+from airchitect_jax.studies.scalesim_validation.runs import (
     Ranges,
     Runs,
-    Source,
     affordable,
     distinct,
     draw,
     ideal,
 )
-from airchitect_jax.validation.scalesim_config import ScalesimConfig
-from airchitect_jax.validation.timing import TimedLayer
-from airchitect_jax.validation.validate import (
-    Settings,
+from airchitect_jax.studies.scalesim_validation.validate import (
     package_runs,
-    plan,
     sized_workloads,
     validate,
 )

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from airchitect_jax import workdir
-from airchitect_jax.checksums import read_sealed, write_sealed
+from airchitect_jax._support import read_sealed, workdir, write_sealed
 
 SETTINGS = {"seed": 0, "eval_workloads": []}
 

@@ -8,7 +8,7 @@ import pytest
 from jax import lax
 
 from airchitect_jax import from_jax, load_network, network_names
-from airchitect_jax.workloads.zoo import EVALUATION_NETWORKS
+from airchitect_jax.workloads import EVALUATION_NETWORKS
 from tools import write_networks
 
 

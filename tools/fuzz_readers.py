@@ -16,8 +16,7 @@ import warnings
 from collections import Counter
 from typing import Any
 
-from airchitect_jax.workloads.onnx import parse_onnx
-from airchitect_jax.workloads.scalesim_csv import parse_topology
+from airchitect_jax.workloads import parse_onnx, parse_topology
 
 _GEMM = b"Layer,M,N,K,Count,\nfirst,10,20,30,2,\n'second',1,2,3,1,\n"
 _CONV = (

@@ -15,7 +15,7 @@ import pathlib
 import sys
 from collections.abc import Callable, Iterator
 
-from airchitect_jax.workloads.network import Layer
+from airchitect_jax.workloads import Layer
 
 TABLES = pathlib.Path(__file__).parent.parent / "airchitect_jax" / "workloads" / "networks"
 

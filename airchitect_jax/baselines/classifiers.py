@@ -14,8 +14,8 @@ from jaxtyping import Float, Int
 
 from airchitect_jax.baselines.competitor import Fitted, Task
 from airchitect_jax.baselines.scores import ScoreRanker
-from airchitect_jax.datasets import Dataset, Split, sample_dataset
-from airchitect_jax.models.mlp import StandardInputs
+from airchitect_jax.learning import Dataset, Split, sample_dataset
+from airchitect_jax.learning.models import StandardInputs
 
 _FIRST = 256  # examples of the first fit
 _LEAST_CLASSES = 3  # with two, scikit-learn's scores have no axis of classes

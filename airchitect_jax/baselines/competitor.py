@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Protocol
 
-from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.datasets import Dataset
-from airchitect_jax.evaluation import Ranker
+from airchitect_jax.case_studies import CaseStudy
+from airchitect_jax.learning import Dataset, Ranker
 
 # Examples seen, seconds and validation accuracy, at one point of a training.
 Point = dict[str, float | int]

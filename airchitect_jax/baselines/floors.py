@@ -10,8 +10,8 @@ from jaxtyping import Bool, Int
 
 from airchitect_jax.baselines.competitor import Fitted, Task
 from airchitect_jax.baselines.scores import ScoreRanker
-from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.datasets import Split, sample_dataset
+from airchitect_jax.case_studies import CaseStudy
+from airchitect_jax.learning import Split, sample_dataset
 
 _MAJORITY_EXAMPLES = 1 << 16
 _TIMED_ROWS = 8192

@@ -10,12 +10,22 @@ from collections.abc import Callable
 from flax import nnx
 
 from airchitect_jax.baselines.competitor import Fitted, Task
-from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.datasets import Split, StreamedBatches, sample_dataset
-from airchitect_jax.evaluation import Recommender, num_parameters
-from airchitect_jax.losses import Loss, loss_fn
-from airchitect_jax.models.mlp import Mlp, StandardInputs
-from airchitect_jax.training import BLOCK_STEPS, FitResult, Optimizer, TrainConfig, fit
+from airchitect_jax.case_studies import CaseStudy
+from airchitect_jax.learning import (
+    BLOCK_STEPS,
+    FitResult,
+    Loss,
+    Optimizer,
+    Recommender,
+    Split,
+    StreamedBatches,
+    TrainConfig,
+    fit,
+    loss_fn,
+    num_parameters,
+    sample_dataset,
+)
+from airchitect_jax.learning.models import Mlp, StandardInputs
 
 _TIMED_BLOCKS = 4  # of the short run that measures the rate, after a first that compiles
 _EPOCHS = 10  # points of the learning curve; each costs a validation

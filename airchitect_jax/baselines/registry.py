@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import functools
 
+from airchitect_jax._support import registered
 from airchitect_jax.baselines.competitor import Competitor
 from airchitect_jax.baselines.floors import Majority, rules
 from airchitect_jax.baselines.networks import NetworkCompetitor, perceptron
 from airchitect_jax.baselines.off_the_shelf import off_the_shelf
-from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.models.registry import (
+from airchitect_jax.case_studies import CaseStudy
+from airchitect_jax.learning.models import (
     BUILT_IN,
     NetworkRecipe,
     fitting_batch,
     make_model,
     recipes,
 )
-from airchitect_jax.registry import registered
 
 HEURISTICS = "heuristics"  # stands for all heuristics of a case study
 _PERCEPTRONS = ((128,), (256,), (128, 128), (256, 256))

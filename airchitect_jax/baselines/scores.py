@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax.case_studies import CaseStudy
 
 _MAX_SCORES = 1 << 24  # at a time: 64 MB in float32
 _MAX_ROWS = 8192

@@ -3,8 +3,8 @@
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
 from airchitect_jax.case_studies.base import CaseStudy, Context, Feature, out_of_range
 from airchitect_jax.case_studies.buffers import BufferCase
-from airchitect_jax.case_studies.schedule import ScheduleCase, parse_arrays
-from airchitect_jax.registry import register
+from airchitect_jax.case_studies.factory import gemm_fields
+from airchitect_jax.case_studies.schedules import ScheduleCase, parse_arrays
 
 __all__ = [
     "ArrayDataflowCase",
@@ -13,9 +13,12 @@ __all__ = [
     "Context",
     "Feature",
     "ScheduleCase",
+    "gemm_fields",
     "out_of_range",
     "parse_arrays",
 ]
+
+from airchitect_jax._support import register
 
 register("case_study", "1", ArrayDataflowCase)
 register("case_study", "2", BufferCase)

@@ -12,16 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
+from airchitect_jax._support import instance, int_field, member, settle, whole_number
 from airchitect_jax.case_studies.base import CaseStudy, Context, Feature
-from airchitect_jax.case_studies.settings import energy_table, gemm_fields
-from airchitect_jax.checks import instance, int_field, member, settle, whole_number
-from airchitect_jax.cost.arithmetic import Number
-from airchitect_jax.cost.energy import objective_value
-from airchitect_jax.cost.evaluate import evaluate_memory
-from airchitect_jax.layout import within_sum
+from airchitect_jax.case_studies.factory import energy_table, gemm_fields
+from airchitect_jax.cost import Number, evaluate_memory, objective_value
+from airchitect_jax.oracle import CYCLES, Goal, design_cost
 from airchitect_jax.oracle import array_dataflow as oracle
-from airchitect_jax.oracle.ranking import CYCLES, Goal, design_cost
-from airchitect_jax.spaces import ArrayDataflowSpace, Fields
+from airchitect_jax.spaces import ArrayDataflowSpace, Fields, within_sum
 from airchitect_jax.types import (
     ArrayShape,
     BudgetedGemm,
@@ -33,7 +30,7 @@ from airchitect_jax.types import (
     Objective,
     RuntimeModel,
 )
-from airchitect_jax.workloads.sampling import Distribution, sample_integers
+from airchitect_jax.workloads import Distribution, sample_integers
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

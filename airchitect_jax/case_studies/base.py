@@ -20,14 +20,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
+from airchitect_jax._support import MAX_DIM, int_field
 from airchitect_jax.case_studies import brute_force, relaxation
-from airchitect_jax.checks import MAX_DIM, int_field
-from airchitect_jax.cost.arithmetic import Number
-from airchitect_jax.layout import RelaxedPoint
-from airchitect_jax.oracle.batch import label_batch
-from airchitect_jax.spaces import DesignSpace, Fields
+from airchitect_jax.cost import Number
+from airchitect_jax.oracle import label_batch
+from airchitect_jax.spaces import DesignSpace, Fields, RelaxedPoint
 from airchitect_jax.types import Gemm, Labels, Objective
-from airchitect_jax.workloads.sampling import Distribution, sample_integers
+from airchitect_jax.workloads import Distribution, sample_integers
 
 _MAX_COSTS = 1 << 22  # costs that a compiled call holds at once
 _MAX_CONTEXTS = 8

@@ -12,10 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Num
 
-from airchitect_jax.batching import map_chunks
-from airchitect_jax.checks import INT64_SAFE
-from airchitect_jax.cost.arithmetic import Number, select
-from airchitect_jax.oracle.batch import valid_rows
+from airchitect_jax._support import INT64_SAFE, map_chunks
+from airchitect_jax.cost import Number, select
+from airchitect_jax.oracle import valid_rows
 from airchitect_jax.spaces import Fields
 from airchitect_jax.types import Labels
 

@@ -13,19 +13,23 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
+from airchitect_jax._support import instance, int_field, member, settle, whole_number
 from airchitect_jax.case_studies.base import CaseStudy, Context, Feature
-from airchitect_jax.case_studies.settings import energy_table, gemm_fields
-from airchitect_jax.checks import instance, int_field, member, settle, whole_number
-from airchitect_jax.cost import by_dataflow, memory
-from airchitect_jax.cost.arithmetic import Number, select
-from airchitect_jax.cost.energy import EnergyTable, energy_fj, objective_value
-from airchitect_jax.cost.evaluate import evaluate_memory
-from airchitect_jax.cost.relaxed import Relaxation
-from airchitect_jax.layout import RelaxedPoint, within_sum
+from airchitect_jax.case_studies.factory import energy_table, gemm_fields
+from airchitect_jax.cost import (
+    EnergyTable,
+    Number,
+    Relaxation,
+    by_dataflow,
+    energy_fj,
+    evaluate_memory,
+    memory,
+    objective_value,
+    select,
+)
 from airchitect_jax.oracle import buffers as oracle
-from airchitect_jax.oracle.buffer_search import log_cost_grid
-from airchitect_jax.oracle.replayed import label_replayed, replayed_cycles
-from airchitect_jax.spaces import BufferSpace, Fields
+from airchitect_jax.oracle import label_replayed, log_cost_grid, replayed_cycles
+from airchitect_jax.spaces import BufferSpace, Fields, RelaxedPoint, within_sum
 from airchitect_jax.types import (
     ArrayShape,
     BufferedGemm,
@@ -39,7 +43,7 @@ from airchitect_jax.types import (
     Objective,
     RuntimeModel,
 )
-from airchitect_jax.workloads.sampling import Distribution
+from airchitect_jax.workloads import Distribution
 
 _NETWORK_SIDES = (5, 7)  # arrays, budgets and bandwidth that real networks are evaluated with
 _NETWORK_BUDGETS = (6, 15)

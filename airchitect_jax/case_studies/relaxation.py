@@ -11,9 +11,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from airchitect_jax.case_studies.brute_force import combinations
-from airchitect_jax.cost.relaxed import Relaxation
-from airchitect_jax.cost.soft import Soft
-from airchitect_jax.layout import RelaxedPoint
+from airchitect_jax.cost import Relaxation, Soft
+from airchitect_jax.spaces import RelaxedPoint
 
 if TYPE_CHECKING:
     from airchitect_jax.case_studies.base import CaseStudy

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from airchitect_jax.checks import common_shape, dataflow_member, instance, member, shown
+from airchitect_jax._support import common_shape, dataflow_member, instance, member, shown
 from airchitect_jax.cost.arithmetic import Number, ceil_div
 from airchitect_jax.cost.soft import Soft
 from airchitect_jax.types import ArrayShape, CostReport, Dataflow, Gemm, RuntimeModel

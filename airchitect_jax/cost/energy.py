@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from airchitect_jax.checks import (
+from airchitect_jax._support import (
     INT64_SAFE,
     instance,
     int_field,

@@ -11,14 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from airchitect_jax.batching import map_chunks
-from airchitect_jax.checks import (
+from airchitect_jax._support import (
     INT64_SAFE,
     common_shape,
     dataflow_field,
     instance,
     instance_or_default,
     int_field,
+    map_chunks,
     member,
     whole_number,
 )

@@ -19,7 +19,7 @@ The sums over folds have few different terms, so nothing loops over folds. As in
 `airchitect_jax.cost.compute` one text serves Python integers, NumPy arrays and JAX tracers.
 
 This is a model of a double buffer, not of the scalesim package (that is
-`airchitect_jax.cost.scalesim3`). The ports option gives each operand the whole bandwidth.
+`airchitect_jax.scalesim.replay`). The ports option gives each operand the whole bandwidth.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from airchitect_jax.checks import dataflow_member, member
+from airchitect_jax._support import dataflow_member, member
 from airchitect_jax.cost.arithmetic import (
     Number,
     ceil_div,

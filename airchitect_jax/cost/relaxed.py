@@ -29,14 +29,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from airchitect_jax.checks import (
-    instance,
-    is_traced,
-    member,
-    real_field,
-    real_number,
-    settle,
-)
+from airchitect_jax._support import instance, is_traced, member, real_field, real_number, settle
 from airchitect_jax.cost import by_dataflow, schedule, soft
 from airchitect_jax.cost.arithmetic import Number
 from airchitect_jax.cost.energy import EnergyTable

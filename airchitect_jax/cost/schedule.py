@@ -1,20 +1,16 @@
 """Makespan and sums of GEMMs that run at the same time, each on an array of its own.
 
 Operators only, as in `airchitect_jax.cost.compute`: Python integers, NumPy arrays and JAX tracers
-all go through, and broadcast; only `over_designs` is for JAX alone.
+all go through, and broadcast.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from collections.abc import Sequence
 
 from airchitect_jax.cost.arithmetic import Number, larger, select
 from airchitect_jax.cost.compute import compute_cycles
-from airchitect_jax.schedule_space import ScheduleSpace
 from airchitect_jax.types import ArrayShape, Dataflow, Gemm, RuntimeModel
 
 
@@ -45,22 +41,3 @@ def best_dataflow(cycles: Sequence[Number]) -> tuple[Number, Number]:
         first = select(count < fewest, dataflow, first)
         fewest = select(count < fewest, count, fewest)
     return fewest, first
-
-
-def over_designs(
-    space: ScheduleSpace,
-    join: Callable[[Array, Array], Array],
-    loads: Float[Array, "workloads batch pairs"],
-) -> Float[Array, "batch designs"]:
-    """What the loads that each schedule brings about come to, joined from array to array.
-
-    A pair is an array and a dataflow; its place is that of the array times 3, plus the dataflow.
-    """
-    by_pair = loads.reshape(*loads.shape[:2], space.num_arrays, len(Dataflow))
-    by_array = []
-    for number in range(space.num_arrays):
-        # [permutations, batch, dataflows] of this array, with an axis for the dataflow of each.
-        here = by_pair[space.permutations[:, number], :, number].transpose(1, 0, 2)
-        others = [axis for axis in range(space.num_arrays) if axis != number]
-        by_array.append(jnp.expand_dims(here, [axis + 2 for axis in others]))
-    return functools.reduce(join, by_array).reshape(loads.shape[1], -1)

@@ -1,1 +1,16 @@
 """Labelling sets of workloads of any size: files in, shards of exact labels out."""
+
+from airchitect_jax.labelling.engine import Engine, Process, count_rows, merge_rejects
+from airchitect_jax.labelling.sources import FileSource, SampledSource
+from airchitect_jax.labelling.tasks import ArrayDataflowTask, Report
+
+__all__ = [
+    "ArrayDataflowTask",
+    "Engine",
+    "FileSource",
+    "Process",
+    "Report",
+    "SampledSource",
+    "count_rows",
+    "merge_rejects",
+]

@@ -10,8 +10,8 @@ import decimal
 import numpy as np
 from jaxtyping import Int
 
-from airchitect_jax.arrow import pa, pc
-from airchitect_jax.printable import one_line
+from airchitect_jax._support import one_line
+from airchitect_jax._support.arrow import pa, pc
 
 _MAX_DIGITS = 18  # that int64 holds in any case
 _DIGITS = rf"^\s*\+?[0-9]{{1,{_MAX_DIGITS}}}(\.0*)?\s*$"

@@ -22,9 +22,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Int
 
-from airchitect_jax import files
-from airchitect_jax.arrow import pa, pq
-from airchitect_jax.batching import on_devices
+from airchitect_jax._support import files, on_devices
+from airchitect_jax._support.arrow import pa, pq
 from airchitect_jax.labelling.columns import shown, to_integers
 from airchitect_jax.labelling.sources import Shard, Source
 from airchitect_jax.labelling.tasks import LabelTask

@@ -14,10 +14,9 @@ from typing import Protocol, TypeVar
 import jax
 import numpy as np
 
-from airchitect_jax.arrow import pa, pacsv, pq
-from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.files import check_regular
-from airchitect_jax.printable import one_line
+from airchitect_jax._support import check_regular, one_line
+from airchitect_jax._support.arrow import pa, pacsv, pq
+from airchitect_jax.case_studies import CaseStudy
 
 _Out = TypeVar("_Out")
 _CSV_BLOCK = 1 << 23  # bytes

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, PyTree
 
-from airchitect_jax.arrow import pa
-from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax._support.arrow import pa
+from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.oracle import array_dataflow, ranking
 from airchitect_jax.spaces import ArrayDataflowSpace
 from airchitect_jax.types import Dataflow, Objective, RuntimeModel

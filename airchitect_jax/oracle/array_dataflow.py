@@ -28,9 +28,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from airchitect_jax.checks import MAX_DIM, instance, instance_or_default, member
-from airchitect_jax.cost.compute import last_cycle_offset, row_passes
-from airchitect_jax.cost.energy import EnergyTable
+from airchitect_jax._support import MAX_DIM, instance, instance_or_default, member
+from airchitect_jax.cost import EnergyTable, last_cycle_offset, row_passes
 from airchitect_jax.oracle.batch import label_batch, valid_rows
 from airchitect_jax.oracle.ranking import CYCLES, DEFAULT_MEMORY, Goal, best_designs, design_cost
 from airchitect_jax.spaces import ArrayDataflowSpace

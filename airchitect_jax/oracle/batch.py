@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
-from airchitect_jax.batching import map_chunks
-from airchitect_jax.checks import as_array, common_shape, int_field, is_traced
+from airchitect_jax._support import as_array, common_shape, int_field, is_traced, map_chunks
 from airchitect_jax.types import Labels
 
 CHUNK = 1 << 20  # workloads in one compiled call

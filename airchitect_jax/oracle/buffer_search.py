@@ -17,20 +17,21 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from airchitect_jax.checks import INT64_SAFE
-from airchitect_jax.cost import memory
-from airchitect_jax.cost.arithmetic import Number, ceil_div, larger, smaller
-from airchitect_jax.cost.compute import row_passes
-from airchitect_jax.cost.energy import EnergyTable, macs_fj, objective_value, operand_fj
-from airchitect_jax.spaces import BufferSpace
-from airchitect_jax.types import (
-    ArrayShape,
-    Dataflow,
-    Gemm,
-    Interface,
-    Objective,
-    RuntimeModel,
+from airchitect_jax._support import INT64_SAFE
+from airchitect_jax.cost import (
+    EnergyTable,
+    Number,
+    ceil_div,
+    larger,
+    macs_fj,
+    memory,
+    objective_value,
+    operand_fj,
+    row_passes,
+    smaller,
 )
+from airchitect_jax.spaces import BufferSpace
+from airchitect_jax.types import ArrayShape, Dataflow, Gemm, Interface, Objective, RuntimeModel
 
 _EXACT = 2.0**53
 

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from airchitect_jax.checks import (
+from airchitect_jax._support import (
     MAX_DIM,
     dataflow_member,
     instance,
@@ -27,9 +27,15 @@ from airchitect_jax.checks import (
     member,
     whole_number,
 )
-from airchitect_jax.cost import memory
-from airchitect_jax.cost.energy import EnergyTable, energy_fj, objective_value
-from airchitect_jax.cost.evaluate import MAX_BANDWIDTH, MAX_ELEMENT_BYTES, MAX_SRAM_BYTES
+from airchitect_jax.cost import (
+    MAX_BANDWIDTH,
+    MAX_ELEMENT_BYTES,
+    MAX_SRAM_BYTES,
+    EnergyTable,
+    energy_fj,
+    memory,
+    objective_value,
+)
 from airchitect_jax.oracle.batch import label_batch, valid_rows
 from airchitect_jax.oracle.buffer_search import cheapest_cycles, cheapest_energy, ids_of_pairs
 from airchitect_jax.spaces import BufferSpace

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from airchitect_jax.checks import INT64_SAFE, int_field
-from airchitect_jax.cost.schedule import best_dataflow, dataflow_cycles
+from airchitect_jax._support import INT64_SAFE, int_field
+from airchitect_jax.cost import best_dataflow, dataflow_cycles
 from airchitect_jax.types import ArrayShape, Gemm, RuntimeModel
 
 MAX_WORKLOADS = 2000

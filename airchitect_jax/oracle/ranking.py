@@ -15,12 +15,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Num
 
-from airchitect_jax.checks import INT64_SAFE, instance, member, settle
+from airchitect_jax._support import INT64_SAFE, instance, member, settle
+from airchitect_jax.cost import (
+    EnergyTable,
+    Number,
+    compute_cycles,
+    energy_fj,
+    objective_value,
+    whole_memory,
+)
 from airchitect_jax.cost import memory as memory_model
-from airchitect_jax.cost.arithmetic import Number
-from airchitect_jax.cost.compute import compute_cycles
-from airchitect_jax.cost.energy import EnergyTable, energy_fj, objective_value
-from airchitect_jax.cost.evaluate import whole_memory
 from airchitect_jax.spaces import ArrayDataflowSpace
 from airchitect_jax.types import (
     ArrayShape,

@@ -10,9 +10,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int
 
-from airchitect_jax.cost.arithmetic import ceil_div
-from airchitect_jax.cost.compute import mapped_dims
-from airchitect_jax.cost.scalesim3 import replay
+from airchitect_jax.cost import ceil_div, mapped_dims
+from airchitect_jax.scalesim.replay import replay
 from airchitect_jax.spaces import BufferSpace
 from airchitect_jax.types import ArrayShape, BufferedGemm, BufferSizes, Dataflow, Gemm, Labels
 

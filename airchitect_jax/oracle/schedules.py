@@ -26,7 +26,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from airchitect_jax.checks import (
+from airchitect_jax._support import (
     MAX_DIM,
     as_array,
     common_shape,
@@ -35,15 +35,20 @@ from airchitect_jax.checks import (
     is_traced,
     member,
 )
-from airchitect_jax.cost.arithmetic import larger, select, smaller
-from airchitect_jax.cost.compute import (
+from airchitect_jax.cost import (
+    best_dataflow,
+    dataflow_cycles,
     fold_cycles,
+    larger,
     last_cycle_offset,
+    makespan,
     mapped_dims,
+    select,
+    smaller,
+    total_cycles,
 )
-from airchitect_jax.cost.schedule import best_dataflow, dataflow_cycles, makespan, total_cycles
 from airchitect_jax.oracle.batch import label_batch, valid_rows
-from airchitect_jax.schedule_space import ScheduleSpace
+from airchitect_jax.spaces import ScheduleSpace
 from airchitect_jax.types import ArrayShape, Dataflow, Gemm, Labels, RuntimeModel
 
 _EXACT = 2.0**53

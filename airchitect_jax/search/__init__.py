@@ -1,1 +1,37 @@
 """Search baselines behind one small interface: any searcher on any problem."""
+
+from airchitect_jax.search.base import Searcher, Tally, evaluate, repair
+from airchitect_jax.search.driver import Searches, prepare, search, steps_within
+from airchitect_jax.search.joint import JointProblem
+from airchitect_jax.search.registry import (
+    Entry,
+    Tools,
+    TrainedNetwork,
+    chosen,
+    entries,
+    optimizer_named,
+)
+from airchitect_jax.search.simple import random
+from airchitect_jax.search.subject import Subject, case_subject, joint_subject
+
+__all__ = [
+    "Entry",
+    "JointProblem",
+    "Searcher",
+    "Searches",
+    "Subject",
+    "Tally",
+    "Tools",
+    "TrainedNetwork",
+    "case_subject",
+    "chosen",
+    "entries",
+    "evaluate",
+    "joint_subject",
+    "optimizer_named",
+    "prepare",
+    "random",
+    "repair",
+    "search",
+    "steps_within",
+]

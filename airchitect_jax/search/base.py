@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from airchitect_jax.layout import Layout, RelaxedPoint
+from airchitect_jax.spaces import Layout, RelaxedPoint
 
 Key = jax.Array
 Workload = Any  # a pytree that the problem understands, one workload

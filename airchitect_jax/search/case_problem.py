@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.layout import Layout, RelaxedPoint
+from airchitect_jax.case_studies import CaseStudy
+from airchitect_jax.spaces import Layout, RelaxedPoint
 
 Features = Int[Array, "features"]
 

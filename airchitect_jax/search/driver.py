@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from airchitect_jax.checks import instance, whole_number
+from airchitect_jax._support import instance, whole_number
 from airchitect_jax.search.base import Searcher, Workload
 
 

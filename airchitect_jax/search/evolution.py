@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax.layout import Layout
 from airchitect_jax.search.base import Key, Problem, Searcher, Tally, Workload, evaluate, repair
 from airchitect_jax.search.local import move, repeated
+from airchitect_jax.spaces import Layout
 
 
 @jax.tree_util.register_dataclass

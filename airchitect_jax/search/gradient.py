@@ -24,9 +24,8 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax.layout import Layout, RelaxedPoint
-from airchitect_jax.schedule_space import permutations
 from airchitect_jax.search.base import Key, Problem, Searcher, Tally, Workload, evaluate, repair
+from airchitect_jax.spaces import Layout, RelaxedPoint, permutations
 
 _SINKHORN_ROUNDS = 10
 _SCORE_SCALE = 5.0  # scores move this much faster than sizes, which cross their range at 1

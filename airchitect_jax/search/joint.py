@@ -15,15 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax.cost import by_dataflow
-from airchitect_jax.cost.arithmetic import smaller
-from airchitect_jax.cost.relaxed import Relaxation
-from airchitect_jax.layout import Layout, RelaxedPoint, within_sum
-from airchitect_jax.oracle.joint import design_costs
-from airchitect_jax.oracle.joint_cube import check_exact, fewest_cycles
-from airchitect_jax.oracle.joint_space import JointSpace, Platform, Workload
-from airchitect_jax.spaces import BufferSpace
+from airchitect_jax.cost import Platform, Relaxation, by_dataflow, smaller
+from airchitect_jax.oracle.joint import check_exact, design_costs
+from airchitect_jax.oracle.joint.fewest_cycles import fewest_cycles
+from airchitect_jax.spaces import BufferSpace, JointSpace, Layout, RelaxedPoint, within_sum
 from airchitect_jax.types import ArrayShape, BufferSizes, Gemm, Memory
+from airchitect_jax.workloads import Workload
 
 # 32 KB to 1 MB in steps of 32 KB: with 2**12 MAC units and 1.5 MB a million designs.
 JOINT_BUFFERS = BufferSpace(step_kb=32, num_levels=32)

@@ -11,9 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from airchitect_jax.layout import Layout
-from airchitect_jax.schedule_space import permutations
 from airchitect_jax.search.base import Key, Problem, Searcher, Tally, Workload, evaluate, repair
+from airchitect_jax.spaces import Layout, permutations
 
 
 @jax.tree_util.register_dataclass

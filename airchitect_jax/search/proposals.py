@@ -9,12 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax.layout import RelaxedPoint
-from airchitect_jax.schedule_space import permutations
 from airchitect_jax.search.base import Key, Searcher, Workload
 from airchitect_jax.search.case_problem import CaseProblem
 from airchitect_jax.search.gradient import Descent, DescentState, descend
 from airchitect_jax.search.simple import InOrderState, in_order
+from airchitect_jax.spaces import RelaxedPoint, permutations
 
 # A workload's logits of all designs, in the order of the ids; traceable.
 Logits = Callable[[Workload], Float[Array, "designs"]]

@@ -14,7 +14,7 @@ import numpy as np
 import optax
 from jaxtyping import Int
 
-from airchitect_jax.registry import register, registered
+from airchitect_jax._support import register, registered
 from airchitect_jax.search import evolution, gradient, local, proposals, simple, tpe
 from airchitect_jax.search.base import Problem, Searcher
 from airchitect_jax.search.case_problem import CaseProblem

@@ -10,15 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from airchitect_jax.search.base import (
-    Key,
-    Problem,
-    Searcher,
-    Tally,
-    Workload,
-    evaluate,
-    repair,
-)
+from airchitect_jax.search.base import Key, Problem, Searcher, Tally, Workload, evaluate, repair
 
 
 @jax.tree_util.register_dataclass

@@ -9,8 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Int
 
-from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.oracle.joint_space import Workload as NetworkWorkload
+from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.search.base import Problem, Workload
 from airchitect_jax.search.case_problem import CaseProblem, design_ids
 from airchitect_jax.search.joint import (
@@ -20,7 +19,8 @@ from airchitect_jax.search.joint import (
     exact_cycles,
     optimal_cycles,
 )
-from airchitect_jax.workloads.network import Network
+from airchitect_jax.workloads import Network
+from airchitect_jax.workloads import Workload as NetworkWorkload
 
 # Exact costs of points, one for each of some workloads.
 ExactCosts = Callable[[Workload, Int[np.ndarray, "num coordinates"]], Int[np.ndarray, "num"]]

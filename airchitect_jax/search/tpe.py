@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from airchitect_jax.layout import Layout
 from airchitect_jax.search.base import Key, Problem, Searcher, Tally, Workload, evaluate, repair
+from airchitect_jax.spaces import Layout
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,1 +1,33 @@
-"""Where workloads come from: samplers, JAX functions, ONNX and SCALE-Sim files, known networks."""
+"""Sources of workloads: samplers, JAX functions, ONNX and SCALE-Sim files, networks."""
+
+from airchitect_jax.workloads.jaxpr import from_jax
+from airchitect_jax.workloads.network import Layer, Network, Workload
+from airchitect_jax.workloads.onnx import parse_onnx, read_onnx
+from airchitect_jax.workloads.sampling import Distribution, sample_integers
+from airchitect_jax.workloads.scalesim_csv import (
+    overlapping_windows,
+    parse_topology,
+    read_topology,
+    write_topology,
+)
+from airchitect_jax.workloads.source import open_network
+from airchitect_jax.workloads.zoo import EVALUATION_NETWORKS, load_network, network_names
+
+__all__ = [
+    "EVALUATION_NETWORKS",
+    "Distribution",
+    "Layer",
+    "Network",
+    "Workload",
+    "from_jax",
+    "load_network",
+    "network_names",
+    "open_network",
+    "overlapping_windows",
+    "parse_onnx",
+    "parse_topology",
+    "read_onnx",
+    "read_topology",
+    "sample_integers",
+    "write_topology",
+]

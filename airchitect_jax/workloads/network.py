@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from airchitect_jax.checks import MAX_COUNT, MAX_DIM, instance, settle, shown, whole_number
+from airchitect_jax._support import (
+    MAX_COUNT,
+    MAX_DIM,
+    as_array,
+    instance,
+    int_field,
+    settle,
+    shown,
+    whole_number,
+)
+from airchitect_jax.spaces.joint import _MAX_RUNS
 from airchitect_jax.types import Gemm
 
 
@@ -106,3 +116,47 @@ def with_distinct_names(layers: list[Layer]) -> tuple[Layer, ...]:
         last[layer.name] = number
         named.append(dataclasses.replace(layer, name=name))
     return tuple(named)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Workload:
+    """GEMMs, no two alike, and how often each runs.
+
+    Raises:
+      ValueError: a dimension or a count is no whole number above zero.
+    """
+
+    gemms: tuple[tuple[int, int, int], ...]
+    counts: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        sides = int_field("gemms", self.gemms, low=1)
+        if sides.ndim != 2 or sides.shape[1] != len("mnk"):
+            raise ValueError(
+                f"gemms: the shape {sides.shape} is not allowed; expected (m, n, k) of each"
+            )
+        counts = as_array("counts", self.counts)
+        if counts.shape != sides.shape[:1]:
+            raise ValueError(
+                f"counts: the shape {counts.shape} is not allowed; expected one for each GEMM"
+            )
+        settle(
+            self,
+            gemms=tuple((m, n, k) for m, n, k in sides.tolist()),
+            counts=tuple(whole_number("counts", count, high=_MAX_RUNS) for count in counts),
+        )
+
+    @classmethod
+    def of(cls, gemms: Sequence[tuple[int, int, int]], counts: Sequence[int]) -> Workload:
+        """Adds up what occurs several times."""
+        each = cls(gemms=tuple(gemms), counts=tuple(counts))
+        total: dict[tuple[int, int, int], int] = {}
+        for gemm, count in zip(each.gemms, each.counts, strict=True):
+            total[gemm] = total.get(gemm, 0) + count
+        return cls(gemms=tuple(total), counts=tuple(total.values()))
+
+    @classmethod
+    def of_layers(cls, layers: Sequence[Layer]) -> Workload:
+        """The GEMMs of layers, each as often as it counts."""
+        gemms = [(layer.m, layer.n, layer.k) for layer in layers]
+        return cls.of(gemms, [layer.count for layer in layers])

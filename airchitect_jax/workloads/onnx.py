@@ -14,9 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airchitect_jax.checks import file_path, shown
-from airchitect_jax.files import check_regular
-from airchitect_jax.printable import one_line
+from airchitect_jax._support import check_regular, file_path, one_line, shown
 from airchitect_jax.workloads.network import Layer, Network, with_distinct_names
 from airchitect_jax.workloads.onnx_nodes import GRAPHS, PRODUCTS, Node, Shapes
 

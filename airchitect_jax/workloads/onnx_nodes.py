@@ -8,14 +8,8 @@ import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from airchitect_jax.checks import shown
-from airchitect_jax.printable import one_line
-from airchitect_jax.workloads.gemms import (
-    Product,
-    convolution,
-    matmul,
-    transposed_convolution,
-)
+from airchitect_jax._support import one_line, shown
+from airchitect_jax.workloads.gemms import Product, convolution, matmul, transposed_convolution
 
 # GEMMs of an operator by what is appended to its name.
 Products = Mapping[str, Product]

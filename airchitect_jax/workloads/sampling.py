@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from airchitect_jax.checks import member, whole_number
+from airchitect_jax._support import member, whole_number
 
 
 class Distribution(enum.Enum):

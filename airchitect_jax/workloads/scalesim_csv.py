@@ -19,9 +19,16 @@ import re
 import warnings
 from collections.abc import Sequence
 
-from airchitect_jax.checks import MAX_DIM, file_path, instance, shown
-from airchitect_jax.files import check_regular, inert, write_text
-from airchitect_jax.printable import one_line
+from airchitect_jax._support import (
+    MAX_DIM,
+    check_regular,
+    file_path,
+    inert,
+    instance,
+    one_line,
+    shown,
+    write_text,
+)
 from airchitect_jax.workloads.network import Layer, Network
 
 _GEMM_COLUMNS = ("M", "N", "K")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Mapping
 
-from airchitect_jax.checks import shown
+from airchitect_jax._support import shown
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.onnx import read_onnx
 from airchitect_jax.workloads.scalesim_csv import read_topology

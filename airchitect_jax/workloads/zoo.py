@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.resources
 
-from airchitect_jax.checks import shown
+from airchitect_jax._support import shown
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.scalesim_csv import parse_topology
 

@@ -1,0 +1,67 @@
+"""Case studies, searchers, networks and competitors by name, built in or a user's own."""
+
+from __future__ import annotations
+
+import importlib
+import types
+from collections.abc import Mapping
+from typing import Any
+
+# What can be registered, and the module that registers what is built in.
+_BUILT_IN = {
+    "case_study": "airchitect_jax.case_studies",
+    "competitor": "airchitect_jax.baselines.registry",
+    "network": "airchitect_jax.learning.models.registry",
+    "searcher": "airchitect_jax.search.registry",
+}
+_things: dict[str, dict[str, Any]] = {kind: {} for kind in _BUILT_IN}
+
+
+def register(kind: str, name: str, thing: Any) -> None:
+    """Makes a thing available by name, in the library and in the scripts' flags.
+
+    A script takes the name once its module is imported: `--plugin=my_module`. Registering a name
+    again replaces what it stood for.
+
+    Args:
+      kind: "case_study" (a subclass of `CaseStudy`), "searcher" (a `search.registry.Entry`),
+        "network" (a `NetworkRecipe`) or "competitor" (a function from a case study to a
+        `Competitor`).
+      name: what it is found by; not empty, no comma.
+      thing: what is found.
+
+    Raises:
+      ValueError: there is no such kind, or the name is not allowed.
+    """
+    _check_kind(kind)
+    if not isinstance(name, str) or not name or "," in name:
+        raise ValueError(f"name: {name!r} is not allowed; expected a text without commas")
+    _things[kind][name] = thing
+
+
+def registered(kind: str) -> Mapping[str, Any]:
+    """All things of a kind by name, in the order in which they were registered.
+
+    Raises:
+      ValueError: there is no such kind.
+    """
+    _check_kind(kind)
+    importlib.import_module(_BUILT_IN[kind])
+    return types.MappingProxyType(_things[kind])
+
+
+def find(kind: str, name: str) -> Any:
+    """What is registered by a name.
+
+    Raises:
+      ValueError: nothing is; lists the names that are known.
+    """
+    things = registered(kind)
+    if name not in things:
+        raise ValueError(f"{kind}: {name!r} is not allowed; expected {', '.join(things)}")
+    return things[name]
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in _BUILT_IN:
+        raise ValueError(f"kind: {kind!r} is not allowed; expected {', '.join(_BUILT_IN)}")

@@ -1,1 +1,0 @@
-"""The AIrchitect v2 data set: read, split, learnt and judged."""

@@ -1,1 +1,0 @@
-"""A design space, seen: what is optimal where, and what the labels are like."""

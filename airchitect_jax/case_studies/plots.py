@@ -1,0 +1,136 @@
+"""Figures that only one case study has. Needs matplotlib (extra `plots`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from airchitect_jax.reporting.style import (
+    BLACK,
+    CYCLE,
+    SKY,
+    Figure,
+    legend_below,
+    new_figure,
+    plain,
+    styled,
+)
+from airchitect_jax.spaces import Attribute
+
+
+@styled
+def aspect_ratio_map(
+    workload_aspect: Float[np.ndarray, "num"],
+    depth: Float[np.ndarray, "num"],
+    design_aspect: Float[np.ndarray, "num"],
+    dataflow: Attribute,
+    optimal: Int[np.ndarray, "num"],
+) -> Figure:
+    """The optimal aspect ratio over workload shape, a panel a dataflow that is optimal there.
+
+    Args:
+      workload_aspect: log2(m / n).
+      depth: log2(k / sqrt(m n)).
+      design_aspect: log2(rows / cols) of the optimum.
+      dataflow: the attribute that names the panels.
+      optimal: the optimal design ids.
+    """
+    figure, panels = new_figure(columns=len(dataflow.categories), width=12, height=4.0)
+    limit = np.quantile(np.abs(design_aspect), 0.99)
+    image = None
+    for index, (axes, name) in enumerate(zip(panels, dataflow.categories, strict=True)):
+        here = dataflow.of_design[optimal] == index
+        if here.any():
+            image = axes.hexbin(
+                workload_aspect[here],
+                depth[here],
+                C=design_aspect[here],
+                reduce_C_function=np.mean,
+                gridsize=36,
+                extent=(-6, 6, -6, 6),
+                cmap="RdBu_r",
+                vmin=-limit,
+                vmax=limit,
+            )
+        axes.set_title(f"{name} optimal: {here.mean():.1%} of workloads", fontsize=10)
+        axes.set_xlabel("log2(m / n)")
+        axes.set_xlim(-6, 6)
+        axes.set_ylim(-6, 6)
+    panels[0].set_ylabel("log2(k / sqrt(m n))")
+    if image is not None:
+        figure.colorbar(image, ax=list(panels), label="mean log2(rows / cols)", shrink=0.9)
+    return figure
+
+
+@styled
+def sizes_by_budget(
+    budgets_kb: Int[np.ndarray, "num"],
+    sizes_kb: Int[np.ndarray, "num 3"],
+    dataflows: Int[np.ndarray, "num"],
+    names: Sequence[str],
+) -> Figure:
+    """Mean optimal size of the ifmap, filter and ofmap SRAM over the budget, a panel a dataflow.
+
+    Args:
+      budgets_kb: the SRAM budget of each workload.
+      sizes_kb: its optimal sizes.
+      dataflows: its dataflow.
+      names: of the dataflows.
+    """
+    figure, panels = new_figure(columns=len(names), width=12, height=3.8)
+    for index, (axes, name) in enumerate(zip(panels, names, strict=True)):
+        here = dataflows == index
+        budgets = np.unique(budgets_kb[here])
+        for place, (operand, marker) in enumerate(
+            zip(("ifmap", "filter", "ofmap"), "os^", strict=True)
+        ):
+            means = [sizes_kb[here & (budgets_kb == budget), place].mean() for budget in budgets]
+            axes.plot(budgets, means, marker=marker, markersize=3.5, label=operand)
+        axes.set_title(f"{name}: {here.mean():.1%} of workloads", fontsize=10)
+        axes.set_xlabel("SRAM budget (KB)")
+        axes.set_xlim(left=0)
+        axes.set_ylim(0, 1.05 * sizes_kb.max())
+    panels[0].set_ylabel("mean optimal size (KB)")
+    legend_below(figure, panels[:1], columns=3)
+    return figure
+
+
+# What runs on which lane, from when, and for how long.
+Bar = tuple[str, int, float, float]
+
+
+@styled
+def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> Figure:
+    """Schedules side by side, a row a lane, on one axis of time.
+
+    Args:
+      lanes: their names, first on top.
+      schedules: for each panel by title its bars (text, lane, start, length), in cycles. The
+        first word of a text names the workload, and so the colour; more workloads than there are
+        light colours share one.
+    """
+    figure, panels = new_figure(
+        columns=len(schedules), width=5.5 * len(schedules), height=1.2 + 0.55 * len(lanes)
+    )
+    end = max(start + length for bars in schedules.values() for _, _, start, length in bars)
+    names = sorted({text.split()[0] for bars in schedules.values() for text, *_ in bars})
+    light = CYCLE[:-1] if len(names) < len(CYCLE) else (SKY,) * len(names)
+    colors = dict(zip(names, light, strict=False))
+    for axes, (title, bars) in zip(np.atleast_1d(panels), schedules.items(), strict=True):
+        for text, lane, start, length in bars:
+            color = colors[text.split()[0]]
+            axes.barh(lane, length, left=start, color=color, edgecolor="white", height=0.7)
+            if length > end / 12:
+                axes.text(
+                    start + length / 2, lane, plain(text), ha="center", va="center", fontsize=7
+                )
+        last = max(start + length for _, _, start, length in bars)
+        axes.axvline(last, color=BLACK, linestyle="--", linewidth=1)
+        axes.set_yticks(range(len(lanes)), lanes)
+        axes.invert_yaxis()
+        axes.set_xlim(0, end * 1.02)
+        axes.set_xlabel("cycles")
+        axes.set_title(title, fontsize=10)
+    return figure

@@ -1,0 +1,95 @@
+"""Trained networks taken out of the workdirs of finished runs, to recommend again."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+from flax import nnx
+from jaxtyping import Array
+
+from airchitect_jax._support import read_config, read_json
+from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, CaseStudy
+from airchitect_jax.learning.checkpoint_files import (
+    check_shapes,
+    newest_checkpoint,
+    restore_checkpoint,
+    stored_shapes,
+)
+from airchitect_jax.learning.evaluation import Recommender
+from airchitect_jax.learning.models.registry import make_model
+from airchitect_jax.learning.training import RunConfig, named_leaves
+
+_PARAMS = "params."  # which the names of parameters in a checkpoint begin with
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A trained network and the case study that it was trained for."""
+
+    case: ArrayDataflowCase | BufferCase
+    recommender: Recommender
+    workdir: pathlib.Path
+
+
+def load_trained(workdir: str | pathlib.Path) -> Trained:
+    """The network of a finished run of case study 1 or 2, from its last whole checkpoint.
+
+    Nothing is written: the folder may be read-only.
+
+    Raises:
+      ValueError: the folder holds no such run; names it.
+    """
+    workdir = pathlib.Path(workdir)
+    config, summary = (workdir / name for name in ("config.json", "summary.json"))
+    if not config.is_file() or not summary.is_file():
+        raise ValueError(f"{workdir}: no finished run of a case study: no config and summary there")
+    try:
+        flags = read_config(workdir)["flags"]
+        case = _CASES[read_json(summary)["case_study"]].from_settings(flags)
+        fields = {field.name for field in dataclasses.fields(RunConfig)}
+        run = RunConfig(**{name: value for name, value in flags.items() if name in fields})
+        restored = _restored(case, run, (workdir / "checkpoints").absolute())
+    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+        raise ValueError(f"{workdir}: no run of case study 1 or 2 that is known: {error}") from None
+    return Trained(case=case, recommender=Recommender(case, restored), workdir=workdir)
+
+
+def _restored(case: CaseStudy, run: RunConfig, folder: pathlib.Path) -> nnx.Module:
+    """The network of a run with the parameters of the newest checkpoint of `training.fit`."""
+    checkpoint = newest_checkpoint(folder)
+    if checkpoint is None:
+        raise ValueError("no checkpoint")
+    like = stored_shapes(checkpoint)
+    stored = {name: array for name, array in like.items() if name.startswith(_PARAMS)}
+    if run.model == "paper":
+        # Shapes first: memory might not suffice for sizes that are not the checkpoint's.
+        if len(run.hidden_sizes) > len(stored):
+            raise ValueError(f"hidden_sizes: {len(run.hidden_sizes)} layers are not allowed")
+        abstract = nnx.eval_shape(lambda: _model(case, run))
+        check_shapes(checkpoint, _params(nnx.state(abstract, nnx.Param)), stored)
+    graphdef, params, rest = nnx.split(_model(case, run), nnx.Param, ...)  # type: ignore[misc]
+    check_shapes(checkpoint, _params(params), stored)
+    arrays, _ = restore_checkpoint(checkpoint, like)
+    leaves = [arrays[name] for name in _params(params)]
+    return nnx.merge(graphdef, jax.tree.unflatten(jax.tree.structure(params), leaves), rest)
+
+
+def _model(case: CaseStudy, run: RunConfig) -> nnx.Module:
+    return make_model(
+        case,
+        run.model,
+        embedding_dim=run.embedding_dim,
+        hidden_sizes=run.hidden_sizes,
+        seed=run.seed,
+    )
+
+
+def _params(state: Any) -> dict[str, Array]:
+    return {f"{_PARAMS}{name}": leaf for name, leaf in named_leaves(state).items()}
+
+
+_CASES: Mapping[str, Any] = {case.name: case for case in (ArrayDataflowCase, BufferCase)}

@@ -1,0 +1,373 @@
+"""A case study from nothing to its report: data, training, evaluation, figures, summary."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import pathlib
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import rich.console
+import rich.markup
+import rich.table
+from flax import nnx
+from matplotlib.figure import Figure
+
+from airchitect_jax._support import check_fits, files
+from airchitect_jax._support.progress import TrainingProgress
+from airchitect_jax.case_studies import CaseStudy
+from airchitect_jax.learning import plots, report
+from airchitect_jax.learning.datasets import (
+    BatchSource,
+    Dataset,
+    Split,
+    StoredBatches,
+    StreamedBatches,
+    dataset_bytes,
+    load_dataset,
+    sample_dataset,
+    save_dataset,
+)
+from airchitect_jax.learning.evaluation import (
+    Evaluation,
+    Recommender,
+    evaluate_heuristics,
+    evaluate_recommender,
+    label_statistics,
+    labels_per_second,
+    majority_class_accuracy,
+    num_parameters,
+)
+from airchitect_jax.learning.losses import Loss, loss_fn
+from airchitect_jax.learning.models.registry import make_model
+from airchitect_jax.learning.real_networks import (
+    NetworkResult,
+    evaluate_networks,
+    layers_csv,
+    networks_csv,
+)
+from airchitect_jax.learning.training import (
+    BLOCK_STEPS,
+    FitResult,
+    Optimizer,
+    Row,
+    RunConfig,
+    TrainConfig,
+    fit,
+)
+from airchitect_jax.reporting import style
+from airchitect_jax.workloads import Network
+
+PAPER_ACCURACY = 0.943
+PAPER_GEOMEAN = 0.999
+
+# Makes a figure of the test set and of what the network chose.
+ExtraFigure = Callable[[Dataset, Evaluation], Figure]
+
+
+def check_memory(case: CaseStudy, config: RunConfig) -> None:
+    """Refuses sizes that cannot fit, before anything is drawn.
+
+    Raises:
+      ValueError: a size needs more memory than there is; names it.
+    """
+    features, designs = case.features, case.space.num_designs
+    stored = () if config.stream else ("num_train",)
+    for name in ("num_test", "num_validation", *stored):
+        num = getattr(config, name)
+        check_fits(name, num, dataset_bytes(case, num))
+    # The workloads of a block of steps with their labels; logits of a step and their gradients.
+    example = BLOCK_STEPS * (len(features) + 1) + 2 * designs
+    check_fits("batch_size", config.batch_size, 4 * example * config.batch_size)
+    # Of each parameter its value, its gradient, and two moments.
+    tables = config.embedding_dim * sum(feature.cardinality for feature in features)
+    check_fits(
+        "embedding_dim",
+        config.embedding_dim,
+        16 * tables,
+        "lower it, or the ranges of the workloads",
+    )
+    widths = [config.embedding_dim * len(features), *config.hidden_sizes, designs]
+    weights = sum(a * b for a, b in itertools.pairwise(widths))
+    check_fits("hidden_sizes", list(config.hidden_sizes), 16 * weights)
+
+
+def run(
+    case: CaseStudy,
+    config: RunConfig,
+    workdir: pathlib.Path,
+    networks: list[Network],
+    *,
+    settings: Mapping[str, Any],
+    extra_figures: Mapping[str, tuple[str, ExtraFigure]],
+    console: rich.console.Console,
+) -> dict[str, Any]:
+    """Runs a case study in a claimed workdir, resuming what is there; returns its summary.
+
+    Args:
+      case: the problem to learn.
+      config: sizes and training.
+      workdir: where results go.
+      networks: real networks to recommend for.
+      settings: the contents of config.json, for the report.
+      extra_figures: caption and maker of figures that only this case study has, by file name.
+      console: where progress and the closing table go.
+    """
+    start = time.perf_counter()
+    console.print(f"{case.name}: {case.title}, {case.space.num_designs} designs", highlight=False)
+    validation, test = (
+        sample_dataset(case, seed=config.seed, num=num, split=split)
+        for num, split in (
+            (config.num_validation, Split.VALIDATION),
+            (config.num_test, Split.TEST),
+        )
+    )
+    model = make_model(
+        case,
+        config.model,
+        embedding_dim=config.embedding_dim,
+        hidden_sizes=config.hidden_sizes,
+        seed=config.seed,
+    )
+    fitted = _train(case, config, workdir, model, validation, console)
+    console.print("evaluating", highlight=False)
+    recommender = Recommender(case, fitted.model)
+    evaluation = evaluate_recommender(case, recommender, test)
+    heuristics = evaluate_heuristics(case, test)
+    results = evaluate_networks(case, recommender, networks)
+    summary: dict[str, Any] = {
+        "case_study": case.name,
+        "preset": config.preset,
+        "seed": config.seed,
+        "num_designs": case.space.num_designs,
+        **case.settings,
+        "num_test": config.num_test,
+        "loss": config.loss,
+        "model": config.model,
+        "num_parameters": num_parameters(fitted.model),
+        **label_statistics(case, test),
+        "num_train_examples_seen": fitted.history[-1]["examples"],
+        **evaluation.metrics,
+        "majority_class_accuracy": majority_class_accuracy(validation, test),
+        "heuristics": {name: result.metrics for name, result in heuristics.items()},
+        "networks": {group[0].network: _network_summary(group) for group in results},
+        "labels_per_second": labels_per_second(case, seed=config.seed),
+        "train_examples_per_second": _examples_per_second(fitted.history),
+        "inference_per_second": recommender.per_second(test.workloads),
+    }
+    figures = {
+        name: (caption, style.to_png(figure))
+        for name, (caption, figure) in {
+            **_figures(case, fitted.history, evaluation, heuristics, results),
+            **{
+                name: (caption, make(test, evaluation))
+                for name, (caption, make) in extra_figures.items()
+            },
+        }.items()
+    }
+    # Training counts its time over all resumptions, everything else only over this one.
+    summary["wall_seconds"] = round(
+        fitted.history[-1]["seconds"] + time.perf_counter() - start - fitted.seconds, 3
+    )
+    for name, (_, png) in figures.items():
+        with files.atomic_path(workdir / "figures" / f"{name}.png") as temporary:
+            temporary.write_bytes(png)
+    flat_results = [result for group in results for result in group]
+    files.write_text(workdir / "networks.csv", networks_csv(flat_results))
+    files.write_text(workdir / "layers.csv", layers_csv(flat_results))
+    files.write_text(
+        workdir / "report.html",
+        report.page(
+            f"{case.name}: {case.title}",
+            claims=_claims(summary),
+            summary=_flat(summary),
+            config=_flat(settings),
+            figures=figures,
+            networks=results,
+        ),
+    )
+    files.write_json(workdir / "summary.json", summary)
+    _print_closing(summary, workdir, console)
+    return summary
+
+
+def _train(
+    case: CaseStudy,
+    config: RunConfig,
+    workdir: pathlib.Path,
+    model: nnx.Module,
+    validation: Dataset,
+    console: rich.console.Console,
+) -> FitResult:
+    def write_metrics(history: list[Row]) -> None:
+        lines = "".join(json.dumps(row) + "\n" for row in history)
+        files.write_text(workdir / "metrics.jsonl", lines)
+
+    with TrainingProgress(console) as progress:
+
+        def on_rows(history: list[Row], total_steps: int) -> None:
+            progress(history, total_steps)
+            if "validation_loss" in history[-1]:
+                write_metrics(history)
+
+        fitted = fit(
+            model,
+            _source(case, config, workdir),
+            validation,
+            TrainConfig(
+                epochs=config.epochs,
+                learning_rate=config.learning_rate,
+                optimizer=Optimizer(config.optimizer),
+            ),
+            loss_fn(case, Loss(config.loss)),
+            checkpoint_dir=(workdir / "checkpoints").absolute(),
+            on_rows=on_rows,
+        )
+    write_metrics(fitted.history)  # a run may have been killed after its last checkpoint
+    return fitted
+
+
+def _source(case: CaseStudy, config: RunConfig, workdir: pathlib.Path) -> BatchSource:
+    if config.stream:
+        return StreamedBatches(
+            case=case,
+            batch_size=config.batch_size,
+            steps_per_epoch=config.num_train // config.batch_size,
+            seed=config.seed,
+        )
+    path = workdir / "data" / "train.npz"
+    origin = {"case": repr(case), "seed": config.seed, "num": config.num_train}
+    dataset = load_dataset(path, origin)
+    if dataset is None:
+        dataset = sample_dataset(case, seed=config.seed, num=config.num_train, split=Split.TRAIN)
+        save_dataset(path, dataset, origin)
+    return StoredBatches(dataset=dataset, batch_size=config.batch_size, seed=config.seed)
+
+
+def _figures(
+    case: CaseStudy,
+    history: list[Row],
+    evaluation: Evaluation,
+    heuristics: Mapping[str, Evaluation],
+    results: list[list[NetworkResult]],
+) -> dict[str, tuple[str, Figure]]:
+    chosen, optimal = evaluation.chosen, evaluation.optimal
+    others = {name: other.normalized_performance for name, other in heuristics.items()}
+    figures = {
+        "training_curves": ("Loss and accuracy in training.", plots.training_curves(history)),
+        "design_histogram": (
+            "How often each design is optimal, and how often the network chooses it.",
+            plots.design_histogram(optimal, chosen, case.space.num_designs),
+        ),
+        "normalized_performance": (
+            f"Optimal over chosen {case.objective.value} on the test set, sorted.",
+            plots.normalized_performance(
+                evaluation.normalized_performance, others, evaluation.metrics
+            ),
+        ),
+        "confusion": (
+            "Chosen against optimal, by what the designs have in common.",
+            plots.confusion(case.space.attributes, optimal, chosen),
+        ),
+    }
+    if results:
+        figures["networks"] = (
+            "Real networks: a design a layer as recommended, and one design for all layers, both"
+            " relative to the best design for each layer. Of more than"
+            f" {style.MOST_LINES} networks, those furthest from it; the tables have all.",
+            plots.networks([result for group in results for result in group]),
+        )
+    return figures
+
+
+def _network_summary(group: list[NetworkResult]) -> dict[str, Any]:
+    """The worst context of a network, and how much of it was outside of the trained range."""
+    worst = min(group, key=lambda result: result.normalized_performance)
+    return {
+        "min_normalized_performance": worst.normalized_performance,
+        "min_at": worst.context,
+        "layers": len(worst.layers),
+        "layers_out_of_range": worst.num_out_of_range,
+    }
+
+
+def _examples_per_second(history: list[Row]) -> float:
+    """Median over the blocks of steps, which leaves out compilation and validation."""
+    rates = [
+        (after["examples"] - before["examples"]) / (after["seconds"] - before["seconds"])
+        for before, after in itertools.pairwise(history)
+        if after["seconds"] > before["seconds"] and "validation_loss" not in after
+    ]
+    if not rates:
+        return float(history[-1]["examples"] / max(history[-1]["seconds"], 1e-3))
+    return statistics.median(rates)
+
+
+def _claims(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    per_label, per_inference = (
+        1e6 / summary[key] for key in ("labels_per_second", "inference_per_second")
+    )
+    rows = [
+        ("test accuracy", f"{summary['test_accuracy']:.2%}", f"up to {PAPER_ACCURACY:.1%}"),
+        (
+            "geomean of normalized performance",
+            f"{summary['geomean_normalized_performance']:.3%}",
+            f"{PAPER_GEOMEAN:.1%}",
+        ),
+        ("optimal-set accuracy", f"{summary['optimal_set_accuracy']:.2%}", ""),
+        ("top-5 accuracy", f"{summary['top5_accuracy']:.2%}", ""),
+        ("1st percentile of performance", f"{summary['p01_normalized_performance']:.3%}", ""),
+        ("lowest performance", f"{summary['min_normalized_performance']:.2%}", ""),
+        ("accuracy of the majority class", f"{summary['majority_class_accuracy']:.2%}", ""),
+        ("label entropy (bits)", f"{summary['label_entropy_bits']:.2f}", ""),
+    ]
+    for name, metrics in summary["heuristics"].items():
+        rows += [
+            (f"{name}: optimal-set accuracy", f"{metrics['optimal_set_accuracy']:.2%}", ""),
+            (f"{name}: geomean", f"{metrics['geomean_normalized_performance']:.3%}", ""),
+        ]
+    return [
+        *rows,
+        ("microseconds a workload, exhaustive search", f"{per_label:.3f}", ""),
+        ("microseconds a workload, the network", f"{per_inference:.3f}", ""),
+        ("parameters of the network", f"{summary['num_parameters']:,}", ""),
+        ("training examples seen", f"{summary['num_train_examples_seen']:,}", ""),
+        ("test workloads", f"{summary['num_test']:,}", "100,000"),
+    ]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, keys joined by dots."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _print_closing(
+    summary: Mapping[str, Any], workdir: pathlib.Path, console: rich.console.Console
+) -> None:
+    console.print(f"report: {workdir / 'report.html'}", highlight=False, markup=False)
+    if summary["networks"]:
+        table = rich.table.Table(
+            "real network", "layers", "out of range", "lowest performance", "at"
+        )
+        for name, row in summary["networks"].items():
+            table.add_row(
+                rich.markup.escape(name),
+                str(row["layers"]),
+                str(row["layers_out_of_range"]),
+                f"{row['min_normalized_performance']:.2%}",
+                row["min_at"],
+            )
+        console.print(table)
+    table = rich.table.Table(summary["case_study"], "this run", "paper")
+    for row in _claims(summary):
+        table.add_row(*row)
+    console.print(table)

@@ -1,0 +1,128 @@
+"""The networks by name, each with the recipe that trains it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import jax
+from flax import nnx
+
+from airchitect_jax._support import find, register, registered
+from airchitect_jax.case_studies import CaseStudy, ScheduleCase
+from airchitect_jax.learning.losses import Loss
+from airchitect_jax.learning.models.additive import Additive
+from airchitect_jax.learning.models.airchitect import Airchitect
+from airchitect_jax.learning.models.symmetric import SymmetricScheduler
+from airchitect_jax.learning.training import Optimizer
+
+# Makes a network with its first parameters: case study, seed, embedding width, hidden widths.
+Make = Callable[[CaseStudy, int, int, Sequence[int]], nnx.Module]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkRecipe:
+    """A network and how it is trained.
+
+    Attributes:
+      make: the network with its first parameters, of a case study, a seed, and for networks that
+        have them the widths of embeddings and hidden layers.
+      serves: whether the network can learn a case study; None if it can learn any.
+      loss: as `Loss`; None for the loss of labels that the case study asks for.
+      optimizer, learning_rate: as for `fit`; the learning rate is the peak.
+      batch_size: None for what the number of designs allows.
+      has_widths: whether the widths of embeddings and hidden layers mean anything.
+      any_value: whether the network takes values outside of the ranges that it was trained on.
+    """
+
+    make: Make
+    serves: Callable[[CaseStudy], bool] | None = None
+    loss: Loss | None = None
+    optimizer: Optimizer = Optimizer.ADAM
+    learning_rate: float = 0.02
+    batch_size: int | None = None
+    has_widths: bool = False
+    any_value: bool = False
+
+    def can_learn(self, case: CaseStudy) -> bool:
+        """Whether the network serves a case study."""
+        return self.serves is None or self.serves(case)
+
+    def loss_of(self, case: CaseStudy) -> Loss:
+        """The loss that the network is trained with."""
+        if self.loss is not None:
+            return self.loss
+        return Loss.OPTIMAL_SET if case.has_many_optima else Loss.LABEL
+
+
+def fitting_batch(case: CaseStudy, most_logits: int = 1 << 22) -> int:
+    """The largest power of two up to 4096 with at most so many logits."""
+    return min(4096, 1 << (most_logits // case.space.num_designs).bit_length() - 1)
+
+
+def recipes(case: CaseStudy) -> dict[str, NetworkRecipe]:
+    """The networks that can learn a case study, by name."""
+    return {name: r for name, r in registered("network").items() if r.can_learn(case)}
+
+
+def make_model(
+    case: CaseStudy, name: str, *, embedding_dim: int, hidden_sizes: Sequence[int], seed: int
+) -> nnx.Module:
+    """A network with its first parameters.
+
+    Args:
+      case: what it is to learn.
+      name: of a registered network: "paper", "additive", "symmetric" or a user's own.
+      embedding_dim: of the paper's network.
+      hidden_sizes: of the paper's network.
+      seed: of the first parameters, or of the workloads that inputs are scaled by.
+
+    Raises:
+      ValueError: there is no such network, or not for this case study.
+    """
+    recipe: NetworkRecipe = find("network", name)
+    if not recipe.can_learn(case):
+        raise ValueError(f"model: {name} is not allowed in {case.name}")
+    return recipe.make(case, seed, embedding_dim, hidden_sizes)
+
+
+def _paper(case: CaseStudy, seed: int, embedding_dim: int, hidden: Sequence[int]) -> nnx.Module:
+    return Airchitect(
+        case.features,
+        case.space.num_designs,
+        embedding_dim=embedding_dim,
+        hidden_sizes=hidden,
+        rngs=nnx.Rngs(seed),
+    )
+
+
+def _symmetric(case: CaseStudy, seed: int, *_: object) -> nnx.Module:
+    assert isinstance(case, ScheduleCase)  # noqa: S101 - see `serves`
+    return SymmetricScheduler(case, key=jax.random.key(seed))
+
+
+BUILT_IN = ("paper", "additive", "symmetric")
+register("network", "paper", NetworkRecipe(make=_paper, has_widths=True))
+register(
+    "network",
+    "additive",
+    NetworkRecipe(
+        make=lambda case, seed, *_: Additive(case, key=jax.random.key(seed)),
+        serves=lambda case: all(f.low >= 1 for f in case.features if not f.is_constraint),
+        loss=Loss.COST,
+        optimizer=Optimizer.MOMENTUM,
+        any_value=True,
+    ),
+)
+register(
+    "network",
+    "symmetric",
+    NetworkRecipe(
+        make=_symmetric,
+        serves=lambda case: isinstance(case, ScheduleCase),
+        loss=Loss.COST,
+        optimizer=Optimizer.MOMENTUM,
+        batch_size=1024,
+        any_value=True,
+    ),
+)

@@ -1,1 +1,0 @@
-"""Recommendation networks: workloads in, logits over design ids out."""

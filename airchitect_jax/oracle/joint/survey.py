@@ -1,0 +1,295 @@
+"""One array and one buffer sizing for a whole network, a dataflow for each layer: exact search.
+
+The joint space (`airchitect_jax.spaces.joint`) is searched whole, but factored. With the
+array and the sizing fixed, layers choose their dataflows independently. Of a layer's cost under a
+dataflow no more than two of the three sizes matter to the cycles, and each size alone to the energy
+(`airchitect_jax.cost.memory`). So a layer costs `3 * shapes * levels**2` evaluations, and the
+`shapes * levels**3` designs are sums of table entries.
+
+NumPy throughout: the tables of a layer are small, and there is nothing to compile. IDEAL memory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int, Num
+
+from airchitect_jax._support import INT64_SAFE
+from airchitect_jax.cost import Platform, energy_fj, memory, objective_value
+from airchitect_jax.oracle.buffer_search import OperandEnergy, sizes_of
+from airchitect_jax.spaces import JointSpace
+from airchitect_jax.types import ArrayShape, BufferSizes, Dataflow, Gemm, Memory, Objective
+from airchitect_jax.workloads import Workload
+
+_CHUNK = 1 << 17  # designs at a time: what fits the caches
+# Is told what is being done, how many GEMMs are finished, and of how many.
+OnProgress = Callable[[str, int, int], None]
+# What each layer's dataflow is chosen by; an energy-delay product is in `oracle.joint.edp`.
+POLICIES = (Objective.CYCLES, Objective.ENERGY)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OwnBest:
+    """The design that is best for one GEMM alone, and what the GEMM costs there, once."""
+
+    shape: int
+    sizing: int
+    cycles: int
+    energy_fj: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Survey:
+    """Every design of a joint space, for a workload.
+
+    Attributes:
+      workload, space, platform: what was asked.
+      cycles, energy_fj: of the whole workload, by what each layer's dataflow is chosen by; int64,
+        or Python integers where those could overflow.
+      own_best: for each GEMM.
+    """
+
+    workload: Workload
+    space: JointSpace
+    platform: Platform
+    cycles: Mapping[Objective, Num[np.ndarray, "shapes sizings"]]
+    energy_fj: Mapping[Objective, Num[np.ndarray, "shapes sizings"]]
+    own_best: tuple[OwnBest, ...]
+
+
+def survey(
+    workload: Workload,
+    space: JointSpace,
+    platform: Platform,
+    objective: Objective,
+    *,
+    on_progress: OnProgress | None = None,
+) -> Survey:
+    """Costs every design exactly.
+
+    Args:
+      workload: the GEMMs.
+      space: the designs.
+      platform: the rest of the machine.
+      objective: what `own_best` is best at.
+      on_progress: called for each GEMM.
+
+    Raises:
+      ValueError: a GEMM takes more cycles or energy than int64 holds on some design.
+    """
+    report = on_progress or (lambda *_: None)
+    num = len(workload.gemms)
+    limits = []
+    for done, gemm in enumerate(workload.gemms, start=1):
+        limits.append(cost_bounds(gemm, space, platform))
+        report("bounding", done, num)
+    cycles_bound, energy_bound = np.asarray(workload.counts, np.float64) @ np.array(limits)
+    cycles, energy = (
+        {policy: _zeros(space, bound) for policy in POLICIES}
+        for bound in (cycles_bound, energy_bound)
+    )
+    own_best = []
+    for gemm, count in zip(workload.gemms, workload.counts, strict=True):
+        lowest: tuple[Any, int, OwnBest] | None = None
+        for shapes in _chunks(space):
+            tables = layer_tables(gemm, space, platform, shapes)
+            for policy in POLICIES:
+                _, chosen_cycles, chosen_energy = choose(policy, *tables)
+                _add(cycles[policy][shapes], chosen_cycles, count)
+                _add(energy[policy][shapes], chosen_energy, count)
+            found = _own_best(space, shapes, *choose(objective, *tables))
+            lowest = found if lowest is None else min(lowest, found, key=lambda own: own[:2])
+        assert lowest is not None  # noqa: S101 - a space has at least one shape
+        own_best.append(lowest[2])
+        report("costing", len(own_best), num)
+    return Survey(
+        workload=workload,
+        space=space,
+        platform=platform,
+        cycles=cycles,
+        energy_fj=energy,
+        own_best=tuple(own_best),
+    )
+
+
+def choose(
+    objective: Objective,
+    cycles: Int[np.ndarray, "dataflows *designs"],
+    energy: Int[np.ndarray, "dataflows *designs"],
+) -> tuple[Num[np.ndarray, "*designs"], Int[np.ndarray, "*designs"], Int[np.ndarray, "*designs"]]:
+    """Cost, cycles and energy under the cheapest dataflow: ties to less of the other, then first.
+
+    Without the second rule a design's fastest dataflows could take more energy than they have to.
+    """
+    costs = objective_value(objective, cycles, energy)
+    others = tie_breaker(objective, cycles, energy)
+    cost, its_cycles, its_energy = costs[0], cycles[0], energy[0]
+    other = others[0]
+    for flow in range(1, len(Dataflow)):
+        better = (costs[flow] < cost) | ((costs[flow] == cost) & (others[flow] < other))
+        other = np.where(better, others[flow], other)
+        cost = np.where(better, costs[flow], cost)
+        its_cycles = np.where(better, cycles[flow], its_cycles)
+        its_energy = np.where(better, energy[flow], its_energy)
+    return cost, its_cycles, its_energy
+
+
+def tie_breaker(
+    objective: Objective,
+    cycles: Int[np.ndarray, "dataflows *designs"],
+    energy: Int[np.ndarray, "dataflows *designs"],
+) -> Int[np.ndarray, "dataflows *designs"]:
+    """What decides between dataflows of equal cost: the cost that the objective leaves out.
+
+    That is energy for cycles, cycles for energy, and cycles for their product.
+    """
+    return energy if objective is Objective.CYCLES else cycles
+
+
+def layer_tables(
+    gemm: tuple[int, int, int], space: JointSpace, platform: Platform, shapes: slice
+) -> tuple[
+    Int[np.ndarray, "dataflows shapes sizings"], Int[np.ndarray, "dataflows shapes sizings"]
+]:
+    """Cycles and energy of a GEMM on the designs of some of the shapes, by dataflow."""
+    array = ArrayShape(rows=space.rows[shapes, None, None], cols=space.cols[shapes, None, None])
+    sizes = np.array(sizes_of(space.buffers))
+    prices = platform.energy_table.sram_fj_per_byte(sizes)
+    swept_axis, column_axis = (None, slice(None), None), (None, None, slice(None))
+    places = space.levels - 1
+    cycles, energy = [], []
+    for flow in Dataflow:
+        folds = _folds(gemm, array, flow, platform)
+        swept, column, tile = (memory.OPERANDS.index(name) for name in memory.ROLES[flow])
+        pair = places[:, swept] * len(sizes) + places[:, column]
+        pair_cycles = memory.cycles_by_role(
+            folds,
+            sizes[swept_axis],
+            sizes[column_axis],
+            platform.bandwidth_bytes_per_cycle,
+            platform.interface,
+        )
+        cycles.append(_take(pair_cycles, pair))
+        operands = OperandEnergy(folds=folds, table=platform.energy_table)
+        pair_energy = (
+            operands.fixed()
+            + operands.swept(sizes[swept_axis], prices[swept_axis])
+            + operands.column(sizes[column_axis], prices[column_axis])
+        )
+        energy.append(_take(pair_energy, pair) + operands.tile(prices)[places[:, tile]])
+    return np.stack(cycles), np.stack(energy)
+
+
+def design_costs(
+    gemm: tuple[int, int, int],
+    array: ArrayShape,
+    sizes: BufferSizes,
+    platform: Platform,
+) -> tuple[Int[np.ndarray, "dataflows *designs"], Int[np.ndarray, "dataflows *designs"]]:
+    """Cycles and energy of a GEMM on given designs, by dataflow; not factored."""
+    m, n, k = gemm
+    prices = platform.energy_table.of_buffers(sizes)
+    place = Memory(
+        buffers=sizes,
+        bandwidth_bytes_per_cycle=platform.bandwidth_bytes_per_cycle,
+        element_bytes=platform.element_bytes,
+    )
+    cycles, energy = [], []
+    for flow in Dataflow:
+        folds = _folds(gemm, array, flow, platform)
+        cycles.append(
+            memory.total_cycles(
+                folds, sizes, flow, platform.bandwidth_bytes_per_cycle, platform.interface
+            )
+        )
+        moved = memory.traffic(folds, sizes, flow)
+        energy.append(energy_fj(Gemm(m=m, n=n, k=k), moved, place, platform.energy_table, prices))
+    return np.stack(cycles), np.stack(energy)
+
+
+def _folds(
+    gemm: tuple[Any, Any, Any], array: ArrayShape, flow: Dataflow, platform: Platform
+) -> memory.Tiling:
+    m, n, k = gemm
+    return memory.tiling_of(
+        Gemm(m=m, n=n, k=k), array, flow, platform.element_bytes, platform.runtime_model
+    )
+
+
+def _take(
+    table: Int[np.ndarray, "shapes levels levels"], pair: Int[np.ndarray, "sizings"]
+) -> Int[np.ndarray, "shapes sizings"]:
+    return np.take(table.reshape(len(table), -1), pair, axis=1)
+
+
+def _chunks(space: JointSpace) -> Iterator[slice]:
+    size = max(_CHUNK // len(space.sizings), 1)
+    for first in range(0, len(space.rows), size):
+        yield slice(first, min(first + size, len(space.rows)))
+
+
+def _zeros(space: JointSpace, bound: float) -> np.ndarray:
+    dtype = np.int64 if bound < INT64_SAFE else object
+    return np.zeros((len(space.rows), len(space.sizings)), dtype)
+
+
+def _add(totals: np.ndarray, costs: np.ndarray, count: int) -> None:
+    totals += costs.astype(totals.dtype, copy=False) * count
+
+
+def _own_best(
+    space: JointSpace, shapes: slice, cost: np.ndarray, cycles: np.ndarray, energy: np.ndarray
+) -> tuple[Any, int, OwnBest]:
+    """Lowest cost within a chunk, the rank of its design among equals, and the design."""
+    lowest = cost.min()
+    ranks = np.where(cost == lowest, space.tie_rank[shapes], space.num_designs)
+    row, sizing = space.place(int(ranks.argmin()))
+    own = OwnBest(
+        shape=shapes.start + row,
+        sizing=sizing,
+        cycles=int(cycles[row, sizing]),
+        energy_fj=int(energy[row, sizing]),
+    )
+    return lowest.item(), int(ranks[row, sizing]), own
+
+
+def cost_bounds(
+    gemm: tuple[int, int, int], space: JointSpace, platform: Platform
+) -> tuple[float, float]:
+    """More than a GEMM can take on any design: cycles, and femtojoules.
+
+    Raises:
+      ValueError: int64 does not hold what is computed on the way.
+    """
+    m, n, k = (float(side) for side in gemm)
+    array = ArrayShape(rows=space.rows.astype(np.float64), cols=space.cols.astype(np.float64))
+    smallest, bandwidth = (
+        float(space.buffers.step_bytes),
+        float(platform.bandwidth_bytes_per_cycle),
+    )
+    buffers = BufferSizes(
+        ifmap_sram_bytes=smallest, filter_sram_bytes=smallest, ofmap_sram_bytes=smallest
+    )
+    dearest = float(platform.energy_table.sram_fj_per_byte(sizes_of(space.buffers)[-1]))
+    cycles = energy = 0.0
+    for flow in Dataflow:
+        folds = _folds((m, n, k), array, flow, platform)
+        most = memory.total_cycles(folds, buffers, flow, bandwidth, platform.interface)
+        operands = OperandEnergy(folds=folds, table=platform.energy_table)
+        joules = (
+            operands.fixed()
+            + operands.tile(dearest)
+            + operands.swept(smallest, dearest)
+            + operands.column(smallest, dearest)
+        )
+        cycles, energy = max(cycles, float(np.max(most))), max(energy, float(np.max(joules)))
+    if max((cycles + 1) * bandwidth, energy) >= INT64_SAFE:
+        raise ValueError(
+            f"m={gemm[0]}, n={gemm[1]}, k={gemm[2]} takes up to {cycles:.3g} cycles and"
+            f" {energy:.3g} fJ; cycles times bandwidth and energy are limited to int64 (2**63 - 1)"
+        )
+    return cycles, energy

@@ -1,0 +1,22 @@
+"""A workload in, a design out: the exact answer, proposals, tables, figures, report."""
+
+from airchitect_jax.recommendation.exact import Recommendation, recommend
+from airchitect_jax.recommendation.tables import (
+    by_gemm,
+    compute_report_csv,
+    headline,
+    layers_csv,
+    pareto_csv,
+    summary_of,
+)
+
+__all__ = [
+    "Recommendation",
+    "by_gemm",
+    "compute_report_csv",
+    "headline",
+    "layers_csv",
+    "pareto_csv",
+    "recommend",
+    "summary_of",
+]

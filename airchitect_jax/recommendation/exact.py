@@ -1,0 +1,322 @@
+"""A workload and a budget in, a design out: one array and one sizing, a dataflow for each layer."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+
+from airchitect_jax._support import MAX_COUNT, instance_or_default, member, shown, whole_number
+from airchitect_jax.cost import (
+    EnergyTable,
+    Platform,
+    compute_cycles,
+    compute_report,
+    energy_fj,
+    memory,
+)
+from airchitect_jax.oracle.joint import (
+    Design,
+    FrontPoint,
+    OnProgress,
+    Survey,
+    best_design,
+    dataflow_at,
+    design_at,
+    front,
+)
+from airchitect_jax.oracle.joint.survey import survey
+from airchitect_jax.spaces import BufferSpace, JointSpace
+from airchitect_jax.types import Dataflow, Gemm, Interface, Memory, Objective, RuntimeModel
+from airchitect_jax.workloads import Layer, Network, Workload, open_network
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LayerPlan:
+    """One layer on the recommended design; all figures are of one run of it.
+
+    Attributes:
+      network: the name of its network.
+      layer: the GEMM.
+      runs: how often it counts: its count times the weight of its network.
+      dataflow: the best for it on this design.
+      compute_cycles, stall_cycles, total_cycles: as in `MemoryReport`.
+      mapping_efficiency, compute_utilization, overall_utilization: fractions; the last with stalls.
+      energy_fj: femtojoules.
+      dram_bytes: traffic.
+      own_design, own_dataflow: the best for this layer alone, within the same budgets.
+      own_cycles, own_energy_fj: what it would cost there.
+    """
+
+    network: str
+    layer: Layer
+    runs: int
+    dataflow: Dataflow
+    compute_cycles: int
+    stall_cycles: int
+    total_cycles: int
+    mapping_efficiency: float
+    compute_utilization: float
+    overall_utilization: float
+    energy_fj: int
+    dram_bytes: int
+    own_design: Design
+    own_dataflow: Dataflow
+    own_cycles: int
+    own_energy_fj: int
+
+    @property
+    def macs_per_dram_byte(self) -> float:
+        """Arithmetic intensity."""
+        return self.layer.m * self.layer.n * self.layer.k / self.dram_bytes
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recommendation:
+    """The best design for a workload, exact over the whole joint space.
+
+    Attributes:
+      networks, weights: the workload.
+      objective: what the design has least of.
+      design: one array and one sizing for all layers.
+      layers: what each layer does on it.
+      cycles, energy_fj: of the whole workload, Python integers.
+      own_cycles, own_energy_fj: of a machine that had each layer's own best design for it.
+      survey: the costs of every other design.
+    """
+
+    networks: tuple[Network, ...]
+    weights: tuple[int, ...]
+    objective: Objective
+    design: Design
+    layers: tuple[LayerPlan, ...]
+    cycles: int
+    energy_fj: int
+    own_cycles: int
+    own_energy_fj: int
+    survey: Survey
+
+    @property
+    def cost(self) -> int:
+        """In the unit of the objective."""
+        return objective_cost(self.objective, self.cycles, self.energy_fj)
+
+    @property
+    def own_cost(self) -> int:
+        """Of each layer on its own best design."""
+        return objective_cost(self.objective, self.own_cycles, self.own_energy_fj)
+
+    @property
+    def utilization(self) -> float:
+        """MACs of the workload over what the array could do in the same cycles."""
+        macs = sum(plan.layer.m * plan.layer.n * plan.layer.k * plan.runs for plan in self.layers)
+        return macs / (self.cycles * self.design.num_macs)
+
+    def front(self) -> list[FrontPoint]:
+        """The Pareto front of cycles, energy, MACs and SRAM within the budgets."""
+        return front(self.survey)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """A design that trained networks propose, certified by the exact model.
+
+    Attributes:
+      trained: the workdirs that the networks come from.
+      design: the best of the designs that the networks propose for single layers.
+      num_candidates: how many designs those are.
+      num_out_of_range: layers that a network was not asked about, being outside of its ranges.
+      cost: exact, of the whole workload, in the unit of the objective, with the best dataflows.
+      regret: cost over that of the exact answer, less one.
+    """
+
+    trained: tuple[str, ...]
+    design: Design
+    num_candidates: int
+    num_out_of_range: int
+    cost: int
+    regret: float
+
+
+def objective_cost(objective: Objective, cycles: int, energy: int) -> int:
+    """Of a whole workload; its energy-delay product is total energy times total cycles."""
+    return {
+        Objective.CYCLES: cycles,
+        Objective.ENERGY: energy,
+        Objective.EDP: cycles * energy,
+    }[objective]
+
+
+def recommend(
+    workload: Network | str | pathlib.Path | Sequence[Network | str | pathlib.Path],
+    *,
+    mac_budget: int,
+    sram_budget_kb: int | None = None,
+    bandwidth_bytes_per_cycle: int = 64,
+    objective: Objective | str = Objective.CYCLES,
+    weights: Sequence[int] | None = None,
+    dims: Mapping[str, int] | None = None,
+    element_bytes: int = 1,
+    runtime_model: RuntimeModel = RuntimeModel.SCALESIM,
+    interface: Interface = Interface.SHARED,
+    energy_table: EnergyTable | None = None,
+    buffers: BufferSpace | None = None,
+    on_progress: OnProgress | None = None,
+) -> Recommendation:
+    """The best array and buffer sizing for a workload, and the best dataflow of each layer.
+
+    Exact over every array with powers of two of rows and columns within the MAC budget, every
+    sizing of `buffers` within the SRAM budget, and every dataflow for every layer. Costs are those
+    of `evaluate_memory` (`MemoryModel.IDEAL`), times counts and weights. Ties go to fewer MACs,
+    then less SRAM, then lower ids. For `Objective.EDP` the product of total energy and total cycles
+    is minimised, over all combinations of dataflows as well.
+
+    Args:
+      workload: a `Network`, the name of a packaged one, a `.csv` or `.onnx` file, or several.
+      mac_budget: most MAC units, in 4..2**30.
+      sram_budget_kb: most SRAM of all three buffers; by default what the largest sizing takes.
+      bandwidth_bytes_per_cycle: of the DRAM interface.
+      objective: cycles, energy or edp.
+      weights: how often each network runs, whole numbers; by default once.
+      dims: sizes of symbolic dimensions, for ONNX models.
+      element_bytes: width of an element.
+      runtime_model: which compute cycles are meant.
+      interface: one for all operands, or a port for each.
+      energy_table: energy of single events; Horowitz's by default.
+      buffers: the sizings; the 1000 of case study 2 by default.
+      on_progress: called with what is being done, how many layers are finished, and of how many.
+
+    Raises:
+      ValueError: an argument is not allowed, a file is refused, or a layer is too large.
+      TypeError: an argument is of another type.
+    """
+    objective = member("objective", objective, Objective)
+    platform = Platform(
+        bandwidth_bytes_per_cycle=bandwidth_bytes_per_cycle,
+        element_bytes=element_bytes,
+        runtime_model=runtime_model,
+        interface=interface,
+        energy_table=instance_or_default("energy_table", energy_table, EnergyTable),
+    )
+    buffers = instance_or_default("buffers", buffers, BufferSpace)
+    if sram_budget_kb is None:
+        sram_budget_kb = 3 * buffers.num_levels * buffers.step_kb
+    sram_budget_kb = whole_number("sram_budget_kb", sram_budget_kb, high=MAX_COUNT // 1024)
+    space = JointSpace.within(mac_budget, sram_budget_kb * 1024, buffers)
+    if dims is not None and not isinstance(dims, Mapping):
+        raise TypeError(f"dims: {shown(dims)} is not allowed; expected a mapping of names to sizes")
+    networks = _networks(workload, dims)
+    weights = _weights(weights, len(networks))
+    places = [
+        (network.name, layer, layer.count * weight)
+        for network, weight in zip(networks, weights, strict=True)
+        for layer in network.layers
+    ]
+    gemms = [_dims(layer) for _, layer, _ in places]
+    found = survey(
+        Workload.of(gemms, [runs for _, _, runs in places]),
+        space,
+        platform,
+        objective,
+        on_progress=on_progress,
+    )
+    best = best_design(found, objective)
+    own: dict[tuple[int, int, int], dict[str, Any]] = {
+        gemm: {
+            "own_design": design_at(space, alone.shape, alone.sizing),
+            "own_dataflow": dataflow_at(gemm, found, alone.shape, alone.sizing, objective),
+            "own_cycles": alone.cycles,
+            "own_energy_fj": alone.energy_fj,
+        }
+        for gemm, alone in zip(found.workload.gemms, found.own_best, strict=True)
+    }
+    layers = []
+    for name, layer, runs in places:
+        costs = _costs(layer, best.design, best.dataflows[_dims(layer)], platform)
+        layers.append(LayerPlan(network=name, layer=layer, runs=runs, **own[_dims(layer)], **costs))
+        if on_progress is not None:
+            on_progress("planning", len(layers), len(places))
+
+    def total(field: str) -> int:
+        return sum(getattr(plan, field) * plan.runs for plan in layers)
+
+    return Recommendation(
+        networks=networks,
+        weights=weights,
+        objective=objective,
+        design=best.design,
+        layers=tuple(layers),
+        cycles=total("total_cycles"),
+        energy_fj=total("energy_fj"),
+        own_cycles=total("own_cycles"),
+        own_energy_fj=total("own_energy_fj"),
+        survey=found,
+    )
+
+
+def _weights(weights: Any, num: int) -> tuple[int, ...]:
+    if weights is None:
+        return (1,) * num
+    try:
+        given = list(weights)
+        if len(given) != num:
+            raise ValueError
+        return tuple(whole_number("weights", weight, high=MAX_COUNT) for weight in given)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"weights: {shown(weights)} is not allowed; expected {num} whole numbers in"
+            f" 1..{MAX_COUNT}, one for each network"
+        ) from None
+
+
+def _networks(
+    workload: Network | str | pathlib.Path | Sequence[Network | str | pathlib.Path],
+    dims: Mapping[str, int] | None,
+) -> tuple[Network, ...]:
+    several = [workload] if isinstance(workload, (Network, str, pathlib.Path)) else workload
+    if not isinstance(several, (list, tuple)):
+        raise TypeError(
+            f"workload: {type(workload).__name__} is not allowed; expected a network, a name, a"
+            " path or a list of these"
+        )
+    networks = tuple(
+        one if isinstance(one, Network) else open_network(one, dims) for one in several
+    )
+    if not networks or not all(network.layers for network in networks):
+        raise ValueError("workload: a network without layers is not allowed")
+    return networks
+
+
+def _dims(layer: Layer) -> tuple[int, int, int]:
+    return layer.m, layer.n, layer.k
+
+
+def _costs(layer: Layer, design: Design, flow: Dataflow, platform: Platform) -> dict[str, Any]:
+    """The figures of a layer on a design, in Python integers and apart from the survey."""
+    gemm, array = Gemm(m=layer.m, n=layer.n, k=layer.k), design.array
+    bandwidth = platform.bandwidth_bytes_per_cycle
+    folds = memory.tiling_of(gemm, array, flow, platform.element_bytes, platform.runtime_model)
+    total = memory.total_cycles(folds, design.buffers, flow, bandwidth, platform.interface)
+    moved = memory.traffic(folds, design.buffers, flow)
+    compute = compute_cycles(gemm, array, flow, platform.runtime_model)
+    report = compute_report(gemm, array, flow, platform.runtime_model)
+    place = Memory(
+        buffers=design.buffers,
+        bandwidth_bytes_per_cycle=bandwidth,
+        element_bytes=platform.element_bytes,
+    )
+    prices = jax.tree.map(int, platform.energy_table.of_buffers(design.buffers))
+    return {
+        "dataflow": flow,
+        "compute_cycles": compute,
+        "stall_cycles": total - compute,
+        "total_cycles": total,
+        "mapping_efficiency": float(report.mapping_efficiency),
+        "compute_utilization": float(report.compute_utilization),
+        "overall_utilization": layer.m * layer.n * layer.k / (total * design.num_macs),
+        "energy_fj": energy_fj(gemm, moved, place, platform.energy_table, prices),
+        "dram_bytes": moved.dram_bytes,
+    }

@@ -1,0 +1,255 @@
+"""A recommendation as tables: the headline, the summary, CSV files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from airchitect_jax._support import csv_text, inert
+from airchitect_jax.oracle.joint import Design, FrontPoint
+from airchitect_jax.recommendation.exact import LayerPlan, Proposal, Recommendation
+from airchitect_jax.types import MemoryModel, Objective
+
+# SCALE-Sim's header of COMPUTE_REPORT.csv, and what is added to it.
+COMPUTE_REPORT = (
+    "LayerID",
+    "Total Cycles (incl. prefetch)",
+    "Total Cycles",
+    "Stall Cycles",
+    "Overall Util %",
+    "Mapping Efficiency %",
+    "Compute Util %",
+)
+_ADDED = ("Layer", "Network", "Dataflow", "Runs")
+
+
+def design_summary(design: Design) -> dict[str, int]:
+    """A design by names with units."""
+    return {
+        "rows": design.rows,
+        "cols": design.cols,
+        "num_macs": design.num_macs,
+        "ifmap_sram_kb": design.ifmap_sram_bytes // 1024,
+        "filter_sram_kb": design.filter_sram_bytes // 1024,
+        "ofmap_sram_kb": design.ofmap_sram_bytes // 1024,
+        "sram_kb": design.sram_bytes // 1024,
+    }
+
+
+def summary_of(
+    recommendation: Recommendation, points: Sequence[FrontPoint], proposal: Proposal | None
+) -> dict[str, Any]:
+    """The contents of summary.json, but for what the script adds."""
+    survey, plans = recommendation.survey, recommendation.layers
+    best = {
+        name: min(points, key=lambda point: getattr(point, name))
+        for name in ("cycles", "energy_fj")
+    }
+    return {
+        "objective": recommendation.objective.value,
+        "runtime_model": survey.platform.runtime_model.value,
+        "memory_model": MemoryModel.IDEAL.value,
+        "interface": survey.platform.interface.value,
+        "bandwidth_bytes_per_cycle": survey.platform.bandwidth_bytes_per_cycle,
+        "element_bytes": survey.platform.element_bytes,
+        "workloads": [
+            {
+                "name": network.name,
+                "weight": weight,
+                "layers": len(network.layers),
+                "macs": network.macs,
+                "skipped": dict(network.skipped),
+            }
+            for network, weight in zip(recommendation.networks, recommendation.weights, strict=True)
+        ],
+        "distinct_gemms": len(survey.workload.gemms),
+        "num_designs": survey.space.num_designs,
+        "design": design_summary(recommendation.design),
+        "dataflows": dict(Counter(plan.dataflow.name for plan in plans)),
+        "cycles": recommendation.cycles,
+        "stall_cycles": sum(plan.stall_cycles * plan.runs for plan in plans),
+        "energy_fj": recommendation.energy_fj,
+        "edp_fj_cycles": recommendation.cycles * recommendation.energy_fj,
+        "dram_bytes": sum(plan.dram_bytes * plan.runs for plan in plans),
+        "utilization": recommendation.utilization,
+        "own_designs": {
+            "cycles": recommendation.own_cycles,
+            "energy_fj": recommendation.own_energy_fj,
+            "cost_of_compromise": recommendation.cost / recommendation.own_cost - 1,
+        },
+        "pareto": {
+            "points": len(points),
+            "fewest_cycles": best["cycles"].cycles,
+            "least_energy_fj": best["energy_fj"].energy_fj,
+        },
+        **({"trained": _proposal_summary(proposal)} if proposal else {}),
+    }
+
+
+def _proposal_summary(proposal: Proposal) -> dict[str, Any]:
+    return {
+        "workdirs": list(proposal.trained),
+        "design": design_summary(proposal.design),
+        "candidates": proposal.num_candidates,
+        "layers_out_of_range": proposal.num_out_of_range,
+        "cost": proposal.cost,
+        "certified_regret": proposal.regret,
+    }
+
+
+def compute_report_csv(plans: Sequence[LayerPlan]) -> str:
+    """SCALE-Sim's columns, one run of each layer, and to the right of them what identifies it.
+
+    The first fill is among the stalls here, so the totals with and without prefetch are the same.
+    """
+    rows = [
+        [
+            number,
+            plan.total_cycles,
+            plan.total_cycles,
+            plan.stall_cycles,
+            100 * plan.overall_utilization,
+            100 * plan.mapping_efficiency,
+            100 * plan.compute_utilization,
+            inert(plan.layer.name),
+            inert(plan.network),
+            plan.dataflow.name,
+            plan.runs,
+        ]
+        for number, plan in enumerate(plans)
+    ]
+    return csv_text([[*COMPUTE_REPORT, *_ADDED], *rows])
+
+
+def by_gemm(plans: Sequence[LayerPlan]) -> list[tuple[LayerPlan, int, int]]:
+    """Each different GEMM once, most cycles first: (a layer's plan, such layers, their runs).
+
+    Layers of one GEMM differ in their names only: they run the same dataflow for as long.
+    """
+    groups: dict[tuple[int, int, int], list[LayerPlan]] = {}
+    for plan in plans:
+        groups.setdefault((plan.layer.m, plan.layer.n, plan.layer.k), []).append(plan)
+    merged = [(group[0], len(group), sum(plan.runs for plan in group)) for group in groups.values()]
+    return sorted(merged, key=lambda row: -row[0].total_cycles * row[2])
+
+
+LAYER_COLUMNS = (
+    "network",
+    "layer",
+    "m",
+    "n",
+    "k",
+    "runs",
+    "dataflow",
+    "total_cycles",
+    "stall_cycles",
+    "overall_utilization",
+    "energy_fj",
+    "dram_bytes",
+    "own_design",
+    "own_dataflow",
+    "own_cycles",
+    "own_energy_fj",
+)
+
+
+def layer_rows(plans: Sequence[LayerPlan]) -> list[list[object]]:
+    """A row a layer, as in `LAYER_COLUMNS`."""
+    return [
+        [
+            plan.network,
+            plan.layer.name,
+            plan.layer.m,
+            plan.layer.n,
+            plan.layer.k,
+            plan.runs,
+            plan.dataflow.name,
+            plan.total_cycles,
+            plan.stall_cycles,
+            round(plan.overall_utilization, 6),
+            plan.energy_fj,
+            plan.dram_bytes,
+            plan.own_design.describe(),
+            plan.own_dataflow.name,
+            plan.own_cycles,
+            plan.own_energy_fj,
+        ]
+        for plan in plans
+    ]
+
+
+def layers_csv(plans: Sequence[LayerPlan]) -> str:
+    """All layers, a row each."""
+    return csv_text([LAYER_COLUMNS, *([inert(cell) for cell in row] for row in layer_rows(plans))])
+
+
+PARETO_COLUMNS = (
+    "rows",
+    "cols",
+    "num_macs",
+    "ifmap_sram_kb",
+    "filter_sram_kb",
+    "ofmap_sram_kb",
+    "sram_kb",
+    "dataflows",
+    "cycles",
+    "energy_fj",
+)
+
+
+def pareto_rows(recommendation: Recommendation, points: Sequence[FrontPoint]) -> list[list[object]]:
+    """A row a point, as in `PARETO_COLUMNS`."""
+    space = recommendation.survey.space
+    names = {Objective.CYCLES: "fastest", Objective.ENERGY: "least energy"}
+    return [
+        [
+            int(space.rows[point.shape]),
+            int(space.cols[point.shape]),
+            point.num_macs,
+            *(int(level) * space.buffers.step_kb for level in space.levels[point.sizing]),
+            point.sram_bytes // 1024,
+            names[point.dataflows],
+            point.cycles,
+            point.energy_fj,
+        ]
+        for point in points
+    ]
+
+
+def headline(recommendation: Recommendation, proposal: Proposal | None) -> list[tuple[str, str]]:
+    """What the terminal and the page say first: rows of (what, value)."""
+    plans, design = recommendation.layers, recommendation.design
+    flows = Counter(plan.dataflow.name for plan in plans)
+    stalls = sum(plan.stall_cycles * plan.runs for plan in plans) / recommendation.cycles
+    unit = recommendation.objective.unit
+    own_cost = f"{recommendation.own_cost:,}"
+    if len(own_cost) > 20:  # more digits than anybody reads
+        own_cost = f"{recommendation.own_cost:.6e}"
+    rows = [
+        ("array (rows x columns)", f"{design.rows}x{design.cols}"),
+        ("ifmap, filter, ofmap SRAM", design.describe_srams()),
+        ("MAC units, SRAM", f"{design.num_macs:,}, {design.sram_bytes // 1024:,} KB"),
+        ("dataflows", ", ".join(f"{name} {count}" for name, count in sorted(flows.items()))),
+        ("cycles", f"{recommendation.cycles:,}"),
+        ("of which stalls", f"{stalls:.1%}"),
+        ("energy", f"{recommendation.energy_fj / 1e12:,.3f} mJ"),
+        ("utilization", f"{recommendation.utilization:.1%}"),
+        ("each layer on its own best design", f"{own_cost} {unit}"),
+        (
+            "cost of one design for all layers",
+            f"{recommendation.cost / recommendation.own_cost - 1:+.2%}",
+        ),
+        ("designs compared, exactly", f"{recommendation.survey.space.num_designs:,}"),
+    ]
+    if proposal:
+        rows += [
+            ("proposed by the trained network", proposal.design.describe()),
+            ("its certified regret", f"{proposal.regret:.3%}"),
+        ]
+    return rows
+
+
+def pareto_csv(recommendation: Recommendation, points: Sequence[FrontPoint]) -> str:
+    """The whole front, a row a point."""
+    return csv_text([PARETO_COLUMNS, *pareto_rows(recommendation, points)])

@@ -1,0 +1,242 @@
+"""Exact replay of the memory timing of the scalesim 3.0.0 package (`MemoryModel.SCALESIM3`).
+
+What the package walks through word by word is replayed here from event to event: a line of the
+run at which an operand misses its buffer, or the outputs wait for or start a drain. Everything
+between two events has a closed form. Counts equal the package's, artefacts included; they were
+read off its source and checked by running it, and are described where they occur.
+
+Artefacts of the package beside those of `scalesim3_operands` and `scalesim3_buffers`:
+
+* The total is the index of the last cycle, counted from 0, and leaves out the final drain and a
+  wait for operands on the very last line, which the stall cycles contain.
+* Output-stationary runs report R + C output words a fold more than they write to the SRAM.
+* USER mode counts whole rows of the interface as read, and prefetches that nobody waits for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import itertools
+from typing import Any
+
+import jax
+import numpy as np
+from jax import lax
+from jax.experimental import xla_metadata
+from jaxtyping import Array, Float, Int
+
+from airchitect_jax._support import common_shape, dataflow_field, instance, int_field
+from airchitect_jax.cost import ceil_div
+from airchitect_jax.cost.evaluate import evaluate
+from airchitect_jax.scalesim.buffers import drain_slots
+from airchitect_jax.scalesim.run import HALF_KB, Counts, Setup, replay_counts
+from airchitect_jax.types import ArrayDesign, ArrayShape, Dataflow, Gemm, IntLike
+
+LARGEST = 2.0**60  # counts beyond it are refused: int64 then has room for sums of a few
+# Programs are compiled for so many output rows that wait for their drain (the last: 128 MiB).
+SLOTS = (1 << 8, 1 << 14, 1 << 19, 1 << 24)
+SLOTS_IN_KERNEL = 1 << 14
+CHUNK = 1 << 12  # runs in one call, at most
+SHORTEST = 1 << 8  # and at least
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReplayReport:
+    """What the scalesim 3.0.0 package reports of a run. Words are bytes there.
+
+    Utilisations are fractions of one (the package prints percent).
+    """
+
+    total_cycles: Int[Array, "*batch"] | IntLike
+    stall_cycles: Int[Array, "*batch"] | IntLike
+    compute_cycles: Int[Array, "*batch"] | IntLike  # the total of a run without stalls
+    overall_utilization: Float[Array, "*batch"] | float  # stalls included
+    mapping_efficiency: Float[Array, "*batch"] | float
+    compute_utilization: Float[Array, "*batch"] | float
+    ifmap_sram_reads: Int[Array, "*batch"] | IntLike
+    filter_sram_reads: Int[Array, "*batch"] | IntLike
+    ofmap_sram_writes: Int[Array, "*batch"] | IntLike
+    ifmap_dram_reads: Int[Array, "*batch"] | IntLike
+    filter_dram_reads: Int[Array, "*batch"] | IntLike
+    ofmap_dram_writes: Int[Array, "*batch"] | IntLike
+
+
+def replay(
+    gemm: Gemm,
+    array: ArrayShape,
+    dataflow: IntLike,
+    *,
+    ifmap_sram_kb: IntLike,
+    filter_sram_kb: IntLike,
+    ofmap_sram_kb: IntLike,
+    bandwidth_words_per_cycle: IntLike | None,
+) -> ReplayReport:
+    """The report of the scalesim 3.0.0 package for each run, to the cycle and to the word.
+
+    It runs on the CPU. Its time grows with the number of folds and of times that a buffer misses
+    or drains, a fraction of a microsecond each; see `benchmarks/scalesim3.py`.
+
+    Args:
+      gemm: m, n, k as whole numbers in 1..2**31 - 1. All fields here broadcast.
+      array: rows and cols as whole numbers in 1..2**31 - 1.
+      dataflow: `Dataflow` values.
+      ifmap_sram_kb: size of the whole double buffer in kilobytes of 1024 words.
+      filter_sram_kb: the same of the filter.
+      ofmap_sram_kb: the same of the outputs.
+      bandwidth_words_per_cycle: of each of the three ports, the package's USER mode; None or 0
+        for its CALC mode, in which operands never wait.
+
+    Returns:
+      NumPy arrays of the broadcast shape: int64 counts, float64 utilisations (the overall one is
+      infinite for a run of one cycle, whose total is 0).
+
+    Raises:
+      ValueError: a field out of range, or counts or waiting rows beyond what is exact here.
+      TypeError: an argument is of another type.
+    """
+    instance("gemm", gemm, Gemm)
+    instance("array", array, ArrayShape)
+    bandwidth = 0 if bandwidth_words_per_cycle is None else bandwidth_words_per_cycle
+    fields = {
+        name: int_field(name, value, low=1)
+        for name, value in (
+            ("m", gemm.m),
+            ("n", gemm.n),
+            ("k", gemm.k),
+            ("rows", array.rows),
+            ("cols", array.cols),
+            ("ifmap_sram_kb", ifmap_sram_kb),
+            ("filter_sram_kb", filter_sram_kb),
+            ("ofmap_sram_kb", ofmap_sram_kb),
+        )
+    }
+    fields["dataflow"] = dataflow_field("dataflow", dataflow)
+    fields["bandwidth"] = int_field("bandwidth_words_per_cycle", bandwidth, low=0)
+    shape = common_shape(fields)
+    setup = Setup(**{name: np.broadcast_to(field, shape) for name, field in fields.items()})
+    compute = evaluate(
+        Gemm(m=setup.m, n=setup.n, k=setup.k),
+        ArrayDesign(rows=setup.rows, cols=setup.cols, dataflow=setup.dataflow),
+    )
+    _refuse_overflow(setup, compute.compute_cycles)
+    counts = _replay_rows(setup)
+    macs_a_cycle = (setup.m / setup.rows) * (setup.n / setup.cols) * setup.k
+    with np.errstate(divide="ignore"):
+        overall_utilization = macs_a_cycle / counts.total_cycles
+    return ReplayReport(
+        compute_cycles=compute.compute_cycles,
+        overall_utilization=overall_utilization,
+        mapping_efficiency=compute.mapping_efficiency,
+        compute_utilization=compute.compute_utilization,
+        **_sram_counts(setup),
+        **counts._asdict(),
+    )
+
+
+@functools.partial(jax.jit, static_argnames="slots")
+def _replay_padded(setup: Setup, *, slots: int) -> Counts:
+    """One run after the other, in a single kernel.
+
+    XLA's CPU backend runs the operations of a loop as many kernels, unless the loop moves less
+    than a kilobyte. A call with these attributes is compiled as such a small loop would be, and
+    takes a tenth of the time. Where they mean nothing the result is the same. They rule out arrays
+    of half a megabyte, which XLA would split over threads.
+    """
+
+    def runs(setup: Setup) -> Counts:
+        counts: Counts = lax.map(functools.partial(replay_counts, slots=slots), setup)
+        return counts
+
+    if slots > SLOTS_IN_KERNEL:
+        return runs(setup)
+    with xla_metadata.set_xla_metadata(xla_cpu_small_call="true", inlineable="false"):
+        counts: Counts = jax.jit(runs)(setup)
+    return counts
+
+
+def _replay_rows(setup: Setup) -> Counts:
+    """The counts of runs of any shape, on the CPU: programs of few lengths and few `slots`."""
+    columns = np.stack([np.reshape(column, -1) for column in setup])
+    needed = _slots(setup).reshape(-1)
+    counts = np.empty((len(Counts._fields), columns.shape[1]), np.int64)
+    with jax.enable_x64(True), _cpu():
+        for above, slots in itertools.pairwise((0, *SLOTS)):
+            group = np.flatnonzero((above < needed) & (needed <= slots))
+            for part in np.split(group, range(CHUNK, len(group), CHUNK)):
+                if not len(part):
+                    continue
+                shortest = SHORTEST if slots <= SLOTS_IN_KERNEL else 1
+                length = max(shortest, 1 << (len(part) - 1).bit_length())
+                padded = np.ones((len(columns), length), np.int64)  # with runs of a few lines
+                padded[:, : len(part)] = columns[:, part]
+                result = _replay_padded(Setup(*padded), slots=slots)
+                counts[:, part] = np.stack(jax.device_get(result))[:, : len(part)]
+    return Counts(*(np.reshape(field, setup.m.shape) for field in counts))
+
+
+def _cpu() -> Any:
+    """The CPU as the default device: an accelerator would run a scalar loop far slower."""
+    try:
+        return jax.default_device(jax.local_devices(backend="cpu")[0])
+    except RuntimeError:  # JAX was told to load no CPU backend
+        return contextlib.nullcontext()
+
+
+def _folds(setup: Setup) -> tuple[Any, Any]:
+    """Row and column folds."""
+    s_r = np.where(setup.dataflow == Dataflow.OS, setup.m, setup.k)
+    s_c = np.where(setup.dataflow == Dataflow.IS, setup.m, setup.n)
+    return ceil_div(s_r, setup.rows), ceil_div(s_c, setup.cols)
+
+
+def _words_out(setup: Setup) -> Any:
+    """Words that the array hands to the output buffer: partial sums once for each row fold."""
+    return setup.m * setup.n * np.where(setup.dataflow == Dataflow.OS, 1, _folds(setup)[0])
+
+
+def _sram_counts(setup: Setup) -> dict[str, Any]:
+    """Words that the array reads and writes, which no memory changes."""
+    row_folds, col_folds = _folds(setup)
+    m, n, k = setup.m, setup.n, setup.k
+    by_dataflow = [setup.dataflow == value for value in Dataflow]
+    # The package adds the edges of the array to the outputs of each OS fold.
+    edges = row_folds * col_folds * (setup.rows + setup.cols)
+    return {
+        "ifmap_sram_reads": m * k * np.select(by_dataflow, [col_folds, col_folds, 1]),
+        "filter_sram_reads": k * n * np.select(by_dataflow, [row_folds, 1, col_folds]),
+        "ofmap_sram_writes": _words_out(setup) + np.where(by_dataflow[Dataflow.OS], edges, 0),
+    }
+
+
+def _slots(setup: Setup) -> Any:
+    """Slots that each run needs (`drain_slots`)."""
+    bandwidth = np.where(setup.bandwidth == 0, setup.cols, setup.bandwidth)
+    needed = drain_slots(HALF_KB * setup.ofmap_sram_kb, bandwidth, _words_out(setup))
+    if np.any(needed > SLOTS[-1]):
+        row = int(np.argmax(needed))
+        raise ValueError(
+            f"ofmap_sram_kb: {np.reshape(setup.ofmap_sram_kb, -1)[row]} at row {row} is too small:"
+            f" more than {SLOTS[-1]} rows of outputs may wait for their drain"
+        )
+    return needed
+
+
+def _refuse_overflow(setup: Setup, compute_cycles: Any) -> None:
+    """Refuses runs whose counts may not fit int64, by bounds in floating point."""
+    lines = np.asarray(compute_cycles, np.float64) + 1
+    words = lines * np.maximum(setup.rows, setup.cols)  # of any operand, padded, swept or not
+    operand = np.asarray(setup.k, np.float64) * np.maximum(setup.m, setup.n)
+    half = HALF_KB * np.minimum(setup.ifmap_sram_kb, setup.filter_sram_kb)
+    most = HALF_KB * np.maximum(setup.ifmap_sram_kb, setup.filter_sram_kb)
+    swaps = lines * 2 * (operand / half + 53)  # a line goes round an operand twice at most
+    waits = swaps * (most / np.maximum(setup.bandwidth, 1) + 2) * (setup.bandwidth > 0)
+    bounds = np.maximum(words, waits)
+    if np.any(bounds > LARGEST):
+        row = int(np.argmax(bounds))
+        values = ", ".join(
+            f"{name}={np.reshape(column, -1)[row]}" for name, column in setup._asdict().items()
+        )
+        raise ValueError(f"the counts of the run at row {row} may exceed int64: {values}")

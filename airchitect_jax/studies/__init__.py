@@ -1,0 +1,1 @@
+"""Studies: each makes one report with its figures and tables."""

@@ -1,0 +1,212 @@
+"""All exhibits of a case study, and the page, the tables and the summary that they make."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from airchitect_jax._support import files
+from airchitect_jax._support.arrow import pa, pq
+from airchitect_jax.case_studies import CaseStudy
+from airchitect_jax.reporting import html, style
+from airchitect_jax.studies.design_space.agreement import agreement
+from airchitect_jax.studies.design_space.boundaries import boundaries
+from airchitect_jax.studies.design_space.coverage import coverage
+from airchitect_jax.studies.design_space.exhibit import Exhibit, Maker, percent
+from airchitect_jax.studies.design_space.floors import floors
+from airchitect_jax.studies.design_space.frequency import frequency
+from airchitect_jax.studies.design_space.information import information
+from airchitect_jax.studies.design_space.neighbours import neighbours
+from airchitect_jax.studies.design_space.overlap import overlap
+from airchitect_jax.studies.design_space.projection import projection
+from airchitect_jax.studies.design_space.samples import Sample, layers_of
+from airchitect_jax.workloads import Network
+
+# Is told what is being made, how much is finished, and of how much.
+OnProgress = Callable[[str, int, int], None]
+
+_MOST_ROWS = 60  # of a table on the page
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Finished:
+    """An exhibit as it is written."""
+
+    section: str
+    exhibit: Exhibit
+    png: bytes
+    seconds: float
+
+
+def sections(
+    samples: Sequence[Sample],
+    variants: Mapping[str, CaseStudy],
+    networks: Sequence[Network],
+    design_aware: Sequence[Maker],
+) -> list[tuple[str, Sequence[Maker]]]:
+    """What is shown, in order."""
+    layers = layers_of(samples[0].case, networks)
+    return [
+        ("Design-aware", design_aware),
+        (
+            "Statistical",
+            (
+                ("frequency", lambda: frequency(samples)),
+                ("overlap", lambda: overlap(samples)),
+                ("information", lambda: information(samples)),
+                ("projection", lambda: projection(samples)),
+                ("neighbours", lambda: neighbours(samples)),
+                ("boundaries", lambda: boundaries(samples)),
+                ("floors", lambda: floors(samples)),
+                ("agreement", lambda: agreement(samples, variants)),
+            ),
+        ),
+        ("Sensitivity", (("coverage", lambda: coverage(samples, layers)),)),
+    ]
+
+
+def make(makers: Sequence[tuple[str, Sequence[Maker]]], on_progress: OnProgress) -> list[Finished]:
+    """Every exhibit, in order; nothing is written."""
+    total = sum(len(some) for _, some in makers)
+    finished: list[Finished] = []
+    for section, some in makers:
+        for name, maker in some:
+            on_progress(name, len(finished), total)
+            start = time.perf_counter()
+            exhibit = maker()
+            png = style.to_png(exhibit.figure)
+            seconds = time.perf_counter() - start
+            finished.append(Finished(section=section, exhibit=exhibit, png=png, seconds=seconds))
+    on_progress("done", total, total)
+    return finished
+
+
+def glance(samples: Sequence[Sample], finished: Sequence[Finished]) -> list[list[object]]:
+    """The figures by which distributions and case studies are compared, a row a figure."""
+    found = {one.exhibit.name: one.exhibit.summary for one in finished}
+
+    def row(name: str, exhibit: str, key: str, show: Callable[[Any], str]) -> list[object]:
+        return [name, *(show(found[exhibit][sample.name][key]) for sample in samples)]
+
+    return [
+        row("designs that are ever best", "frequency", "num_labels_seen", str),
+        row("label entropy (bits)", "frequency", "label_entropy_bits", lambda x: f"{abs(x):.2f}"),
+        row("effective number of classes", "frequency", "effective_classes", "{:.0f}".format),
+        row("classes that cover 99%", "frequency", "classes_covering_99", str),
+        row("workloads with several designs of least cost", "floors", "tie_share", percent),
+        row("with another design within 1%", "floors", "shared_within_1_percent", percent),
+        row("a step of one in m, n or k changes the label", "boundaries",
+            "mean_changed_share_of_dims", percent),
+        row("nearest neighbour has the right label", "neighbours", "accuracy", percent),
+        row("its design is usable and within 1%", "neighbours", "near", percent),
+        row("twins in two samples of half the size", "overlap", "workload_seen", percent),
+    ]  # fmt: skip
+
+
+def write(
+    folder: pathlib.Path,
+    samples: Sequence[Sample],
+    finished: Sequence[Finished],
+    *,
+    settings: Mapping[str, Any],
+    seconds: float,
+) -> dict[str, Any]:
+    """Figures, tables, labelled samples, report.html, and last summary.json; returns the summary.
+
+    Args:
+      folder: the workdir.
+      samples: what was looked at.
+      finished: what was found.
+      settings: the flags of the run.
+      seconds: that it took before writing.
+    """
+    start = time.perf_counter()
+    case = samples[0].case
+    for one in finished:
+        name = one.exhibit.name
+        with files.atomic_path(folder / "figures" / f"{name}.png") as temporary:
+            temporary.write_bytes(one.png)
+        rows = [[files.inert(value) for value in row] for row in one.exhibit.rows]
+        files.write_text(folder / "tables" / f"{name}.csv", files.csv_text(rows))
+    for sample in samples:
+        write_sample(folder / "tables" / f"workloads_{sample.name}.parquet", sample)
+    files.write_text(
+        folder / "report.html",
+        page(samples, finished, settings),
+    )
+    # The sampled distributions are all in the results: those of the settings say too little.
+    of_case = {name: value for name, value in case.settings.items() if name != "distribution"}
+    summary = {
+        "case_study": case.name,
+        "num_designs": case.space.num_designs,
+        **of_case,
+        "distributions": [sample.name for sample in samples],
+        "num_workloads": len(samples[0]),
+        "seed": settings["seed"],
+        "exhibits": {one.exhibit.name: dict(one.exhibit.summary) for one in finished},
+        "texts": {one.exhibit.name: one.exhibit.text for one in finished},
+        "exhibit_seconds": {one.exhibit.name: round(one.seconds, 3) for one in finished},
+        "wall_seconds": round(seconds + time.perf_counter() - start, 3),
+        "cpu_seconds": round(time.process_time(), 3),  # less misleading on a shared machine
+    }
+    files.write_json(folder / "summary.json", summary)
+    return summary
+
+
+def write_sample(path: pathlib.Path, sample: Sample) -> None:
+    """A labelled sample as Parquet: the features and `design_id`, all int32."""
+    columns = {
+        feature.name: row
+        for feature, row in zip(sample.case.features, sample.workloads, strict=True)
+    }
+    table = pa.table({**columns, "design_id": np.asarray(sample.design_ids, np.int32)})
+    with files.atomic_path(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def page(
+    samples: Sequence[Sample], finished: Sequence[Finished], settings: Mapping[str, Any]
+) -> str:
+    """The report: one file that needs no network."""
+    case = samples[0].case
+    parts = [
+        f"<p>{len(samples[0]):,} random workloads of each distribution, {case.space.num_designs}"
+        " designs, exact labels. The dimensions are drawn "
+        + " and ".join(html.escape(sample.name) for sample in samples)
+        + "; where one distribution is shown, it is the first.</p>",
+        html.table(["", *(sample.name for sample in samples)], glance(samples, finished)),
+    ]
+    section = ""
+    for one in finished:
+        if one.section != section:
+            section = one.section
+            parts.append(f"<h2>{html.escape(section)}</h2>")
+        exhibit = one.exhibit
+        parts += [
+            f"<h3>{html.escape(exhibit.title)}</h3>",
+            html.image(one.png, exhibit.title),
+            f"<p>{html.escape(exhibit.text)}</p>",
+            _folded(exhibit),
+        ]
+    parts += [
+        "<h2>Configuration</h2>",
+        html.table(["key", "value"], {**settings, **case.settings}.items()),
+    ]
+    return html.document(f"{case.name}: the design space of {case.title}", "".join(parts))
+
+
+def _folded(exhibit: Exhibit) -> str:
+    """The table of an exhibit, folded away; the rest of a long one is in its file."""
+    header, *rows = exhibit.rows
+    shown = [["" if value is None else value for value in row] for row in rows[:_MOST_ROWS]]
+    more = len(rows) - len(shown)
+    note = (
+        f"<p>and {more:,} rows more in tables/{html.escape(exhibit.name)}.csv</p>" if more else ""
+    )
+    body = html.table([str(name) for name in header], shown)
+    return f"<details><summary>numbers</summary>{body}{note}</details>"

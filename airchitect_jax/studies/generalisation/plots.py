@@ -1,0 +1,107 @@
+"""Figures of a generalisation audit. Needs matplotlib (extra `plots`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from airchitect_jax.reporting.style import (
+    BLACK,
+    legend_below,
+    line_style,
+    new_figure,
+    plain,
+    styled,
+)
+
+# Audits (`airchitect_jax.studies.generalisation.audit.audit`) by the name of the model.
+Audits = Mapping[str, Mapping[str, Any]]
+
+
+@styled
+def reliability(audits: Audits) -> Figure:
+    """Accuracy over confidence, with and without the fitted temperature, a panel a population."""
+    names = _populations(audits)
+    figure, panels = new_figure(
+        columns=len(names), width=5.2 * len(names), height=4.0 + 0.4 * len(audits)
+    )
+    for axes, name in zip(np.atleast_1d(panels), names, strict=True):
+        axes.plot([0, 1], [0, 1], color=BLACK, linewidth=0.8, linestyle=":")
+        for index, (model, audit) in enumerate(audits.items()):
+            if name not in audit["populations"]:
+                continue
+            for kind, dashes in (("raw", "--"), ("calibrated", "-")):
+                report = audit["populations"][name][kind]
+                label = f"{plain(model)}, {kind}: ECE {report['expected_calibration_error']:.3f}"
+                style = line_style(index) | {"linestyle": dashes, "label": label}
+                axes.plot(report["confidence"], report["accuracy"], **style)
+        axes.set_title(name, fontsize=10)
+        axes.set_xlabel("confidence")
+        axes.set_ylabel("accuracy")
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+        axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
+    return figure
+
+
+@styled
+def risk_coverage(audits: Audits) -> Figure:
+    """Share of wrong answers over the share that is answered, a panel a population."""
+    names = _populations(audits)
+    figure, panels = new_figure(columns=len(names), width=5.2 * len(names), height=4.0)
+    for axes, name in zip(np.atleast_1d(panels), names, strict=True):
+        for index, (model, audit) in enumerate(audits.items()):
+            if name in audit["populations"]:
+                report = audit["populations"][name]
+                style = line_style(index) | {"marker": None, "label": plain(model)}
+                axes.plot(report["coverage"], report["risk"], **style)
+        axes.set_title(name, fontsize=10)
+        axes.set_xlabel("share answered by the network, surest first")
+        axes.set_ylabel("share of answers that are not optimal")
+        axes.set_xlim(0, 1)
+        axes.set_ylim(bottom=0)
+    legend_below(figure, np.atleast_1d(panels), columns=4)
+    return figure
+
+
+@styled
+def regions(audits: Audits, limits: Mapping[str, int]) -> Figure:
+    """Optimal-set accuracy over each feature, a panel a feature.
+
+    Args:
+      audits: by model.
+      limits: the largest trained value of each feature, drawn as a line.
+    """
+    names = list(
+        dict.fromkeys(region["feature"] for audit in audits.values() for region in audit["regions"])
+    )
+    columns = max(min(len(names), 4), 1)
+    rows = max(-(-len(names) // columns), 1)
+    figure = Figure(figsize=(3.2 * columns, 2.9 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    for axes in grid.flat[len(names) :]:
+        axes.set_visible(False)
+    for axes, name in zip(grid.flat, names, strict=False):
+        for index, (model, audit) in enumerate(audits.items()):
+            here = [region for region in audit["regions"] if region["feature"] == name]
+            style = line_style(index) | {"label": plain(model)}
+            middles = [np.sqrt(max(region["low"], 0.5) * region["high"]) for region in here]
+            if all(region["low"] == region["high"] for region in here):
+                middles = [region["low"] for region in here]
+            else:
+                axes.set_xscale("log", base=2)
+            axes.plot(middles, [region["optimal_set_accuracy"] for region in here], **style)
+        axes.axvline(limits[name], color=BLACK, linestyle=":", linewidth=1)
+        axes.set_xlabel(plain(name.replace("_", " ")))
+        axes.set_ylim(0, 1.03)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("optimal-set accuracy")
+    legend_below(figure, grid.flat, columns=4)
+    return figure
+
+
+def _populations(audits: Audits) -> list[str]:
+    return list(dict.fromkeys(name for audit in audits.values() for name in audit["populations"]))

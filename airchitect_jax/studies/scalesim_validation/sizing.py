@@ -1,0 +1,162 @@
+"""What IDEAL is worth for sizing the three buffers when the package is the judge.
+
+The package takes seconds a run. The exact replay stands in for it here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from airchitect_jax.studies.scalesim_validation.runs import Runs, ideal, replayed
+from airchitect_jax.studies.scalesim_validation.statistics import rank_correlation
+
+IDEAL = "IDEAL"
+IDEAL_LARGEST = "IDEAL, largest of ties"
+PROPORTIONAL = "proportional"
+THIRDS = "equal thirds"
+RULES = (IDEAL, IDEAL_LARGEST, PROPORTIONAL, THIRDS)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SizeGrid:
+    """Sizings of the ifmap, filter and ofmap buffer: every triple of a few sizes.
+
+    In tie order: smaller total, then smaller ifmap, then smaller filter buffer.
+
+    Attributes:
+      levels_kb: the sizes, ascending.
+    """
+
+    levels_kb: tuple[int, ...] = (8, 16, 32, 64, 128, 256, 512, 1024)
+
+    @functools.cached_property
+    def sizes_kb(self) -> Int[np.ndarray, "sizings 3"]:
+        """All sizings."""
+        triples = (
+            (i, f, o) for i in self.levels_kb for f in self.levels_kb for o in self.levels_kb
+        )
+        return np.array(sorted(triples, key=lambda sizes: (sum(sizes), sizes)), np.int64)
+
+    @property
+    def totals_kb(self) -> Int[np.ndarray, "sizings"]:
+        """The three buffers together."""
+        return self.sizes_kb.sum(axis=1)
+
+    @property
+    def budgets_kb(self) -> tuple[int, ...]:
+        """Budgets under which there is something to choose: six times each size but the last."""
+        return tuple(6 * level for level in self.levels_kb[:-1])
+
+    @functools.cached_property
+    def id_of_levels(self) -> Int[np.ndarray, "levels levels levels"]:
+        """Which sizing has these places in `levels_kb`."""
+        ids = np.empty((len(self.levels_kb),) * 3, np.int64)
+        ids[tuple(np.searchsorted(self.levels_kb, self.sizes_kb.T))] = np.arange(len(self.sizes_kb))
+        return ids
+
+    def feasible(self) -> Bool[np.ndarray, "budgets sizings"]:
+        """Which sizings each budget allows."""
+        return self.totals_kb <= np.array(self.budgets_kb)[:, None]
+
+    def rounded_down(self, sizes_kb: Float[np.ndarray, "*batch 3"]) -> Int[np.ndarray, "*batch"]:
+        """The sizing with the largest size up to each of these, none below the smallest size."""
+        places = np.searchsorted(self.levels_kb, sizes_kb, side="right") - 1
+        return self.id_of_levels[tuple(np.moveaxis(np.maximum(places, 0), -1, 0))]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Study:
+    """Total cycles of each workload with each sizing, by the package's replay and by IDEAL.
+
+    `package_stalls` are those of the package's cycles in which something waits; reads are words
+    of ifmap and filter from DRAM.
+    """
+
+    workloads: Runs
+    grid: SizeGrid
+    package: Int[np.ndarray, "workloads sizings"]
+    package_stalls: Int[np.ndarray, "workloads sizings"]
+    package_reads: Int[np.ndarray, "workloads sizings"]
+    ideal: Int[np.ndarray, "workloads sizings"]
+    ideal_reads: Int[np.ndarray, "workloads sizings"]
+
+
+def study(workloads: Runs, grid: SizeGrid, progress: Callable[[int], None]) -> Study:
+    """Both sides of every workload with every sizing.
+
+    Args:
+      workloads: fields of shape [workloads], in USER mode; their own buffers play no part.
+      grid: the sizings.
+      progress: is called with how many workloads are finished.
+    """
+    reports = []
+    for row in range(len(workloads)):
+        reports.append(replayed(workloads[row].with_sizes(grid.sizes_kb)))
+        progress(row + 1)
+    closed_form = ideal(workloads[:, None].with_sizes(grid.sizes_kb))
+    moved = closed_form.traffic
+    return Study(
+        workloads=workloads,
+        grid=grid,
+        package=np.stack([report.total_cycles for report in reports]),
+        package_stalls=np.stack([report.stall_cycles for report in reports]),
+        package_reads=np.stack(
+            [report.ifmap_dram_reads + report.filter_dram_reads for report in reports]
+        ),
+        ideal=np.asarray(closed_form.total_cycles),
+        ideal_reads=np.asarray(moved.ifmap_dram_read_bytes + moved.filter_dram_read_bytes),
+    )
+
+
+def correlations(result: Study) -> Float[np.ndarray, "workloads"]:
+    """Rank correlation over the sizings of each workload; NaN where the package's do not vary."""
+    pairs = zip(result.ideal, result.package, strict=True)
+    return np.array([rank_correlation(ideal, package) for ideal, package in pairs])
+
+
+def first_of_fewest(
+    cycles: Int[np.ndarray, "workloads sizings"], feasible: Bool[np.ndarray, "budgets sizings"]
+) -> Int[np.ndarray, "workloads budgets"]:
+    """The sizing with the fewest cycles within each budget, the first of equals."""
+    never = np.iinfo(np.int64).max
+    return np.where(feasible, cycles[:, None, :], never).argmin(axis=2)
+
+
+def choices(result: Study) -> dict[str, Int[np.ndarray, "workloads budgets"]]:
+    """The sizing that each rule chooses.
+
+    IDEAL takes the fewest of its cycles, then the smallest total, as labels do, or the largest
+    total. Proportional gives each operand the smallest size and its share of the rest, rounded
+    down to a size; thirds the largest size that three times fits.
+    """
+    grid, runs = result.grid, result.workloads
+    feasible = grid.feasible()
+    last = len(grid.sizes_kb) - 1
+    operands = np.stack([runs.m * runs.k, runs.k * runs.n, runs.m * runs.n], axis=1)
+    shares = operands / operands.sum(axis=1, keepdims=True)
+    smallest = grid.levels_kb[0]
+    spare = np.array(grid.budgets_kb)[:, None] - 3 * smallest
+    thirds = np.repeat(np.array(grid.budgets_kb)[:, None] / 3, 3, axis=1)
+    return {
+        IDEAL: first_of_fewest(result.ideal, feasible),
+        IDEAL_LARGEST: last - first_of_fewest(result.ideal[:, ::-1], feasible[:, ::-1]),
+        PROPORTIONAL: grid.rounded_down(smallest + spare * shares[:, None, :]),
+        THIRDS: np.repeat(grid.rounded_down(thirds)[None], len(runs), axis=0),
+    }
+
+
+def ratios_to_best(
+    result: Study, chosen: Mapping[str, Int[np.ndarray, "workloads budgets"]]
+) -> dict[str, Float[np.ndarray, "workloads budgets"]]:
+    """The package's cycles with the chosen sizing over its fewest within the budget."""
+    best = first_of_fewest(result.package, result.grid.feasible())
+    fewest = np.take_along_axis(result.package, best, axis=1)
+    return {
+        rule: np.take_along_axis(result.package, sizings, axis=1) / fewest
+        for rule, sizings in chosen.items()
+    }

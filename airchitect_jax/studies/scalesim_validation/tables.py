@@ -1,0 +1,137 @@
+"""The tables of a validation: once as data, then for a terminal and for Markdown."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import rich.table
+
+from airchitect_jax.studies.scalesim_validation.summary import GROUPS
+
+_TIMED = ("package", "replay_alone", "replay", "ideal")
+_ERRORS = ("evaluations", "median", "p90", "median bias")
+_CORRELATIONS = {
+    "median": "median",
+    "p10": "p10",
+    "median_where_ideal_varies": "median *",
+    "p10_where_ideal_varies": "p10 *",
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Table:
+    """A title, column names and rows of text; the first column is set left, the others right."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+    def markdown(self) -> str:
+        """The table under its title as a heading."""
+        rule = ("---", *["---:"] * (len(self.header) - 1))
+        lines = ("| " + " | ".join(cells) + " |" for cells in (self.header, rule, *self.rows))
+        return f"## {self.title}\n\n" + "\n".join(lines) + "\n"
+
+    def rich(self) -> rich.table.Table:
+        """The table for a terminal."""
+        table = rich.table.Table(title=self.title, title_justify="left")
+        for place, name in enumerate(self.header):
+            table.add_column(name, justify="right" if place else "left", overflow="fold")
+        for cells in self.rows:
+            table.add_row(*cells)
+        return table
+
+
+def tables(summary: Mapping[str, Any]) -> list[Table]:
+    """The tables of a summary (`scalesim_validation.validate`)."""
+    layer = summary["speed"][0]
+    itself = summary["ideal_error_against_the_package_itself"]
+    return [
+        Table(
+            title="Replay against package: runs in which all is equal",
+            header=("dataflow", "runs", "stalled", *GROUPS),
+            rows=[
+                (name, f"{row['runs']}", f"{row['with_stalls']}", *(f"{row[g]}" for g in GROUPS))
+                for name, row in summary["agreement"].items()
+            ],
+        ),
+        Table(
+            title="IDEAL against package: relative error of total cycles, 8 to 1024 KB each",
+            header=("dataflow, sizings", *_ERRORS),
+            rows=([_error_row("the package itself", itself)] if itself["evaluations"] else [])
+            + [
+                _error_row(f"{name}, {kind.replace('_', ' ')}", row)
+                for name, kinds in summary["ideal_error"].items()
+                for kind, row in kinds.items()
+            ],
+        ),
+        Table(
+            title="The same where the package waits, by its reads from DRAM over those of IDEAL",
+            header=("reads, package / IDEAL", *_ERRORS),
+            rows=[_error_row(*item) for item in summary["ideal_error_by_reads"].items()],
+        ),
+        Table(
+            title="IDEAL against package: rank correlation over sizings (*: IDEAL not flat)",
+            header=("dataflow", "num", "package flat", "IDEAL flat", *_CORRELATIONS.values()),
+            rows=[
+                (
+                    name,
+                    *(f"{row[key]}" for key in ("workloads", "package_constant", "ideal_constant")),
+                    *("" if row[key] is None else f"{row[key]:.2f}" for key in _CORRELATIONS),
+                )
+                for name, row in summary["rank_correlation"].items()
+            ],
+        ),
+        Table(
+            title="Buffers sized by rule: the package's cycles over its fewest",
+            header=("rule", "choices", "geomean", "median", "p90", "max", "best"),
+            rows=[
+                (
+                    rule,
+                    f"{row['choices']}",
+                    *(f"{row[key]:.3g}" for key in ("geomean", "median", "p90", "max")),
+                    _percent(row["best_share"]),
+                )
+                for rule, row in summary["regret"].items()
+            ],
+        ),
+        Table(
+            title=(
+                f"Seconds an evaluation, {layer['layer']}, replay in batches of"
+                f" {layer['replay_batch']}, IDEAL of {layer['ideal_batch']}"
+            ),
+            header=(
+                "dataflow, mode",
+                "package",
+                "one replay",
+                "replay",
+                "IDEAL",
+                "x replay",
+                "x IDEAL",
+            ),
+            rows=[
+                (
+                    f"{row['dataflow']}, {row['mode']}",
+                    *(f"{row[f'{side}_seconds']:.2g}" for side in _TIMED),
+                    *(f"{row[f'times_{side}']:,.3g}" for side in ("replay", "ideal")),
+                )
+                for row in summary["speed"]
+            ],
+        ),
+    ]
+
+
+def _error_row(name: str, row: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        name,
+        f"{row['evaluations']}",
+        _percent(row["median_error"]),
+        _percent(row["p90_error"]),
+        _percent(row["median_bias"], sign=True),
+    )
+
+
+def _percent(fraction: float, *, sign: bool = False) -> str:
+    return f"{fraction:+.1%}" if sign else f"{fraction:.1%}"

@@ -1,0 +1,19 @@
+"""Searchers beside each other, each with the same budget."""
+
+from airchitect_jax.studies.search.comparison import (
+    Curve,
+    curves,
+    curves_csv,
+    measurer,
+    table,
+    train_network,
+)
+
+__all__ = [
+    "Curve",
+    "curves",
+    "curves_csv",
+    "measurer",
+    "table",
+    "train_network",
+]

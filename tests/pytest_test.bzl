@@ -1,0 +1,23 @@
+"""Tests: one target for each test file, all with the same main."""
+
+load("@rules_python//python:defs.bzl", "py_test")
+
+def pytest_test(name, deps = [], **kwargs):
+    """A test file NAME.py that pytest runs.
+
+    Args:
+      name: of the file, without its ending.
+      deps: what it imports, beside pytest and the helpers of all tests.
+      **kwargs: further arguments of py_test, such as data.
+    """
+    py_test(
+        name = name,
+        srcs = [name + ".py"],
+        args = ["tests/%s.py" % name],
+        main = "run_pytest.py",
+        deps = deps + [
+            ":support",
+            "@pypi//pytest",
+        ],
+        **kwargs
+    )
