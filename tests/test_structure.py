@@ -77,7 +77,17 @@ GENERAL = [
     "studies.models.*",
     "studies.search.*",
 ]
-EXTRAS = ["evosax", "matplotlib", "onnx", "optuna", "pyarrow", "scalesim", "sklearn", "xgboost"]
+EXTRAS = [
+    "evosax",
+    "joblib",
+    "matplotlib",
+    "onnx",
+    "optuna",
+    "pyarrow",
+    "scalesim",
+    "sklearn",
+    "xgboost",
+]
 
 
 def python_files(*folders):

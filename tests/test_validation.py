@@ -24,6 +24,7 @@ from airchitect_jax.studies.scalesim_validation import (
     sizing,
     statistics,
 )
+from airchitect_jax.studies.scalesim_validation import validate as steps
 from airchitect_jax.studies.scalesim_validation.agreement import QUANTITIES, agreement
 from airchitect_jax.studies.scalesim_validation.runs import (
     Ranges,
@@ -33,11 +34,7 @@ from airchitect_jax.studies.scalesim_validation.runs import (
     draw,
     ideal,
 )
-from airchitect_jax.studies.scalesim_validation.validate import (
-    package_runs,
-    sized_workloads,
-    validate,
-)
+from airchitect_jax.studies.scalesim_validation.validate import validate
 
 ROOT = pathlib.Path(__file__).parent.parent
 TINY = Settings(
@@ -206,18 +203,18 @@ def test_the_same_seed_draws_the_same_runs_within_their_ranges():
 
 def test_layers_and_accelerators_of_files_take_the_place_of_random_ones():
     source = Source(network=NETWORK, config=ACCELERATOR)
-    runs = package_runs(TINY, source)
+    runs = steps.package_runs(TINY, source)
     assert len(runs) == 2
     assert list(zip(runs.m, runs.n, runs.k, strict=True)) == [(3, 4, 5), (70, 8, 9)]
     assert (runs.dataflow == Dataflow.IS).all()
     assert (runs.bandwidth == 0).all()
     assert runs.filter_sram_kb.tolist() == [2, 2]
-    assert (sized_workloads(TINY, source).bandwidth > 0).all()
+    assert (steps.sized_workloads(TINY, source).bandwidth > 0).all()
     too_long = dataclasses.replace(TINY, max_run_seconds=1e-9)
     with pytest.raises(
         ValueError, match=r"max_run_seconds: 1e-09 is not allowed; expected at least 0\.0"
     ):
-        package_runs(too_long, source)
+        steps.package_runs(too_long, source)
 
 
 def test_runs_of_one_cycle_and_long_ones_are_left_out():

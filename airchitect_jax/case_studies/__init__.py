@@ -1,8 +1,9 @@
 """Learning problems: one definition per case study, from which everything else follows."""
 
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.case_studies.base import CaseStudy, Context, Feature, out_of_range
+from airchitect_jax.case_studies.base import CaseStudy, out_of_range
 from airchitect_jax.case_studies.buffers import BufferCase
+from airchitect_jax.case_studies.definition import Context, Feature
 from airchitect_jax.case_studies.factory import gemm_fields
 from airchitect_jax.case_studies.schedules import ScheduleCase, parse_arrays
 

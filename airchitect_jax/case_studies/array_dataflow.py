@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from airchitect_jax._support import instance, int_field, member, settle, whole_number
-from airchitect_jax.case_studies.base import CaseStudy, Context, Feature
+from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax.case_studies.definition import Context, Feature
 from airchitect_jax.case_studies.factory import energy_table, gemm_fields
 from airchitect_jax.cost import Number, evaluate_memory, objective_value
 from airchitect_jax.oracle import CYCLES, Goal, design_cost

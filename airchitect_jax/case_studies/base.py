@@ -7,12 +7,11 @@ files are derived from these. Methods are overridden where something faster is k
 
 from __future__ import annotations
 
-import abc
 import dataclasses
 import enum
 import itertools
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import jax
@@ -20,52 +19,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from airchitect_jax._support import MAX_DIM, int_field
+from airchitect_jax._support import int_field
 from airchitect_jax.case_studies import brute_force, relaxation
-from airchitect_jax.cost import Number
+from airchitect_jax.case_studies.definition import DIMS, Context, Definition, Feature
 from airchitect_jax.oracle import label_batch
-from airchitect_jax.spaces import DesignSpace, Fields, RelaxedPoint
+from airchitect_jax.spaces import RelaxedPoint
 from airchitect_jax.types import Gemm, Labels, Objective
 from airchitect_jax.workloads import Distribution, sample_integers
 
 _MAX_COSTS = 1 << 22  # costs that a compiled call holds at once
 _MAX_CONTEXTS = 8
-_NEVER = np.iinfo(np.int64).max
-_DIMS = ("m", "n", "k")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Feature:
-    """One whole-number input of a workload, between `low` and `high` inclusive.
-
-    Each value has its own row in the network's embedding table of this feature. A constraint
-    decides which designs are feasible, and not what any of them costs.
-    """
-
-    name: str
-    low: int
-    high: int
-    is_constraint: bool = False
-
-    @property
-    def cardinality(self) -> int:
-        """Number of different values."""
-        return self.high - self.low + 1
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Context:
-    """A fixed surrounding in which the layers of a real network are evaluated.
-
-    For case study 1 a MAC budget. `values` are the features that the context fixes, in the order of
-    the features.
-    """
-
-    name: str
-    values: tuple[int, ...]
-
-
-class CaseStudy(abc.ABC):
+class CaseStudy(Definition):
     """A learning problem: workloads in, the id of the best design out.
 
     A subclass is a frozen dataclass that defines `name`, `title`, `space`, `features` and `cost`;
@@ -76,57 +42,19 @@ class CaseStudy(abc.ABC):
     batch is last so that it lies contiguous: the lanes of the oracle's vector unit are workloads.
 
     Attributes:
-      name: short identifier, for example "case_study1".
-      title: what is decided, in a few words, for headings.
       distribution: how `sample` draws m, n and k.
       best_network: the registered network that learns it best; None for "paper".
       has_many_optima: whether often several designs cost as little as the optimum, so that a loss
         should know them all.
     """
 
-    name: str
-    title: str
     distribution: Distribution = Distribution.UNIFORM
     best_network: str | None = None
     has_many_optima: bool = True
 
-    # The definition.
-
-    @property
-    def objective(self) -> Objective:
-        """The quantity to minimise; costs are in its unit."""
-        return Objective.CYCLES
-
-    @property
-    @abc.abstractmethod
-    def space(self) -> DesignSpace:
-        """The designs to choose from, in tie order."""
-
-    @property
-    @abc.abstractmethod
-    def features(self) -> tuple[Feature, ...]:
-        """The inputs of a workload and their trained ranges."""
-
-    @abc.abstractmethod
-    def cost(self, workload: Mapping[str, Number], design: Fields) -> Number:
-        """The exact cost of a design for a workload, feasible or not.
-
-        One text for Python integers, NumPy arrays, JAX tracers and soft numbers, as the equations
-        in `airchitect_jax.cost`; it broadcasts.
-
-        Args:
-          workload: features by name.
-          design: parameters by name; those in `space.choices` as the values themselves.
-        """
-
-    def fits(self, workload: Mapping[str, Number], design: Fields) -> Bool[Array, "*batch"] | bool:
-        """Whether a workload may use a design; by default it may use all. It broadcasts."""
-        del workload, design
-        return True
-
     def from_gemms(self, gemms: Gemm, context: Context) -> Int[np.ndarray, "features batch"]:
         """The workloads (int64, any size) that GEMMs of shape [batch] make in a context."""
-        dims = {name: np.asarray(getattr(gemms, name), np.int64) for name in _DIMS}
+        dims = {name: np.asarray(getattr(gemms, name), np.int64) for name in DIMS}
         fixed = iter(context.values)
         return np.stack(
             [
@@ -154,8 +82,6 @@ class CaseStudy(abc.ABC):
                 fields[field.name] = kind(value) if is_enum else value
         return cls(**fields)
 
-    # What follows from it.
-
     @property
     def settings(self) -> Mapping[str, str]:
         """What every result must be named with, for example the runtime model."""
@@ -167,7 +93,7 @@ class CaseStudy(abc.ABC):
 
         By default some values of the constraint, the other features at their highest.
         """
-        others = [feature for feature in self.features if feature.name not in _DIMS]
+        others = [feature for feature in self.features if feature.name not in DIMS]
         values = [_spread(f) if f.is_constraint else (f.high,) for f in others]
         return tuple(
             Context(
@@ -189,16 +115,11 @@ class CaseStudy(abc.ABC):
                 (count,),
                 low=feature.low,
                 high=feature.high,
-                distribution=(self.distribution if feature.name in _DIMS else Distribution.UNIFORM),
+                distribution=(self.distribution if feature.name in DIMS else Distribution.UNIFORM),
             )
             for number, feature in enumerate(self.features)
         ]
         return jnp.stack(rows)
-
-    @property
-    def limits(self) -> Mapping[str, tuple[int, int]]:
-        """The columns of a file of workloads, and what each may hold; by default the features."""
-        return {f.name: (1, MAX_DIM) if f.name in _DIMS else (f.low, f.high) for f in self.features}
 
     def columns(self, workloads: Int[Array | np.ndarray, "features batch"]) -> list[Any]:
         """Workloads as the columns of `limits`."""
@@ -243,10 +164,6 @@ class CaseStudy(abc.ABC):
             chunk=self.label_batch,
         )
 
-    def by_name(self, workloads: Iterable[Any]) -> dict[str, Any]:
-        """The rows of workloads by feature."""
-        return dict(zip((feature.name for feature in self.features), workloads, strict=True))
-
     def costs(
         self, workloads: Int[np.ndarray, "features batch"], design_ids: Int[np.ndarray, "*shape"]
     ) -> Num[np.ndarray, "*shape"]:
@@ -277,9 +194,7 @@ class CaseStudy(abc.ABC):
         self, workloads: Int[Array | np.ndarray, "features batch"]
     ) -> Bool[Array, "batch designs"]:
         """Which designs each workload may use, traceable."""
-        workload = self.by_name(jnp.asarray(workloads)[:, :, None])
-        fits = self.fits(workload, brute_force.all_designs(self, jnp.int32))
-        return jnp.broadcast_to(fits, (workloads.shape[1], self.space.num_designs))
+        return brute_force.feasible_designs(self, workloads)
 
     def heuristics(
         self, workloads: Int[np.ndarray, "features batch"]

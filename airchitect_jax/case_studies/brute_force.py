@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,13 +13,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Int, Num
 
 from airchitect_jax._support import INT64_SAFE, map_chunks
+from airchitect_jax.case_studies.definition import Definition
 from airchitect_jax.cost import Number, select
 from airchitect_jax.oracle import valid_rows
 from airchitect_jax.spaces import Fields
 from airchitect_jax.types import Labels
-
-if TYPE_CHECKING:
-    from airchitect_jax.case_studies.base import CaseStudy
 
 _NEVER = np.iinfo(np.int64).max  # the cost of an infeasible design, and of one beyond int64
 
@@ -30,7 +28,7 @@ def combinations(choices: Mapping[str, tuple[int, ...]]) -> list[dict[str, int]]
     return [dict(zip(choices, values, strict=True)) for values in products]
 
 
-def cost_of_any(case: CaseStudy, workload: Mapping[str, Number], design: Fields) -> Number:
+def cost_of_any(case: Definition, workload: Mapping[str, Number], design: Fields) -> Number:
     """`CaseStudy.cost` with the choices of the design as numbers.
 
     The cost of each combination of choices, of which the design's own is selected.
@@ -46,15 +44,23 @@ def cost_of_any(case: CaseStudy, workload: Mapping[str, Number], design: Fields)
     return result
 
 
-def all_designs(case: CaseStudy, dtype: Any) -> dict[str, Array]:
+def all_designs(case: Definition, dtype: Any) -> dict[str, Array]:
     """The parameters of all designs, each of shape [1, designs]."""
     fields = case.space.fields(np.arange(case.space.num_designs))
     return {name: jnp.asarray(values[None, :], dtype) for name, values in fields.items()}
 
 
+def feasible_designs(
+    case: Definition, workloads: Int[Array | np.ndarray, "features batch"]
+) -> Bool[Array, "batch designs"]:
+    """See `CaseStudy.feasible`."""
+    fits = case.fits(case.by_name(jnp.asarray(workloads)[:, :, None]), all_designs(case, jnp.int32))
+    return jnp.broadcast_to(fits, (workloads.shape[1], case.space.num_designs))
+
+
 @functools.partial(jax.jit, static_argnames="case")
 def label_columns(
-    columns: Sequence[Int[np.ndarray | Array, "rows"]], *, case: CaseStudy
+    columns: Sequence[Int[np.ndarray | Array, "rows"]], *, case: Definition
 ) -> tuple[Labels, Bool[Array, "rows"]]:
     """See `CaseStudy.label_columns`; under 64-bit mode."""
     arrays = [jnp.asarray(column) for column in columns]
@@ -79,7 +85,7 @@ def label_columns(
     return labels, valid
 
 
-def label_in_python(case: CaseStudy, values: Sequence[int]) -> tuple[int, Any]:
+def label_in_python(case: Definition, values: Sequence[int]) -> tuple[int, Any]:
     """See `CaseStudy.label_in_python`."""
     workload = case.by_name(values)
     best: tuple[Any, int] | None = None
@@ -100,7 +106,7 @@ def label_in_python(case: CaseStudy, values: Sequence[int]) -> tuple[int, Any]:
     return best[1], best[0]
 
 
-def _in_python(case: CaseStudy, design_id: int) -> dict[str, int]:
+def _in_python(case: Definition, design_id: int) -> dict[str, int]:
     """The parameters of a design: choices as themselves, all else as Python integers."""
     design = {name: int(value) for name, value in case.space.fields(design_id).items()}
     for name, values in case.space.choices.items():
@@ -109,7 +115,7 @@ def _in_python(case: CaseStudy, design_id: int) -> dict[str, int]:
 
 
 def costs(
-    case: CaseStudy,
+    case: Definition,
     workloads: Int[np.ndarray, "features batch"],
     design_ids: Int[np.ndarray, "*shape"],
 ) -> Num[np.ndarray, "*shape"]:
@@ -135,7 +141,7 @@ def costs(
 
 @functools.partial(jax.jit, static_argnames="case")
 def _costs(
-    workload: Mapping[str, Any], design: Fields, *, case: CaseStudy
+    workload: Mapping[str, Any], design: Fields, *, case: Definition
 ) -> tuple[Int[Array, "*batch"], Bool[Array, "*batch"]]:
     """Costs of int64 fields, and where they fit into int64; under 64-bit mode."""
     wide = jax.tree.map(lambda x: x.astype(jnp.float64), (workload, design))

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax.case_studies.brute_force import combinations
+from airchitect_jax.case_studies.brute_force import combinations, feasible_designs
+from airchitect_jax.case_studies.definition import Definition
 from airchitect_jax.cost import Relaxation, Soft
 from airchitect_jax.spaces import RelaxedPoint
 
-if TYPE_CHECKING:
-    from airchitect_jax.case_studies.base import CaseStudy
-
 
 def nearest_feasible(
-    case: CaseStudy, workload: Int[Array, "features"], sizes: Float[Array, "sizes"]
+    case: Definition, workload: Int[Array, "features"], sizes: Float[Array, "sizes"]
 ) -> Float[Array, "sizes"]:
     """See `CaseStudy.confine`."""
     levels = case.space.layout.sizes
@@ -27,7 +25,7 @@ def nearest_feasible(
         return sizes
     own = jnp.asarray(case.space.points[:, : len(levels)], sizes.dtype)
     inside = jnp.clip(sizes, 0, np.array(levels, sizes.dtype) - 1)
-    feasible = case.feasible(workload[:, None])[0]
+    feasible = feasible_designs(case, workload[:, None])[0]
     is_own = (own == jnp.floor(inside)[None, :]).all(axis=1)
     distance = jnp.square(own - inside[None, :]).sum(axis=1)
     nearest = own[jnp.argmin(jnp.where(feasible, distance, jnp.inf))]
@@ -37,7 +35,7 @@ def nearest_feasible(
 
 
 def log_relaxed_cost(
-    case: CaseStudy,
+    case: Definition,
     workload: Int[Array, "features"],
     point: RelaxedPoint,
     temperature: Float[Array, ""],

@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from airchitect_jax._support import INT64_SAFE, int_field, member, settle, whole_number
-from airchitect_jax.case_studies.base import CaseStudy, Context, Feature
+from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax.case_studies.definition import Context, Feature
 from airchitect_jax.case_studies.factory import gemm_fields
 from airchitect_jax.cost import (
     Number,

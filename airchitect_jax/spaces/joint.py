@@ -26,8 +26,6 @@ from airchitect_jax.spaces.array_dataflow import ArrayDataflowSpace
 from airchitect_jax.spaces.buffers import BufferSpace
 from airchitect_jax.types import BufferSizes, Dataflow
 
-_MAX_RUNS = 2**128  # of a GEMM: counts of layers times weights of networks, added up
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class JointSpace:

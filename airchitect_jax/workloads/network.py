@@ -17,8 +17,9 @@ from airchitect_jax._support import (
     shown,
     whole_number,
 )
-from airchitect_jax.spaces.joint import _MAX_RUNS
 from airchitect_jax.types import Gemm
+
+_MAX_RUNS = 2**128  # of a GEMM: counts of layers times weights of networks, added up
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
