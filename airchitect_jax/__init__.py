@@ -1,5 +1,6 @@
 """Learned and exact design-space exploration for systolic-array accelerators, in JAX."""
 
+from airchitect_jax._support import register
 from airchitect_jax.cost import (
     EnergyTable,
     Relaxation,
@@ -90,6 +91,7 @@ __all__ = [
     "read_onnx",
     "read_topology",
     "recommend",
+    "register",
     "replay",
     "sensitivity",
     "write_topology",

@@ -16,8 +16,6 @@ summary.json into the workdir.
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import rich.console
 from absl import flags
@@ -43,24 +41,13 @@ SRAM_KB = flags.DEFINE_integer(
 
 _OWN = (*workload_flags.ALL, *objective_flags.ALL, SRAM_KB)
 
-_ADDITIVE = dataclasses.replace(learning.DEFAULT, num_train=1_048_576, epochs=8)
-PRESETS = {
+_CHANGES: learning.Changes = {
     "additive": {
-        config.preset: learning.of_costs(config, "additive")
-        for config in (
-            dataclasses.replace(learning.SMOKE, num_train=262_144, batch_size=2_048),
-            _ADDITIVE,
-            dataclasses.replace(_ADDITIVE, preset="paper", epochs=24),
-        )
+        "smoke": {"num_train": 262_144, "batch_size": 2_048},
+        "default": {"num_train": 1_048_576, "epochs": 8},
+        "paper": {"num_train": 1_048_576, "epochs": 24},
     },
-    "paper": {
-        config.preset: config
-        for config in (
-            learning.SMOKE,
-            learning.DEFAULT,
-            dataclasses.replace(learning.DEFAULT, preset="paper", epochs=48),
-        )
-    },
+    "paper": {"smoke": {"learning_rate": 0.01}, "paper": {"epochs": 48}},
 }
 
 
@@ -79,10 +66,10 @@ def aspect_ratio(case: ArrayDataflowCase, test: Dataset) -> Figure:
 
 def main(console: rich.console.Console) -> None:
     """Flags to configuration to library."""
-    # Energy is a sum of terms that are no products: it does not add up in logarithms.
-    cycles = objective_flags.OBJECTIVE.value == Objective.CYCLES.value
-    config = learning.run_config(PRESETS, "additive" if cycles else "paper")
     case = ArrayDataflowCase.from_settings(runner.values(*_OWN))
+    # Energy is a sum of terms that are no products: it does not add up in logarithms.
+    best = "additive" if case.objective is Objective.CYCLES else "paper"
+    config = learning.run_config(learning.presets(case, _CHANGES), best)
     learning.learn(
         case,
         config,

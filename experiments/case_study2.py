@@ -75,14 +75,17 @@ _OWN = (
     *objective_flags.ALL,
 )
 
-_SMOKE = dataclasses.replace(learning.SMOKE, loss=Loss.OPTIMAL_SET.value)
-_DEFAULT = dataclasses.replace(learning.DEFAULT, epochs=8, loss=Loss.OPTIMAL_SET.value)
-_PAPER = dataclasses.replace(_DEFAULT, preset="paper", epochs=40)
-PRESETS = {config.preset: config for config in (_SMOKE, _DEFAULT, _PAPER)}
+_CHANGES: learning.Changes = {
+    "paper": {
+        "smoke": {"learning_rate": 0.01},
+        "default": {"epochs": 8},
+        "paper": {"epochs": 40},
+    },
+}
 
 
 def _stored(config: RunConfig, num_train: int, num_test: int, epochs: int) -> RunConfig:
-    """A preset for replayed labels, which are dear: a small set, seen often, its labels all known.
+    """A preset for replayed labels, which are slow: a small data set, many epochs.
 
     The loss knows no costs but the labels'; the others would have to be replayed at each step.
     """
@@ -100,10 +103,10 @@ def _stored(config: RunConfig, num_train: int, num_test: int, epochs: int) -> Ru
 
 
 _REPLAYED_MAX_DIM = 1024
-REPLAYED_PRESETS = {
-    "smoke": _stored(_SMOKE, 512, 128, 2),
-    "default": _stored(_DEFAULT, 8_192, 1_000, 20),
-    "paper": _stored(_PAPER, 65_536, 4_000, 20),
+_REPLAYED_SIZES = {
+    "smoke": (512, 128, 2),
+    "default": (8_192, 1_000, 20),
+    "paper": (65_536, 4_000, 20),
 }
 
 
@@ -133,7 +136,13 @@ def main(console: rich.console.Console) -> None:
     """Flags to configuration to library."""
     case = BufferCase.from_settings(runner.values(*_OWN) | resolved())
     replayed = case.memory_model is MemoryModel.SCALESIM3
-    config = learning.run_config({"paper": REPLAYED_PRESETS if replayed else PRESETS}, "paper")
+    presets = learning.presets(case, _CHANGES)
+    if replayed:
+        presets = {
+            model: {name: _stored(config, *_REPLAYED_SIZES[name]) for name, config in own.items()}
+            for model, own in presets.items()
+        }
+    config = learning.run_config(presets, "paper")
     if replayed and config.loss != Loss.LABEL.value:
         raise ValueError(f"--loss: {config.loss} is not allowed with --memory_model=scalesim3")
     for path in learning.EVAL_WORKLOADS.value if replayed else ():

@@ -31,7 +31,7 @@ from matplotlib.figure import Figure
 
 from airchitect_jax._support import files, workdir
 from airchitect_jax.case_studies import ScheduleCase, plots
-from airchitect_jax.learning import Dataset, Evaluation, Loss
+from airchitect_jax.learning import Dataset, Evaluation
 from airchitect_jax.oracle import MAX_WORKLOADS, QueueSchedule, schedule_queues
 from airchitect_jax.reporting import style
 from airchitect_jax.spaces import DEFAULT_ARRAYS, MAX_ARRAYS, MIN_ARRAYS
@@ -79,31 +79,18 @@ TIME_LIMIT = flags.DEFINE_float(
 _OWN = (NUM_ARRAYS, ARRAYS, *gemm_flags.ALL)
 _MAX_LOGITS = 1 << 27  # of a batch: half a gigabyte, of which a step needs several
 
-_SMOKE = dataclasses.replace(
-    learning.SMOKE, num_train=32_768, batch_size=512, loss=Loss.OPTIMAL_SET.value
-)
-_DEFAULT = dataclasses.replace(
-    learning.DEFAULT,
-    num_train=1_048_576,
-    epochs=4,
-    batch_size=2_048,
-    loss=Loss.OPTIMAL_SET.value,
-)
-_PAPER = dataclasses.replace(_DEFAULT, preset="paper", epochs=40)
-
-
-# A step has as many loads to learn from as an example has workloads.
-_SYMMETRIC = dataclasses.replace(_DEFAULT, num_train=131_072, epochs=8, batch_size=1_024)
-PRESETS = {
+_CHANGES: learning.Changes = {
+    # A step has as many loads to learn from as an example has workloads.
     "symmetric": {
-        config.preset: learning.of_costs(config, "symmetric")
-        for config in (
-            dataclasses.replace(_SMOKE, num_train=131_072, batch_size=1_024),
-            _SYMMETRIC,
-            dataclasses.replace(_SYMMETRIC, preset="paper", epochs=24),
-        )
+        "smoke": {"num_train": 131_072},
+        "default": {"num_train": 131_072, "epochs": 8},
+        "paper": {"num_train": 131_072, "epochs": 24},
     },
-    "paper": {config.preset: config for config in (_SMOKE, _DEFAULT, _PAPER)},
+    "paper": {
+        "smoke": {"num_train": 32_768, "batch_size": 512, "learning_rate": 0.01},
+        "default": {"num_train": 1_048_576, "epochs": 4},
+        "paper": {"num_train": 1_048_576, "epochs": 40},
+    },
 }
 
 
@@ -250,7 +237,7 @@ def main(console: rich.console.Console) -> None:
     if WORKLOADS.value or NUM_WORKLOADS.value is not None:
         schedule(case, console)
         return
-    config = learning.run_config(PRESETS, "symmetric")
+    config = learning.run_config(learning.presets(case, _CHANGES), "symmetric")
     if config.batch_size * case.space.num_designs > _MAX_LOGITS:
         raise ValueError(
             f"--batch_size: {config.batch_size} is not allowed; expected at most"

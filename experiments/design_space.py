@@ -12,7 +12,6 @@ which: log_uniform in case studies 1 and 3 and uniform in 2 unless given.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from typing import Any
 
@@ -52,7 +51,7 @@ _SHOWN: Any = {
 def main(console: rich.console.Console) -> None:
     """Flags to library to workdir."""
     start = time.perf_counter()
-    own, shown = _SHOWN[case_flags.CASE_STUDY.value]
+    own, shown = _SHOWN.get(case_flags.CASE_STUDY.value, (None, Distribution.LOG_UNIFORM))
     is_chosen = flags.FLAGS["distribution"].present
     fields = gemm_flags.fields()
     case = case_flags.make_case(**fields if is_chosen else fields | {"distribution": shown})
@@ -70,7 +69,7 @@ def main(console: rich.console.Console) -> None:
             samples = [
                 draw(
                     distribution.value.replace("_", "-"),
-                    dataclasses.replace(case, distribution=distribution),
+                    case_flags.make_case(**fields | {"distribution": distribution}),
                     seed=runner.SEED.value,
                     num=NUM_WORKLOADS.value,
                 )

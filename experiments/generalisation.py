@@ -61,11 +61,7 @@ MAX_RISK = flags.DEFINE_float(
 )
 _FREE = {"workdir", "models"}
 _OWN = (MODELS, TRAINED_MAX_DIM, MAX_RISK)
-# Budgets that training leaves out; case study 3 has none.
-_TRAINED_BUDGETS = {"1": {"max_mac_exponent": 14}, "2": {"max_budget_kb": 2_000}, "3": {}}
 _BUDGETS, _SMALL = "other budgets", "log-uniform"
-# Times --max_dim. In case study 2, energies, which exact costs come with, exceed int64 beyond.
-_FARTHER = {"1": 10, "2": 4, "3": 10}
 
 
 def cases() -> tuple[CaseStudy, CaseStudy, dict[str, CaseStudy]]:
@@ -79,13 +75,14 @@ def cases() -> tuple[CaseStudy, CaseStudy, dict[str, CaseStudy]]:
             f"--trained_max_dim: {TRAINED_MAX_DIM.value} is not allowed; expected less than"
             f" --max_dim={gemm_flags.MAX_DIM.value}"
         )
-    budgets = _TRAINED_BUDGETS[case_flags.CASE_STUDY.value]
+    kind = type(case_flags.make_case())
+    budgets = kind.trained_budgets
 
     def case(**changes: object) -> CaseStudy:
         return case_flags.make_case(**gemm_flags.fields() | changes)
 
     near, far = TRAINED_MAX_DIM.value, gemm_flags.MAX_DIM.value
-    farther = min(_FARTHER[case_flags.CASE_STUDY.value] * far, gemm_flags.LARGEST_DIM)
+    farther = min(kind.farthest * far, gemm_flags.LARGEST_DIM)
     others = {
         f"dimensions to {far}": case(**budgets),
         f"dimensions to {farther}": case(max_dim=farther, **budgets),

@@ -1,6 +1,7 @@
 """Label workload sets of any size: the exact best design of each workload, to Parquet.
 
-Rows come from --sample or from Parquet and CSV files with columns m, n, k and mac_budget. Labels
+Rows come from --sample or from Parquet and CSV files with one column per input, for case study 1
+m, n, k and mac_budget. Labels
 go to WORKDIR/labels in shards; rows that cannot be labelled go to WORKDIR/rejects.csv. The same
 command, started again, goes on from the shards that are finished.
 
@@ -26,18 +27,22 @@ from airchitect_jax._support.progress import RowProgress
 from airchitect_jax.case_studies import ArrayDataflowCase
 from airchitect_jax.labelling import (
     ArrayDataflowTask,
+    CaseTask,
     Engine,
     FileSource,
+    LabelTask,
     Process,
     Report,
     SampledSource,
     count_rows,
     merge_rejects,
+    row_bytes,
 )
 from airchitect_jax.types import RuntimeModel
-from experiments import runner, runtime_flags, workload_flags
+from experiments import case_flags, gemm_flags, runner, runtime_flags, workload_flags
 
 flags.adopt_module_key_flags(runner)
+flags.adopt_module_key_flags(case_flags)
 flags.adopt_module_key_flags(workload_flags)
 flags.set_default(runner.WORKDIR, "runs/label_workloads")
 
@@ -105,19 +110,39 @@ _COST_SHARD_ROWS = 1 << 16  # a quarter of a gigabyte of costs
 _FREE = {"workdir"}
 
 
-def _source(shard_rows: int) -> SampledSource | FileSource:
+def _task(report: Report) -> LabelTask:
+    """What is computed for each workload.
+
+    Raises:
+      ValueError: a flag asks for what only case study 1 has.
+    """
+    if case_flags.CASE_STUDY.value == "1":
+        return ArrayDataflowTask(
+            runtime_model=RuntimeModel(runtime_flags.RUNTIME_MODEL.value),
+            topk=TOPK.value,
+            runner_up=RUNNER_UP.value,
+            report=report,
+        )
+    for flag in (MAC_BUDGET, TOPK, RUNNER_UP, REPORT):
+        if flags.FLAGS[flag.name].present:
+            raise ValueError(f"--{flag.name}: only case study 1 has it")
+    return CaseTask(case=case_flags.make_case(**gemm_flags.fields()))
+
+
+def _source(shard_rows: int, task: LabelTask) -> SampledSource | FileSource:
     if (SAMPLE.value is None) == (not INPUT.value):
         raise ValueError("--sample or --input: give one of them")
     if SAMPLE.value is not None:
+        if isinstance(task, CaseTask):
+            case = task.case
+        else:
+            case = ArrayDataflowCase.from_settings(runner.values(*workload_flags.ALL))
         return SampledSource(
-            case=ArrayDataflowCase.from_settings(runner.values(*workload_flags.ALL)),
-            num_rows=SAMPLE.value,
-            shard_rows=shard_rows,
-            seed=runner.SEED.value,
+            case=case, num_rows=SAMPLE.value, shard_rows=shard_rows, seed=runner.SEED.value
         )
     source = FileSource(
         paths=tuple(pathlib.Path(path) for path in INPUT.value),
-        columns=ArrayDataflowTask.inputs,
+        columns=task.inputs,
         constants={} if MAC_BUDGET.value is None else {"mac_budget": MAC_BUDGET.value},
         shard_rows=shard_rows,
     )
@@ -128,7 +153,7 @@ def _source(shard_rows: int) -> SampledSource | FileSource:
 def _settings(source: SampledSource | FileSource) -> dict[str, Any]:
     """What makes this set of labels this one, the state of its files included."""
     own = (SAMPLE, INPUT, MAC_BUDGET, TOPK, RUNNER_UP, REPORT, STRICT, SHARD_ROWS, COMPRESSION)
-    shared = (runner.SEED, runner.WORKDIR, *workload_flags.ALL)
+    shared = (case_flags.CASE_STUDY, runner.SEED, runner.WORKDIR, *workload_flags.ALL)
     paths = source.paths if isinstance(source, FileSource) else ()
     return {
         **runner.values(*own, *shared),
@@ -162,13 +187,6 @@ def _join() -> Process:
     return Process(index=jax.process_index(), count=jax.process_count())
 
 
-def row_bytes(task: ArrayDataflowTask) -> int:
-    """What a labelled row takes at least: its columns, and those that it is labelled from."""
-    names = [field.name for field in task.schema]
-    widths = {"topk_design_id": 4 * task.topk, "topk_cycles": 8 * task.topk}
-    return sum(widths.get(name, 4) for name in names) + 4 * len(task.inputs)
-
-
 def _check_address(address: str) -> None:
     """Refuses what JAX would crash on, or wait for until it gives up.
 
@@ -197,16 +215,11 @@ def main(console: rich.console.Console) -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     report = Report(REPORT.value)
     most = _COST_SHARD_ROWS if report is Report.COSTS else SHARD_ROWS.value
-    source = _source(min(SHARD_ROWS.value, most))
+    task = _task(report)
+    source = _source(min(SHARD_ROWS.value, most), task)
     total = source.num_rows
     if report is Report.COSTS and (total or 0) > _MAX_COST_ROWS:
         raise ValueError(f"--report=costs: {total} rows are too many; expected {_MAX_COST_ROWS}")
-    task = ArrayDataflowTask(
-        runtime_model=RuntimeModel(runtime_flags.RUNTIME_MODEL.value),
-        topk=TOPK.value,
-        runner_up=RUNNER_UP.value,
-        report=report,
-    )
     rows = min(source.shard_rows, source.num_rows or source.shard_rows)
     check_fits(f"--{SHARD_ROWS.name}", SHARD_ROWS.value, rows * row_bytes(task))
     folder = pathlib.Path(runner.WORKDIR.value)
@@ -245,7 +258,7 @@ def _wait_for_all(what: str) -> None:
 
 def _close(
     folder: pathlib.Path,
-    task: ArrayDataflowTask,
+    task: LabelTask,
     console: rich.console.Console,
     seconds: float,
     rate: float,

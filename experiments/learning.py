@@ -13,6 +13,7 @@ from airchitect_jax._support import workdir
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.learning import Loss, Optimizer, RunConfig, check_network
 from airchitect_jax.learning.experiment import ExtraFigure, check_memory, run
+from airchitect_jax.learning.models import fitting_batch, recipes
 from airchitect_jax.workloads import EVALUATION_NETWORKS, Network, load_network, read_topology
 from experiments import resume_flag, runner
 
@@ -29,14 +30,13 @@ PRESET = flags.DEFINE_enum(
     "Sizes of the run: a test of seconds, minutes, or what it takes to reach the paper's figures."
     " Any flag given beside it wins.",
 )
-MODEL = flags.DEFINE_enum(
+MODEL = flags.DEFINE_string(
     "model",
     None,
-    ["additive", "paper", "symmetric"],
-    "One dense layer that learns what each design costs, from inputs at several resolutions (case"
-    " study 1); the paper's network; or one that learns the cycles of each workload on each array,"
-    " and in which exchanging workloads exchanges their places (case study 3). The best of the case"
-    " study's unless given.",
+    "A network: additive, one dense layer that predicts what each design costs from inputs at"
+    " several resolutions (case study 1); paper, the paper's; symmetric, which predicts the cycles"
+    " of each workload on each array and is permutation-equivariant (case study 3); or a plugin's."
+    " The best for the case study unless given.",
 )
 NUM_TRAIN = flags.DEFINE_integer(
     "num_train", None, f"Training examples in an epoch; {_PRESET}.", lower_bound=1
@@ -135,24 +135,42 @@ DEFAULT = RunConfig(
 )
 
 
-def of_costs(config: RunConfig, model: str) -> RunConfig:
-    """A preset for a network that predicts costs; it has one layer, and inputs of one scale."""
-    return dataclasses.replace(
-        config,
-        model=model,
-        loss=Loss.COST.value,
-        optimizer=Optimizer.MOMENTUM.value,
-        learning_rate=0.02,
-        embedding_dim=0,
-        hidden_sizes=(),
-    )
+_PAPER = dataclasses.replace(DEFAULT, preset="paper", epochs=50)
+
+# What a case study changes in a preset: fields of the run by model, then by preset.
+Changes = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
-def run_config(presets: Mapping[str, Mapping[str, RunConfig]], best: str) -> RunConfig:
+def presets(case: CaseStudy, changes: Changes) -> dict[str, dict[str, RunConfig]]:
+    """The presets of each network that can learn a case study, by the network's recipe."""
+    found: dict[str, dict[str, RunConfig]] = {}
+    for name, recipe in recipes(case).items():
+        own: dict[str, Any] = {
+            "model": name,
+            "loss": recipe.loss_of(case).value,
+            "optimizer": recipe.optimizer.value,
+            "learning_rate": recipe.learning_rate,
+        }
+        if not recipe.has_widths:
+            own |= {"embedding_dim": 0, "hidden_sizes": ()}
+        size = {"batch_size": recipe.batch_size or fitting_batch(case)}
+        found[name] = {
+            preset.preset: dataclasses.replace(
+                preset,
+                **own
+                | ({} if preset is SMOKE else size)
+                | dict(changes.get(name, {}).get(preset.preset, {})),
+            )
+            for preset in (SMOKE, DEFAULT, _PAPER)
+        }
+    return found
+
+
+def run_config(choices: Mapping[str, Mapping[str, RunConfig]], best: str) -> RunConfig:
     """The preset of the model with the given flags laid over it.
 
     Args:
-      presets: by the name of the model, then of the preset.
+      choices: presets by the name of the model, then of the preset.
       best: the model if none is asked for.
 
     Raises:
@@ -166,13 +184,13 @@ def run_config(presets: Mapping[str, Mapping[str, RunConfig]], best: str) -> Run
     if "hidden_sizes" in given:
         given["hidden_sizes"] = tuple(_hidden_size(text) for text in given["hidden_sizes"])
     model = MODEL.value or best
-    if model not in presets:
+    if model not in choices:
         raise ValueError(
-            f"--model: {model} is not allowed in this case study; expected {' or '.join(presets)}"
+            f"--model: {model} is not allowed in this case study; expected {' or '.join(choices)}"
         )
-    preset = presets[model][PRESET.value]
+    preset = choices[model][PRESET.value]
     config = dataclasses.replace(preset, **given)
-    if preset.model != "paper":
+    if not preset.hidden_sizes:
         for name in ("embedding_dim", "hidden_sizes"):
             if name in given:
                 raise ValueError(f"--{name}: not allowed with --model={model}, which has none")

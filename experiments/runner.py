@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,12 @@ WORKDIR = flags.DEFINE_string(
 SEED = flags.DEFINE_integer(
     "seed", 0, "Seed of everything random.", lower_bound=0, upper_bound=2**31 - 1
 )
+PLUGIN = flags.DEFINE_multi_string(
+    "plugin",
+    [],
+    "Python module that registers case studies, searchers, networks or competitors of yours; may be"
+    " given several times.",
+)
 
 
 def values(*holders: flags.FlagHolder[Any]) -> dict[str, Any]:
@@ -25,4 +32,13 @@ def values(*holders: flags.FlagHolder[Any]) -> dict[str, Any]:
 
 def run_main(main: Callable[[rich.console.Console], None], *, interrupted: str) -> None:
     """Runs a script; see `script.run`. `interrupted` is what the user can do after Ctrl-C."""
-    script.run(main, interrupted)
+
+    def with_plugins(console: rich.console.Console) -> None:
+        for module in PLUGIN.value:
+            try:
+                importlib.import_module(module)
+            except ImportError as error:
+                raise ValueError(f"--plugin: {module} cannot be imported: {error}") from None
+        main(console)
+
+    script.run(with_plugins, interrupted)

@@ -50,7 +50,7 @@ def _script(module, arguments, folder, environment, outputs):
     for descriptor, path in enumerate(outputs, start=1):
         with path.open("w") as stream:
             os.dup2(stream.fileno(), descriptor)
-    sys.path.insert(0, str(ROOT))
+    sys.path[:0] = dict.fromkeys([str(folder), str(ROOT)])  # as `python -m` does
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

@@ -10,6 +10,7 @@ import pytest
 import wrong_values as w
 
 import airchitect_jax as aj
+from airchitect_jax._support import find
 
 # callable, a good call, wrong values of its parameters, and of fields of their records.
 TABLE = {
@@ -214,6 +215,12 @@ TABLE = {
         aj.from_jax,
         {"fn": jnp.dot},
         {"fn": [v for v in w.OBJECT if not callable(v)]},
+        {},
+    ),
+    "register": (
+        aj.register,
+        {"kind": "network", "name": "paper", "thing": find("network", "paper")},
+        {"kind": w.CHOICE, "name": [*w.OBJECTS, None, True, 3, "", "a,b"]},
         {},
     ),
     "read_onnx": (aj.read_onnx, {"path": "x.onnx"}, {"path": w.PATHS}, {}),

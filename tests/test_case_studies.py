@@ -8,11 +8,23 @@ import jax.numpy as jnp
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import scripts
 
 from airchitect_jax._support import find, registered
 from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, ScheduleCase
 from airchitect_jax.labelling import Engine, SampledSource
 from airchitect_jax.labelling.tasks import CaseTask
+from airchitect_jax.learning import (
+    Recommender,
+    Split,
+    StreamedBatches,
+    TrainConfig,
+    evaluate_recommender,
+    fit,
+    loss_fn,
+    sample_dataset,
+)
+from airchitect_jax.learning.models import make_model, recipes
 from airchitect_jax.oracle import Goal
 from airchitect_jax.search import repair
 from airchitect_jax.search.case_problem import CaseProblem
@@ -163,3 +175,37 @@ def test_files_are_labelled_with_the_exact_optima(name, tmp_path):
     assert table["design_id"].to_pylist() == expected.design_id.tolist()
     assert table[case.objective.value].to_pylist() == expected.cost.tolist()
     assert table.schema.metadata[b"case_study"].decode() == case.name
+
+
+@pytest.mark.slow
+@every_case
+def test_a_network_learns_from_the_labels(name):
+    case = CASES[name]
+    recipe = recipes(case)["paper"]
+    validation = sample_dataset(case, seed=0, num=256, split=Split.VALIDATION)
+    source = StreamedBatches(case=case, batch_size=256, steps_per_epoch=32, seed=0)
+    model = make_model(case, "paper", embedding_dim=4, hidden_sizes=(16,), seed=0)
+    config = TrainConfig(epochs=1, learning_rate=recipe.learning_rate)
+    with jax.numpy_dtype_promotion("standard"):  # as Optax needs it
+        fitted = fit(model, source, validation, config, loss_fn(case, recipe.loss_of(case)))
+    losses = [row["validation_loss"] for row in fitted.history if "validation_loss" in row]
+    metrics = evaluate_recommender(case, Recommender(case, fitted.model), validation).metrics
+    assert np.isfinite(losses).all()
+    assert 0 < metrics["geomean_normalized_performance"] <= 1
+
+
+@pytest.mark.slow
+def test_a_registered_case_study_goes_through_every_script(tmp_path):
+    """Those that the page does not show; the others run with the documented commands."""
+    (tmp_path / "clocked.py").write_text(clocked.SOURCE)
+    for module, *sizes in (
+        ("compare_models", "--models=heuristics,majority,paper", "--seeds=1", "--num_test=100"),
+        ("generalisation", "--models=paper", "--trained_max_dim=500", "--num_test=100"),
+    ):
+        result = scripts.run(
+            f"experiments.{module}",
+            *("--plugin=clocked", "--case_study=clocked", "--max_dim=1000", f"--workdir={module}"),
+            *("--budget_seconds=0.2", "--num_validation=100", "--batch_size=128", *sizes),
+            folder=tmp_path,
+        )
+        assert result.returncode == 0, result.stderr

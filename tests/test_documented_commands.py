@@ -12,6 +12,7 @@ import shlex
 import socket
 import tomllib
 
+import clocked
 import numpy as np
 import onnx
 import pyarrow as pa
@@ -39,6 +40,7 @@ SIZES = {
         "--forest_trees=2",
         "--batch_size=64",
     ],
+    "experiments.case_study": _LEARNING,
     "experiments.case_study1": _LEARNING,
     "experiments.case_study2": _LEARNING,
     "experiments.case_study3": [*_LEARNING, "--time_limit=1"],
@@ -208,6 +210,8 @@ def write_inputs(folder, page, words):
         if not (folder / name).exists():
             make = INPUTS_OF_PAGE.get((page.name, name)) or INPUTS[name]
             make(folder / name)
+    if "--plugin=clocked" in text:
+        (folder / "clocked.py").write_text(clocked.SOURCE)
     if "model.onnx" in text:
         onnx_model(folder / "model.onnx", re.findall(r"--dim=(\w+)=", text))
 

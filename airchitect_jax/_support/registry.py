@@ -63,5 +63,5 @@ def find(kind: str, name: str) -> Any:
 
 
 def _check_kind(kind: str) -> None:
-    if kind not in _BUILT_IN:
+    if not isinstance(kind, str) or kind not in _BUILT_IN:
         raise ValueError(f"kind: {kind!r} is not allowed; expected {', '.join(_BUILT_IN)}")

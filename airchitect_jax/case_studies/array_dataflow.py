@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -52,6 +52,7 @@ class ArrayDataflowCase(CaseStudy):
     title = "array shape and dataflow"
     best_network = "additive"
     has_many_optima = False
+    trained_budgets: ClassVar[Mapping[str, int]] = {"max_mac_exponent": 14}
 
     def __post_init__(self) -> None:
         names = ("min_mac_exponent", "max_mac_exponent", "max_dim")

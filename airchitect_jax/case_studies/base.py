@@ -12,7 +12,7 @@ import enum
 import itertools
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -46,11 +46,15 @@ class CaseStudy(Definition):
       best_network: the registered network that learns it best; None for "paper".
       has_many_optima: whether often several designs cost as little as the optimum, so that a loss
         should know them all.
+      trained_budgets: fields that leave out some budgets, for audits of networks beyond them.
+      farthest: how many times the largest trained dimension costs are exact, for the same audits.
     """
 
     distribution: Distribution = Distribution.UNIFORM
     best_network: str | None = None
     has_many_optima: bool = True
+    trained_budgets: ClassVar[Mapping[str, int]] = {}
+    farthest: ClassVar[int] = 10
 
     def from_gemms(self, gemms: Gemm, context: Context) -> Int[np.ndarray, "features batch"]:
         """The workloads (int64, any size) that GEMMs of shape [batch] make in a context."""

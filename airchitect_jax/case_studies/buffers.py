@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -77,6 +77,8 @@ class BufferCase(CaseStudy):
 
     name = "case_study2"
     title = "SRAM buffer sizing"
+    trained_budgets: ClassVar[Mapping[str, int]] = {"max_budget_kb": 2_000}
+    farthest = 4  # energies, which exact costs come with, exceed int64 beyond
 
     def __post_init__(self) -> None:
         for name, kind in (

@@ -2,15 +2,18 @@
 
 from airchitect_jax.labelling.engine import Engine, Process, count_rows, merge_rejects
 from airchitect_jax.labelling.sources import FileSource, SampledSource
-from airchitect_jax.labelling.tasks import ArrayDataflowTask, Report
+from airchitect_jax.labelling.tasks import ArrayDataflowTask, CaseTask, LabelTask, Report, row_bytes
 
 __all__ = [
     "ArrayDataflowTask",
+    "CaseTask",
     "Engine",
     "FileSource",
+    "LabelTask",
     "Process",
     "Report",
     "SampledSource",
     "count_rows",
     "merge_rejects",
+    "row_bytes",
 ]

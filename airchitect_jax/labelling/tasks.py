@@ -74,6 +74,17 @@ class LabelTask(Protocol):
         ...
 
 
+def row_bytes(task: LabelTask) -> int:
+    """Bytes that a labelled row takes at least: its columns, and those that it is labelled from."""
+
+    def width(kind: pa.DataType) -> int:
+        if pa.types.is_fixed_size_list(kind):
+            return int(kind.list_size * width(kind.value_type))
+        return 1 if pa.types.is_dictionary(kind) else int(kind.bit_width // 8)
+
+    return sum(width(field.type) for field in task.schema) + 4 * len(task.inputs)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CaseTask:
     """The optimum of each workload of a case study.

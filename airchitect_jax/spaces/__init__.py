@@ -6,6 +6,7 @@ Designs are enumerated in tie order, so that "the first minimum" is the whole ti
 from airchitect_jax.spaces.array_dataflow import ArrayDataflowSpace
 from airchitect_jax.spaces.base import Attribute, DesignSpace, Fields
 from airchitect_jax.spaces.buffers import BufferSpace
+from airchitect_jax.spaces.grid import Axis, GridSpace
 from airchitect_jax.spaces.joint import JointSpace
 from airchitect_jax.spaces.layout import Layout, RelaxedPoint, within_sum
 from airchitect_jax.spaces.schedules import (
@@ -23,9 +24,11 @@ __all__ = [
     "MIN_ARRAYS",
     "ArrayDataflowSpace",
     "Attribute",
+    "Axis",
     "BufferSpace",
     "DesignSpace",
     "Fields",
+    "GridSpace",
     "JointSpace",
     "Layout",
     "RelaxedPoint",

@@ -101,6 +101,12 @@ def _symmetric(case: CaseStudy, seed: int, *_: object) -> nnx.Module:
     return SymmetricScheduler(case, key=jax.random.key(seed))
 
 
+def _learns_costs_of_designs(case: CaseStudy) -> bool:
+    """Whether log terms are those of all designs, and all inputs have logarithms."""
+    positive = all(feature.low >= 1 for feature in case.features if not feature.is_constraint)
+    return positive and not isinstance(case, ScheduleCase)
+
+
 BUILT_IN = ("paper", "additive", "symmetric")
 register("network", "paper", NetworkRecipe(make=_paper, has_widths=True))
 register(
@@ -108,7 +114,7 @@ register(
     "additive",
     NetworkRecipe(
         make=lambda case, seed, *_: Additive(case, key=jax.random.key(seed)),
-        serves=lambda case: all(f.low >= 1 for f in case.features if not f.is_constraint),
+        serves=_learns_costs_of_designs,
         loss=Loss.COST,
         optimizer=Optimizer.MOMENTUM,
         any_value=True,

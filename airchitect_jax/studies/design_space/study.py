@@ -52,7 +52,7 @@ def sections(
     """What is shown, in order."""
     layers = layers_of(samples[0].case, networks)
     return [
-        ("Design-aware", design_aware),
+        *([("Design-aware", design_aware)] if design_aware else []),
         (
             "Statistical",
             (
@@ -63,7 +63,7 @@ def sections(
                 ("neighbours", lambda: neighbours(samples)),
                 ("boundaries", lambda: boundaries(samples)),
                 ("floors", lambda: floors(samples)),
-                ("agreement", lambda: agreement(samples, variants)),
+                *([("agreement", lambda: agreement(samples, variants))] if variants else []),
             ),
         ),
         ("Sensitivity", (("coverage", lambda: coverage(samples, layers)),)),
