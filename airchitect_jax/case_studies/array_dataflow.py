@@ -226,6 +226,15 @@ class ArrayDataflowCase(CaseStudy):
         )
         return np.asarray(objective_value(self.objective, report.compute_cycles, report.energy_fj))
 
+    def feasible(
+        self, workloads: Int[Array | np.ndarray, "features batch"]
+    ) -> Bool[Array, "batch designs"]:
+        """See `CaseStudy`: by exponents, without products."""
+        return (
+            jnp.asarray(self.space.mac_exponent)[None, :]
+            <= jnp.asarray(self.by_name(workloads)["mac_exponent"])[:, None]
+        )
+
     def heuristics(
         self, workloads: Int[np.ndarray, "features batch"]
     ) -> Mapping[str, Int[np.ndarray, "batch"]]:

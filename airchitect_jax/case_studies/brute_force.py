@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from jaxtyping import Array, Bool, Int, Num
 
 from airchitect_jax._support import INT64_SAFE, map_chunks
 from airchitect_jax.case_studies.definition import Definition
-from airchitect_jax.cost import Number, select
+from airchitect_jax.cost import Number
 from airchitect_jax.oracle import valid_rows
 from airchitect_jax.spaces import Fields
 from airchitect_jax.types import Labels
@@ -33,15 +34,15 @@ def cost_of_any(case: Definition, workload: Mapping[str, Number], design: Fields
 
     The cost of each combination of choices, of which the design's own is selected.
     """
-    result: Any = None
-    for chosen in combinations(case.space.choices):
-        cost = case.cost(workload, {**design, **chosen})
-        if result is None:
-            result = cost
-            continue
-        own = [design[name] == int(value) for name, value in chosen.items()]
-        result = select(functools.reduce(lambda a, b: a & b, own), cost, result)
-    return result
+    every = combinations(case.space.choices)
+    costs = [case.cost(workload, {**design, **chosen}) for chosen in every]
+    if len(every) == 1:
+        return costs[0]
+    is_chosen = [
+        functools.reduce(operator.and_, [design[name] == int(value) for name, value in one.items()])
+        for one in every
+    ]
+    return jnp.select(is_chosen, costs)
 
 
 def all_designs(case: Definition, dtype: Any) -> dict[str, Array]:

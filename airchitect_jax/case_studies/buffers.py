@@ -294,6 +294,16 @@ class BufferCase(CaseStudy):
         columns = self.columns(workloads)[1:]
         return log_cost_grid(columns, **self._model, table=self.energy_table)
 
+    def feasible(
+        self, workloads: Int[Array | np.ndarray, "features batch"]
+    ) -> Bool[Array, "batch designs"]:
+        """See `CaseStudy`: in steps, without products."""
+        totals = self.space.levels.sum(axis=1, dtype=np.int32)
+        return (
+            jnp.asarray(totals)[None, :]
+            <= jnp.asarray(self.by_name(workloads)["budget_steps"])[:, None]
+        )
+
     def heuristics(
         self, workloads: Int[np.ndarray, "features batch"]
     ) -> Mapping[str, Int[np.ndarray, "batch"]]:
