@@ -1,4 +1,4 @@
-"""Side-by-side measurements; each prints one JSON line a row."""
+"""Side-by-side measurements; each prints one JSON line per row."""
 
 import sys
 

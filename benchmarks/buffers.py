@@ -1,4 +1,4 @@
-"""Exact labels of case study 2 a second, beside ways without its factoring, in one run.
+"""Exact labels per second for case study 2, compared with methods without its factoring.
 
 python -m benchmarks.buffers
 """
@@ -22,9 +22,9 @@ from airchitect_jax.types import RuntimeModel
 from benchmarks import common
 
 flags.adopt_module_key_flags(common)
-WORKLOADS = flags.DEFINE_integer("workloads", 1 << 18, "In one call.", lower_bound=1)
-PLAIN = flags.DEFINE_integer("plain_workloads", 1 << 11, "In one call of plain jit(vmap).")
-PYTHON = flags.DEFINE_integer("python_workloads", 8, "In one call of plain Python.")
+WORKLOADS = flags.DEFINE_integer("workloads", 1 << 18, "Workloads per call.", lower_bound=1)
+PLAIN = flags.DEFINE_integer("plain_workloads", 1 << 11, "Workloads per call of plain jit(vmap).")
+PYTHON = flags.DEFINE_integer("python_workloads", 8, "Workloads per call of plain Python.")
 
 CASE = BufferCase()
 MODEL: dict[str, Any] = {
@@ -38,7 +38,7 @@ MODEL: dict[str, Any] = {
 
 @jax.jit
 def plain(columns: list[jax.Array]) -> jax.Array:
-    """The obvious way: `vmap` over the workloads and over the 1000 designs."""
+    """The straightforward method: `vmap` over the workloads and the 1000 designs."""
     levels = jnp.asarray(CASE.space.levels, jnp.int64) * CASE.space.step_bytes
 
     def cycles(workload: list[jax.Array], sizes: jax.Array) -> jax.Array:
@@ -67,7 +67,7 @@ def plain(columns: list[jax.Array]) -> jax.Array:
 
 
 def main() -> None:
-    """Times the contenders in turn and prints a row each."""
+    """Times the contenders in turn and prints one row each."""
     sample = jax.jit(CASE.sample, static_argnums=1)
     workloads = sample(jax.random.key(common.SEED.value), WORKLOADS.value)
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What the benchmarks share: interleaved timing, and rows that say where they were measured."""
+"""Shared code of the benchmarks: interleaved timing, and rows with versions and hardware."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from airchitect_jax._support import environment, files
 from experiments import script
 
 SEED = flags.DEFINE_integer("seed", 0, "Seed of the workloads.")
-REPEATS = flags.DEFINE_integer("repeats", 7, "Timed runs of each contender.", lower_bound=1)
+REPEATS = flags.DEFINE_integer("repeats", 7, "Timed runs per contender.", lower_bound=1)
 OUTPUT = flags.DEFINE_string("output", None, "File for the rows, beside standard output.")
 
 
 def interleaved_seconds(
     contenders: Mapping[str, Callable[[], Any]], repeats: int
 ) -> dict[str, float]:
-    """Median seconds of each contender, one run of each in turn after a first that compiles.
+    """Median seconds per contender, run in turn after a first round that compiles.
 
-    Each contender waits for its own result. Turns share whatever else the machine is doing, so
-    that ratios hold on a noisy one.
+    Each contender waits for its own result. All contenders of a round see the same load of the
+    machine, so that ratios are reliable on a noisy one.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(repeats + 1):
@@ -43,7 +43,7 @@ def run(main: Callable[[], None]) -> None:
 
 
 def emit(rows: list[dict[str, Any]]) -> None:
-    """Prints one JSON line a row, each with versions and hardware."""
+    """Prints one JSON line per row, each with versions and hardware."""
     where = environment()
     lines = "".join(json.dumps({**row, "environment": where}) + "\n" for row in rows)
     print(lines, end="")

@@ -1,11 +1,11 @@
-"""Seconds for one decision: networks, exhaustive search here, exhaustive search by simulation.
+"""Seconds per decision of networks, exhaustive search, and exhaustive search by simulation.
 
-A row a problem and contender, for case studies and sizes of the design space: a network (its time
-does not depend on what it has learnt, so it is not trained) and exhaustive search, both compiled,
-for a workload alone and in large batches, transfers left out; and, where the scalesim package is
-installed, the seconds of one run of a GEMM of --side times the runs that exhaustive search needs.
-The package simulates cycle by cycle, so larger GEMMs, which most of those drawn here are, take it
-longer than that.
+Prints one row per problem and contender, for case studies and sizes of the design space. The
+contenders are a network (not trained, since its time does not depend on its weights) and exhaustive
+search, both compiled, for single workloads and in large batches, without transfers; and, where the
+scalesim package is installed, the seconds of one run of a GEMM of --side times the number of runs
+that exhaustive search needs. The package simulates cycle by cycle, so it takes longer for larger
+GEMMs, which most of the drawn workloads are.
 
 python -m benchmarks.decisions --figure=decisions.png --output=decisions.jsonl
 """
@@ -39,7 +39,7 @@ from benchmarks import common
 flags.adopt_module_key_flags(common)
 SIDE = flags.DEFINE_integer("side", 128, "m, n and k of the simulated GEMM.", lower_bound=2)
 MAX_ARRAYS = flags.DEFINE_integer(
-    "max_arrays", 5, "Most arrays of case study 3.", lower_bound=2, upper_bound=6
+    "max_arrays", 5, "Maximum number of arrays of case study 3.", lower_bound=2, upper_bound=6
 )
 FIGURE = flags.DEFINE_string("figure", None, "File for the figure, a PNG.")
 
@@ -51,9 +51,9 @@ SIMULATOR = "simulator, exhaustive"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Problem:
-    """A case study, and how many runs of a simulator its exhaustive search needs.
+    """A case study, and the simulator runs that its exhaustive search needs.
 
-    Schedules share runs: a simulator needs one for each workload, array and dataflow.
+    Schedules share runs: a simulator needs one per workload, array and dataflow.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Problem:
 
 
 def problems() -> Iterator[Problem]:
-    """Case studies and sizes."""
+    """The case studies, in several sizes."""
     arrays = ArrayDataflowCase()
     yield Problem(name="array and dataflow", case=arrays, runs=arrays.space.num_designs)
     replayed = BufferCase(
@@ -79,7 +79,7 @@ def problems() -> Iterator[Problem]:
 
 
 def decider(case: CaseStudy, model: nnx.Module) -> Callable[[Array], Array]:
-    """A network's feasible first choices, compiled."""
+    """A compiled function from workloads to a network's best feasible designs."""
     graphdef, state = nnx.split(model)
 
     @jax.jit
@@ -91,7 +91,7 @@ def decider(case: CaseStudy, model: nnx.Module) -> Callable[[Array], Array]:
 
 
 def decision_seconds(problem: Problem) -> dict[str, tuple[int, float]]:
-    """Workloads in a call and seconds a decision of each contender, measured in turns."""
+    """(workloads per call, seconds per decision) per contender, measured in turn."""
     case = problem.case
     fitting = max(_MAX_LOGITS // case.space.num_designs, 1)
     batch = min(_MAX_BATCH, 1 << (fitting.bit_length() - 1))
@@ -126,7 +126,7 @@ def simulated_seconds() -> float | None:
 
 
 def main() -> None:
-    """Rows, and the figure if asked for."""
+    """Prints the rows, and writes the figure if requested."""
     one_run = simulated_seconds()
     rows: list[dict[str, Any]] = []
     for problem in problems():
@@ -137,7 +137,7 @@ def main() -> None:
         for contender, (size, seconds) in measured.items():
             rows.append(
                 {
-                    "benchmark": "seconds a decision",
+                    "benchmark": "seconds per decision",
                     "problem": problem.name,
                     "designs": problem.case.space.num_designs,
                     "contender": contender,

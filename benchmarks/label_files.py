@@ -1,4 +1,4 @@
-"""Parquet to Parquet beside labelling in memory, and how the cost grows.
+"""Labelling from Parquet to Parquet compared with labelling in memory, over the size.
 
   python -m benchmarks.label_files --largest=8 --figure=docs/figures/labelling_growth.png
 
@@ -33,11 +33,11 @@ from benchmarks import common
 
 flags.adopt_module_key_flags(common)
 LARGEST = flags.DEFINE_integer(
-    "largest", 8, "Up to 10 to this power workloads.", lower_bound=4, upper_bound=9
+    "largest", 8, "Largest number of workloads, as a power of 10.", lower_bound=4, upper_bound=9
 )
 FIGURE = flags.DEFINE_string("figure", None, "PNG file for the figure.")
 
-_PIECE = 10**7  # most workloads in memory at once
+_PIECE = 10**7  # maximum number of workloads in memory
 _LANES = 1 << 20
 
 
@@ -50,7 +50,7 @@ def draw(rows: int, seed: int) -> dict[str, np.ndarray]:
 
 
 def in_memory(rows: int) -> float:
-    """Seconds to label NumPy arrays, after a call that compiles."""
+    """Seconds to label NumPy arrays, compilation excluded."""
     workloads = BudgetedGemm(**draw(min(rows, _PIECE), common.SEED.value))
     label(workloads)
     start = time.perf_counter()
@@ -85,7 +85,7 @@ def from_file(rows: int, folder: pathlib.Path) -> tuple[float, float]:
 
 
 def _peak_memory_gb(pid: int) -> float:
-    """Peak resident memory of a running process so far; 0 where the system does not tell."""
+    """Peak resident memory of a running process so far; 0 if unknown."""
     try:
         status = pathlib.Path(f"/proc/{pid}/status").read_text()
     except OSError:
@@ -95,7 +95,7 @@ def _peak_memory_gb(pid: int) -> float:
 
 
 def by_designs() -> list[tuple[int, float]]:
-    """Nanoseconds a workload for spaces of several sizes, a million workloads on the device."""
+    """Nanoseconds per workload for spaces of several sizes, a million workloads on the device."""
     columns = draw(_LANES, common.SEED.value)
     exponents = np.log2(columns["mac_budget"]).astype(np.int32)
     dims = [jnp.asarray(columns[name]) for name in "mnk"]
@@ -115,7 +115,7 @@ def by_designs() -> list[tuple[int, float]]:
 
 
 def main() -> None:
-    """Measures, prints rows, draws the figure."""
+    """Measures, prints the rows and draws the figure."""
     sizes = [10**power for power in range(3, LARGEST.value + 1)]
     memory = {rows: in_memory(rows) for rows in sizes}
     with tempfile.TemporaryDirectory() as folder:
@@ -164,11 +164,11 @@ def labelling_growth(
     by_workloads: Mapping[str, Sequence[tuple[int, float]]],
     by_designs: Sequence[tuple[int, float]],
 ) -> Figure:
-    """How the cost of labelling grows.
+    """Draws the cost of labelling over the number of workloads and of designs.
 
     Args:
-      by_workloads: for each way of labelling, (workloads, seconds).
-      by_designs: (designs of the space, nanoseconds a workload).
+      by_workloads: (workloads, seconds) per method.
+      by_designs: (designs of the space, nanoseconds per workload).
     """
     figure, (left, right) = new_figure(columns=2)
     for (name, points), marker in zip(by_workloads.items(), "osD^v<>", strict=False):
@@ -178,7 +178,7 @@ def labelling_growth(
     legend_below(figure, (left,), columns=4)
     right.plot(*zip(*by_designs, strict=True), marker="o", color=BLUE)
     right.set_xlabel("designs in the space")
-    right.set_ylabel("nanoseconds a workload")
+    right.set_ylabel("nanoseconds per workload")
     right.set_xlim(left=0)
     right.set_ylim(bottom=0)
     return figure

@@ -1,4 +1,4 @@
-"""Exact labels a second for case study 1: ours beside simpler ways to the same labels.
+"""Exact labels per second for case study 1, compared with simpler methods.
 
 python -m benchmarks.labelling --workloads=1048576
 """
@@ -24,18 +24,18 @@ from airchitect_jax.types import ArrayShape
 from benchmarks import common
 
 flags.adopt_module_key_flags(common)
-WORKLOADS = flags.DEFINE_integer("workloads", 1 << 20, "Workloads of our own rows.", lower_bound=1)
-SMALL = flags.DEFINE_integer(
-    "small", 1 << 15, "Workloads of the slower rows; each is timed at its own size.", lower_bound=1
+WORKLOADS = flags.DEFINE_integer(
+    "workloads", 1 << 20, "Workloads of the rows of this package.", lower_bound=1
 )
+SMALL = flags.DEFINE_integer("small", 1 << 15, "Workloads of the slower contenders.", lower_bound=1)
 
 CASE = ArrayDataflowCase()
-SCALESIM = "the scalesim package, one design a GEMM"
+SCALESIM = "the scalesim package, one design per GEMM"
 
 
 @jax.jit
 def plain_vmap(columns: Int[Array, "4 batch"]) -> Int[Array, "batch"]:
-    """The obvious way: `vmap` of an argmin over an axis of 459 designs."""
+    """The straightforward method: `vmap` of an argmin over an axis of 459 designs."""
     space = CASE.space
     rows = jnp.asarray(2 ** space.row_exponent.astype(np.int64))
     cols = jnp.asarray(2 ** space.col_exponent.astype(np.int64))
@@ -53,7 +53,7 @@ def plain_vmap(columns: Int[Array, "4 batch"]) -> Int[Array, "batch"]:
 
 
 def vectorised_numpy(columns: Int[np.ndarray, "4 batch"]) -> Int[np.ndarray, "batch"]:
-    """The running minimum over the designs, a design at a time over the batch."""
+    """The running minimum over the designs, one design at a time over the batch."""
     space = CASE.space
     exponent, m, n, k = columns.astype(np.int64)
     best = np.full(m.shape, 2**62)
@@ -128,7 +128,7 @@ def main() -> None:
         "pure Python": (tiny.shape[1], pure_python),
     }
     if importlib.util.find_spec("scalesim"):
-        few = 128  # the package simulates cycle by cycle: two of the smallest that say anything
+        few = 128  # small, because the package simulates cycle by cycle
         sizes[SCALESIM] = (2, lambda: scalesim_runs([few, few // 2]))
     seconds = common.interleaved_seconds(
         {name: contender for name, (_, contender) in sizes.items()}, common.REPEATS.value

@@ -1,4 +1,4 @@
-"""The exact replay of the scalesim 3.0.0 package beside the package itself, in one run.
+"""The exact replay of the scalesim 3.0.0 package compared with the package, in one run.
 
 python -m benchmarks.scalesim3 --side=256
 """
@@ -28,14 +28,14 @@ PACKAGE_REPEATS = flags.DEFINE_integer(
 
 SRAM_KB = flags.DEFINE_integer("sram_kb", 64, "Kilobytes of each operand's SRAM.", lower_bound=1)
 BANDWIDTH = flags.DEFINE_integer(
-    "bandwidth", 10, "Words per cycle of each port, where operands may wait.", lower_bound=1
+    "bandwidth", 10, "Words per cycle of each port in USER mode.", lower_bound=1
 )
 
 
 def ours(
     gemm: Gemm, side: int, dataflow: Any, bandwidth: int | None, sram_kb: Any = None
 ) -> ReplayReport:
-    """The replay on a square array, with three equal SRAMs unless told otherwise."""
+    """The replay on a square array, by default with three equal SRAMs."""
     ifmap, filters, ofmap = [SRAM_KB.value] * 3 if sram_kb is None else sram_kb
     return replay(
         gemm,
@@ -49,7 +49,7 @@ def ours(
 
 
 def package(gemm: Gemm, side: int, dataflow: Dataflow, bandwidth: int | None) -> dict[str, Any]:
-    """Median seconds of the package and whether its report is ours, or why there is none."""
+    """Median seconds of the package, after checking that its report equals the replay's."""
     if not importlib.util.find_spec("scalesim"):
         return {"package": "not installed: pip install 'airchitect-jax[scalesim]'"}
     runs = [
@@ -74,7 +74,7 @@ def package(gemm: Gemm, side: int, dataflow: Dataflow, bandwidth: int | None) ->
 def row(
     name: str, gemm: Gemm, side: int, dataflow: Any, bandwidth: int | None, **sram: Any
 ) -> dict[str, Any]:
-    """One measured row of ours."""
+    """One measured row of the replay."""
     seconds = common.interleaved_seconds(
         {"ours": lambda: ours(gemm, side, dataflow, bandwidth, **sram)}, common.REPEATS.value
     )["ours"]

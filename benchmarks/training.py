@@ -1,4 +1,4 @@
-"""Training examples a second: our networks in JAX and, if torch is installed, one in PyTorch.
+"""Training examples per second of the networks in JAX and, if installed, in PyTorch.
 
 python -m benchmarks.training --batch_size=8192
 """
@@ -24,27 +24,27 @@ from airchitect_jax.learning.models import make_model
 from benchmarks import common
 
 flags.adopt_module_key_flags(common)
-BATCH_SIZE = flags.DEFINE_integer("batch_size", 8192, "Examples in a step.", lower_bound=1)
-STEPS = flags.DEFINE_integer("steps", 32, "Steps in a timed run.", lower_bound=1)
+BATCH_SIZE = flags.DEFINE_integer("batch_size", 8192, "Examples per step.", lower_bound=1)
+STEPS = flags.DEFINE_integer("steps", 32, "Steps per timed run.", lower_bound=1)
 DEVICES = flags.DEFINE_integer(
-    "devices", os.cpu_count(), "CPU devices that JAX shows, beside a run on one.", lower_bound=1
+    "devices", os.cpu_count(), "Number of CPU devices of the multi-device run.", lower_bound=1
 )
 COMPILE = flags.DEFINE_boolean(
-    "torch_compile", False, "Also torch.compile, which needs a C++ compiler."
+    "torch_compile", False, "Also time torch.compile, which needs a C++ compiler."
 )
 
 CASE = ArrayDataflowCase()
 EMBEDDING_DIM, HIDDEN = 16, 256
-# The networks' losses and optimisers. Step sizes make no difference to the time.
+# The networks' losses and optimisers. Step sizes do not affect the time.
 NETWORKS = {
     "paper": (Loss.LABEL, optax.adam(1e-3)),
     "additive": (Loss.COST, optax.sgd(1e-3, momentum=0.9)),
 }
 EAGER = "paper, PyTorch"
 PRODUCT = "product of square matrices"
-# Of the paper's network: forward, and backward to weights and to inputs, all layers but embeddings.
+# Of the paper's network: forward and backward passes of all layers but the embeddings.
 FLOPS = 6 * (EMBEDDING_DIM * len(CASE.features) * HIDDEN + HIDDEN * CASE.space.num_designs)
-SIDE = 2048  # of the square matrices whose product shows what the machine can do
+SIDE = 2048  # of the square matrices whose product gives the machine's peak rate
 
 
 def in_jax(
@@ -54,7 +54,7 @@ def in_jax(
     network: str,
     devices: Sequence[jax.Device],
 ) -> Callable[[], None]:
-    """A run of all steps with our own training block; the state moves on from run to run."""
+    """A run of all steps with `train_block`; the state carries over to the next run."""
     model = make_model(CASE, network, embedding_dim=EMBEDDING_DIM, hidden_sizes=(HIDDEN,), seed=0)
     graphdef, params, rest = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
     loss, transform = NETWORKS[network]
@@ -119,7 +119,7 @@ def in_torch(
 
 
 def main() -> None:
-    """Times all on the same batches, in turn, and what the machine can multiply beside them."""
+    """Times all contenders in turn on the same batches, and a large matrix product."""
     jax.config.update("jax_num_cpu_devices", DEVICES.value)
     source = StreamedBatches(
         case=CASE,
@@ -161,7 +161,7 @@ def main() -> None:
 
 
 def compared(rate: float, in_torch: float | None, peak: float) -> dict[str, float | None]:
-    """The paper's network beside PyTorch's rate, and beside `peak` operations a second."""
+    """The rate of the paper's network relative to PyTorch and to `peak` operations per second."""
     return {
         "times_pytorch": in_torch and round(rate / in_torch, 2),
         "gflops": round(FLOPS * rate / 1e9, 1),

@@ -1,7 +1,8 @@
-"""Feeds damaged files to the CSV and the ONNX reader: nothing but ValueError may come out.
+"""Fuzzes the CSV and ONNX readers with damaged files; the only allowed error is ValueError.
 
 `python -m tools.fuzz_readers --seconds=60` mutates samples at random; with `--coverage` atheris
-does, guided by coverage (extra `fuzz`). Ends with status 1 and the bytes that broke a reader.
+mutates them, guided by coverage (extra `fuzz`). If a reader fails otherwise, prints the input and
+ends with status 1.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _CONV = (
 
 
 def samples() -> list[bytes]:
-    """Files that the readers accept; the first byte says which reader."""
+    """Files that the readers accept; the first byte selects the reader."""
     from onnx import TensorProto, helper
 
     def value(name: str, *shape: Any) -> Any:
@@ -51,10 +52,10 @@ def samples() -> list[bytes]:
 
 
 def read(data: bytes) -> str:
-    """Reads one file; returns what became of it.
+    """Reads one file; returns the outcome.
 
     Raises:
-      Exception: anything but a ValueError comes out of a reader.
+      Exception: a reader raised anything but a ValueError.
     """
     try:
         if data[:1] == b"o":
@@ -69,7 +70,7 @@ def read(data: bytes) -> str:
 
 
 def mutated(data: bytes, rng: random.Random) -> bytes:
-    """A sample with some bytes changed, removed or added; the first one stays."""
+    """A sample with some bytes changed, removed or added, except the first."""
     changed = bytearray(data)
     for _ in range(rng.randint(1, 8)):
         place, kind = rng.randrange(1, len(changed)), rng.random()
@@ -114,7 +115,7 @@ def _by_coverage(seconds: float, seed: int) -> None:
 
 
 def main() -> int:
-    """Arguments to fuzzing."""
+    """Parses the arguments and runs the fuzzer."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0)

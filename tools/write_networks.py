@@ -1,6 +1,6 @@
 """Writes the packaged network tables from the networks' published configurations.
 
-Run `python -m tools.write_networks` to see what would change, with `--write` to change it.
+`python -m tools.write_networks` shows the differences; `--write` writes the tables.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ TABLES = pathlib.Path(__file__).parent.parent / "airchitect_jax" / "workloads" /
 
 
 def conv(name: str, side: int, filter_side: int, channels: int, filters: int) -> Layer:
-    """A convolution with `side` x `side` outputs, as the GEMM that im2col makes of it."""
+    """A convolution with `side` x `side` outputs, as the GEMM of its im2col."""
     return Layer(name=name, m=side * side, n=filters, k=filter_side**2 * channels)
 
 
 def depthwise(name: str, side: int, filter_side: int, channels: int) -> Layer:
-    """One GEMM of a single filter for each channel."""
+    """One GEMM with a single filter per channel."""
     return Layer(name=name, m=side * side, n=1, k=filter_side**2, count=channels)
 
 
@@ -129,12 +129,12 @@ def dlrm() -> Iterator[Layer]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LanguageModel:
-    """A decoder with grouped-query attention and gated perceptrons, of one or of several experts.
+    """A decoder with grouped-query attention and gated perceptrons, with one or several experts.
 
     Attributes:
       blocks, width, hidden, vocabulary: its sizes; `hidden` is that of one expert.
       heads, kv_heads, head: query heads, key and value heads, and the width of each.
-      experts, active_experts: all, and how many each token goes to.
+      experts, active_experts: number of experts, and number per token.
     """
 
     blocks: int
@@ -150,9 +150,9 @@ class LanguageModel:
     def layers(self, *, batch: int, queries: int, context: int) -> Iterator[Layer]:
         """A pass over `queries` new tokens of each sequence, which see `context` tokens.
 
-        Query heads that share keys and values are stacked into one product. The causal mask is no
-        saving: whole products are counted. Tokens go to the experts evenly. Logits are those of the
-        last token of each sequence, as in serving.
+        Query heads that share keys and values are stacked into one product. Full products are
+        counted, whatever the causal mask. Tokens are distributed evenly over the experts. Logits
+        are computed for the last token of each sequence, as in serving.
         """
         tokens, blocks = batch * queries, self.blocks
         stacked = self.heads // self.kv_heads * queries
@@ -228,7 +228,7 @@ def table(name: str) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Compares the tables with the files, and writes them if told to."""
+    """Compares the tables with the files, and writes them if requested."""
     for name in NETWORKS:
         path, text = TABLES / f"{name}.csv", table(name)
         same = path.exists() and path.read_text() == text

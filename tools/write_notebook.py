@@ -1,6 +1,6 @@
-"""Writes docs/tutorial.ipynb from docs/tutorial.md, so that there is one tutorial and not two.
+"""Generates docs/tutorial.ipynb from docs/tutorial.md.
 
-Run `python -m tools.write_notebook` to see whether they differ, with `--write` to write it.
+`python -m tools.write_notebook` says whether they differ; `--write` writes the notebook.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SOURCE, NOTEBOOK = DOCS / "tutorial.md", DOCS / "tutorial.ipynb"
 
 
 def cells(text: str) -> list[dict[str, Any]]:
-    """A code cell for each Python block, the text between them as Markdown."""
+    """One code cell per Python block, with the text between them as Markdown cells."""
     found = []
     for number, part in enumerate(re.split(r"^```python\n(.*?)^```\n", text, flags=re.M | re.S)):
         if part.strip():
@@ -44,7 +44,7 @@ def notebook() -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Compares the notebook with its source, and writes it if told to."""
+    """Compares the notebook with its source, and writes it with `--write`."""
     text = notebook()
     same = NOTEBOOK.exists() and NOTEBOOK.read_text(encoding="utf-8") == text
     print(f"{NOTEBOOK.name}: {'unchanged' if same else 'differs'}")

@@ -1,4 +1,4 @@
-"""Input checks, atomic files, batching, progress and workdirs: nothing of the field."""
+"""General support: input checks, atomic files, batching, progress and workdirs."""
 
 from airchitect_jax._support.batching import batch_mesh, map_chunks, on_devices
 from airchitect_jax._support.checks import (

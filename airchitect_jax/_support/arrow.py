@@ -1,4 +1,4 @@
-"""The one place that imports pyarrow, and says which extra brings it."""
+"""Imports pyarrow; the error of a missing installation names the extra."""
 
 from __future__ import annotations
 

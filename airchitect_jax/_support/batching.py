@@ -1,4 +1,4 @@
-"""Any number of workloads through compiled functions of few shapes."""
+"""Runs compiled functions on any number of workloads, with few shapes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airchitect_jax._support.forks import refuse_after_fork
 
 _Out = TypeVar("_Out")
 
-_SMALLEST = 1024  # below this one more program costs more than the rows it would save
+_SMALLEST = 1024  # compiling a smaller program costs more than it saves
 
 
 def map_chunks(
@@ -24,13 +24,13 @@ def map_chunks(
 ) -> _Out:
     """Applies `function` to chunks of columns of one length and joins the results in NumPy.
 
-    The last chunk is padded with ones to a power of two, so that few shapes are compiled; what
-    belongs to the padding is cut off again. Several local devices share each chunk.
+    The last chunk is padded with ones to a power of two, so that few shapes are compiled; the
+    padding is removed from the results. Several local devices share each chunk.
 
     Args:
       function: takes the columns of a chunk, returns a pytree of arrays, batch first.
-      columns: the whole input, of any length, none included.
-      chunk: most rows in one call, a power of two.
+      columns: the whole input, of any length, zero included.
+      chunk: maximum number of rows per call, a power of two.
 
     Raises:
       RuntimeError: the process was forked after JAX had started.
@@ -50,7 +50,7 @@ def map_chunks(
 def on_devices(columns: Sequence[Shaped[np.ndarray, "rows"]], chunk: int) -> list[Any]:
     """The columns of at most `chunk` rows, padded, and sharded over the local devices.
 
-    One device is left to take NumPy arrays as they are, which costs no copy on a CPU.
+    A single device gets NumPy arrays unchanged, which needs no copy on a CPU.
 
     Raises:
       RuntimeError: the process was forked after JAX had started.
@@ -63,18 +63,18 @@ def on_devices(columns: Sequence[Shaped[np.ndarray, "rows"]], chunk: int) -> lis
     if len(devices) == 1:
         return padded
     sharding = jax.sharding.NamedSharding(batch_mesh(devices), jax.P("batch"))
-    with jax.enable_x64(True):  # or int64 columns would become int32 here
+    with jax.enable_x64(True):  # otherwise int64 columns become int32
         return [jax.device_put(column, sharding) for column in padded]
 
 
 def batch_mesh(devices: Sequence[jax.Device]) -> jax.sharding.Mesh:
-    """One axis, "batch", over the devices; how results are spread is left to the compiler."""
+    """A mesh with one axis, "batch"; the compiler chooses the sharding of results."""
     automatic = (jax.sharding.AxisType.Auto,)
     return jax.make_mesh((len(devices),), ("batch",), devices=devices, axis_types=automatic)
 
 
 def _pad_with_ones(column: Shaped[np.ndarray, "rows"], size: int) -> Shaped[np.ndarray, "size"]:
-    """The column itself if it is long enough, or a longer copy."""
+    """The column itself if it has this size, else a longer copy."""
     if len(column) == size:
         return column
     padded = np.ones(size, column.dtype)

@@ -1,6 +1,6 @@
-"""Checks of inputs: an error of one line with field, row, value and what is allowed.
+"""Input checks with one-line errors: the field, the row, the value and what is allowed.
 
-A wrong value is a `ValueError`, a wrong kind of object a `TypeError`.
+A wrong value raises a `ValueError`, an object of the wrong type a `TypeError`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 from airchitect_jax._support.printable import one_line
 from airchitect_jax.types import Dataflow
 
-MAX_DIM = 2**31 - 1  # workload dimensions travel as int32
+MAX_DIM = 2**31 - 1  # workload dimensions are stored as int32
 MAX_COUNT = 2**63 - 1
-# Floating-point estimates of counts below this bound leave room for their own rounding.
+# A bound for floating-point estimates of counts, with a margin for their rounding.
 INT64_SAFE = 2.0**63 * (1 - 2.0**-40)
 _LONGEST = 80  # characters of a value in a message
-_WIDEST = 256  # bits of an integer that is written out
+_WIDEST = 256  # bits of an integer that is printed in full
 
 
 _Member = TypeVar("_Member", bound=enum.Enum)
@@ -30,13 +30,15 @@ _Object = TypeVar("_Object")
 
 
 def is_traced(*values: Any) -> bool:
-    """Whether any leaf is a tracer, whose value cannot be looked at."""
+    """Whether any leaf is a tracer, whose value is unknown."""
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
 
 
 def shown(value: Any) -> str:
-    """A value as it stands in a message: one line, not too long."""
-    if isinstance(value, int) and value.bit_length() > _WIDEST:  # Python refuses to print some
+    """A value as shown in a message: one line of limited length."""
+    if (
+        isinstance(value, int) and value.bit_length() > _WIDEST
+    ):  # Python refuses to print very long ones
         return f"an integer of {value.bit_length()} bits"
     text = str(value) if isinstance(value, (int, float, np.number)) else repr(value)
     return one_line(text, _LONGEST)
@@ -45,10 +47,10 @@ def shown(value: Any) -> str:
 def whole_number(name: str, value: Any, *, low: int = 1, high: int = MAX_DIM) -> int:
     """A whole number in low..high as a Python integer.
 
-    Python and NumPy numbers and arrays without axes are allowed, floats if they are whole.
+    Python and NumPy numbers and zero-dimensional arrays are allowed, and whole floats.
 
     Raises:
-      ValueError: it is anything else; names the field, the value and what is allowed.
+      ValueError: any other value; names the field, the value and what is allowed.
     """
     number = _scalar(value)
     if isinstance(number, float) and number.is_integer():
@@ -64,7 +66,7 @@ def real_number(name: str, value: Any, *, low: float, high: float) -> float:
     """A finite number in low..high as a Python float.
 
     Raises:
-      ValueError: it is anything else; names the field, the value and what is allowed.
+      ValueError: any other value; names the field, the value and what is allowed.
     """
     number = _scalar(value)
     if number is not None and low <= number <= high and math.isfinite(number):
@@ -75,7 +77,7 @@ def real_number(name: str, value: Any, *, low: float, high: float) -> float:
 
 
 def _scalar(value: Any) -> int | float | None:
-    """The Python number that a value stands for; None where it stands for none."""
+    """A value as a Python number; None if it is not a number."""
     if isinstance(value, (np.ndarray, jax.Array)) and not isinstance(value, jax.core.Tracer):
         if np.ndim(value) or (isinstance(value, np.ma.MaskedArray) and np.any(value.mask)):
             return None
@@ -93,10 +95,10 @@ def _item(value: jax.Array) -> Any:
 
 
 def member(name: str, value: Any, kind: type[_Member]) -> _Member:
-    """The member of an enumeration that is meant: itself, or its value.
+    """The member of an enumeration, given as the member or its value.
 
     Raises:
-      ValueError: it is neither; names the field and lists the values.
+      ValueError: any other value; names the field and lists the values.
     """
     if isinstance(value, kind):
         return value
@@ -108,10 +110,10 @@ def member(name: str, value: Any, kind: type[_Member]) -> _Member:
 
 
 def dataflow_member(name: str, value: Any) -> Dataflow:
-    """The dataflow that is meant: a member, its id, or its name in upper or lower case.
+    """The dataflow, given as a member, its id, or its name in upper or lower case.
 
     Raises:
-      ValueError: it is none of these.
+      ValueError: any other value.
     """
     if isinstance(value, Dataflow):
         return value
@@ -136,10 +138,10 @@ def _dataflows() -> str:
 
 
 def instance(name: str, value: Any, kind: type[_Object]) -> _Object:
-    """`value`, checked to be of a type.
+    """`value`, checked to be an instance of `kind`.
 
     Raises:
-      TypeError: it is of another; names the field and both types.
+      TypeError: it is of another type; names the field and both types.
     """
     if not isinstance(value, kind):
         raise TypeError(f"{name}: {type(value).__name__} is not allowed; expected {kind.__name__}")
@@ -147,7 +149,7 @@ def instance(name: str, value: Any, kind: type[_Object]) -> _Object:
 
 
 def instance_or_default(name: str, value: Any, kind: type[_Object]) -> _Object:
-    """`value`, checked to be of a type; for None what the type is without arguments.
+    """`value`, checked to be an instance of `kind`; for None a default-constructed one.
 
     Raises:
       TypeError: it is neither.
@@ -156,10 +158,10 @@ def instance_or_default(name: str, value: Any, kind: type[_Object]) -> _Object:
 
 
 def file_path(name: str, value: Any) -> pathlib.Path:
-    """A path.
+    """`value` as a path.
 
     Raises:
-      TypeError: it is none.
+      TypeError: it is not a path.
     """
     if not isinstance(value, (str, pathlib.Path)):
         raise TypeError(f"{name}: {shown(value)} is not allowed; expected a path")
@@ -167,16 +169,16 @@ def file_path(name: str, value: Any) -> pathlib.Path:
 
 
 def settle(record: Any, **values: Any) -> None:
-    """Gives fields of a frozen dataclass their checked values, within its `__post_init__`."""
+    """Sets checked values of fields in the `__post_init__` of a frozen dataclass."""
     for name, value in values.items():
         object.__setattr__(record, name, value)
 
 
 def as_array(name: str, values: Any) -> np.ndarray:
-    """`values` as a NumPy array, nothing lost; not copied if they are one.
+    """`values` as a NumPy array without loss; an array is not copied.
 
     Raises:
-      ValueError: rows of different lengths, masked values, or a bool among numbers.
+      ValueError: there are rows of different lengths, masked values or booleans.
     """
     if isinstance(values, np.ma.MaskedArray) and np.any(values.mask):
         row = int(np.argmax(np.ma.getmaskarray(values)))
@@ -187,7 +189,7 @@ def as_array(name: str, values: Any) -> np.ndarray:
                 raise ValueError(
                     f"{name}: {value} at row {row} is not allowed; expected whole numbers"
                 )
-    if isinstance(values, type):  # NumPy would list the members of an enumeration
+    if isinstance(values, type):  # NumPy would iterate over an enumeration's members
         raise ValueError(f"{name}: {shown(values)} is not allowed; expected whole numbers")
     try:
         return np.asarray(values)
@@ -206,10 +208,10 @@ def _leaves(values: Any) -> Iterator[Any]:
 
 
 def common_shape(fields: Mapping[str, Any]) -> tuple[int, ...]:
-    """The shape that arrays of these shapes broadcast to.
+    """The shape that the fields broadcast to.
 
     Raises:
-      ValueError: there is none; names the fields and their shapes.
+      ValueError: they do not broadcast; names the fields and their shapes.
     """
     shapes = {name: np.shape(field) for name, field in fields.items()}
     try:
@@ -223,11 +225,11 @@ def int_field(name: str, values: Any, *, low: int, high: int = MAX_DIM) -> np.nd
     """`values` as int64, checked to be whole numbers in low..high.
 
     Raises:
-      ValueError: a value is no integer or out of range; names the field, the row and the value.
+      ValueError: a value is not whole or out of range; names the field, the row and the value.
     """
     array = as_array(name, values)
     if array.dtype.kind not in "iuf":
-        # Python ints beyond int64 arrive as objects: they are integers, but out of range.
+        # NumPy holds Python ints beyond int64 as objects; they are whole but out of range.
         whole = array.dtype == object and all(
             isinstance(v, int) and not isinstance(v, bool) for v in array.flat
         )
@@ -249,7 +251,7 @@ def int_field(name: str, values: Any, *, low: int, high: int = MAX_DIM) -> np.nd
 
 
 def _kind(array: np.ndarray) -> str:
-    """What an array holds, in a word."""
+    """The type of an array's values, for messages."""
     if array.dtype == object and not array.ndim:
         return type(array.item()).__name__
     return str(array.dtype)
@@ -259,7 +261,7 @@ def real_field(name: str, values: Any, *, low: float = -math.inf, high: float = 
     """Checks that numbers of any shape are finite and within low..high, unless they are traced.
 
     Raises:
-      ValueError: one is not; names the field, the row, the value and what is allowed.
+      ValueError: a number is not; names the field, the row, the value and what is allowed.
     """
     if is_traced(values):
         return
@@ -277,10 +279,10 @@ def real_field(name: str, values: Any, *, low: float = -math.inf, high: float = 
 
 
 def dataflow_field(name: str, values: Any) -> np.ndarray:
-    """Dataflows as int64: members, their ids in any shape, or one name.
+    """Dataflows as int64, given as members or ids of any shape, or as one name.
 
     Raises:
-      ValueError: a value is no dataflow; names the field, the row and the value.
+      ValueError: a value is not a dataflow; names the field, the row and the value.
     """
     if isinstance(values, str):
         values = dataflow_member(name, values)

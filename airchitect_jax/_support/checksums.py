@@ -1,4 +1,4 @@
-"""Checksums of what a later run reads again, so that damage is noticed before it is used."""
+"""Checksums of files that a later run reads, so that damage is detected first."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def check_files(folder: pathlib.Path) -> None:
 
 
 def write_checksum(path: pathlib.Path) -> None:
-    """Writes the SHA-256 of a file beside it, to NAME.sha256, as the program sha256sum does."""
+    """Writes the SHA-256 of a file to NAME.sha256 beside it, in the format of sha256sum."""
     write_text(_beside(path), f"{_of_file(path)}  {path.name}\n")
 
 
@@ -69,19 +69,19 @@ def _of_files(folder: pathlib.Path) -> dict[str, str]:
 
 
 def write_sealed(path: pathlib.Path, value: Mapping[str, Any]) -> None:
-    """Writes a JSON object, whole or not at all, with the SHA-256 of its contents inside."""
+    """Writes a JSON object atomically, with the SHA-256 of its contents in it."""
     write_json(path, {**value, _KEY: _of_object(value)})
 
 
 def read_sealed(path: pathlib.Path, *, remedy: str) -> dict[str, Any]:
-    """Reads what `write_sealed` wrote.
+    """Reads a file of `write_sealed`.
 
     Args:
       path: the file.
       remedy: what the user can do if it is damaged.
 
     Raises:
-      ValueError: the contents are not those that were written; names the file.
+      ValueError: the contents have changed; names the file.
     """
     try:
         value = read_json(path)
@@ -93,7 +93,7 @@ def read_sealed(path: pathlib.Path, *, remedy: str) -> dict[str, Any]:
 
 
 def _of_object(value: Mapping[str, Any]) -> str:
-    """Of the object as it is read back: tuples are lists, and all keys are texts."""
+    """The SHA-256 of the object as read back: tuples are lists, and all keys are strings."""
     read = json.loads(json.dumps(value))
     text = json.dumps(read, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written under a temporary name, then renamed."""
+"""Atomic files: written under a temporary name, then renamed."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?%?")
 
 @contextlib.contextmanager
 def atomic_path(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A temporary sibling of `path` to write to; takes its place when the block ends well.
+    """A temporary sibling of `path` to write to; replaces it when the block succeeds.
 
-    The sibling is a new file under a name of its own, so that neither a link nor another process
-    can be in its way. If `path` is a link, the link is replaced, not the file that it leads to.
-    What a killed process leaves behind `remove_leftovers` finds.
+    The sibling is a new file with a unique name, so that neither links nor other processes
+    interfere. If `path` is a link, the link is replaced, not its target. `remove_leftovers`
+    removes what killed processes leave behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
-    # Not `tempfile`, which keeps the group and others from reading the result.
+    # `tempfile` would make the result unreadable for the group and others.
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, 0o666))
     try:
         yield temporary
@@ -40,7 +40,7 @@ def atomic_path(path: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def remove_leftovers(folder: pathlib.Path) -> None:
-    """Removes what killed processes left of `atomic_path`; none may be writing in the folder."""
+    """Removes temporary files of killed processes; no process may be writing in the folder."""
     for parent, _, names in os.walk(folder):
         for name in names:
             if _LEFTOVER.fullmatch(name):
@@ -48,20 +48,20 @@ def remove_leftovers(folder: pathlib.Path) -> None:
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes UTF-8 text, whole or not at all."""
+    """Writes UTF-8 text atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
-    """Writes readable JSON, whole or not at all."""
+    """Writes indented JSON atomically."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
-    """The rows as CSV, every text in it `inert`."""
+    """The rows as CSV, with every string made `inert`."""
     text = io.StringIO()
-    # With the longest line end, the writer also quotes texts that hold one of its characters.
+    # With this line end, the writer also quotes strings that contain one of its characters.
     writer = csv.writer(text, lineterminator="\r\n")
     lines = []
     for row in rows:
@@ -73,10 +73,10 @@ def csv_text(rows: Iterable[Iterable[object]]) -> str:
 
 
 def inert(value: object) -> object:
-    """A text that a spreadsheet does not take for a formula; numbers are left alone.
+    """A string that a spreadsheet does not interpret as a formula; numbers are unchanged.
 
-    Spreadsheets look past white space and characters without width, and know `=`, `+`, `-` and
-    `@` in their other widths.
+    Spreadsheets skip white space and zero-width characters, and accept the full-width forms of
+    `=`, `+`, `-` and `@`.
     """
     if not isinstance(value, str) or _NUMBER.fullmatch(value):
         return value
@@ -86,9 +86,9 @@ def inert(value: object) -> object:
 
 
 def check_regular(path: pathlib.Path) -> None:
-    """Refuses what a reader could wait for, or read from, without end.
+    """Refuses files on which a reader could block or never finish.
 
-    A folder, or a path at which nothing can be found, is left to the reader.
+    Folders and missing files are left to the reader.
 
     Raises:
       ValueError: the path is a FIFO, a device or a socket, or a link to one; names it.
@@ -105,7 +105,7 @@ def read_json(path: pathlib.Path) -> Any:
     """Reads JSON.
 
     Raises:
-      ValueError: the file is not JSON, or no regular file; names the file.
+      ValueError: the file is not JSON or not a regular file; names the file.
     """
     check_regular(path)
     try:

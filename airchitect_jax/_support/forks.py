@@ -1,14 +1,14 @@
-"""Forked processes: JAX's threads do not survive a fork, and a computation would wait for them."""
+"""Detects forks after JAX has started: its threads are lost, so computations would hang."""
 
 from __future__ import annotations
 
 import os
 
-from jax._src import xla_bridge  # JAX tells nowhere else whether it has started its threads
+from jax._src import xla_bridge  # no public API says whether JAX has started its threads
 
 
 class _Forks:
-    """Whether JAX has started: before the fork under way, and before one that led here."""
+    """Whether JAX had started before the current fork, and before a fork that led here."""
 
     started = False
     lost = False
@@ -26,10 +26,10 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
 
 
 def refuse_after_fork() -> None:
-    """Refuses to go on in a process that was forked after JAX had started.
+    """Refuses computations in a process that was forked after JAX had started.
 
     Raises:
-      RuntimeError: it was; a computation would not come back.
+      RuntimeError: the process was forked so; a computation would hang.
     """
     if _FORKS.lost:
         raise RuntimeError(

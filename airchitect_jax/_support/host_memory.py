@@ -1,7 +1,6 @@
-"""Arrays that cannot fit are refused before anything is allocated.
+"""Refuses arrays that cannot fit into memory before anything is allocated.
 
-An operating system that hands out more memory than there is ends a process without a word once the
-memory is used.
+Operating systems may grant more memory than exists, and kill the process when it is used.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ _CGROUP = pathlib.Path("/sys/fs/cgroup")
 
 
 def available_bytes() -> int | None:
-    """Memory that this process can still use, or None if the system does not say."""
+    """Memory that this process can still use, or None if unknown."""
     found = [number for number in (_machine(), _control_group()) if number is not None]
     return min(found, default=None)
 
@@ -25,12 +24,12 @@ def check_fits(name: str, value: object, needed_bytes: int, advice: str = "lower
 
     Args:
       name: the setting.
-      value: what it is.
-      needed_bytes: a cautious estimate: what certainly is allocated.
-      advice: what to do about it.
+      value: its value.
+      needed_bytes: a lower bound of the memory that will be allocated.
+      advice: what the user can do.
 
     Raises:
-      ValueError: more is needed than there is; says how much.
+      ValueError: more memory is needed than available; names both amounts.
     """
     available = available_bytes()
     if available is not None and needed_bytes > available:
@@ -49,13 +48,13 @@ def _machine() -> int | None:
         for line in _MEMINFO.read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 return 1024 * int(line.split()[1])
-    with contextlib.suppress(OSError, ValueError):  # not Linux: what there is in all
+    with contextlib.suppress(OSError, ValueError):  # not Linux: the total
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return None
 
 
 def _control_group() -> int | None:
-    """What is left of a container's limit; files that are cached can be dropped."""
+    """The rest of a container's limit, including cached files, which can be dropped."""
     with contextlib.suppress(OSError, ValueError, KeyError):
         limit = int((_CGROUP / "memory.max").read_text())  # "max" is no limit
         used = int((_CGROUP / "memory.current").read_text())

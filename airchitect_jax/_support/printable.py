@@ -1,4 +1,4 @@
-"""Text of unknown origin, made safe to print: names and cells may carry control characters."""
+"""Makes text of unknown origin safe to print: it may contain control characters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _ELLIPSIS = " ... "
 
 
 def printable(text: str) -> str:
-    """The text with all that is not printable escaped as in Python's `repr`."""
+    """The text with unprintable characters escaped as in Python's `repr`."""
     if text.isprintable():
         return text
     return "".join(
@@ -16,7 +16,7 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str, most: int = 1000) -> str:
-    """The text in one printable line; of a longer one the middle is left out."""
+    """The text as one printable line; the middle of a longer one is left out."""
     line = printable(" ".join(text.split()))
     if len(line) <= most:
         return line

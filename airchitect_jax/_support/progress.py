@@ -15,11 +15,11 @@ _PLAIN_SECONDS = 10.0  # between two lines
 
 
 class Progress:
-    """A context manager that is told how far a job is, from any thread.
+    """A context manager that shows the progress of a job, updated from any thread.
 
     Args:
-      console: a terminal, or anything else.
-      title: what is being done.
+      console: a terminal or any other output.
+      title: the name of the job.
     """
 
     def __init__(self, console: rich.console.Console, title: str) -> None:
@@ -55,7 +55,7 @@ class Progress:
             self._bar.stop()
 
     def show(self, unit: str, done: int, total: int | None, rate: float, status: str) -> None:
-        """Shows `done` of `total` units at `rate` units a second; totals may be unknown."""
+        """Shows `done` of `total` units at `rate` units per second; the total may be unknown."""
         with self._lock:
             if self._bar:
                 self._bar.update(self._task, completed=done, total=total, status=status)
@@ -69,9 +69,9 @@ class Progress:
 
 
 class LateProgress(Progress):
-    """Is called with what is being done, how much of it is done, and of how much.
+    """Progress of a job in stages, called with the stage, the amount done and the total.
 
-    Shows nothing of a job that is over within seconds.
+    Shows nothing for jobs that finish within seconds.
     """
 
     def __init__(self, console: rich.console.Console, title: str, unit: str) -> None:
@@ -85,7 +85,7 @@ class LateProgress(Progress):
         return self
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Shows where the job is, if it takes long."""
+        """Shows the progress if the job takes long."""
         now = time.monotonic()
         if what != self._what:
             self._what, self._start, self._first = what, now, done
@@ -98,7 +98,7 @@ class LateProgress(Progress):
 
 
 class TrainingProgress(Progress):
-    """Is called with the history after every block of steps."""
+    """Progress of a training, called with the history after every block of steps."""
 
     def __init__(self, console: rich.console.Console) -> None:
         super().__init__(console, "training")
@@ -107,7 +107,7 @@ class TrainingProgress(Progress):
     def __call__(self, history: Sequence[dict[str, Any]], total_steps: int) -> None:
         """Shows the newest row."""
         row = history[-1]
-        # Rates count from the first row seen: compiling and resuming do not blur them.
+        # Rates count from the first row seen, without compilation and resumption.
         first = self._first = self._first or row
         steps, seconds = row["step"] - first["step"], row["seconds"] - first["seconds"]
         rate = steps / seconds if seconds > 0 else 0.0
@@ -119,7 +119,7 @@ class TrainingProgress(Progress):
 
 
 class RowProgress(Progress):
-    """Is called with the number of rows that are finished, and whether they were made now."""
+    """Progress of labelling, called with finished rows and whether this run made them."""
 
     def __init__(self, console: rich.console.Console, title: str, total: int | None) -> None:
         super().__init__(console, title)
@@ -139,5 +139,5 @@ class RowProgress(Progress):
 
     @property
     def made_now(self) -> int:
-        """Rows made since the start, those that were there already left out."""
+        """Rows made by this run, without those that existed already."""
         return self._made

@@ -1,4 +1,4 @@
-"""Case studies, searchers, networks and competitors by name, built in or a user's own."""
+"""A registry of case studies, searchers, networks and competitors, built-in or user-defined."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-# What can be registered, and the module that registers what is built in.
+# The kinds, and the module that registers the built-in entries of each.
 _BUILT_IN = {
     "case_study": "airchitect_jax.case_studies",
     "competitor": "airchitect_jax.baselines.registry",
@@ -20,15 +20,15 @@ _things: dict[str, dict[str, Any]] = {kind: {} for kind in _BUILT_IN}
 def register(kind: str, name: str, thing: Any) -> None:
     """Makes a thing available by name, in the library and in the scripts' flags.
 
-    A script takes the name once its module is imported: `--plugin=my_module`. Registering a name
-    again replaces what it stood for.
+    Scripts accept the name once its module is imported: `--plugin=my_module`. Registering a name
+    again replaces its entry.
 
     Args:
       kind: "case_study" (a subclass of `CaseStudy`), "searcher" (a `search.registry.Entry`),
         "network" (a `NetworkRecipe`) or "competitor" (a function from a case study to a
         `Competitor`).
-      name: what it is found by; not empty, no comma.
-      thing: what is found.
+      name: the name to find it by; not empty, without commas.
+      thing: the entry.
 
     Raises:
       ValueError: there is no such kind, or the name is not allowed.
@@ -51,10 +51,10 @@ def registered(kind: str) -> Mapping[str, Any]:
 
 
 def find(kind: str, name: str) -> Any:
-    """What is registered by a name.
+    """The entry with a name.
 
     Raises:
-      ValueError: nothing is; lists the names that are known.
+      ValueError: the name is not registered; lists the known names.
     """
     things = registered(kind)
     if name not in things:

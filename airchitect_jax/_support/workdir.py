@@ -1,4 +1,4 @@
-"""The folder of a run: one process at a time, one experiment, resumable with the same settings."""
+"""Workdirs: one experiment and one process at a time, resumable with the same settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CONFIG, _LOCK = "config.json", ".lock"
 
 
 def environment() -> dict[str, Any]:
-    """Versions and hardware, to stand beside results."""
+    """Versions and hardware, for the record of a run."""
     device = jax.devices()[0]
     return {
         "airchitect_jax": __version__,
@@ -35,14 +35,14 @@ def environment() -> dict[str, Any]:
 
 
 def read_config(folder: pathlib.Path) -> dict[str, Any]:
-    """The config.json of a run: its "flags", an object, and whose they are.
+    """The config.json of a run, with its "flags" and its "experiment".
 
     Raises:
-      ValueError: it is damaged, or no config of a run; names the file.
+      ValueError: it is damaged or not the config of a run; names the file.
     """
     path = folder / _CONFIG
     config = read_json(path)
-    # Before version 0.2 it had neither an owner nor a checksum.
+    # Before version 0.2 it had neither an experiment nor a checksum.
     if not isinstance(config, dict) or config.keys() & {"experiment", "sha256"}:
         config = read_sealed(path, remedy="restore it, or use another folder")
     if not isinstance(config.get("flags"), dict):
@@ -51,10 +51,10 @@ def read_config(folder: pathlib.Path) -> dict[str, Any]:
 
 
 def write_config(folder: pathlib.Path, experiment: str, flags: Mapping[str, Any]) -> None:
-    """Writes config.json, which makes an occupied folder this run's.
+    """Writes config.json, which assigns an occupied folder to this run.
 
     Args:
-      folder: as `occupy` gives it.
+      folder: the folder that `occupy` yields.
       experiment: the name of the script.
       flags: JSON-compatible settings by name, all of them.
     """
@@ -67,15 +67,15 @@ def write_config(folder: pathlib.Path, experiment: str, flags: Mapping[str, Any]
 
 @contextlib.contextmanager
 def occupy(workdir: str, experiment: str, flags: Collection[str]) -> Iterator[pathlib.Path]:
-    """Keeps every other process out of a folder while the block runs.
+    """Locks a folder against other processes while the block runs.
 
-    What killed runs left unfinished in it is removed. Where the system or the file system has no
-    locks, a warning says so.
+    Temporary files of killed runs are removed. If the system or the file system has no locks, a
+    warning is given.
 
     Args:
-      workdir: created if it does not exist, and removed in the end if nothing was written.
+      workdir: created if it does not exist, and removed at the end if nothing was written.
       experiment: the name of the script.
-      flags: the names of its settings, by which it knows a run without an owner.
+      flags: the names of its settings, which identify runs without an owner.
 
     Yields:
       The folder.
@@ -108,7 +108,7 @@ def occupy(workdir: str, experiment: str, flags: Collection[str]) -> Iterator[pa
         with contextlib.suppress(OSError):
             (folder / _LOCK).unlink()
         os.close(lock)
-        with contextlib.suppress(OSError):  # it holds something
+        with contextlib.suppress(OSError):  # not empty
             if is_new:
                 folder.rmdir()
 
@@ -117,13 +117,13 @@ def occupy(workdir: str, experiment: str, flags: Collection[str]) -> Iterator[pa
 def claim(
     workdir: str, experiment: str, flags: Mapping[str, Any], *, resume: bool, free: set[str]
 ) -> Iterator[pathlib.Path]:
-    """Makes `workdir` this run's for as long as the block runs, and writes its config.json.
+    """Occupies `workdir` for this run while the block runs, and writes its config.json.
 
     Args:
       workdir: as for `occupy`.
       experiment: the name of the script.
       flags: JSON-compatible settings by name, all of them.
-      resume: whether a run that is there already may be gone on with.
+      resume: whether an existing run may be continued.
       free: names of settings that may differ when a run is resumed.
 
     Yields:
@@ -137,7 +137,7 @@ def claim(
         if (folder / _CONFIG).exists():
             if not resume:
                 raise ValueError(
-                    f"--workdir: {folder} holds a run already; give --resume to go on with it,"
+                    f"--workdir: {folder} holds a run already; give --resume to continue it,"
                     " or another --workdir"
                 )
             theirs = read_config(folder)["flags"]
@@ -152,7 +152,7 @@ def claim(
 
 
 def _lock(folder: pathlib.Path) -> int:
-    """The descriptor of the locked file, which the system unlocks when it is closed or we die."""
+    """The descriptor of the lock file; closing it or the end of the process unlocks it."""
     path = folder / _LOCK
     while True:
         with _writing(folder):
@@ -160,7 +160,7 @@ def _lock(folder: pathlib.Path) -> int:
             try:
                 file = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o666)
             except FileNotFoundError:
-                continue  # its last user has just removed the folder
+                continue  # another process has just removed the folder
         try:
             _lock_file(file)
             if path.exists() and os.path.samestat(os.fstat(file), path.stat()):
@@ -171,7 +171,7 @@ def _lock(folder: pathlib.Path) -> int:
                 f"--workdir: {folder} is in use by another process; wait until it ends, or give"
                 " another --workdir"
             ) from None
-        os.close(file)  # its last user has just removed it
+        os.close(file)  # another process has just removed it
 
 
 def _lock_file(file: int) -> None:
@@ -183,7 +183,7 @@ def _lock_file(file: int) -> None:
         raise
     except (ImportError, OSError):
         warnings.warn(
-            "--workdir: no locks here; nothing but you keeps a second run out of the folder",
+            "--workdir: no locks here: a second run in this folder would not be noticed",
             stacklevel=2,
         )
 

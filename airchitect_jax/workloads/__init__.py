@@ -1,4 +1,4 @@
-"""Sources of workloads: samplers, JAX functions, ONNX and SCALE-Sim files, networks."""
+"""Sources of workloads: samplers, JAX functions, ONNX and SCALE-Sim files, packaged networks."""
 
 from airchitect_jax.workloads.jaxpr import from_jax
 from airchitect_jax.workloads.network import Layer, Network, Workload

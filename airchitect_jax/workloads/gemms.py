@@ -1,9 +1,9 @@
-"""Convolutions and batched products as GEMMs: (m, n, k) and how often it runs.
+"""Convolutions and batched products as GEMMs: (m, n, k) and the number of runs.
 
-A convolution is the GEMM that im2col makes of it: output positions x filters x taps. Padding is
-part of the input, so its zeros count as work, as on an array that is fed by im2col. A transposed
-convolution is the GEMM before col2im: input positions x (filters x taps) x channels; the zeros that
-its definition inserts are never multiplied. (Dumoulin and Visin, "A guide to convolution
+A convolution is the GEMM of its im2col: output positions x filters x taps. Padding is part of the
+input, so its zeros count as work, as on an array that is fed by im2col. A transposed convolution is
+the GEMM before col2im: input positions x (filters x taps) x channels; inserted zeros are not
+multiplied. (Dumoulin and Visin, "A guide to convolution
 arithmetic for deep learning", 2016, section 4.)
 """
 
@@ -28,14 +28,14 @@ class Product(NamedTuple):
 def convolution(
     *, batch: int, out_sides: Sequence[int], filters: int, taps: int, channels: int, groups: int
 ) -> Product:
-    """A convolution, once for each group.
+    """A convolution, as one GEMM per group.
 
     Args:
-      batch: images.
-      out_sides: of the output, one a spatial dimension.
-      filters: all of them.
+      batch: number of images.
+      out_sides: sides of the output, one per spatial dimension.
+      filters: number of filters over all groups.
       taps: positions of a filter.
-      channels: of one group.
+      channels: channels per group.
       groups: 1 for a plain convolution, all channels for a depthwise one.
     """
     return Product(batch * math.prod(out_sides), filters // groups, taps * channels, groups)
@@ -44,7 +44,7 @@ def convolution(
 def transposed_convolution(
     *, batch: int, in_sides: Sequence[int], filters: int, taps: int, channels: int, groups: int
 ) -> Product:
-    """A transposed convolution, once for each group; `channels` of one group, `filters` of all."""
+    """A transposed convolution, one GEMM per group; `channels` per group, `filters` of all."""
     return Product(batch * math.prod(in_sides), filters // groups * taps, channels, groups)
 
 
@@ -54,8 +54,8 @@ class Axis(NamedTuple):
     Input i, tap j and output o meet where `o * stride + j * dilation = i * spacing + padding`.
 
     Attributes:
-      inputs, taps, outputs: how many there are of each.
-      stride: of the window.
+      inputs, taps, outputs: the number of each.
+      stride: stride of the window.
       dilation: distance of neighbouring taps.
       spacing: distance of neighbouring inputs, with zeros inserted between them.
       padding: zeros before the first input; negative where inputs are cut off.
@@ -70,12 +70,12 @@ class Axis(NamedTuple):
     padding: int
 
     def gemms(self) -> Counter[tuple[int, int, int]]:
-        """What the dimension adds to m, n and k, and how often: the fewest multiplications.
+        """The dimension's factors of m, n and k, with counts, in the form with the fewest MACs.
 
         Two of input, tap and output determine the third, so there are three forms:
         input x tap (summed by col2im), input x output (the filter as a Toeplitz matrix, which is
         the gradient of a transposed convolution's weights) and output x tap (im2col). In each,
-        pairs that no index of the third kind fits fall into residue classes, a GEMM per class.
+        the pairs with a matching third index form residue classes, one GEMM per class.
         """
         inputs = self.inputs, -self.spacing
         taps = self.taps, self.dilation
@@ -97,13 +97,13 @@ def _pairs(
     """Pairs x, y with `x * step_x + y * step_y = offset` modulo `modulus`.
 
     Args:
-      xs: how many x there are, and their step.
-      ys: likewise.
+      xs: the number of x, and their step.
+      ys: the same for y.
       modulus: at least 1.
       offset: any whole number.
 
     Returns:
-      Blocks (number of x, number of y), all of whose pairs count, and how many there are of each.
+      Blocks (number of x, number of y), in which all pairs count, with their multiplicity.
     """
     of_y = _residues(*ys, modulus)
     blocks: Counter[tuple[int, int]] = Counter()
@@ -115,7 +115,7 @@ def _pairs(
 
 
 def _residues(count: int, step: int, modulus: int) -> dict[int, int]:
-    """How many of `0, step, 2 * step, ..` (`count` of them) have each residue."""
+    """The number of `0, step, 2 * step, ..` (`count` of them) per residue."""
     period = modulus // math.gcd(step, modulus)
     return {
         first * step % modulus: -(-(count - first) // period) for first in range(min(count, period))
@@ -125,15 +125,15 @@ def _residues(count: int, step: int, modulus: int) -> dict[int, int]:
 def dilated_convolution(
     *, batch: int, axes: Sequence[Axis], filters: int, channels: int, groups: int
 ) -> Iterator[Product]:
-    """A convolution over an input with inserted zeros, none of which is multiplied.
+    """A convolution over an input with inserted zeros, which are not multiplied.
 
-    Several GEMMs where outputs that differ in their residue meet different taps.
+    It has several GEMMs where outputs of different residues meet different taps.
 
     Args:
-      batch: images, of one group.
+      batch: number of images per group.
       axes: the spatial dimensions.
-      filters: all of them.
-      channels: of one group.
+      filters: number of filters over all groups.
+      channels: channels per group.
       groups: 1 for a plain convolution.
     """
     for choice in itertools.product(*(axis.gemms().items() for axis in axes)):
@@ -145,7 +145,7 @@ def dilated_convolution(
 def matmul(a: Sequence[int], b: Sequence[int]) -> Product:
     """`numpy.matmul` of shapes: batch dimensions broadcast, vectors allowed.
 
-    A matrix that all batches share is multiplied once, with the batches side by side.
+    A matrix shared by all batches is multiplied once, with the batches side by side.
 
     Raises:
       ValueError: the shapes do not fit.
@@ -170,7 +170,7 @@ def matmul(a: Sequence[int], b: Sequence[int]) -> Product:
 
 
 def even_parts(whole: int, parts: int) -> Iterator[tuple[int, int]]:
-    """Cuts `whole` into `parts` that differ by one at most: (size, how many), sizes above zero."""
+    """Splits `whole` into `parts` that differ by at most one: (size, count), sizes above zero."""
     small, larger = divmod(whole, parts)
     for size, count in ((small + 1, larger), (small, parts - larger)):
         if size and count:

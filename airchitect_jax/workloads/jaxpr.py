@@ -1,4 +1,4 @@
-"""The GEMMs of any JAX function, read from its jaxpr: nothing is run, no weight is allocated."""
+"""The GEMMs of any JAX function, read from its jaxpr, without running it or its weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from airchitect_jax.workloads.gemms import (
 )
 from airchitect_jax.workloads.network import Layer, Network, with_distinct_names
 
-# What moves data about: the name of a weight stays with it.
+# Layout operations, which keep the name of a weight.
 _LAYOUT = {
     "broadcast_in_dim",
     "convert_element_type",
@@ -33,7 +33,7 @@ _LAYOUT = {
     "stop_gradient",
     "transpose",
 }
-# What may hide matrix work that nothing here can see into.
+# Primitives that may contain matrix work that is not visible in the jaxpr.
 _OPAQUE = {
     "cholesky",
     "custom_call",
@@ -53,7 +53,7 @@ _OPAQUE = {
 }
 _WRAPPERS = re.compile(r"\b(?:transpose|jvp|vmap)\(|\)|\b(?:rematted_computation|checkpoint)\b")
 
-# The path of the argument that a variable holds, where it holds one.
+# The paths of the arguments that variables hold.
 _Paths = Mapping[Any, str]
 
 
@@ -63,14 +63,14 @@ def from_jax(fn: Callable[..., Any], *args: Any, name: str | None = None) -> Net
     Finds every `dot_general`, `ragged_dot` and `conv_general_dilated`, also inside of `jit`,
     `vmap`, `grad`, `remat`, custom derivatives, `shard_map` (all devices together), `scan` (times
     its length), `cond` (the branch with the most MACs) and `while` (one iteration, with a warning).
-    Batch dimensions are counts; the groups of a `ragged_dot` are taken as equally large. What no
-    result depends on is left out, as by the compiler.
+    Batch dimensions are counts; the groups of a `ragged_dot` are assumed equal. Dead code is left
+    out, as by the compiler.
 
     A convolution is the GEMM of its im2col: every output position multiplies every tap, zeros of
     the padding included. XLA's count leaves these out, so the two agree where nothing is padded.
-    Zeros that dilation inserts into an input are never multiplied, here as there: such a
-    convolution (transposed, or the gradient of a strided one) is, in each dimension, that form of
-    the GEMM which has the fewest MACs, see `airchitect_jax.workloads.gemms.Axis`.
+    Neither counts zeros that dilation inserts into an input. Such a convolution (transposed, or the
+    gradient of a strided one) takes, in each dimension, the form of the GEMM with the fewest MACs;
+    see `airchitect_jax.workloads.gemms.Axis`.
 
     A layer is named after its `jax.named_scope`s (Flax Linen sets them), else after the argument
     that holds its weights, else after the primitive. Layers of a backward pass end in
@@ -78,18 +78,18 @@ def from_jax(fn: Callable[..., Any], *args: Any, name: str | None = None) -> Net
 
     Args:
       fn: a function, or a Flax NNX module. Modules may be abstract: `nnx.eval_shape`.
-      args: arrays or `jax.ShapeDtypeStruct`s, in pytrees; only shapes and dtypes are looked at.
-      name: of the network; by default that of the function or of its class.
+      args: arrays or `jax.ShapeDtypeStruct`s, in pytrees; only shapes and dtypes are used.
+      name: the network's name; by default that of the function or of its class.
 
     Returns:
-      The network; its `skipped` counts the primitives that are no matrix work.
+      The network; its `skipped` counts the primitives without matrix work.
 
     Raises:
       ValueError: there is no matrix work, or a dimension exceeds 2**31 - 1.
     """
     if not callable(fn):
         raise ValueError(f"fn: {type(fn).__name__} is not callable")
-    if not jax.tree_util.all_leaves([fn]):  # a module: its weights are an argument like others
+    if not jax.tree_util.all_leaves([fn]):  # a module: its weights become an argument
         name = name or type(fn).__name__
         return from_jax(lambda module, *args: module(*args), fn, *args, name=name)
     closed = jax.make_jaxpr(fn)(*args)
@@ -113,7 +113,7 @@ def from_jax(fn: Callable[..., Any], *args: Any, name: str | None = None) -> Net
 
 @dataclasses.dataclass(frozen=True)
 class _Found:
-    """What a jaxpr consists of; `notes` say what could not be counted as it will run."""
+    """The contents of a jaxpr; `notes` tell what could not be counted exactly."""
 
     layers: list[Layer] = dataclasses.field(default_factory=list)
     skipped: Counter[str] = dataclasses.field(default_factory=Counter)
@@ -130,7 +130,7 @@ class _Found:
 
 
 def _walk(jaxpr: core.Jaxpr, times: int, scope: str, paths: _Paths) -> _Found:
-    """What runs when `jaxpr` runs `times` times within a named scope."""
+    """The work of running `jaxpr` `times` times within a named scope."""
     found = _Found()
     paths = dict(paths)
     read = [var for eqn in jaxpr.eqns for var in eqn.invars] + list(jaxpr.outvars)
@@ -141,7 +141,7 @@ def _walk(jaxpr: core.Jaxpr, times: int, scope: str, paths: _Paths) -> _Found:
         if kind in _PRODUCTS:
             layer_name = _layer_name(eqn, here, paths)
             for product in _PRODUCTS[kind](eqn):
-                if times and min(product):  # nothing to multiply is no layer
+                if times and min(product):  # empty products are not layers
                     m, n, k, count = product
                     found.layers.append(Layer(name=layer_name, m=m, n=n, k=k, count=count * times))
         elif kind in _OPAQUE:
@@ -161,7 +161,7 @@ def _walk(jaxpr: core.Jaxpr, times: int, scope: str, paths: _Paths) -> _Found:
 def _inside(
     eqn: core.JaxprEqn, times: int, scope: str, paths: _Paths, used: Collection[Any]
 ) -> _Found | None:
-    """What the jaxprs within an equation run; None if it has none."""
+    """The work of the jaxprs within an equation; None if it has none."""
     kind = eqn.primitive.name
     bodies = _live_loop(eqn, used) if kind == "while" else list(core.jaxprs_in_params(eqn.params))
     if not bodies:
@@ -174,7 +174,7 @@ def _inside(
     found = _Found()
     parts = []
     for body in bodies:
-        outer = eqn.invars[len(eqn.invars) - len(body.invars) :]  # conditions and their like first
+        outer = eqn.invars[len(eqn.invars) - len(body.invars) :]  # after conditions and the like
         pairs = zip(body.invars, outer, strict=True)
         known = {inner: path for inner, var in pairs if (path := _path(var, paths))}
         parts.append(_walk(body, times, scope, known))
@@ -190,9 +190,9 @@ def _inside(
 
 
 def _live_loop(eqn: core.JaxprEqn, read: Collection[Any]) -> list[core.Jaxpr]:
-    """Condition and body of a `while`, the body without what no used result depends on.
+    """Condition and body of a `while`, the body without dead code.
 
-    JAX leaves the bodies of these loops as they are when it removes dead code.
+    JAX does not remove dead code from the bodies of these loops.
     """
     condition, body = (eqn.params[name].jaxpr for name in ("cond_jaxpr", "body_jaxpr"))
     _, tested = partial_eval.dce_jaxpr(condition, True)
@@ -247,7 +247,7 @@ def _dot(eqn: core.JaxprEqn) -> Iterator[Product]:
 
 
 def _ragged_dot(eqn: core.JaxprEqn) -> Iterator[Product]:
-    """One product a group, of which each takes an equal share of the ragged dimension."""
+    """One product per group, each with an equal share of the ragged dimension."""
     lhs, rhs, sizes = (_shape(variable) for variable in eqn.invars[:3])
     numbers = eqn.params["ragged_dot_dimension_numbers"]
     dot = numbers.dot_dimension_numbers

@@ -1,4 +1,4 @@
-"""Neural networks as lists of GEMMs, with names and how often each occurs."""
+"""Neural networks as lists of named GEMMs with counts."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from airchitect_jax._support import (
 )
 from airchitect_jax.types import Gemm
 
-_MAX_RUNS = 2**128  # of a GEMM: counts of layers times weights of networks, added up
+_MAX_RUNS = 2**128  # of a GEMM: sums of counts of layers times weights of networks
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Layer:
     """One GEMM of a network, (m x k) by (k x n), which runs `count` times.
 
-    `overlapping` says that it was read as a convolution of overlapping windows.
+    `overlapping` marks layers that were read as convolutions with overlapping windows.
 
     Raises:
       ValueError: a number is not in 1..2**31 - 1 (`count`: 1..2**63 - 1); names the layer.
-      TypeError: the name is no text.
+      TypeError: the name is not a string.
     """
 
     name: str
@@ -65,9 +65,9 @@ class Network:
     """A named, ordered list of layers.
 
     Attributes:
-      name: for tables and figures.
+      name: used in tables and figures.
       layers: the GEMMs.
-      skipped: operators of the source that are no matrix work, and how often each occurs.
+      skipped: counts of the source's operators without matrix work.
 
     Raises:
       TypeError: a field is of another type.
@@ -104,9 +104,9 @@ class Network:
 
 
 def with_distinct_names(layers: list[Layer]) -> tuple[Layer, ...]:
-    """The layers, those after the first of a name numbered: "dense", "dense (2)"."""
+    """The layers with repeated names numbered: "dense", "dense (2)"."""
     taken: set[str] = set()
-    last: dict[str, int] = {}  # the number that a name was given last
+    last: dict[str, int] = {}  # the last number given to a name
     named = []
     for layer in layers:
         name, number = layer.name, last.get(layer.name, 1)
@@ -121,10 +121,10 @@ def with_distinct_names(layers: list[Layer]) -> tuple[Layer, ...]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Workload:
-    """GEMMs, no two alike, and how often each runs.
+    """Distinct GEMMs and the number of runs of each.
 
     Raises:
-      ValueError: a dimension or a count is no whole number above zero.
+      ValueError: a dimension or a count is not a positive whole number.
     """
 
     gemms: tuple[tuple[int, int, int], ...]
@@ -149,7 +149,7 @@ class Workload:
 
     @classmethod
     def of(cls, gemms: Sequence[tuple[int, int, int]], counts: Sequence[int]) -> Workload:
-        """Adds up what occurs several times."""
+        """Merges equal GEMMs and adds their counts."""
         each = cls(gemms=tuple(gemms), counts=tuple(counts))
         total: dict[tuple[int, int, int], int] = {}
         for gemm, count in zip(each.gemms, each.counts, strict=True):
@@ -158,6 +158,6 @@ class Workload:
 
     @classmethod
     def of_layers(cls, layers: Sequence[Layer]) -> Workload:
-        """The GEMMs of layers, each as often as it counts."""
+        """The GEMMs of layers, with their counts."""
         gemms = [(layer.m, layer.n, layer.k) for layer in layers]
         return cls.of(gemms, [layer.count for layer in layers])

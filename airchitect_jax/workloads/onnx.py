@@ -1,7 +1,7 @@
-"""Reads ONNX models as lists of GEMMs. Needs onnx (extra `onnx`); no weight is looked at.
+"""Reads ONNX models as lists of GEMMs. Needs onnx (extra `onnx`); weights are not read.
 
-Shapes are those of ONNX's own inference, once symbolic dimensions are bound. Files are not trusted:
-they are parsed, never run, and whatever is wrong with one ends in a `ValueError` of one line.
+Shapes come from ONNX's shape inference, after symbolic dimensions are bound. Files are untrusted:
+they are parsed, never run, and all errors are one-line `ValueError`s.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ def read_onnx(path: str | pathlib.Path, dims: Mapping[str, int] | None = None) -
 
     Matrix work is that of Conv, ConvInteger, ConvTranspose, DeformConv, QLinearConv, MatMul,
     MatMulInteger, QLinearMatMul, Gemm, Einsum of two operands, Attention, RNN, GRU and LSTM; `If`
-    counts its dearest branch, `Scan` and `Loop` their length (a Loop of unknown length once, with
-    a warning). Operators of other domains are not known: a warning names them.
+    counts its most expensive branch, `Scan` and `Loop` their length (a Loop of unknown length once,
+    with a warning). A warning names operators of other domains, whose work is unknown.
 
     Args:
-      path: the `.onnx` file. Tensors stored outside of it are read only where they are small enough
-        to be shapes, and never from outside of its folder.
+      path: the `.onnx` file. External tensors are read only if they are small enough to be shapes,
+        and only from its folder.
       dims: sizes of symbolic dimensions by name; the unnamed ones of input x are "x.0", "x.1"...
 
     Returns:
-      The network; its `skipped` counts the operators that are no matrix work.
+      The network; its `skipped` counts the operators without matrix work.
 
     Raises:
-      ValueError: the file cannot be read, is no ONNX model, points outside of its folder, has no
-        matrix work, or a shape that matters is not known; names file and node.
+      ValueError: the file cannot be read, is not an ONNX model, refers to files outside its folder,
+        has no matrix work, or a required shape is unknown; names file and node.
     """
     path = file_path("path", path)
     check_regular(path)
@@ -70,7 +70,7 @@ def parse_onnx(
         except Exception as error:
             raise ValueError(f"not an ONNX model: {error}") from None
         if not _is_text(model):
-            raise ValueError("not an ONNX model: a name in it is no UTF-8 text")
+            raise ValueError("not an ONNX model: a name in it is not UTF-8 text")
         if not model.graph.node:
             raise ValueError("not an ONNX model, or one without operators")
         _check_functions(model)
@@ -108,7 +108,7 @@ def parse_onnx(
 
 
 def _is_text(message: Any) -> bool:
-    """Whether all texts in a message are texts: the parser hands on broken ones as bytes."""
+    """Whether all strings in a message are valid: the parser returns broken ones as bytes."""
     for field, value in message.ListFields():
         single = isinstance(value, (str, bytes)) or hasattr(value, "ListFields")
         values = [value] if single else value
@@ -120,7 +120,7 @@ def _is_text(message: Any) -> bool:
 
 
 def _check_functions(model: Any) -> None:
-    """Refuses functions that call themselves or grow without bound when they are inlined."""
+    """Refuses functions that are recursive or too large when inlined."""
     bodies = {(f.domain, f.name): f.node for f in model.functions}
     sizes: dict[tuple[str, str], int | None] = {}
 
@@ -130,7 +130,7 @@ def _check_functions(model: Any) -> None:
             key = (node.domain, node.op_type)
             if key in bodies:
                 if key not in sizes:
-                    sizes[key] = None  # while it is being counted
+                    sizes[key] = None  # marks it as being counted
                     sizes[key] = size(bodies[key])
                 called = sizes[key]
                 if called is None:
@@ -148,7 +148,7 @@ def _check_functions(model: Any) -> None:
 
 
 def _check_nodes(graph: Any, opset: int, defs: Any) -> None:
-    """Refuses standard operators that shape inference may crash on, or never finish with."""
+    """Refuses standard operators on which shape inference may crash or not finish."""
     for node in graph.node:
         for attribute in node.attribute:
             text = attribute.s.decode("utf-8", "replace")
@@ -164,7 +164,7 @@ def _check_nodes(graph: Any, opset: int, defs: Any) -> None:
         if node.domain in _STANDARD and defs.has(node.op_type):
             try:
                 least = defs.get_schema(node.op_type, opset, "").min_input
-            except Exception:  # noqa: S112 - newer than the model's opset: inference will say so
+            except Exception:  # noqa: S112 - newer than the model's opset: inference reports it
                 continue
             if len(node.input) < least:
                 raise ValueError(
@@ -173,7 +173,7 @@ def _check_nodes(graph: Any, opset: int, defs: Any) -> None:
 
 
 def _inner(node: Any) -> list[Any]:
-    """The graphs that an operator holds."""
+    """The subgraphs of an operator."""
     graphs = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
     return graphs + [graph for attribute in node.attribute for graph in attribute.graphs]
 
@@ -194,7 +194,7 @@ def _tensors(graph: Any) -> Iterator[Any]:
 
 
 def _lighten(tensor: Any, folder: pathlib.Path) -> None:
-    """Leaves of a tensor what shape inference may ask for: its dimensions, and a small value."""
+    """Reduces a tensor to what shape inference may use: its dimensions and small values."""
     if any(side < 0 for side in tensor.dims):
         raise ValueError(f"tensor {shown(tensor.name)} has a negative dimension")
     small = math.prod(tensor.dims) <= _SMALL
@@ -237,7 +237,7 @@ def _read(file: pathlib.Path, where: Mapping[str, str], num_bytes: int, name: st
 
 
 def _bind(graph: Any, dims: Mapping[str, int]) -> tuple[str, ...]:
-    """Gives symbolic dimensions their sizes; returns the names of those that are left.
+    """Binds symbolic dimensions to their sizes; returns the names of the others.
 
     Raises:
       ValueError: a name is not one of the model's, or a size is not a whole number above zero.
@@ -259,7 +259,7 @@ def _bind(graph: Any, dims: Mapping[str, int]) -> tuple[str, ...]:
                 f"dimension {one_line(name, 80)}: {shown(size)} is not allowed;"
                 " expected 1..2147483647"
             )
-    # What was inferred before the dimensions were bound would contradict what is inferred now.
+    # Stored inferred shapes could contradict the bound dimensions.
     for inner in _graphs(graph):
         del inner.value_info[:]
     for value in (*inputs, *graph.output):
@@ -270,7 +270,7 @@ def _bind(graph: Any, dims: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def _walk(graph: Any, outer: Shapes) -> tuple[list[Layer], Counter[str]]:
-    """Layers of a graph, and how often it has operators that are none."""
+    """Layers of a graph, and counts of its operators without matrix work."""
     shapes = outer.within(graph)
     layers: list[Layer] = []
     skipped: Counter[str] = Counter()
@@ -280,7 +280,7 @@ def _walk(graph: Any, outer: Shapes) -> tuple[list[Layer], Counter[str]]:
         if standard and proto.op_type in PRODUCTS:
             found = PRODUCTS[proto.op_type](node)
             for suffix, product in found.items():
-                if min(product):  # nothing to multiply is no layer
+                if min(product):  # empty products are not layers
                     m, n, k, count = product
                     layers.append(Layer(name=node.name + suffix, m=m, n=n, k=k, count=count))
             if not found:

@@ -1,4 +1,4 @@
-"""What single ONNX operators multiply: shapes in, GEMMs out. Knows no onnx, only its messages."""
+"""The GEMMs of single ONNX operators, from shapes. Does not import onnx."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any
 from airchitect_jax._support import one_line, shown
 from airchitect_jax.workloads.gemms import Product, convolution, matmul, transposed_convolution
 
-# GEMMs of an operator by what is appended to its name.
+# GEMMs of an operator by the suffix of its name.
 Products = Mapping[str, Product]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Shapes:
-    """What is known of the values of a graph.
+    """Known shapes and constants of a graph.
 
     Attributes:
-      symbols: dimensions that the user may bind and has not.
-      of: shapes by name; a side without a size is a name, or empty.
+      symbols: symbolic dimensions that are not bound.
+      of: shapes by name; a dimension of unknown size is a name or empty.
       constants: stored single integers by name, for the length of loops.
     """
 
@@ -30,7 +30,7 @@ class Shapes:
     constants: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def within(self, graph: Any) -> Shapes:
-        """With the values of a graph, which sees those around it."""
+        """Adds the values of an inner graph, which can use those of the outer ones."""
         of, constants = dict(self.of), dict(self.constants)
         for value in (*graph.input, *graph.value_info, *graph.output):
             if value.type.tensor_type.HasField("shape"):
@@ -59,7 +59,7 @@ class Shapes:
 
 
 class Node:
-    """An operator with the shapes of what it reads and writes; errors name it."""
+    """An operator with the shapes of its inputs and outputs; errors name it."""
 
     def __init__(self, proto: Any, shapes: Shapes) -> None:
         self._proto = proto
@@ -72,7 +72,7 @@ class Node:
         return ValueError(f"{self._proto.op_type} {shown(self.name)}: {reason}")
 
     def attribute(self, name: str, default: Any) -> Any:
-        """The value of an attribute of the type of `default`: a number, a text or a tuple."""
+        """An attribute with the type of `default`: a number, a string or a tuple."""
         for attribute in self._proto.attribute:
             if attribute.name == name:
                 if isinstance(default, str):
@@ -81,7 +81,7 @@ class Node:
         return default
 
     def constant(self, place: int) -> int | None:
-        """The value of a stored integer input, None if it is not stored."""
+        """The value of a constant integer input; None if it is not constant."""
         name = self.inputs[place] if place < len(self.inputs) else ""
         return self._shapes.constants.get(name)
 
@@ -90,13 +90,13 @@ class Node:
         return place < len(self.inputs) and self.inputs[place] != ""
 
     def shape(self, place: int, *, rank: int | None = None, least: int = 0) -> tuple[int, ...]:
-        """The shape of an input, all of it known."""
+        """The fully known shape of an input."""
         if not self.has(place):
             raise self.error(f"input {place} is missing")
         return self._known(self.inputs[place], rank, least)
 
     def out_shape(self, *, least: int = 0) -> tuple[int, ...]:
-        """The shape of the first output, all of it known."""
+        """The fully known shape of the first output."""
         if not self._proto.output:
             raise self.error("it has no output")
         return self._known(self._proto.output[0], None, least)
@@ -182,10 +182,10 @@ def _gemm(node: Node) -> Products:
 
 
 def _einsum(node: Node) -> Products:
-    """A product of two operands, every combination of indices multiplied once.
+    """A product of two operands, with every combination of indices multiplied once.
 
-    What only one operand has is an index of the result, summed afterwards if it is not kept. An
-    index that is repeated within an operand takes its diagonal.
+    An index of only one operand is an index of the product, summed afterwards if the result does
+    not have it. An index repeated within an operand takes its diagonal.
     """
     equation = node.attribute("equation", "").replace(" ", "")
     terms, arrow, out = equation.partition("->")
@@ -217,7 +217,7 @@ def _einsum(node: Node) -> Products:
 
 
 def _sides(node: Node, label: str, shape: tuple[int, ...], equation: str) -> dict[str, int]:
-    """The side of each index of an operand; those of an ellipsis are numbered from the last."""
+    """The size of each index of an operand; an ellipsis is numbered from the last axis."""
     before, ellipsis, after = label.partition("...")
     unnamed = len(shape) - len(before) - len(after)
     if unnamed < 0 or (unnamed and not ellipsis) or "." in before + after:
@@ -226,19 +226,19 @@ def _sides(node: Node, label: str, shape: tuple[int, ...], equation: str) -> dic
     sides: dict[str, int] = {}
     for index, side in zip(indices, shape, strict=True):
         if sides.setdefault(index, side) != side:
-            raise node.error(f"equation {shown(equation)} takes a diagonal of no square")
+            raise node.error(f"equation {shown(equation)} takes a diagonal of unequal dimensions")
     return sides
 
 
 def _is_kept(index: str, labels: Sequence[str], out: str | None) -> bool:
-    """Whether an index of both operands is one of the result; `out` is None if it is implied."""
+    """Whether the result has an index of both operands; `out` is None if implicit."""
     if out is None:  # by NumPy's rule: an ellipsis, and what occurs once in all operands
         return index.startswith(".") or sum(label.count(index) for label in labels) == 1
     return "..." in out if index.startswith(".") else index in out
 
 
 def _attention(node: Node) -> Products:
-    """Scores and values; query heads that share their keys (grouped-query) are stacked."""
+    """Scores and values; query heads with shared keys (grouped-query) are stacked."""
     query, key, value = (node.shape(place, least=3) for place in range(3))
     if len(query) == 3:
         heads, kv_heads = (int(node.attribute(f"{x}_num_heads", 0)) for x in ("q", "kv"))
@@ -313,7 +313,7 @@ PRODUCTS: Mapping[str, Callable[[Node], Products]] = {
     "QLinearMatMul": _matmul(3),
     "RNN": _recurrent,
 }
-# How often the subgraphs of control flow run.
+# The number of runs of control-flow subgraphs.
 GRAPHS: Mapping[str, Callable[[Node], int]] = {
     "If": lambda _: 1,
     "Loop": _loop_length,

@@ -1,4 +1,4 @@
-"""Seeded samplers of whole numbers, traceable."""
+"""Traceable samplers of whole numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airchitect_jax._support import member, whole_number
 
 
 class Distribution(enum.Enum):
-    """How workload dimensions are drawn."""
+    """The distribution of workload dimensions."""
 
     UNIFORM = "uniform"
     LOG_UNIFORM = "log_uniform"
@@ -23,11 +23,11 @@ def sample_integers(
 ) -> Int[Array, "*shape"]:
     """int32 whole numbers in low..high inclusive.
 
-    UNIFORM gives each number the same chance. LOG_UNIFORM gives v a chance proportional to
-    log((v + 1) / v): the floor of exp of a uniform number, so every octave weighs the same.
+    UNIFORM gives each number the same probability. LOG_UNIFORM gives v a probability proportional
+    to log((v + 1) / v), the floor of exp of a uniform number, so every octave is equally likely.
 
     Raises:
-      ValueError: a bound is no whole number or low exceeds high, or there is no such distribution.
+      ValueError: a bound is not a whole number, low exceeds high, or the distribution is unknown.
     """
     distribution = member("distribution", distribution, Distribution)
     lowest = -(2**31) if distribution is Distribution.UNIFORM else 1

@@ -1,12 +1,13 @@
-"""Reads SCALE-Sim topology files, both kinds, as they are found in the wild, and writes GEMM files.
+"""Reads SCALE-Sim topology files of both kinds, and writes GEMM files.
 
 GEMM files have the columns `Layer, M, N, K`; convolution files have `Layer name, IFMAP Height,
-IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides`. The header decides which,
-by these names or the like of `Stride height, Stride width`. A column named `Count`, ours, says how
-often a layer runs. Other columns after these are ignored, with a warning if they hold a sparsity;
-so are blank rows, byte order marks, padding and trailing commas. Semantics follow the scalesim
-3.0.0 package: output sides are ceil((ifmap - filter + stride) / stride), padding being part of the
-ifmap, and a layer with DP in its name is depthwise: it runs once a channel, with one channel.
+IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides`. The header determines the
+kind, with these names or variants such as `Stride height, Stride width`. An additional column
+`Count`, our extension, is the number of runs of a layer. Other columns after these are ignored,
+with a warning if they contain a sparsity. Blank rows, byte order marks, padding and trailing commas
+are ignored. Semantics follow the scalesim 3.0.0 package: output sides are
+ceil((ifmap - filter + stride) / stride), where the ifmap includes padding, and a layer with DP in
+its name is depthwise: it runs once per channel, with one channel.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _CONV_COLUMNS = (
     "Num Filter",
     "Strides",
 )
-# The letters of these names, and of those that are used for the same.
+# The letters of these names and of their variants.
 _CONV_NAMES = (
     r"(ifmap|input)h(eight)?",
     r"(ifmap|input)w(idth)?",
@@ -75,14 +76,15 @@ def read_topology(path: str | pathlib.Path) -> Network:
 def write_topology(path: str | pathlib.Path, network: Network, *, counts: bool = True) -> None:
     """Writes a GEMM topology.
 
-    What a name must not hold in such a file (commas, quotes, line breaks) becomes an underscore,
-    and a name that a spreadsheet would run is made inert.
+    Characters of a name that such a file does not allow (commas, quotes, line breaks) become
+    underscores, and names that a spreadsheet would interpret as formulas are made inert.
 
     Args:
       path: the file.
-      network: its layers, a row each.
-      counts: whether to write the column `Count`, which `read_topology` knows and the scalesim
-        package takes for a sparsity. Without it the file is the package's, every layer once.
+      network: its layers become one row each.
+      counts: whether to write the column `Count`, which `read_topology` reads and the scalesim
+        package would read as a sparsity. Without it the package can read the file, and every
+        layer occurs once.
     """
     path = file_path("path", path)
     instance("network", network, Network)
@@ -104,7 +106,7 @@ def parse_topology(data: bytes, *, name: str, source: str) -> Network:
         raise ValueError(f"{source}: not a CSV text file: {error}") from None
     rows = [(line, cells) for line, cells in rows if any(cells)]
     if not rows:
-        raise ValueError(f"{source}: the file is empty; expected a header and one row a layer")
+        raise ValueError(f"{source}: the file is empty; expected a header and one row per layer")
     (header_line, header), *body = rows
     where = f"{source}: row {header_line}"
     columns = _columns(header, where)
@@ -134,7 +136,7 @@ def parse_topology(data: bytes, *, name: str, source: str) -> Network:
 
 
 def overlapping_windows(network: Network) -> str:
-    """What to say of a network whose convolutions scalesim counts otherwise; empty if none."""
+    """A message on convolutions that scalesim counts differently; empty if there are none."""
     found = [layer.name for layer in network.layers if layer.overlapping]
     if not found:
         return ""
@@ -147,7 +149,7 @@ def overlapping_windows(network: Network) -> str:
 
 
 def _columns(header: list[str], where: str) -> tuple[str, ...]:
-    """Which kind of file a header announces."""
+    """The columns of the kind of file that a header indicates."""
     named = [cell for cell in header if cell]
     if any(_WHOLE_NUMBER.fullmatch(cell) for cell in named):
         raise ValueError(f"{where}: expected a header, found numbers; the first row is not a layer")
@@ -167,7 +169,7 @@ def _letters(cell: str) -> str:
 
 
 def _place(header: list[str], name: str, where: str) -> int | None:
-    """The index of a column that a file may have."""
+    """The index of an optional column."""
     places = [at for at, cell in enumerate(header) if re.fullmatch(name, _letters(cell))]
     if len(places) > 1:
         raise ValueError(f"{where}: two columns {shown(header[places[0]])}; expected one")
@@ -177,7 +179,7 @@ def _place(header: list[str], name: str, where: str) -> int | None:
 def _warn_of_sparsity(
     header: list[str], body: Sequence[tuple[int, list[str]]], first: int, source: str
 ) -> None:
-    """Says once that the package would leave out multiplications that are counted here."""
+    """Warns once that the package would skip multiplications that are counted here."""
     for line, cells in body:
         for at, cell in enumerate(cells[first:], start=first):
             ratio = _RATIO.fullmatch(cell)

@@ -1,4 +1,4 @@
-"""A workload by whatever its user has: a packaged name, a SCALE-Sim topology, an ONNX model."""
+"""Opens a network by packaged name, SCALE-Sim topology or ONNX model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def open_network(source: str | pathlib.Path, dims: Mapping[str, int] | None = No
       dims: sizes of symbolic dimensions, for ONNX models.
 
     Raises:
-      ValueError: it is none of these, or its reader refuses it.
+      ValueError: the source is none of these, or its reader refuses it.
       TypeError: an argument is of another type.
     """
     if not isinstance(source, (str, pathlib.Path)):

@@ -1,7 +1,7 @@
 """Well-known networks, packaged as GEMM tables (`networks/*.csv`).
 
-Large language models come in several tables: a prefill of a prompt, or a decoding step of one token
-for each sequence, at a batch size (b) and a context length (c).
+Large language models have several tables: a prefill of a prompt, or a decoding step of one token
+per sequence, at a batch size (b) and a context length (c).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from airchitect_jax._support import shown
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.scalesim_csv import parse_topology
 
-# What the case studies are evaluated on: one table for each network.
+# The networks on which case studies are evaluated, one table each.
 EVALUATION_NETWORKS = ("bert_base", "dlrm", "gpt2", "mobilenet_v2", "resnet50", "vit_b16")
 _TABLES = importlib.resources.files("airchitect_jax.workloads") / "networks"
 
@@ -32,7 +32,7 @@ def load_network(name: str) -> Network:
     """A packaged network.
 
     Raises:
-      ValueError: there is none of that name; lists those there are.
+      ValueError: there is no network of that name; lists the names.
     """
     if not isinstance(name, str) or name not in network_names():
         raise ValueError(
