@@ -12,8 +12,12 @@ def pytest_test(name, deps = [], **kwargs):
     """
     py_test(
         name = name,
-        srcs = [name + ".py"],
+        srcs = [
+            name + ".py",
+            "run_pytest.py",
+        ],
         args = ["tests/%s.py" % name],
+        legacy_create_init = 0,
         main = "run_pytest.py",
         deps = deps + [
             ":support",

@@ -1,0 +1,103 @@
+"""Runs `bazel test` with Debian's Bazel, without a network: `python -m tools.bazel_test [targets]`.
+
+Bazel 4, which Debian packages, knows no Bazel modules. So this writes a workspace of links to the
+tree, beside stand-ins for the repositories that MODULE.bazel names; third-party packages are those
+of the Python that runs this. A newer Bazel needs none of it: there it is `bazel test //...`.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import zlib
+
+ROOT = pathlib.Path(__file__).parent.parent
+BAZEL, PACKAGE = "bazel-4", "bazel-bootstrap"
+PUBLIC = 'package(default_visibility = ["//visibility:public"])\n'
+
+
+def native(*rules: str) -> str:
+    """A file that hands on rules that are part of Bazel 4."""
+    return "".join(f"{rule} = native.{rule}\n" for rule in rules)
+
+
+# The files of each repository. All but the first are for Bazel's own tools, which load them.
+REPOSITORIES = {
+    "rules_python": {
+        "python/BUILD": "",
+        "python/defs.bzl": native("py_binary", "py_library", "py_test"),
+    },
+    "rules_cc": {
+        "cc/BUILD": "",
+        "cc/defs.bzl": native(
+            *(
+                f"cc_{name}"
+                for name in ("binary", "library", "test", "toolchain", "toolchain_suite")
+            )
+        ),
+    },
+    "rules_java": {
+        "java/BUILD": "",
+        "java/defs.bzl": native("java_binary", "java_import", "java_runtime", "java_toolchain"),
+    },
+    "remote_coverage_tools": {
+        "BUILD": f'{PUBLIC}filegroup(name = "coverage_report_generator")\n',
+    },
+}
+
+
+def install() -> None:
+    """Installs Bazel where that is allowed, and says how to otherwise."""
+    if not shutil.which(BAZEL):
+        if os.getuid() or not shutil.which("apt-get"):
+            sys.exit(
+                f"error: {BAZEL} is not installed; Debian and Ubuntu: apt-get install {PACKAGE}"
+            )
+        subprocess.run(["apt-get", "install", "--yes", PACKAGE], check=True)  # noqa: S603, S607
+
+
+def write_workspace(folder: pathlib.Path) -> pathlib.Path:
+    """The workspace's folder. What earlier runs built there stays."""
+    build_files = [path.read_text(encoding="utf-8") for path in ROOT.rglob("BUILD")]
+    packages = set(re.findall(r'"@pypi//(\w+)"', "".join(build_files)))
+    pypi = {f"{name}/BUILD": f'{PUBLIC}py_library(name = "{name}")\n' for name in packages}
+    repositories = REPOSITORIES | {"pypi": pypi}
+    names = "".join(f'local_repository(name = "{n}", path = "../{n}")\n' for n in repositories)
+    workspace = {"WORKSPACE": f'workspace(name = "airchitect_jax")\n{names}'}
+    for name, files in {"workspace": workspace, **repositories}.items():
+        shutil.rmtree(folder / name, ignore_errors=True)
+        for path, text in {"WORKSPACE": "", **files}.items():
+            (folder / name / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name / path).write_text(text, encoding="utf-8")
+    for path in ROOT.iterdir():
+        if not path.name.startswith((".", "bazel-")):
+            (folder / "workspace" / path.name).symlink_to(path)
+    return folder / "workspace"
+
+
+def main(arguments: list[str]) -> int:
+    """Bazel's exit code."""
+    install()
+    # The same folder in each run of a checkout: what has not changed is not tested again.
+    name = f"airchitect_jax_bazel_{os.getuid()}_{zlib.crc32(bytes(ROOT.resolve())):08x}"
+    folder = pathlib.Path(tempfile.gettempdir(), name)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    # The interpreter without its environment, whose packages come last on the path: a library that
+    # a target does not declare is not found, not even where this package is installed.
+    python = pathlib.Path(sys.base_prefix, "bin")
+    command = [BAZEL, "--batch", f"--output_user_root={folder}/output", "test"]
+    command += ["--local_test_jobs=2", "--test_output=errors"]
+    command += [f"--test_env=PYTHONPATH={sysconfig.get_path('purelib')}"]
+    command += [f"--{kind}_env=PATH={python}:/usr/bin:/bin" for kind in ("action", "test")]
+    workspace = write_workspace(folder)
+    return subprocess.run([*command, *(arguments or ["//..."])], cwd=workspace).returncode  # noqa: S603
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
