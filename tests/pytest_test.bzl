@@ -12,6 +12,7 @@ def pytest_test(name, deps = [], **kwargs):
     """
     py_test(
         name = name,
+        timeout = "long",  # most of it is compilation, where other tests run too
         srcs = [
             name + ".py",
             "run_pytest.py",

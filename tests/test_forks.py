@@ -1,6 +1,5 @@
 """A child that is forked after JAX has started refuses; one that is forked before works."""
 
-import os
 import pathlib
 import subprocess
 import sys
@@ -47,7 +46,6 @@ def lines(code, timeout=120):
     result = subprocess.run(
         [sys.executable, "-c", SCRIPT + code],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=timeout,

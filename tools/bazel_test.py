@@ -75,9 +75,9 @@ def write_workspace(folder: pathlib.Path) -> pathlib.Path:
         for path, text in {"WORKSPACE": "", **files}.items():
             (folder / name / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / name / path).write_text(text, encoding="utf-8")
-    for path in ROOT.iterdir():
-        if not path.name.startswith((".", "bazel-")):
-            (folder / "workspace" / path.name).symlink_to(path)
+    for entry in ROOT.iterdir():
+        if not entry.name.startswith((".", "bazel-")):
+            (folder / "workspace" / entry.name).symlink_to(entry)
     return folder / "workspace"
 
 

@@ -18,23 +18,16 @@ ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE, TESTS = ROOT / "airchitect_jax", ROOT / "tests"
 SCRIPTS = ("benchmarks", "experiments")
 # Those with a BUILD: folders that have an order or are a study, with all that is in them.
-FOLDERS = sorted(
-    {
-        *(ROOT / name for name in ("airchitect_jax", *SCRIPTS, "tests", "tools")),
-        *(
-            path.parent
-            for pattern in ("*/*.py", "studies/*/*.py")
-            for path in PACKAGE.glob(pattern)
-        ),
-    }
-)
+TOPS = [ROOT / name for name in ("airchitect_jax", *SCRIPTS, "tests", "tools")]
+INNER = [*PACKAGE.glob("*/__init__.py"), *PACKAGE.glob("studies/*/__init__.py")]
+FOLDERS = sorted([*TOPS, *(path.parent for path in INNER)])
 SUPPORT = "//tests:support"
 SHARED = ("types.py", "version.py")  # apart from the rest of their folder, which depends on all
 READ_ALL = ("test_build", "test_structure")  # these read the whole tree
 # The distribution that provides a module, where the names differ.
 DISTRIBUTIONS = {"absl": "absl_py", "orbax": "orbax_checkpoint", "sklearn": "scikit_learn"}
 STARTED = {"nbclient": "ipykernel"}  # by name, without an import
-UNLOCKED = ("torch",)  # see tools/write_lock.sh
+UNLOCKED = ("torch",)  # requirements_lock.txt says why
 
 HEADER = '\npackage(default_visibility = ["//visibility:public"])\n\n'
 LOADS = dict.fromkeys(("py_binary", "py_library"), "@rules_python//python:defs.bzl")
@@ -82,6 +75,7 @@ def imports(text: str) -> Iterator[str]:
                 yield inner if file_of(inner) else str(node.module)
 
 
+@functools.cache
 def needs(path: pathlib.Path) -> set[str]:
     """The libraries that a source file imports; of a test also those of what it runs."""
     text = path.read_text(encoding="utf-8")
