@@ -27,7 +27,7 @@ def call(name):
         elif name == "evaluate":
             aj.evaluate(aj.Gemm(**gemm), aj.ArrayDesign(rows=2, cols=2, dataflow=0))
         else:
-            joint_cube.fewest_cycles(None, None, None, [])
+            fewest_cycles.fewest_cycles(None, None, None, [])
     except RuntimeError as error:
         print(error, flush=True)
 
