@@ -17,34 +17,30 @@ import sysconfig
 import tempfile
 import zlib
 
-ROOT = pathlib.Path(__file__).parent.parent
+from tools import write_build
+
 BAZEL, PACKAGE = "bazel-4", "bazel-bootstrap"
 PUBLIC = 'package(default_visibility = ["//visibility:public"])\n'
 
 
-def native(*rules: str) -> str:
+def native(language: str, *rules: str) -> str:
     """A file that hands on rules that are part of Bazel 4."""
-    return "".join(f"{rule} = native.{rule}\n" for rule in rules)
+    return "".join(f"{language}_{rule} = native.{language}_{rule}\n" for rule in rules)
 
 
 # The files of each repository. All but the first are for Bazel's own tools, which load them.
 REPOSITORIES = {
     "rules_python": {
         "python/BUILD": "",
-        "python/defs.bzl": native("py_binary", "py_library", "py_test"),
+        "python/defs.bzl": native("py", "binary", "library", "test"),
     },
     "rules_cc": {
         "cc/BUILD": "",
-        "cc/defs.bzl": native(
-            *(
-                f"cc_{name}"
-                for name in ("binary", "library", "test", "toolchain", "toolchain_suite")
-            )
-        ),
+        "cc/defs.bzl": native("cc", "binary", "library", "test", "toolchain", "toolchain_suite"),
     },
     "rules_java": {
         "java/BUILD": "",
-        "java/defs.bzl": native("java_binary", "java_import", "java_runtime", "java_toolchain"),
+        "java/defs.bzl": native("java", "binary", "import", "runtime", "toolchain"),
     },
     "remote_coverage_tools": {
         "BUILD": f'{PUBLIC}filegroup(name = "coverage_report_generator")\n',
@@ -64,8 +60,8 @@ def install() -> None:
 
 def write_workspace(folder: pathlib.Path) -> pathlib.Path:
     """The workspace's folder. What earlier runs built there stays."""
-    build_files = [path.read_text(encoding="utf-8") for path in ROOT.rglob("BUILD")]
-    packages = set(re.findall(r'"@pypi//(\w+)"', "".join(build_files)))
+    texts = [(path / "BUILD").read_text(encoding="utf-8") for path in write_build.FOLDERS]
+    packages = set(re.findall(r'"@pypi//(\w+)"', "".join(texts)))
     pypi = {f"{name}/BUILD": f'{PUBLIC}py_library(name = "{name}")\n' for name in packages}
     repositories = REPOSITORIES | {"pypi": pypi}
     names = "".join(f'local_repository(name = "{n}", path = "../{n}")\n' for n in repositories)
@@ -75,7 +71,7 @@ def write_workspace(folder: pathlib.Path) -> pathlib.Path:
         for path, text in {"WORKSPACE": "", **files}.items():
             (folder / name / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / name / path).write_text(text, encoding="utf-8")
-    for entry in ROOT.iterdir():
+    for entry in write_build.ROOT.iterdir():
         if not entry.name.startswith((".", "bazel-")):
             (folder / "workspace" / entry.name).symlink_to(entry)
     return folder / "workspace"
@@ -85,7 +81,7 @@ def main(arguments: list[str]) -> int:
     """Bazel's exit code."""
     install()
     # The same folder in each run of a checkout: what has not changed is not tested again.
-    name = f"airchitect_jax_bazel_{os.getuid()}_{zlib.crc32(bytes(ROOT.resolve())):08x}"
+    name = f"airchitect_jax_bazel_{os.getuid()}_{zlib.crc32(bytes(write_build.ROOT.resolve())):08x}"
     folder = pathlib.Path(tempfile.gettempdir(), name)
     folder.mkdir(mode=0o700, exist_ok=True)
     # The interpreter without its environment, whose packages come last on the path: a library that

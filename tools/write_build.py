@@ -23,7 +23,7 @@ INNER = [*PACKAGE.glob("*/__init__.py"), *PACKAGE.glob("studies/*/__init__.py")]
 FOLDERS = sorted([*TOPS, *(path.parent for path in INNER)])
 SUPPORT = "//tests:support"
 SHARED = ("types.py", "version.py")  # apart from the rest of their folder, which depends on all
-READ_ALL = ("test_build", "test_structure")  # these read the whole tree
+READ_ALL = ("test_build", "test_docs", "test_structure")  # these read the whole tree
 # The distribution that provides a module, where the names differ.
 DISTRIBUTIONS = {"absl": "absl_py", "orbax": "orbax_checkpoint", "sklearn": "scikit_learn"}
 STARTED = {"nbclient": "ipykernel"}  # by name, without an import
