@@ -1,4 +1,4 @@
-"""Runs `bazel test` with Debian's Bazel, without a network: `python -m tools.bazel_test [targets]`.
+"""Runs `bazel test` with Debian's Bazel, without a network: `python -m tools.bazel_test`.
 
 Bazel 4, which Debian packages, knows no Bazel modules. So this writes a workspace of links to the
 tree, beside stand-ins for the repositories that MODULE.bazel names; third-party packages are those
@@ -78,7 +78,7 @@ def write_workspace(folder: pathlib.Path) -> pathlib.Path:
 
 
 def main(arguments: list[str]) -> int:
-    """Bazel's exit code."""
+    """Bazel's exit code; the arguments are its flags, and its targets if not all."""
     install()
     # The same folder in each run of a checkout: what has not changed is not tested again.
     name = f"airchitect_jax_bazel_{os.getuid()}_{zlib.crc32(bytes(write_build.ROOT.resolve())):08x}"
@@ -91,8 +91,10 @@ def main(arguments: list[str]) -> int:
     command += ["--local_test_jobs=2", "--test_output=errors"]
     command += [f"--test_env=PYTHONPATH={sysconfig.get_path('purelib')}"]
     command += [f"--{kind}_env=PATH={python}:/usr/bin:/bin" for kind in ("action", "test")]
-    workspace = write_workspace(folder)
-    return subprocess.run([*command, *(arguments or ["//..."])], cwd=workspace).returncode  # noqa: S603
+    command += arguments
+    if not any(argument.startswith("//") for argument in arguments):
+        command += ["//..."]
+    return subprocess.run(command, cwd=write_workspace(folder)).returncode  # noqa: S603
 
 
 if __name__ == "__main__":
