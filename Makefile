@@ -6,7 +6,7 @@ VENV ?= .venv
 FLAGS ?=
 BIN := $(VENV)/bin
 
-.PHONY: case_study1 test test_slow test_all lint benchmarks clean
+.PHONY: case_study1 test test_slow test_all bazel_test build_files lock lint benchmarks clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
@@ -27,6 +27,16 @@ test_slow: $(VENV)/installed
 
 test_all: $(VENV)/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# With Debian's Bazel 4, and the packages installed here; with a newer one: bazel test //...
+bazel_test: $(VENV)/installed
+	$(BIN)/python -m tools.bazel_test
+
+build_files: $(VENV)/installed
+	$(BIN)/python -m tools.write_build --write
+
+lock:
+	PYTHON=$(PYTHON) tools/write_lock.sh
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

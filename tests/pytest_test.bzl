@@ -12,8 +12,13 @@ def pytest_test(name, deps = [], **kwargs):
     """
     py_test(
         name = name,
-        srcs = [name + ".py"],
+        timeout = "long",  # most of it is compilation, where other tests run too
+        srcs = [
+            name + ".py",
+            "run_pytest.py",
+        ],
         args = ["tests/%s.py" % name],
+        legacy_create_init = 0,
         main = "run_pytest.py",
         deps = deps + [
             ":support",

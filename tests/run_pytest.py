@@ -1,8 +1,17 @@
 """The main of every test target under Bazel: runs pytest on the files that it is given."""
 
+import os
+import pathlib
 import sys
 
 import pytest
 
+HERE = pathlib.Path(__file__)
+
 if __name__ == "__main__":
-    sys.exit(pytest.main(["--import-mode=importlib", *sys.argv[1:]]))
+    if HERE.is_symlink():  # Python followed it to where there is more than the target declares
+        sys.path[:] = [path for path in sys.path if path != str(HERE.resolve().parent)]
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # for what the tests start
+    os.environ["HOME"] = os.environ["TEST_TMPDIR"]
+    options = ["--import-mode=importlib", "-p", "no:cacheprovider", "-m", "not slow"]
+    sys.exit(pytest.main([*options, *sys.argv[1:]]))

@@ -13,6 +13,8 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).parent.parent
+# For processes in other folders: ours first, then what there is for this process.
+PYTHONPATH = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
 _LIBRARIES = [
     "flax.nnx",
     "jax",

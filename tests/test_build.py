@@ -1,140 +1,81 @@
-"""BUILD files hold: every source file has a target, and targets depend on what is imported."""
+"""BUILD files are what their script writes, and the lock has all that they name."""
 
-import ast
-import fnmatch
-import functools
+import graphlib
 import pathlib
 import re
+import subprocess
 import sys
 import tomllib
 
 import pytest
 
+from tools import write_build
+
 ROOT = pathlib.Path(__file__).parent.parent
-SOURCES = ("airchitect_jax", "benchmarks", "experiments", "tests", "tools")
-FOLDERS = sorted({path.parent for folder in SOURCES for path in (ROOT / folder).rglob("*.py")})
-# The distribution that provides a module, where the names differ.
-DISTRIBUTIONS = {"absl": "absl_py", "orbax": "orbax_checkpoint", "sklearn": "scikit_learn"}
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SHARED = ("types.py", "version.py")  # apart from the rest of their folder, which depends on all
+BUILDS = [path for folder in (ROOT / "docs", *write_build.TOPS) for path in folder.rglob("BUILD")]
+LOCK = ROOT / "requirements_lock.txt"
 
 
-def value(node):
-    """A literal of Starlark, whose syntax is Python's; a glob as the tuple of its patterns."""
-    if isinstance(node, ast.List):
-        return [value(element) for element in node.elts]
-    if isinstance(node, ast.Call):
-        return tuple(value(node.args[0]))
-    return ast.literal_eval(node)
+def normal(name):
+    """A distribution's name as labels have it."""
+    return re.sub(r"[-_.]+", "_", name).lower()
 
 
-def rules(folder):
-    """(kind, arguments) of the rules of a folder's BUILD."""
-    for node in ast.parse((folder / "BUILD").read_text()).body:
-        call = node.value if isinstance(node, ast.Expr) else None
-        if isinstance(call, ast.Call) and call.func.id.startswith(("py_", "pytest_")):
-            yield call.func.id, {keyword.arg: value(keyword.value) for keyword in call.keywords}
+def locked():
+    return re.findall(r"^([\w.-]+)==", LOCK.read_text(), re.MULTILINE)
 
 
-def sources(folder, kind, arguments):
-    if kind == "pytest_test":
-        return [folder / f"{arguments['name']}.py"]
-    listed = arguments["srcs"]
-    if isinstance(listed, list):
-        return [folder / name for name in listed]
-    here = sorted(path.name for path in folder.glob("*.py"))
-    return [folder / name for name in here if any(fnmatch.fnmatch(name, one) for one in listed)]
+def declared():
+    """The distributions of pyproject.toml, in all extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = sum(project["optional-dependencies"].values(), project["dependencies"])
+    return {normal(re.split(r"[\[<>=!~]", line)[0]) for line in lines} - {normal(project["name"])}
 
 
-def package(folder):
-    return "//" + folder.relative_to(ROOT).as_posix()
+def labels():
+    """The distributions that BUILD files name."""
+    return {name for path in BUILDS for name in re.findall(r'"@pypi//(\w+)"', path.read_text())}
 
 
-def label_of(path):
-    """The target that holds a source file."""
-    if path.parent == ROOT / "airchitect_jax" and path.name in SHARED:
-        return "//airchitect_jax:types"
-    return "//tests:support" if path.parent == ROOT / "tests" else package(path.parent)
+def test_build_files_are_what_the_script_writes():
+    texts = write_build.build_files()
+    assert {ROOT / "BUILD", *BUILDS} == set(texts)
+    for path, text in texts.items():
+        assert path.read_text() == text, f"{path}: run python -m tools.write_build --write"
 
 
-@functools.cache
-def file_of(module):
-    """The source file of a module, None of others; tests import their helpers by bare name."""
-    for base in (ROOT, ROOT / "tests"):
-        path = base.joinpath(*module.split("."))
-        for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-            if candidate.is_file():
-                return candidate
-    return None
-
-
-@functools.cache
-def needs(path):
-    """The targets that a file's imports need, wherever in it they are."""
-    found = set()
-    text = path.read_text()
-    for node in ast.walk(ast.parse(text)):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [(alias.name, None) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [(node.module, alias.name) for alias in node.names]
-        for module, name in names:
-            top = module.split(".")[0]
-            inner = file_of(f"{module}.{name}")
-            if top in SOURCES or file_of(module):
-                found.add(label_of(inner or file_of(module)))
-            elif top not in sys.stdlib_module_names:
-                found.add(f"@pypi//{DISTRIBUTIONS.get(top, top)}")
-    if path.name.startswith("test_"):  # scripts run by name, code within strings and pages
-        pages = PAGES if '"docs"' in text and "exec(" in text else []
-        text += "".join(page.read_text() for page in pages)
-        scripts = r"\"{0}\.|^from {0} |-m {0}\."
-        for top in ("benchmarks", "experiments"):
-            if re.search(scripts.format(top), text, re.MULTILINE):
-                found.add(f"//{top}")
-        for module in re.findall(r"^from (airchitect_jax[\w.]*) import", text, re.MULTILINE):
-            found.add(label_of(file_of(module)))
-    return found
-
-
-@pytest.mark.parametrize("folder", FOLDERS, ids=package)
-def test_every_source_file_is_in_one_library_or_test(folder):
-    listed = [
-        path
-        for kind, arguments in rules(folder)
-        if kind != "py_binary"
-        for path in sources(folder, kind, arguments)
-    ]
-    assert sorted(listed) == sorted(folder.glob("*.py"))
-
-
-@pytest.mark.parametrize("folder", FOLDERS, ids=package)
-def test_targets_depend_on_what_they_import(folder):
-    for kind, arguments in rules(folder):
-        own = {f"{package(folder)}:{arguments['name']}"}
-        if arguments["name"] == folder.name:
-            own.add(package(folder))
-        needed = set()
-        for path in sources(folder, kind, arguments):
-            needed |= needs(path)
-        if kind == "py_binary":  # of its folder's library
-            needed = {package(folder)}
-        elif kind == "pytest_test":  # the macro adds these
-            needed -= {"//tests:support", "@pypi//pytest"}
-        declared = {
-            f"{package(folder)}{name}".replace(f":{folder.name}", "") if name[0] == ":" else name
-            for name in arguments.get("deps", [])
-        }
-        assert declared == needed - own, f"{package(folder)}:{arguments['name']}"
+def test_libraries_depend_one_way():
+    graph = {}
+    for path in (path for top in write_build.TOPS for path in top.rglob("*.py")):
+        if not path.name.startswith("test_"):
+            own = write_build.library(path)
+            graph.setdefault(own, set()).update(write_build.needs(path) - {own})
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
 
 
 def test_third_party_packages_are_in_pyproject():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lines = sum(project["optional-dependencies"].values(), project["dependencies"])
-    known = {re.split(r"[\[<>=!~]", line)[0].replace("-", "_") for line in lines}
-    for folder in FOLDERS:
-        for _, arguments in rules(folder):
-            for name in arguments.get("deps", []):
-                if name.startswith("@pypi//"):
-                    assert name.removeprefix("@pypi//") in known, f"{package(folder)}: {name}"
+    assert labels() <= declared()
+
+
+def test_the_lock_has_each_package_once_and_all_that_are_declared():
+    names = [normal(name) for name in locked()]
+    assert len(names) == len(set(names))
+    assert declared() - set(write_build.UNLOCKED) <= set(names)
+    assert labels() <= set(names)
+
+
+def test_the_lock_names_no_place_and_hashes_each_package():
+    text = LOCK.read_text()
+    assert not re.search(r"https?:|file:|--(?!hash=sha256:)| @ ", text)
+    assert len(re.findall(r"^\S+==\S+ \\\n    --hash", text, re.MULTILINE)) == len(locked())
+
+
+@pytest.mark.slow
+def test_the_lock_can_be_installed(tmp_path):
+    """For the platform that it is for, whatever this one is; it needs the network."""
+    options = ["--dry-run", "--quiet", "--require-hashes", "--only-binary=:all:"]
+    options += ["--python-version=3.11", f"--target={tmp_path}", "--platform=manylinux2014_x86_64"]
+    options += [f"--platform=manylinux_2_{glibc}_x86_64" for glibc in range(17, 29)]
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", *options, "-r", LOCK], check=True, timeout=1500
+    )

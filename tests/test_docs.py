@@ -34,7 +34,7 @@ def test_python_blocks_run(page, tmp_path, monkeypatch):
 def test_the_notebook_is_the_tutorial_and_runs(tmp_path):
     assert write_notebook.NOTEBOOK.read_text() == write_notebook.notebook()
     content = nbformat.read(write_notebook.NOTEBOOK, as_version=4)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": scripts.PYTHONPATH}
     nbclient.NotebookClient(
         content, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
     ).execute(env=environment)

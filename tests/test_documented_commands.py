@@ -249,7 +249,7 @@ def check_run(page, folder, words):
         *resized(module, words),
         folder=folder,
         HOME=str(folder),
-        PYTHONPATH=str(scripts.ROOT),
+        PYTHONPATH=scripts.PYTHONPATH,
         COLUMNS="200",
     )
     printed = f"{shlex.join(words)}\n{result.stdout}\n{result.stderr}"

@@ -1,6 +1,5 @@
 """A child that is forked after JAX has started refuses; one that is forked before works."""
 
-import os
 import pathlib
 import subprocess
 import sys
@@ -28,7 +27,7 @@ def call(name):
         elif name == "evaluate":
             aj.evaluate(aj.Gemm(**gemm), aj.ArrayDesign(rows=2, cols=2, dataflow=0))
         else:
-            joint_cube.fewest_cycles(None, None, None, [])
+            fewest_cycles.fewest_cycles(None, None, None, [])
     except RuntimeError as error:
         print(error, flush=True)
 
@@ -47,7 +46,6 @@ def lines(code, timeout=120):
     result = subprocess.run(
         [sys.executable, "-c", SCRIPT + code],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=timeout,

@@ -12,6 +12,7 @@ import sys
 
 import numpy as np
 import pytest
+import scripts
 
 from airchitect_jax import Dataflow, Layer, Network
 from airchitect_jax.scalesim import PackageRun, ReplayReport, ScalesimConfig, run_gemm
@@ -326,8 +327,8 @@ def script(code, *arguments):
     """The script in a process of its own."""
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        cwd=ROOT,
-        env=os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT / "tests")},
+        cwd=ROOT / "tests",  # code imports from here
+        env=os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": scripts.PYTHONPATH},
         capture_output=True,
         text=True,
         timeout=200,

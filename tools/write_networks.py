@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from airchitect_jax.workloads import Layer
+from tools import _generated
 
 TABLES = pathlib.Path(__file__).parent.parent / "airchitect_jax" / "workloads" / "networks"
 
@@ -227,15 +228,5 @@ def table(name: str) -> str:
     return text.getvalue()
 
 
-def main(arguments: list[str]) -> None:
-    """Compares the tables with the files, and writes them if requested."""
-    for name in NETWORKS:
-        path, text = TABLES / f"{name}.csv", table(name)
-        same = path.exists() and path.read_text() == text
-        print(f"{path.name}: {'unchanged' if same else 'differs'}")
-        if "--write" in arguments and not same:
-            path.write_text(text)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    _generated.update({TABLES / f"{name}.csv": table(name) for name in NETWORKS}, sys.argv[1:])

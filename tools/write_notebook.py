@@ -11,6 +11,8 @@ import re
 import sys
 from typing import Any
 
+from tools import _generated
+
 DOCS = pathlib.Path(__file__).parent.parent / "docs"
 SOURCE, NOTEBOOK = DOCS / "tutorial.md", DOCS / "tutorial.ipynb"
 
@@ -43,14 +45,5 @@ def notebook() -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
-def main(arguments: list[str]) -> None:
-    """Compares the notebook with its source, and writes it with `--write`."""
-    text = notebook()
-    same = NOTEBOOK.exists() and NOTEBOOK.read_text(encoding="utf-8") == text
-    print(f"{NOTEBOOK.name}: {'unchanged' if same else 'differs'}")
-    if "--write" in arguments and not same:
-        NOTEBOOK.write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    _generated.update({NOTEBOOK: notebook()}, sys.argv[1:])
