@@ -1,7 +1,9 @@
 """Learned and exact design-space exploration for systolic-array accelerators, in JAX."""
 
 from airchitect_jax.cost import (
+    CostTerm,
     EnergyTable,
+    Platform,
     Relaxation,
     RelaxedArray,
     compute_cycles,
@@ -56,6 +58,7 @@ __all__ = [
     "BufferSpace",
     "BufferedGemm",
     "CostReport",
+    "CostTerm",
     "Dataflow",
     "EnergyTable",
     "Gemm",
@@ -67,6 +70,7 @@ __all__ = [
     "MemoryReport",
     "Network",
     "Objective",
+    "Platform",
     "Recommendation",
     "Relaxation",
     "RelaxedArray",

@@ -13,7 +13,6 @@ from airchitect_jax._support import find, registered
 from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, ScheduleCase
 from airchitect_jax.labelling import Engine, SampledSource
 from airchitect_jax.labelling.tasks import CaseTask
-from airchitect_jax.oracle import Goal
 from airchitect_jax.search import repair
 from airchitect_jax.search.case_problem import CaseProblem
 from airchitect_jax.spaces import DEFAULT_ARRAYS, RelaxedPoint
@@ -21,7 +20,7 @@ from airchitect_jax.types import Objective
 
 CASES = {
     "array_dataflow": ArrayDataflowCase(max_dim=300),
-    "array_dataflow, energy": ArrayDataflowCase(max_dim=300, goal=Goal(objective=Objective.ENERGY)),
+    "array_dataflow, energy": ArrayDataflowCase(max_dim=300, objective=Objective.ENERGY),
     "buffers": BufferCase(max_dim=300),
     "buffers, energy": BufferCase(max_dim=300, objective=Objective.ENERGY),
     "schedules": ScheduleCase(max_dim=300, arrays=DEFAULT_ARRAYS[:3]),
