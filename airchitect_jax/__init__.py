@@ -2,7 +2,9 @@
 
 from airchitect_jax._support import register
 from airchitect_jax.cost import (
+    CostTerm,
     EnergyTable,
+    Platform,
     Relaxation,
     RelaxedArray,
     compute_cycles,
@@ -57,6 +59,7 @@ __all__ = [
     "BufferSpace",
     "BufferedGemm",
     "CostReport",
+    "CostTerm",
     "Dataflow",
     "EnergyTable",
     "Gemm",
@@ -68,6 +71,7 @@ __all__ = [
     "MemoryReport",
     "Network",
     "Objective",
+    "Platform",
     "Recommendation",
     "Relaxation",
     "RelaxedArray",

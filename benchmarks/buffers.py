@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import functools
 import time
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
-from airchitect_jax import ArrayShape, BufferSizes, Dataflow, Gemm, Interface, Objective
+from airchitect_jax import ArrayShape, BufferSizes, Dataflow, Gemm, Interface
 from airchitect_jax.case_studies import BufferCase
-from airchitect_jax.cost import EnergyTable, memory
+from airchitect_jax.cost import memory
 from airchitect_jax.oracle import buffer_limits, label_buffers_in_python
 from airchitect_jax.types import RuntimeModel
 from benchmarks import common
@@ -27,13 +26,6 @@ PLAIN = flags.DEFINE_integer("plain_workloads", 1 << 11, "Workloads per call of 
 PYTHON = flags.DEFINE_integer("python_workloads", 8, "Workloads per call of plain Python.")
 
 CASE = BufferCase()
-MODEL: dict[str, Any] = {
-    "space": CASE.space,
-    "objective": Objective.CYCLES,
-    "runtime_model": RuntimeModel.SCALESIM,
-    "interface": Interface.SHARED,
-    "element_bytes": 1,
-}
 
 
 @jax.jit
@@ -78,7 +70,12 @@ def main() -> None:
         [int(value) for value in column]
         for column in np.stack([np.asarray(x) for x in CASE.columns(jnp.asarray(budgeted))], axis=1)
     ]
-    in_python = functools.partial(label_buffers_in_python, **MODEL, table=EnergyTable())
+    in_python = functools.partial(
+        label_buffers_in_python,
+        space=CASE.space,
+        platform=CASE.platform,
+        objective=CASE.objective,
+    )
     few = workloads[:, : PLAIN.value]
 
     def run_plain() -> np.ndarray:

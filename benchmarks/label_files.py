@@ -23,9 +23,10 @@ import numpy as np
 from absl import flags
 from matplotlib.figure import Figure
 
-from airchitect_jax import ArrayDataflowSpace, BudgetedGemm, RuntimeModel, label
+from airchitect_jax import ArrayDataflowSpace, BudgetedGemm, label
 from airchitect_jax._support import files
 from airchitect_jax._support.arrow import pa, pq
+from airchitect_jax.cost import Platform
 from airchitect_jax.oracle import label_exponents
 from airchitect_jax.reporting import style
 from airchitect_jax.reporting.style import BLUE, legend_below, new_figure, styled
@@ -105,9 +106,7 @@ def by_designs() -> list[tuple[int, float]]:
         budgets = jnp.minimum(exponents, exponent)
 
         def run(budgets: jax.Array = budgets, space: ArrayDataflowSpace = space) -> None:
-            jax.block_until_ready(
-                label_exponents(budgets, *dims, space=space, runtime_model=RuntimeModel.SCALESIM)
-            )
+            jax.block_until_ready(label_exponents(budgets, *dims, space=space, platform=Platform()))
 
         contenders[str(space.num_designs)] = run
     seconds = common.interleaved_seconds(contenders, common.REPEATS.value)

@@ -15,7 +15,7 @@ import numpy as np
 from absl import flags
 from jaxtyping import Array, Int
 
-from airchitect_jax import BudgetedGemm, Dataflow, Gemm, RuntimeModel, label
+from airchitect_jax import BudgetedGemm, Dataflow, Gemm, label
 from airchitect_jax.case_studies import ArrayDataflowCase
 from airchitect_jax.cost import compute_cycles
 from airchitect_jax.oracle import array_dataflow
@@ -91,7 +91,7 @@ def main() -> None:
         array_dataflow.label_exponents,
         *columns,
         space=CASE.space,
-        runtime_model=RuntimeModel.SCALESIM,
+        platform=CASE.platform,
     )
     host = np.asarray(workloads)
     budgeted = BudgetedGemm(
@@ -105,7 +105,7 @@ def main() -> None:
     def pure_python() -> list[int]:
         return [
             array_dataflow.label_in_python(
-                1 << exponent, m, n, k, space=CASE.space, runtime_model=RuntimeModel.SCALESIM
+                1 << exponent, m, n, k, space=CASE.space, platform=CASE.platform
             )[0]
             for exponent, m, n, k in tiny.T.tolist()
         ]

@@ -191,10 +191,39 @@ TABLE = {
         },
         {},
     ),
+    "Platform": (
+        aj.Platform,
+        {},
+        {
+            "bandwidth_bytes_per_cycle": w.COUNT,
+            "element_bytes": w.COUNT,
+            "interface": w.CHOICE,
+            "memory_model": [v for v in w.CHOICE if v is not aj.MemoryModel.IDEAL],
+            "buffers": w.OBJECT,
+            "energy_table": w.OBJECT,
+            "terms": [
+                *(v for v in w.OBJECT if not isinstance(v, (list, tuple)) or v),
+                ("no such term",),
+                (1,),
+            ],
+            **w.MODEL,
+        },
+        {},
+    ),
+    "CostTerm": (
+        aj.CostTerm,
+        {"name": "leakage"},
+        {
+            "name": [*(v for v in w.OBJECT if not isinstance(v, str)), "", "a,b"],
+            "cycles": [v for v in w.OPTIONAL if not callable(v)],
+            "energy_fj": [v for v in w.OPTIONAL if not callable(v)],
+        },
+        {},
+    ),
     "Relaxation": (
         aj.Relaxation,
         {"temperature": 0.1},
-        {"temperature": w.PRICE, "interface": w.CHOICE, "energy_table": w.OBJECT, **w.MODEL},
+        {"temperature": w.PRICE, "platform": w.OBJECT},
         {},
     ),
     "sensitivity": (

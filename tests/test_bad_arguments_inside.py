@@ -6,8 +6,6 @@ import wrong_values as w
 
 import airchitect_jax as aj
 from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, ScheduleCase
-from airchitect_jax.cost import Platform
-from airchitect_jax.oracle import Goal
 from airchitect_jax.scalesim import ScalesimConfig
 from airchitect_jax.spaces import JointSpace
 from airchitect_jax.workloads import Workload, sample_integers
@@ -75,19 +73,6 @@ TABLE = {
             "memory": {"buffers": w.OBJECT, "bandwidth_bytes_per_cycle": w.REAL},
         },
     ),
-    "Goal": (Goal, {}, {"objective": w.CHOICE, "memory": w.OBJECT, "energy_table": w.OBJECT}, {}),
-    "Platform": (
-        Platform,
-        {},
-        {
-            "bandwidth_bytes_per_cycle": w.COUNT,
-            "element_bytes": w.COUNT,
-            "interface": w.CHOICE,
-            "energy_table": w.OBJECT,
-            **w.MODEL,
-        },
-        {},
-    ),
     "JointSpace": (
         JointSpace,
         {"rows": [2, 4], "cols": [2, 2], "sizings": [0, 1]},
@@ -127,7 +112,10 @@ TABLE = {
             "max_mac_exponent": w.COUNT,
             "max_dim": w.COUNT,
             "distribution": w.CHOICE,
-            "goal": w.OBJECT,
+            "objective": w.CHOICE,
+            "memory": w.OBJECT,
+            "energy_table": w.OBJECT,
+            "terms": [v for v in w.OBJECT if not isinstance(v, (list, tuple)) or v],
             **w.MODEL,
         },
         {},

@@ -14,7 +14,6 @@ from airchitect_jax import (
     BufferSizes,
     BufferSpace,
     Dataflow,
-    EnergyTable,
     Gemm,
     Interface,
     MemoryModel,
@@ -23,6 +22,7 @@ from airchitect_jax import (
     label_buffers,
 )
 from airchitect_jax.case_studies import BufferCase
+from airchitect_jax.cost import Platform
 from airchitect_jax.oracle import buffer_limits, buffers
 from airchitect_jax.scalesim.replay import replay
 
@@ -131,13 +131,7 @@ def test_products_of_energies_beyond_float64_are_rounded_once():
         rows.append([(3 + number % 7) * 1024, *dims, 11, 1 + number % 20, number % 3, 100])
     batch = BufferedGemm(**dict(zip(FIELDS, np.array(rows).T, strict=True)))
     labels = label_buffers(batch, SMALL, objective=Objective.EDP, element_bytes=2)
-    settings = {
-        "space": SMALL,
-        "interface": Interface.SHARED,
-        "runtime_model": RuntimeModel.SCALESIM,
-        "element_bytes": 2,
-        "table": EnergyTable(),
-    }
+    settings = {"space": SMALL, "platform": Platform(element_bytes=2)}
     least, expected = (
         [buffers.label_buffers_in_python(*row, objective=objective, **settings) for row in rows]
         for objective in (Objective.ENERGY, Objective.EDP)

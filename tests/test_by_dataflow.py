@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from airchitect_jax import BufferSizes, Dataflow, EnergyTable, Gemm, Interface, Memory, RuntimeModel
-from airchitect_jax.cost import arithmetic, by_dataflow, compute, energy, memory
+from airchitect_jax.cost import Platform, arithmetic, by_dataflow, compute, energy, memory
 from airchitect_jax.types import ArrayShape
 
 COUNT = 200
@@ -48,8 +48,8 @@ def stacked(function, *parts):
 
 @pytest.mark.parametrize("model", RuntimeModel)
 def test_compute_cycles(model):
-    parts = whole_numbers(0)
-    result = stacked(lambda g, a, _: by_dataflow.compute_cycles(g, a, model), *parts)
+    parts, platform = whole_numbers(0), Platform(runtime_model=model)
+    result = stacked(lambda g, a, _: by_dataflow.compute_cycles(g, a, platform), *parts)
     expected = one_by_one(lambda g, a, _, flow: compute.compute_cycles(g, a, flow, model), *parts)
     np.testing.assert_array_equal(result, expected)
 
@@ -62,8 +62,8 @@ def test_total_cycles(model, interface):
         bandwidth = place.bandwidth_bytes_per_cycle
         return memory.total_cycles(folds, place.buffers, flow, bandwidth, interface)
 
-    parts = whole_numbers(1)
-    result = stacked(lambda *p: by_dataflow.total_cycles(*p, model, interface), *parts)
+    parts, platform = whole_numbers(1), Platform(runtime_model=model, interface=interface)
+    result = stacked(lambda *p: by_dataflow.total_cycles(*p, platform), *parts)
     np.testing.assert_array_equal(result, one_by_one(expected, *parts))
 
 
@@ -79,7 +79,7 @@ def test_energy():
         return energy.energy_fj(gemm, moved, place, table, prices)
 
     def result(gemm, array, both):
-        return by_dataflow.energy_fj(gemm, array, both[0], model, table, both[1])
+        return by_dataflow.energy_fj(gemm, array, both[0], Platform(), both[1])
 
     parts = gemm, array, (place, prices)
     exact = one_by_one(expected, *parts)

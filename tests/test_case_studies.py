@@ -25,7 +25,6 @@ from airchitect_jax.learning import (
     sample_dataset,
 )
 from airchitect_jax.learning.models import make_model, recipes
-from airchitect_jax.oracle import Goal
 from airchitect_jax.search import repair
 from airchitect_jax.search.case_problem import CaseProblem
 from airchitect_jax.spaces import DEFAULT_ARRAYS, RelaxedPoint
@@ -33,7 +32,7 @@ from airchitect_jax.types import Objective
 
 CASES = {
     "array_dataflow": ArrayDataflowCase(max_dim=300),
-    "array_dataflow, energy": ArrayDataflowCase(max_dim=300, goal=Goal(objective=Objective.ENERGY)),
+    "array_dataflow, energy": ArrayDataflowCase(max_dim=300, objective=Objective.ENERGY),
     "buffers": BufferCase(max_dim=300),
     "buffers, energy": BufferCase(max_dim=300, objective=Objective.ENERGY),
     "schedules": ScheduleCase(max_dim=300, arrays=DEFAULT_ARRAYS[:3]),

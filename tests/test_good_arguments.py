@@ -126,8 +126,8 @@ def test_dataflows_of_a_batch_may_be_ids_or_one_name():
     assert reports[0].compute_cycles == reports[1].compute_cycles[1] == 688
 
 
-def test_a_relaxation_names_its_models():
-    named = aj.Relaxation(temperature=0.1, runtime_model="ispass2020", interface="ports")
+def test_a_platform_names_its_models():
+    named = aj.Platform(runtime_model="ispass2020", interface="ports")
     assert named.runtime_model is aj.RuntimeModel.ISPASS2020
     assert named.interface is aj.Interface.PORTS
 

@@ -17,6 +17,7 @@ import reference
 
 from airchitect_jax import ArrayDataflowSpace, BudgetedGemm, label
 from airchitect_jax.case_studies import ArrayDataflowCase
+from airchitect_jax.cost import Platform
 from airchitect_jax.labelling import (
     ArrayDataflowTask,
     Engine,
@@ -380,6 +381,6 @@ def test_costs_beyond_int64_are_left_out_not_wrapped():
     with jax.enable_x64(True):
         settings = {
             "space": ArrayDataflowSpace(),
-            "runtime_model": ArrayDataflowTask().runtime_model,
+            "platform": Platform(),
         }
         assert (np.asarray(ranking.cost_matrix(columns, **settings)) == ranking.NEVER).all()

@@ -19,7 +19,8 @@ from airchitect_jax import (
     evaluate,
     label,
 )
-from airchitect_jax.oracle import array_dataflow, batch, ranking
+from airchitect_jax.cost import Platform
+from airchitect_jax.oracle import array_dataflow, batch
 
 budgets = st.one_of(st.integers(4, 64), st.integers(4, 2**20))
 dims = st.one_of(
@@ -218,12 +219,9 @@ def test_products_of_energies_beyond_float64_are_rounded_once():
     batch = BudgetedGemm(mac_budget=mac_budget, m=dims[0], n=dims[1], k=dims[2])
     labels = label(batch, space, objective=Objective.EDP)
     rows = np.stack([mac_budget, *dims], axis=1).tolist()
-    settings = {"space": space, "runtime_model": RuntimeModel.SCALESIM}
+    settings = {"space": space, "platform": Platform()}
     least, expected = (
-        [
-            array_dataflow.label_in_python(*row, goal=ranking.Goal(objective=objective), **settings)
-            for row in rows
-        ]
+        [array_dataflow.label_in_python(*row, objective=objective, **settings) for row in rows]
         for objective in (Objective.ENERGY, Objective.EDP)
     )
     assert all(energy > 2**53 for _, energy in least)

@@ -9,7 +9,15 @@ import pytest
 from jax.test_util import check_grads
 
 from airchitect_jax import BufferSizes, Gemm, Interface, Memory, RuntimeModel
-from airchitect_jax.cost import Relaxation, RelaxedArray, by_dataflow, schedule, sensitivity
+from airchitect_jax.cost import (
+    Platform,
+    Relaxation,
+    RelaxedArray,
+    SramPrices,
+    by_dataflow,
+    schedule,
+    sensitivity,
+)
 from airchitect_jax.types import ArrayShape
 
 COSTS = ["compute_cycles", "total_cycles", "stall_cycles", "energy_fj"]
@@ -42,7 +50,7 @@ def split(numbers, dataflow=(1 / 3, 1 / 3, 1 / 3)):
 
 def relaxed(cost, numbers, temperature, dataflow=(1 / 3, 1 / 3, 1 / 3), **options):
     gemm, array, memory = split(numbers, dataflow)
-    function = getattr(Relaxation(temperature=temperature, **options), cost)
+    function = getattr(Relaxation(temperature=temperature, platform=Platform(**options)), cost)
     return function(gemm, array) if cost == "compute_cycles" else function(gemm, array, memory)
 
 
@@ -50,10 +58,9 @@ def exact(cost, numbers, dataflow=(1 / 3, 1 / 3, 1 / 3), **options):
     """The exact model; energy with the exact prices."""
     gemm, _, memory = split(numbers, dataflow)
     array = ArrayShape(rows=numbers[3], cols=numbers[4])
-    settings = Relaxation(temperature=0.0, **options)
-    model = settings.runtime_model
-    compute = by_dataflow.compute_cycles(gemm, array, model)
-    total = by_dataflow.total_cycles(gemm, array, memory, model, settings.interface)
+    platform = Platform(**options)
+    compute = by_dataflow.compute_cycles(gemm, array, platform)
+    total = by_dataflow.total_cycles(gemm, array, memory, platform)
     match cost:
         case "compute_cycles":
             costs = compute
@@ -62,16 +69,20 @@ def exact(cost, numbers, dataflow=(1 / 3, 1 / 3, 1 / 3), **options):
         case "stall_cycles":
             costs = total - compute
         case "energy_fj":
-            table = settings.energy_table
-            prices = jax.tree.map(
-                lambda size: jnp.round(
-                    table.sram_pj_per_byte
-                    * 1000
-                    * (size / table.sram_reference_bytes) ** table.sram_exponent
-                ),
-                memory.buffers,
+            table, names = platform.energy_table, ("ifmap", "filter", "ofmap")
+            scales = {
+                name: getattr(memory.buffers, f"{name}_sram_bytes") / table.sram_reference_bytes
+                for name in names
+            }
+            prices = SramPrices(
+                **{
+                    f"{name}_fj_per_byte": jnp.round(
+                        table.sram_pj_per_byte * 1000 * scale**table.sram_exponent
+                    )
+                    for name, scale in scales.items()
+                }
             )
-            costs = by_dataflow.energy_fj(gemm, array, memory, model, table, prices)
+            costs = by_dataflow.energy_fj(gemm, array, memory, platform, prices)
     return jnp.asarray(dataflow, costs.dtype) @ costs
 
 

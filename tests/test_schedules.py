@@ -18,7 +18,7 @@ from airchitect_jax import (
     ScheduleSpace,
     label_schedules,
 )
-from airchitect_jax.cost import best_dataflow, makespan, total_cycles
+from airchitect_jax.cost import Platform, best_dataflow, makespan, sum_of_cycles
 from airchitect_jax.oracle import schedules
 from airchitect_jax.spaces import DEFAULT_ARRAYS
 
@@ -71,7 +71,7 @@ def test_a_schedule_by_hand():
 
 def test_the_equations_by_hand():
     assert makespan([3, 9, 4]) == 9
-    assert total_cycles([3, 9, 4]) == 16
+    assert sum_of_cycles([3, 9, 4]) == 16
     assert best_dataflow([5, 4, 4]) == (4, 1)
     assert best_dataflow([4, 4, 4]) == (4, 0)
 
@@ -124,7 +124,7 @@ def test_six_arrays_against_the_search_in_python():
     found = list(zip(labels.design_id.tolist(), labels.cost.tolist(), strict=True))
     assert found == [
         schedules.label_schedule_in_python(
-            *one.reshape(-1).tolist(), space=space, runtime_model=RuntimeModel.SCALESIM
+            *one.reshape(-1).tolist(), space=space, platform=Platform()
         )
         for one in sets
     ]

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from airchitect_jax import ArrayShape, MemoryModel, Objective, RuntimeModel
 from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, ScheduleCase
-from airchitect_jax.oracle import Goal
 from airchitect_jax.search import repair
 from airchitect_jax.search.case_problem import CaseProblem, design_ids
 from airchitect_jax.spaces import Layout, within_sum
@@ -118,7 +117,7 @@ def test_a_layout_knows_its_permutations():
 @pytest.mark.parametrize(
     ("case", "message"),
     [
-        (ArrayDataflowCase(goal=Goal(objective=Objective.ENERGY)), "objective: energy"),
+        (ArrayDataflowCase(objective=Objective.ENERGY), "objective: energy"),
         (
             BufferCase(memory_model=MemoryModel.SCALESIM3, interface=Interface.PORTS),
             "memory_model: scalesim3",

@@ -1,4 +1,4 @@
-"""A registry of case studies, searchers, networks and competitors, built-in or user-defined."""
+"""A registry of case studies, cost terms, searchers, networks and competitors by name."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 _BUILT_IN = {
     "case_study": "airchitect_jax.case_studies",
     "competitor": "airchitect_jax.baselines.registry",
+    "cost_term": "airchitect_jax.cost",
     "network": "airchitect_jax.learning.models.registry",
     "searcher": "airchitect_jax.search.registry",
 }
@@ -24,9 +25,9 @@ def register(kind: str, name: str, thing: Any) -> None:
     again replaces its entry.
 
     Args:
-      kind: "case_study" (a subclass of `CaseStudy`), "searcher" (a `search.registry.Entry`),
-        "network" (a `NetworkRecipe`) or "competitor" (a function from a case study to a
-        `Competitor`).
+      kind: "case_study" (a subclass of `CaseStudy`), "cost_term" (a `CostTerm`), "searcher" (a
+        `search.registry.Entry`), "network" (a `NetworkRecipe`) or "competitor" (a function from a
+        case study to a `Competitor`).
       name: the name to find it by; not empty, without commas.
       thing: the entry.
 

@@ -16,8 +16,16 @@ from airchitect_jax._support import instance, int_field, member, settle, whole_n
 from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.case_studies.definition import Context, Feature
 from airchitect_jax.case_studies.factory import energy_table, gemm_fields
-from airchitect_jax.cost import Number, evaluate_memory, objective_value
-from airchitect_jax.oracle import CYCLES, Goal, design_cost
+from airchitect_jax.cost import (
+    CostTerm,
+    EnergyTable,
+    Number,
+    Platform,
+    memory_reports,
+    objective_value,
+    resolve_terms,
+)
+from airchitect_jax.oracle import DEFAULT_MEMORY, design_cost, label_on
 from airchitect_jax.oracle import array_dataflow as oracle
 from airchitect_jax.spaces import ArrayDataflowSpace, Fields, within_sum
 from airchitect_jax.types import (
@@ -46,7 +54,10 @@ class ArrayDataflowCase(CaseStudy):
     max_dim: int = 10_000
     distribution: Distribution = Distribution.UNIFORM
     runtime_model: RuntimeModel = RuntimeModel.SCALESIM
-    goal: Goal = CYCLES
+    objective: Objective = Objective.CYCLES
+    memory: Memory = DEFAULT_MEMORY
+    energy_table: EnergyTable = dataclasses.field(default_factory=EnergyTable)
+    terms: tuple[CostTerm, ...] = ()
 
     name = "case_study1"
     title = "array shape and dataflow"
@@ -59,10 +70,12 @@ class ArrayDataflowCase(CaseStudy):
         settle(
             self,
             distribution=member("distribution", self.distribution, Distribution),
-            runtime_model=member("runtime_model", self.runtime_model, RuntimeModel),
+            objective=member("objective", self.objective, Objective),
+            runtime_model=self.platform.runtime_model,
+            memory=self.platform.memory,
+            terms=self.platform.terms,
             **{name: whole_number(name, getattr(self, name), low=0) for name in names},
         )
-        instance("goal", self.goal, Goal)
         if not 2 <= self.min_mac_exponent <= self.max_mac_exponent <= 18:
             raise ValueError(
                 f"mac exponents: {self.min_mac_exponent}..{self.max_mac_exponent} is not allowed;"
@@ -82,7 +95,8 @@ class ArrayDataflowCase(CaseStudy):
         if "objective" not in settings:
             return case
         size = settings["sram_kb"] * 1024
-        goal = Goal(
+        return dataclasses.replace(
+            case,
             objective=Objective(settings["objective"]),
             memory=Memory(
                 buffers=BufferSizes(
@@ -92,22 +106,28 @@ class ArrayDataflowCase(CaseStudy):
                 element_bytes=settings["element_bytes"],
             ),
             energy_table=energy_table(settings),
+            terms=resolve_terms(settings.get("cost_terms", ())),
         )
-        return dataclasses.replace(case, goal=goal)
 
-    @property
-    def objective(self) -> Objective:
-        """What the best design has least of."""
-        return self.goal.objective
+    @functools.cached_property
+    def platform(self) -> Platform:
+        """The machine, built from the fields once."""
+        platform = Platform(
+            runtime_model=self.runtime_model,
+            energy_table=instance("energy_table", self.energy_table, EnergyTable),
+            terms=self.terms,
+        )
+        return platform.with_memory(self.memory)
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """The objective, the runtime model and the distribution of the dimensions."""
-        return {
+        """The objective, the runtime model, the distribution of the dimensions and cost terms."""
+        settings = {
             "objective": self.objective.value,
             "runtime_model": self.runtime_model.value,
             "distribution": self.distribution.value,
         }
+        return settings | ({"cost_terms": self.platform.term_names} if self.terms else {})
 
     @functools.cached_property
     def space(self) -> ArrayDataflowSpace:
@@ -151,10 +171,10 @@ class ArrayDataflowCase(CaseStudy):
         return jnp.concatenate([budgets, dims])
 
     def cost(self, workload: Mapping[str, Number], design: Fields) -> Number:
-        """Compute cycles, or energy, or their product."""
+        """Compute cycles, energy, or their product, with the cost terms."""
         gemm = Gemm(m=workload["m"], n=workload["n"], k=workload["k"])
         array = ArrayShape(rows=design["rows"], cols=design["cols"])
-        return design_cost(gemm, array, design["dataflow"], self.runtime_model, self.goal)
+        return design_cost(gemm, array, design["dataflow"], self.platform, self.objective)
 
     def fits(self, workload: Mapping[str, Number], design: Fields) -> Any:
         """Designs within the MAC budget."""
@@ -173,15 +193,15 @@ class ArrayDataflowCase(CaseStudy):
     def label_columns(
         self, columns: Sequence[Int[np.ndarray | Array, "rows"]]
     ) -> tuple[Labels, Bool[Array, "rows"]]:
-        """See `CaseStudy`: the factored search."""
+        """See `CaseStudy`: the factored search, or all designs compared where it does not apply."""
         return oracle.label_columns(
-            columns, space=self.space, runtime_model=self.runtime_model, goal=self.goal
+            columns, space=self.space, platform=self.platform, objective=self.objective
         )
 
     def label_in_python(self, *columns: int) -> tuple[int, Any]:
         """See `CaseStudy`."""
         return oracle.label_in_python(
-            *columns, space=self.space, runtime_model=self.runtime_model, goal=self.goal
+            *columns, space=self.space, platform=self.platform, objective=self.objective
         )
 
     @property
@@ -191,23 +211,15 @@ class ArrayDataflowCase(CaseStudy):
 
     def label(self, workloads: Int[Array, "features batch"]) -> Int[Array, "batch"]:
         """Exact best design ids."""
-        if self.objective is Objective.CYCLES:
-            return oracle.label_exponents(
-                *workloads, space=self.space, runtime_model=self.runtime_model
-            )
+        if oracle.is_factored(self.platform, self.objective):
+            return oracle.label_exponents(*workloads, space=self.space, platform=self.platform)
         return jnp.asarray(self.exact(np.asarray(workloads)).design_id)
 
     def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
         """Exact best designs and their cycles, of any valid workloads."""
         exponent, m, n, k = int_field("workloads", workloads, low=0)
-        return oracle.label(
-            BudgetedGemm(mac_budget=np.int64(1) << exponent, m=m, n=n, k=k),
-            self.space,
-            runtime_model=self.runtime_model,
-            objective=self.objective,
-            memory=self.goal.memory,
-            energy_table=self.goal.energy_table,
-        )
+        budgeted = BudgetedGemm(mac_budget=np.int64(1) << exponent, m=m, n=n, k=k)
+        return label_on(budgeted, self.space, self.platform, self.objective)
 
     def costs(
         self, workloads: Int[np.ndarray, "features batch"], design_ids: Int[np.ndarray, "*shape"]
@@ -217,13 +229,8 @@ class ArrayDataflowCase(CaseStudy):
             return super().costs(workloads, design_ids)
         # One axis more for each that design_ids has beyond the batch.
         _, m, n, k = np.expand_dims(workloads, tuple(range(2, np.ndim(design_ids) + 1)))
-        report = evaluate_memory(
-            Gemm(m=m, n=n, k=k),
-            self.space.decode(design_ids),
-            self.goal.memory,
-            runtime_model=self.runtime_model,
-            energy_table=self.goal.energy_table,
-        )
+        gemms, designs = Gemm(m=m, n=n, k=k), self.space.decode(design_ids)
+        report = memory_reports(gemms, designs, self.platform.memory, self.platform)
         return np.asarray(objective_value(self.objective, report.compute_cycles, report.energy_fj))
 
     def feasible(

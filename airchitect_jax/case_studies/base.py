@@ -22,7 +22,7 @@ from jaxtyping import Array, Bool, Float, Int, Num
 from airchitect_jax._support import int_field
 from airchitect_jax.case_studies import brute_force, relaxation
 from airchitect_jax.case_studies.definition import DIMS, Context, Definition, Feature
-from airchitect_jax.oracle import label_batch
+from airchitect_jax.oracle import exact_labels
 from airchitect_jax.spaces import RelaxedPoint
 from airchitect_jax.types import Gemm, Labels, Objective
 from airchitect_jax.workloads import Distribution, sample_integers
@@ -159,7 +159,7 @@ class CaseStudy(Definition):
     def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
         """Exact best designs and their costs, of any valid workloads, checked."""
         columns = self.columns(int_field("workloads", workloads, low=0))
-        return label_batch(
+        return exact_labels(
             "exact",
             dict(zip(self.limits, columns, strict=True)),
             self.limits,

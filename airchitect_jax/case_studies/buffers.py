@@ -8,28 +8,33 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from airchitect_jax._support import instance, int_field, member, settle, whole_number
+from airchitect_jax._support import int_field, member, settle, whole_number
 from airchitect_jax.case_studies.base import CaseStudy
 from airchitect_jax.case_studies.definition import Context, Feature
 from airchitect_jax.case_studies.factory import energy_table, gemm_fields
 from airchitect_jax.cost import (
     EnergyTable,
     Number,
+    Platform,
     Relaxation,
     by_dataflow,
-    energy_fj,
-    evaluate_memory,
-    memory,
+    ideal_costs,
+    ideal_cycles,
+    memory_reports,
     objective_value,
     select,
 )
 from airchitect_jax.oracle import buffers as oracle
-from airchitect_jax.oracle import label_replayed, log_cost_grid, replayed_cycles
+from airchitect_jax.oracle import (
+    label_buffers_on,
+    label_replayed,
+    log_cost_grid,
+    replayed_cycles,
+)
 from airchitect_jax.spaces import BufferSpace, Fields, RelaxedPoint, within_sum
 from airchitect_jax.types import (
     ArrayShape,
@@ -81,19 +86,17 @@ class BufferCase(CaseStudy):
     farthest = 4  # energies, which exact costs come with, exceed int64 beyond
 
     def __post_init__(self) -> None:
-        for name, kind in (
-            ("distribution", Distribution),
-            ("objective", Objective),
-            ("runtime_model", RuntimeModel),
-            ("memory_model", MemoryModel),
-            ("interface", Interface),
-        ):
-            settle(self, **{name: member(name, getattr(self, name), kind)})
+        settle(
+            self,
+            distribution=member("distribution", self.distribution, Distribution),
+            objective=member("objective", self.objective, Objective),
+        )
+        for name in ("runtime_model", "memory_model", "interface"):
+            settle(self, **{name: getattr(self.platform, name)})
         for field in dataclasses.fields(self):
             if isinstance(field.default, int):
                 number = whole_number(field.name, getattr(self, field.name), low=0)
                 settle(self, **{field.name: number})
-        instance("energy_table", self.energy_table, EnergyTable)
         if self.memory_model is MemoryModel.SCALESIM3:
             for name, value, only in (
                 ("interface", self.interface.value, Interface.PORTS.value),
@@ -140,6 +143,17 @@ class BufferCase(CaseStudy):
             interface=Interface(settings["interface"]),
             energy_table=energy_table(settings),
             **gemm_fields(settings),
+        )
+
+    @functools.cached_property
+    def platform(self) -> Platform:
+        """The machine, built from the fields once; buffers and bandwidth are not its own."""
+        return Platform(
+            element_bytes=self.element_bytes,
+            runtime_model=self.runtime_model,
+            memory_model=self.memory_model,
+            interface=self.interface,
+            energy_table=self.energy_table,
         )
 
     @property
@@ -196,26 +210,21 @@ class BufferCase(CaseStudy):
         """Total cycles, energy, or their product, by the IDEAL model."""
         gemm = Gemm(m=workload["m"], n=workload["n"], k=workload["k"])
         array = ArrayShape(rows=2 ** workload["row_exponent"], cols=2 ** workload["col_exponent"])
-        bandwidth = workload["bandwidth_bytes_per_cycle"]
-        buffers = BufferSizes(**design)
-        costs = []
-        for flow in Dataflow:
-            folds = memory.tiling_of(gemm, array, flow, self.element_bytes, self.runtime_model)
-            cycles = memory.total_cycles(folds, buffers, flow, bandwidth, self.interface)
-            if self.objective is Objective.CYCLES:
-                costs.append(cycles)
-                continue
-            place = Memory(
-                buffers=buffers,
-                bandwidth_bytes_per_cycle=bandwidth,
-                element_bytes=self.element_bytes,
-            )
-            moved = memory.traffic(folds, buffers, flow)
-            prices = self.energy_table.of_buffers(buffers)
-            if np.ndim(bandwidth) == 0:  # Python integers have no largest
-                prices = jax.tree.map(int, prices)
-            energy = energy_fj(gemm, moved, place, self.energy_table, prices)
-            costs.append(objective_value(self.objective, cycles, energy))
+        memory = Memory(
+            buffers=BufferSizes(**design),
+            bandwidth_bytes_per_cycle=workload["bandwidth_bytes_per_cycle"],
+            element_bytes=self.element_bytes,
+        )
+        if self.objective is Objective.CYCLES:
+            costs = [ideal_cycles(gemm, array, flow, memory, self.platform) for flow in Dataflow]
+        else:
+            prices = self.energy_table.of_buffers(memory.buffers)
+            if np.ndim(memory.bandwidth_bytes_per_cycle) == 0:  # Python integers have no largest
+                prices = prices.in_python()
+            by_flow = [
+                ideal_costs(gemm, array, flow, memory, self.platform, prices) for flow in Dataflow
+            ]
+            costs = [objective_value(self.objective, c.total_cycles, c.energy_fj) for c in by_flow]
         result = costs[0]
         for flow in (Dataflow.WS, Dataflow.IS):
             result = select(workload["dataflow"] == int(flow), costs[flow], result)
@@ -234,11 +243,15 @@ class BufferCase(CaseStudy):
         self, columns: Sequence[Int[np.ndarray | Array, "rows"]]
     ) -> tuple[Labels, Bool[Array, "rows"]]:
         """See `CaseStudy`: the factored search."""
-        return oracle.label_buffer_columns(columns, **self._model, table=self.energy_table)
+        return oracle.label_buffer_columns(
+            columns, space=self.space, platform=self.platform, objective=self.objective
+        )
 
     def label_in_python(self, *columns: int) -> tuple[int, Any]:
         """See `CaseStudy`."""
-        return oracle.label_buffers_in_python(*columns, **self._model, table=self.energy_table)
+        return oracle.label_buffers_in_python(
+            *columns, space=self.space, platform=self.platform, objective=self.objective
+        )
 
     @property
     def label_batch(self) -> int:
@@ -249,20 +262,14 @@ class BufferCase(CaseStudy):
         """Exact best design ids."""
         if self.memory_model is MemoryModel.SCALESIM3:
             return jnp.asarray(self.exact(np.asarray(workloads)).design_id)
-        labels, _ = oracle.label_buffer_columns(
-            self.columns(workloads), **self._model, table=self.energy_table
-        )
-        return labels.design_id
+        return self.label_columns(self.columns(workloads))[0].design_id
 
     def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
         """Exact best designs and their costs, of any valid workloads."""
         if self.memory_model is MemoryModel.SCALESIM3:
             return label_replayed(self._workload(np.asarray(workloads, np.int64)), self.space)
-        return oracle.label_buffers(
-            self._workload(int_field("workloads", workloads, low=0)),
-            **self._model,
-            energy_table=self.energy_table,
-        )
+        checked = self._workload(int_field("workloads", workloads, low=0))
+        return label_buffers_on(checked, self.space, self.platform, self.objective)
 
     def costs(
         self, workloads: Int[np.ndarray, "features batch"], design_ids: Int[np.ndarray, "*shape"]
@@ -275,24 +282,20 @@ class BufferCase(CaseStudy):
         workload = self._workload(columns)
         if self.memory_model is MemoryModel.SCALESIM3:
             return replayed_cycles(workload, self.space.decode(design_ids))
-        report = evaluate_memory(
-            workload.gemm,
-            workload.design,
-            Memory(
-                buffers=self.space.decode(design_ids),
-                bandwidth_bytes_per_cycle=workload.bandwidth_bytes_per_cycle,
-                element_bytes=self.element_bytes,
-            ),
-            runtime_model=self.runtime_model,
-            interface=self.interface,
-            energy_table=self.energy_table,
+        memory = Memory(
+            buffers=self.space.decode(design_ids),
+            bandwidth_bytes_per_cycle=workload.bandwidth_bytes_per_cycle,
+            element_bytes=self.element_bytes,
         )
+        report = memory_reports(workload.gemm, workload.design, memory, self.platform)
         return np.asarray(objective_value(self.objective, report.total_cycles, report.energy_fj))
 
     def log_terms(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
         """Logarithms of the costs of all designs, feasible or not, as in `log_costs`."""
         columns = self.columns(workloads)[1:]
-        return log_cost_grid(columns, **self._model, table=self.energy_table)
+        return log_cost_grid(
+            columns, objective=self.objective, space=self.space, platform=self.platform
+        )
 
     def feasible(
         self, workloads: Int[Array | np.ndarray, "features batch"]
@@ -343,8 +346,8 @@ class BufferCase(CaseStudy):
 
     def cost_at(self, workload: Int[Array, "features"], point: Int[Array, "3"]) -> Float[Array, ""]:
         """See `CaseStudy`: one program for the three dataflows."""
-        gemm, array, place = self._parts(workload, point.astype(jnp.float64))
-        cycles = by_dataflow.total_cycles(gemm, array, place, self.runtime_model, self.interface)
+        gemm, array, memory = self._parts(workload, point.astype(jnp.float64))
+        cycles = by_dataflow.total_cycles(gemm, array, memory, self.platform)
         return cycles[self.by_name(workload)["dataflow"]]
 
     def log_relaxed_cost(
@@ -354,9 +357,9 @@ class BufferCase(CaseStudy):
         temperature: Float[Array, ""],
     ) -> Float[Array, ""]:
         """See `CaseStudy`: the array is given, so only the buffers are soft."""
-        gemm, array, place = self._parts(workload, point.sizes)
-        soft = Relaxation(temperature=temperature).place(place)
-        cycles = by_dataflow.total_cycles(gemm, array, soft, self.runtime_model, self.interface)
+        gemm, array, memory = self._parts(workload, point.sizes)
+        softened = Relaxation(temperature=temperature).soften_memory(memory)
+        cycles = by_dataflow.total_cycles(gemm, array, softened, self.platform)
         return jnp.log(cycles.mean[self.by_name(workload)["dataflow"]])
 
     def _parts(
@@ -364,23 +367,13 @@ class BufferCase(CaseStudy):
     ) -> tuple[Gemm, ArrayShape, Memory]:
         """The workload with sizes in steps less one, in the dtype of these."""
         values = self.by_name(workload.astype(sizes.dtype))
-        place = Memory(
+        memory = Memory(
             buffers=BufferSizes(**self.space.sizes_at(sizes)),
             bandwidth_bytes_per_cycle=values["bandwidth_bytes_per_cycle"],
             element_bytes=self.element_bytes,
         )
         array = ArrayShape(rows=2.0 ** values["row_exponent"], cols=2.0 ** values["col_exponent"])
-        return Gemm(m=values["m"], n=values["n"], k=values["k"]), array, place
-
-    @property
-    def _model(self) -> dict[str, Any]:
-        return {
-            "space": self.space,
-            "objective": self.objective,
-            "runtime_model": self.runtime_model,
-            "interface": self.interface,
-            "element_bytes": self.element_bytes,
-        }
+        return Gemm(m=values["m"], n=values["n"], k=values["k"]), array, memory
 
     def columns(self, workloads: Int[Array | np.ndarray, "features batch"]) -> list[Any]:
         """The inputs of the oracle, in its order (`buffer_limits`)."""

@@ -18,13 +18,15 @@ from airchitect_jax.case_studies.definition import Context, Feature
 from airchitect_jax.case_studies.factory import gemm_fields
 from airchitect_jax.cost import (
     Number,
+    Platform,
     Relaxation,
     by_dataflow,
-    compute_cycles,
     dataflow_cycles,
     larger,
     makespan,
+    stall_free_cycles,
 )
+from airchitect_jax.oracle import label_schedules_on
 from airchitect_jax.oracle import schedules as oracle
 from airchitect_jax.spaces import DEFAULT_ARRAYS, Fields, RelaxedPoint, ScheduleSpace, over_designs
 from airchitect_jax.types import (
@@ -63,7 +65,7 @@ class ScheduleCase(CaseStudy):
             self,
             max_dim=whole_number("max_dim", self.max_dim, high=1_000_000),
             distribution=member("distribution", self.distribution, Distribution),
-            runtime_model=member("runtime_model", self.runtime_model, RuntimeModel),
+            runtime_model=self.platform.runtime_model,
         )
         settle(self, arrays=self.space.arrays)  # checked there
 
@@ -75,6 +77,11 @@ class ScheduleCase(CaseStudy):
         if number not in (None, len(arrays)):
             raise ValueError(f"--num_arrays: {number} is not allowed; --arrays lists {len(arrays)}")
         return cls(arrays=arrays, **gemm_fields(settings))
+
+    @functools.cached_property
+    def platform(self) -> Platform:
+        """What all arrays have in common."""
+        return Platform(runtime_model=self.runtime_model)
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -121,7 +128,7 @@ class ScheduleCase(CaseStudy):
             own = design[f"workload{number}"]
             gemm = Gemm(**{name: workload[f"{name}{own}"] for name in ("m", "n", "k")})
             flow = Dataflow(design[f"dataflow{number}"])
-            cycles.append(compute_cycles(gemm, array, flow, self.runtime_model))
+            cycles.append(stall_free_cycles(gemm, array, flow, self.platform))
         return makespan(cycles)
 
     @property
@@ -133,15 +140,11 @@ class ScheduleCase(CaseStudy):
         self, columns: Sequence[Int[np.ndarray | Array, "rows"]]
     ) -> tuple[Labels, Bool[Array, "rows"]]:
         """See `CaseStudy`: the search over subsets of workloads."""
-        return oracle.label_schedule_columns(
-            columns, space=self.space, runtime_model=self.runtime_model
-        )
+        return oracle.label_schedule_columns(columns, space=self.space, platform=self.platform)
 
     def label_in_python(self, *columns: int) -> tuple[int, Any]:
         """See `CaseStudy`."""
-        return oracle.label_schedule_in_python(
-            *columns, space=self.space, runtime_model=self.runtime_model
-        )
+        return oracle.label_schedule_in_python(*columns, space=self.space, platform=self.platform)
 
     @property
     def label_batch(self) -> int:
@@ -150,11 +153,8 @@ class ScheduleCase(CaseStudy):
 
     def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
         """Exact best schedules and their makespans, of any valid workloads."""
-        return oracle.label_schedules(
-            self._gemms(int_field("workloads", workloads, low=0)),
-            self.space,
-            runtime_model=self.runtime_model,
-        )
+        gemms = self._gemms(int_field("workloads", workloads, low=0))
+        return label_schedules_on(gemms, self.space, self.platform)
 
     def schedule_cycles(
         self, workloads: Int[np.ndarray, "features batch"], schedule: Schedule
@@ -170,14 +170,14 @@ class ScheduleCase(CaseStudy):
         on_arrays = []
         for number, array in enumerate(self.arrays):
             wide = jax.tree.map(lambda dim: dim.astype(np.float64), gemms)
-            for estimate in dataflow_cycles(wide, array, self.runtime_model):
+            for estimate in dataflow_cycles(wide, array, self.platform):
                 if np.any(estimate >= INT64_SAFE):
                     row = int(np.argmax((estimate >= INT64_SAFE).any(axis=0)))
                     raise ValueError(
                         f"the cycles of a workload at row {row} on"
                         f" {self.space.array_names[number]} exceed int64"
                     )
-            table = np.stack(dataflow_cycles(gemms, array, self.runtime_model))
+            table = np.stack(dataflow_cycles(gemms, array, self.platform))
             on_arrays.append(
                 table[schedule.dataflow[..., number], schedule.workload[..., number], rows]
             )
@@ -205,7 +205,7 @@ class ScheduleCase(CaseStudy):
         cycles = [
             of_pair
             for array in self.arrays
-            for of_pair in dataflow_cycles(gemms, array, self.runtime_model)
+            for of_pair in dataflow_cycles(gemms, array, self.platform)
         ]
         return jnp.log(jnp.stack(cycles, axis=-1))
 
@@ -233,7 +233,7 @@ class ScheduleCase(CaseStudy):
     def _cycles(self, dims: Float[Array, "features"]) -> Float[Array, "workloads arrays dataflows"]:
         def on_array(gemm: Gemm, sides: Float[Array, "2"]) -> Float[Array, "dataflows"]:
             array = ArrayShape(rows=sides[0], cols=sides[1])
-            return by_dataflow.compute_cycles(gemm, array, self.runtime_model)
+            return by_dataflow.compute_cycles(gemm, array, self.platform)
 
         sides = jnp.array([(array.rows, array.cols) for array in self.arrays], dims.dtype)
         on_arrays = jax.vmap(on_array, in_axes=(None, 0))
@@ -248,7 +248,7 @@ class ScheduleCase(CaseStudy):
         longest first, on the array where it ends first of those that are left.
         """
         gemms = self._gemms(int_field("workloads", workloads, low=0))
-        tables = [np.stack(dataflow_cycles(gemms, a, self.runtime_model)) for a in self.arrays]
+        tables = [np.stack(dataflow_cycles(gemms, a, self.platform)) for a in self.arrays]
         fewest = np.stack([table.min(axis=0) for table in tables])  # arrays, workloads, batch
         macs = gemms.m.astype(np.float64) * gemms.n * gemms.k
         rows = np.arange(workloads.shape[1])

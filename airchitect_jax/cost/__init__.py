@@ -7,31 +7,51 @@ from airchitect_jax.cost.compute import (
     fold_cycles,
     last_cycle_offset,
     mapped_dims,
+    mixed_dims,
     row_passes,
 )
-from airchitect_jax.cost.energy import EnergyTable, energy_fj, macs_fj, objective_value, operand_fj
-from airchitect_jax.cost.evaluate import (
+from airchitect_jax.cost.energy import (
+    EnergyTable,
+    SramPrices,
+    energy_fj,
+    macs_fj,
+    objective_value,
+    operand_fj,
+)
+from airchitect_jax.cost.evaluate import evaluate_memory, memory_reports
+from airchitect_jax.cost.ideal import (
+    GemmCosts,
+    ideal_costs,
+    ideal_cycles,
+    ideal_energy_fj,
+    stall_free_cycles,
+)
+from airchitect_jax.cost.platform import (
     MAX_BANDWIDTH,
     MAX_ELEMENT_BYTES,
     MAX_SRAM_BYTES,
-    evaluate_memory,
-    whole_memory,
+    Platform,
 )
-from airchitect_jax.cost.platform import Platform
 from airchitect_jax.cost.relaxed import Relaxation, RelaxedArray, sensitivity
-from airchitect_jax.cost.schedule import best_dataflow, dataflow_cycles, makespan, total_cycles
+from airchitect_jax.cost.schedule import best_dataflow, dataflow_cycles, makespan, sum_of_cycles
 from airchitect_jax.cost.soft import Soft
+from airchitect_jax.cost.terms import CostTerm, add_cycles, add_energy_fj, resolve_terms
 
 __all__ = [
     "MAX_BANDWIDTH",
     "MAX_ELEMENT_BYTES",
     "MAX_SRAM_BYTES",
+    "CostTerm",
     "EnergyTable",
+    "GemmCosts",
     "Number",
     "Platform",
     "Relaxation",
     "RelaxedArray",
     "Soft",
+    "SramPrices",
+    "add_cycles",
+    "add_energy_fj",
     "best_dataflow",
     "ceil_div",
     "compute_cycles",
@@ -40,17 +60,23 @@ __all__ = [
     "energy_fj",
     "evaluate_memory",
     "fold_cycles",
+    "ideal_costs",
+    "ideal_cycles",
+    "ideal_energy_fj",
     "larger",
     "last_cycle_offset",
     "macs_fj",
     "makespan",
     "mapped_dims",
+    "memory_reports",
+    "mixed_dims",
     "objective_value",
     "operand_fj",
+    "resolve_terms",
     "row_passes",
     "select",
     "sensitivity",
     "smaller",
-    "total_cycles",
-    "whole_memory",
+    "stall_free_cycles",
+    "sum_of_cycles",
 ]

@@ -7,40 +7,37 @@ One program for the three dataflows, a third of the size of three. The design is
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from airchitect_jax.cost import memory
+from airchitect_jax.cost import memory as memory_model
 from airchitect_jax.cost.arithmetic import Number
 from airchitect_jax.cost.compute import last_cycle_offset, mapped_dims, row_passes
-from airchitect_jax.cost.energy import EnergyTable, macs_fj, operand_fj
-from airchitect_jax.types import (
-    ArrayShape,
-    BufferSizes,
-    Dataflow,
-    Gemm,
-    Interface,
-    Memory,
-    RuntimeModel,
-)
+from airchitect_jax.cost.energy import SramPrices, macs_fj, operand_fj
+from airchitect_jax.cost.platform import Platform
+from airchitect_jax.cost.soft import Soft, as_soft
+from airchitect_jax.cost.terms import add_cycles, add_energy_fj
+from airchitect_jax.types import ArrayShape, Dataflow, Gemm, Memory
 
 
 def folds_by_dataflow(
-    gemm: Gemm, array: ArrayShape, runtime_model: RuntimeModel, element_bytes: Number = 1
-) -> memory.Tiling:
+    gemm: Gemm, array: ArrayShape, platform: Platform, element_bytes: Number = 1
+) -> memory_model.Tiling:
     """The folds, fields of shape [dataflows].
 
     Args:
       gemm: m, n, k, scalars.
       array: rows and cols, scalars, soft or not.
-      runtime_model: which cycles a fold takes.
+      platform: which cycles a fold takes.
       element_bytes: width of an element.
     """
     dims = [mapped_dims(gemm, flow) for flow in Dataflow]
     s_r, s_c, t = (jnp.stack(jnp.broadcast_arrays(*dim)) for dim in zip(*dims, strict=True))
-    passes = np.array([row_passes(flow, runtime_model) for flow in Dataflow], t.dtype)
-    return memory.tiling(
+    passes = np.array([row_passes(flow, platform.runtime_model) for flow in Dataflow], t.dtype)
+    return memory_model.tiling(
         s_r,
         s_c,
         t,
@@ -51,69 +48,93 @@ def folds_by_dataflow(
     )
 
 
-def compute_cycles(gemm: Gemm, array: ArrayShape, runtime_model: RuntimeModel) -> Number:
-    """Stall-free cycles (`cost.compute.compute_cycles`) of shape [dataflows]."""
-    folds = folds_by_dataflow(gemm, array, runtime_model)
+def compute_cycles(gemm: Gemm, array: ArrayShape, platform: Platform) -> Number:
+    """Stall-free cycles (`cost.ideal.stall_free_cycles`) of shape [dataflows]."""
+    folds = folds_by_dataflow(gemm, array, platform)
     cycles = folds.row_folds * folds.col_folds * folds.fold_cycles
-    return cycles - last_cycle_offset(runtime_model)
+    return _with_terms(
+        add_cycles, cycles - last_cycle_offset(platform.runtime_model), gemm, array, platform
+    )
 
 
-def total_cycles(
-    gemm: Gemm,
-    array: ArrayShape,
-    place: Memory,
-    runtime_model: RuntimeModel,
-    interface: Interface,
-) -> Number:
-    """Cycles with stalls (`cost.memory.total_cycles`) of shape [dataflows]."""
-    folds = folds_by_dataflow(gemm, array, runtime_model, place.element_bytes)
-    swept, column, _ = _by_role(place.buffers)
-    return memory.cycles_by_role(folds, swept, column, place.bandwidth_bytes_per_cycle, interface)
-
-
-def energy_fj(
-    gemm: Gemm,
-    array: ArrayShape,
-    place: Memory,
-    runtime_model: RuntimeModel,
-    table: EnergyTable,
-    sram_fj: BufferSizes,
-) -> Number:
-    """Energy (`cost.energy.energy_fj`) of shape [dataflows].
+def total_cycles(gemm: Gemm, array: ArrayShape, memory: Memory, platform: Platform) -> Number:
+    """Cycles with stalls (`cost.ideal.ideal_cycles`) of shape [dataflows].
 
     Args:
       gemm: m, n, k.
       array: rows and cols.
-      place: buffer sizes, and the width of an element.
-      runtime_model: of no influence on the energy.
-      table: energy of single events.
-      sram_fj: a byte of each of the buffers, in their places.
+      memory: buffers, bandwidth and width, in memory of those of the platform; soft or traced.
+      platform: models, interface and terms.
     """
-    folds = folds_by_dataflow(gemm, array, runtime_model, place.element_bytes)
-    swept, column, _ = _by_role(place.buffers)
+    folds = folds_by_dataflow(gemm, array, platform, memory.element_bytes)
+    swept, column, _ = _by_role(*_sizes(memory))
+    cycles = memory_model.cycles_by_role(
+        folds, swept, column, memory.bandwidth_bytes_per_cycle, platform.interface
+    )
+    return _with_terms(add_cycles, cycles, gemm, array, platform)
+
+
+def energy_fj(
+    gemm: Gemm, array: ArrayShape, memory: Memory, platform: Platform, prices: SramPrices
+) -> Number:
+    """Energy (`cost.ideal.ideal_energy_fj`) of shape [dataflows].
+
+    Args:
+      gemm: m, n, k.
+      array: rows and cols.
+      memory: as for `total_cycles`.
+      platform: the energy of single events, and terms.
+      prices: of the SRAMs of this memory.
+    """
+    table = platform.energy_table
+    folds = folds_by_dataflow(gemm, array, platform, memory.element_bytes)
+    swept, column, _ = _by_role(*_sizes(memory))
     moved = (
-        memory.swept_moved(folds, memory.resident_bytes(folds.swept_bytes, swept)),
-        memory.column_moved(folds, *memory.spills(folds, column)),
-        memory.tile_moved(folds),
+        memory_model.swept_moved(folds, memory_model.resident_bytes(folds.swept_bytes, swept)),
+        memory_model.column_moved(folds, *memory_model.spills(folds, column)),
+        memory_model.tile_moved(folds),
     )
     energy = macs_fj(gemm, table)
-    for operand, price in zip(moved, _by_role(sram_fj), strict=True):
+    in_order = (prices.ifmap_fj_per_byte, prices.filter_fj_per_byte, prices.ofmap_fj_per_byte)
+    for operand, price in zip(moved, _by_role(*in_order), strict=True):
         energy = energy + operand_fj(
             operand.sram_reads + operand.sram_writes,
             operand.dram_read_bytes + operand.dram_write_bytes,
-            place.element_bytes,
+            memory.element_bytes,
             price,
             table,
         )
-    return energy
+    return _with_terms(add_energy_fj, energy, gemm, array, platform)
 
 
-def _by_role(buffers: BufferSizes) -> list[Number]:
+def _with_terms(
+    add: Callable[..., Number], cost: Number, gemm: Gemm, array: ArrayShape, platform: Platform
+) -> Number:
+    """A cost of shape [dataflows] with that of the terms."""
+    if not platform.terms:
+        return cost
+    extra = [add(platform.terms, 0, gemm, array, flow) for flow in Dataflow]
+    if any(isinstance(part, Soft) for part in extra):
+        extra = [as_soft(part) for part in extra]
+    return cost + _stack(extra)
+
+
+def _stack(parts: Sequence[Number]) -> Number:
+    """Along a new first axis; soft numbers part by part."""
+    return jax.tree.map(lambda *leaves: jnp.stack(jnp.broadcast_arrays(*leaves)), *parts)
+
+
+def _sizes(memory: Memory) -> list[Number]:
+    return [getattr(memory.buffers, f"{operand}_sram_bytes") for operand in memory_model.OPERANDS]
+
+
+def _by_role(*of_operand: Number) -> list[Number]:
     """What the operands in the roles of `memory.ROLES` have, each of shape [dataflows]."""
-    of_operand = [getattr(buffers, f"{operand}_sram_bytes") for operand in memory.OPERANDS]
-    # Soft numbers are stacked part by part.
-    stacked = jax.tree.map(lambda *parts: jnp.stack(jnp.broadcast_arrays(*parts)), *of_operand)
+    stacked = _stack(of_operand)
     places = np.array(
-        [[memory.OPERANDS.index(name) for name in memory.ROLES[flow]] for flow in Dataflow]
+        [
+            [memory_model.OPERANDS.index(name) for name in memory_model.ROLES[flow]]
+            for flow in Dataflow
+        ]
     )
     return [jax.tree.map(lambda part, role=role: part[role], stacked) for role in places.T]

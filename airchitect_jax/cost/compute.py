@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from airchitect_jax._support import common_shape, dataflow_member, instance, member, shown
-from airchitect_jax.cost.arithmetic import Number, ceil_div
+from airchitect_jax.cost.arithmetic import Number, ceil_div, select
 from airchitect_jax.cost.soft import Soft
 from airchitect_jax.types import ArrayShape, CostReport, Dataflow, Gemm, RuntimeModel
 
@@ -32,6 +32,20 @@ def mapped_dims(gemm: Gemm, dataflow: Dataflow) -> tuple[Number, Number, Number]
             return gemm.k, gemm.n, gemm.m
         case Dataflow.IS:
             return gemm.k, gemm.m, gemm.n
+
+
+def mixed_dims(gemm: Gemm, dataflow: Number) -> list[Number]:
+    """`mapped_dims` where dataflows differ along the batch."""
+    by_flow = [mapped_dims(gemm, flow) for flow in Dataflow]
+    mixed = []
+    for values in zip(*by_flow, strict=True):
+        # WS shares s_r with IS and s_c with OS, so no more is selected than differs.
+        result = values[Dataflow.WS]
+        for flow in (Dataflow.IS, Dataflow.OS):
+            if values[flow] is not values[Dataflow.WS]:
+                result = select(dataflow == flow, values[flow], result)
+        mixed.append(result)
+    return mixed
 
 
 def row_passes(dataflow: Dataflow, runtime_model: RuntimeModel) -> int:

@@ -13,6 +13,7 @@ import dataclasses
 import math
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Int
 
@@ -85,18 +86,32 @@ class EnergyTable:
             )
         return price.astype(np.int64)
 
-    def of_buffers(self, buffers: BufferSizes) -> BufferSizes:
-        """`sram_fj_per_byte` of each of three buffers, in their places."""
+    def of_buffers(self, buffers: BufferSizes) -> SramPrices:
+        """`sram_fj_per_byte` of each of three buffers."""
         instance("buffers", buffers, BufferSizes)
-        return BufferSizes(
-            ifmap_sram_bytes=self.sram_fj_per_byte(buffers.ifmap_sram_bytes),
-            filter_sram_bytes=self.sram_fj_per_byte(buffers.filter_sram_bytes),
-            ofmap_sram_bytes=self.sram_fj_per_byte(buffers.ofmap_sram_bytes),
+        return SramPrices(
+            ifmap_fj_per_byte=self.sram_fj_per_byte(buffers.ifmap_sram_bytes),
+            filter_fj_per_byte=self.sram_fj_per_byte(buffers.filter_sram_bytes),
+            ofmap_fj_per_byte=self.sram_fj_per_byte(buffers.ofmap_sram_bytes),
         )
 
 
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SramPrices:
+    """Energy of a read or write of a byte of each SRAM, in femtojoules."""
+
+    ifmap_fj_per_byte: Int[np.ndarray, "*batch"] | Any
+    filter_fj_per_byte: Int[np.ndarray, "*batch"] | Any
+    ofmap_fj_per_byte: Int[np.ndarray, "*batch"] | Any
+
+    def in_python(self) -> SramPrices:
+        """The prices of one design as Python integers, which have no largest value."""
+        return jax.tree.map(int, self)
+
+
 def energy_fj(
-    gemm: Gemm, moved: Traffic, memory: Memory, table: EnergyTable, sram_fj: BufferSizes
+    gemm: Gemm, moved: Traffic, memory: Memory, table: EnergyTable, prices: SramPrices
 ) -> Number:
     """Energy in femtojoules: MACs, accesses of each SRAM by its size, DRAM traffic.
 
@@ -105,7 +120,7 @@ def energy_fj(
       moved: accesses and traffic.
       memory: for the width of an element.
       table: the costs.
-      sram_fj: `table.of_buffers(memory.buffers)`, computed outside of any `jit`.
+      prices: `table.of_buffers(memory.buffers)`, computed outside of any `jit`.
     """
     width = memory.element_bytes
     return (
@@ -114,21 +129,21 @@ def energy_fj(
             moved.ifmap_sram_reads + moved.ifmap_sram_writes,
             moved.ifmap_dram_read_bytes,
             width,
-            sram_fj.ifmap_sram_bytes,
+            prices.ifmap_fj_per_byte,
             table,
         )
         + operand_fj(
             moved.filter_sram_reads + moved.filter_sram_writes,
             moved.filter_dram_read_bytes,
             width,
-            sram_fj.filter_sram_bytes,
+            prices.filter_fj_per_byte,
             table,
         )
         + operand_fj(
             moved.ofmap_sram_reads + moved.ofmap_sram_writes,
             moved.ofmap_dram_read_bytes + moved.ofmap_dram_write_bytes,
             width,
-            sram_fj.ofmap_sram_bytes,
+            prices.ofmap_fj_per_byte,
             table,
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -19,12 +20,17 @@ from airchitect_jax._support import (
     instance_or_default,
     int_field,
     map_chunks,
-    member,
-    whole_number,
 )
-from airchitect_jax.cost import memory as memory_model
 from airchitect_jax.cost.compute import compute_cycles, compute_report
-from airchitect_jax.cost.energy import EnergyTable, energy_fj
+from airchitect_jax.cost.energy import EnergyTable, SramPrices
+from airchitect_jax.cost.ideal import GemmCosts, ideal_costs
+from airchitect_jax.cost.platform import (
+    BUFFERS,
+    MAX_BANDWIDTH,
+    MAX_ELEMENT_BYTES,
+    MAX_SRAM_BYTES,
+    Platform,
+)
 from airchitect_jax.types import (
     ArrayDesign,
     ArrayShape,
@@ -36,15 +42,10 @@ from airchitect_jax.types import (
     Memory,
     MemoryReport,
     RuntimeModel,
-    Traffic,
 )
 
 _Report = TypeVar("_Report")
 _Columns = Sequence[Int[Array, "batch"]]
-
-MAX_BANDWIDTH = 2**20  # bytes per cycle
-MAX_SRAM_BYTES = 2**40
-MAX_ELEMENT_BYTES = 64
 
 
 def evaluate(
@@ -68,11 +69,9 @@ def evaluate(
       ValueError: a field out of range, or a cycle count that int64 cannot hold.
       TypeError: an argument is of another type.
     """
-    runtime_model = member("runtime_model", runtime_model, RuntimeModel)
+    platform = Platform(runtime_model=runtime_model)
     fields = _array_fields(workloads, designs)
-    return _batched(
-        "compute_cycles", functools.partial(_evaluate, runtime_model=runtime_model), fields
-    )
+    return _batched("compute_cycles", functools.partial(_evaluate, platform=platform), fields)
 
 
 def evaluate_memory(
@@ -102,23 +101,30 @@ def evaluate_memory(
       ValueError: a field out of range, or cycles, traffic or energy that int64 cannot hold.
       TypeError: an argument is of another type.
     """
-    runtime_model = member("runtime_model", runtime_model, RuntimeModel)
-    interface = member("interface", interface, Interface)
-    table = instance_or_default("energy_table", energy_table, EnergyTable)
-    fields = _array_fields(workloads, designs) | _memory_fields(memory)
-    sizes = BufferSizes(**{name: fields[name] for name in _BUFFERS})
-    fields |= dict(zip(_SRAM_FJ, jax.tree.leaves(table.of_buffers(sizes)), strict=True))
+    platform = Platform(
+        runtime_model=runtime_model,
+        interface=interface,
+        energy_table=instance_or_default("energy_table", energy_table, EnergyTable),
+    )
+    return memory_reports(workloads, designs, memory, platform)
+
+
+def memory_reports(
+    workloads: Gemm, designs: ArrayDesign, memory: Memory, platform: Platform
+) -> MemoryReport:
+    """`evaluate_memory` on a platform, cost terms included; the memory is that of the argument."""
+    fields = _array_fields(workloads, designs) | _memory_columns(memory)
+    sizes = BufferSizes(**{name: fields[name] for name in BUFFERS})
+    prices = platform.energy_table.of_buffers(sizes)
+    fields |= {name: getattr(prices, name) for name in _PRICES}
     return _batched(
         "cycles, traffic or energy",
-        functools.partial(
-            _evaluate_memory, runtime_model=runtime_model, interface=interface, table=table
-        ),
+        functools.partial(_evaluate_memory, platform=platform),
         fields,
     )
 
 
-_BUFFERS = ("ifmap_sram_bytes", "filter_sram_bytes", "ofmap_sram_bytes")
-_SRAM_FJ = tuple(f"{name} (fJ)" for name in _BUFFERS)
+_PRICES = tuple(field.name for field in dataclasses.fields(SramPrices))
 
 
 def _array_fields(workloads: Gemm, designs: ArrayDesign) -> dict[str, np.ndarray]:
@@ -138,34 +144,12 @@ def _array_fields(workloads: Gemm, designs: ArrayDesign) -> dict[str, np.ndarray
     return fields
 
 
-def whole_memory(memory: Memory) -> Memory:
-    """One memory, in Python integers.
-
-    Raises:
-      ValueError: a field is out of range.
-      TypeError: it is no memory.
-    """
-    instance("memory", memory, Memory)
-    buffers = instance("memory: buffers", memory.buffers, BufferSizes)
-    sizes = {
-        name: whole_number(name, getattr(buffers, name), low=2, high=MAX_SRAM_BYTES)
-        for name in _BUFFERS
-    }
-    return Memory(
-        buffers=BufferSizes(**sizes),
-        bandwidth_bytes_per_cycle=whole_number(
-            "bandwidth_bytes_per_cycle", memory.bandwidth_bytes_per_cycle, high=MAX_BANDWIDTH
-        ),
-        element_bytes=whole_number("element_bytes", memory.element_bytes, high=MAX_ELEMENT_BYTES),
-    )
-
-
-def _memory_fields(memory: Memory) -> dict[str, np.ndarray]:
+def _memory_columns(memory: Memory) -> dict[str, np.ndarray]:
     instance("memory", memory, Memory)
     buffers = instance("memory: buffers", memory.buffers, BufferSizes)
     fields = {
         name: int_field(name, getattr(buffers, name), low=2, high=MAX_SRAM_BYTES)
-        for name in _BUFFERS
+        for name in BUFFERS
     }
     for name, high in (
         ("bandwidth_bytes_per_cycle", MAX_BANDWIDTH),
@@ -207,51 +191,40 @@ def _floats(tree: Any) -> Any:
     return jax.tree.map(lambda x: x.astype(jnp.float64), tree)
 
 
-@functools.partial(jax.jit, static_argnames="runtime_model")
-def _evaluate(
-    columns: _Columns, *, runtime_model: RuntimeModel
-) -> tuple[CostReport, Bool[Array, "batch"]]:
+@functools.partial(jax.jit, static_argnames="platform")
+def _evaluate(columns: _Columns, *, platform: Platform) -> tuple[CostReport, Bool[Array, "batch"]]:
     m, n, k, rows, cols, dataflow = columns
     gemm, array = Gemm(m=m, n=n, k=k), ArrayShape(rows=rows, cols=cols)
-    reports = [compute_report(gemm, array, value, runtime_model) for value in Dataflow]
+    model = platform.runtime_model
+    reports = [compute_report(gemm, array, value, model) for value in Dataflow]
     wide_gemm, wide_array = _floats((gemm, array))
-    estimates = [compute_cycles(wide_gemm, wide_array, value, runtime_model) for value in Dataflow]
+    estimates = [compute_cycles(wide_gemm, wide_array, value, model) for value in Dataflow]
     return _select(dataflow, reports), _select(dataflow, estimates) >= INT64_SAFE
 
 
-@functools.partial(jax.jit, static_argnames=("runtime_model", "interface", "table"))
+@functools.partial(jax.jit, static_argnames="platform")
 def _evaluate_memory(
-    columns: _Columns, *, runtime_model: RuntimeModel, interface: Interface, table: EnergyTable
+    columns: _Columns, *, platform: Platform
 ) -> tuple[MemoryReport, Bool[Array, "batch"]]:
     m, n, k, rows, cols, dataflow, *sizes, bandwidth, width = columns[:11]
     gemm, array = Gemm(m=m, n=n, k=k), ArrayShape(rows=rows, cols=cols)
     memory = Memory(
-        buffers=BufferSizes(**dict(zip(_BUFFERS, sizes, strict=True))),
+        buffers=BufferSizes(**dict(zip(BUFFERS, sizes, strict=True))),
         bandwidth_bytes_per_cycle=bandwidth,
         element_bytes=width,
     )
-    sram_fj = BufferSizes(**dict(zip(_BUFFERS, columns[11:], strict=True)))
+    prices = SramPrices(**dict(zip(_PRICES, columns[11:], strict=True)))
 
-    def counts(
-        gemm: Gemm, array: ArrayShape, memory: Memory, sram_fj: BufferSizes
-    ) -> tuple[Array, Array, Traffic, Array]:
-        """Compute cycles, total cycles, traffic, energy; whole numbers in any dtype."""
-        by_dataflow = []
-        for flow in Dataflow:
-            folds = memory_model.tiling_of(gemm, array, flow, memory.element_bytes, runtime_model)
-            moved = memory_model.traffic(folds, memory.buffers, flow)
-            total = memory_model.total_cycles(
-                folds, memory.buffers, flow, memory.bandwidth_bytes_per_cycle, interface
-            )
-            compute = compute_cycles(gemm, array, flow, runtime_model)
-            by_dataflow.append(
-                (compute, total, moved, energy_fj(gemm, moved, memory, table, sram_fj))
-            )
+    def counts(gemm: Gemm, array: ArrayShape, memory: Memory, prices: SramPrices) -> GemmCosts:
+        """Whole numbers in any dtype."""
+        by_dataflow = [
+            ideal_costs(gemm, array, flow, memory, platform, prices) for flow in Dataflow
+        ]
         return _select(dataflow, by_dataflow)
 
-    compute, total, moved, energy = counts(gemm, array, memory, sram_fj)
-    wide = counts(*_floats((gemm, array, memory, sram_fj)))
-    _, cycles_estimate, moved_estimate, energy_estimate = wide
+    compute, total, energy, moved = counts(gemm, array, memory, prices)
+    wide = counts(*_floats((gemm, array, memory, prices)))
+    _, cycles_estimate, energy_estimate, moved_estimate = wide
     # The largest whole number on the way to the cycles is cycles times bandwidth. Energy bounds the
     # traffic only where nothing is free.
     busy_estimate = (cycles_estimate + 1.0) * bandwidth.astype(jnp.float64)

@@ -29,20 +29,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from airchitect_jax._support import instance, is_traced, member, real_field, real_number, settle
+from airchitect_jax._support import instance, is_traced, real_field, real_number
 from airchitect_jax.cost import by_dataflow, schedule, soft
 from airchitect_jax.cost.arithmetic import Number
-from airchitect_jax.cost.energy import EnergyTable
+from airchitect_jax.cost.energy import SramPrices
+from airchitect_jax.cost.platform import Platform
 from airchitect_jax.cost.soft import Soft
-from airchitect_jax.types import (
-    ArrayShape,
-    BufferSizes,
-    Dataflow,
-    Gemm,
-    Interface,
-    Memory,
-    RuntimeModel,
-)
+from airchitect_jax.types import ArrayShape, BufferSizes, Dataflow, Gemm, Memory
 
 _LOG2_LARGEST = 31.0  # of the sides of an array
 
@@ -70,27 +63,20 @@ class Relaxation:
     Attributes:
       temperature: spread of every size as a share of it; positive. The spread of its logarithm in
         base 2 is 1.44 times that: at 0.5 a step of a power of two is hardly to be seen.
-      runtime_model, interface, energy_table: of the exact model.
+      platform: the machine of the exact model.
 
     Raises:
-      ValueError: a field is not allowed; what is traced is not looked at.
-      TypeError: the energy table is of another type.
+      ValueError: the temperature is not allowed; a traced one is not looked at.
+      TypeError: the platform is of another type.
     """
 
     temperature: Float[Array, ""] | float
-    runtime_model: RuntimeModel = RuntimeModel.SCALESIM
-    interface: Interface = Interface.SHARED
-    energy_table: EnergyTable = dataclasses.field(default_factory=EnergyTable)
+    platform: Platform = dataclasses.field(default_factory=Platform)
 
     def __post_init__(self) -> None:
         if not is_traced(self.temperature):
             real_number("temperature", self.temperature, low=0, high=1e6)
-        settle(
-            self,
-            runtime_model=member("runtime_model", self.runtime_model, RuntimeModel),
-            interface=member("interface", self.interface, Interface),
-        )
-        instance("energy_table", self.energy_table, EnergyTable)
+        instance("platform", self.platform, Platform)
 
     def soften(self, size: Number) -> Soft:
         """A size, uncertain by a share of itself."""
@@ -102,7 +88,7 @@ class Relaxation:
             rows=self.soften(2.0**array.log2_rows), cols=self.soften(2.0**array.log2_cols)
         )
 
-    def place(self, memory: Memory) -> Memory:
+    def soften_memory(self, memory: Memory) -> Memory:
         """The memory with soft buffers; bandwidth and element width are not for design."""
         return dataclasses.replace(memory, buffers=jax.tree.map(self.soften, memory.buffers))
 
@@ -114,7 +100,7 @@ class Relaxation:
           array: the design.
         """
         _check(gemm, array)
-        cycles = by_dataflow.compute_cycles(gemm, self.shape(array), self.runtime_model)
+        cycles = by_dataflow.compute_cycles(gemm, self.shape(array), self.platform)
         return array.dataflow @ cycles.mean
 
     def total_cycles(self, gemm: Gemm, array: RelaxedArray, memory: Memory) -> Float[Array, ""]:
@@ -128,7 +114,7 @@ class Relaxation:
         _check(gemm, array)
         _check_memory(memory)
         cycles = by_dataflow.total_cycles(
-            gemm, self.shape(array), self.place(memory), self.runtime_model, self.interface
+            gemm, self.shape(array), self.soften_memory(memory), self.platform
         )
         return array.dataflow @ cycles.mean
 
@@ -143,26 +129,24 @@ class Relaxation:
         """
         _check(gemm, array)
         _check_memory(memory)
-        place = self.place(memory)
-        energy = by_dataflow.energy_fj(
-            gemm,
-            self.shape(array),
-            place,
-            self.runtime_model,
-            self.energy_table,
-            self.sram_fj(place.buffers),
-        )
+        softened = self.soften_memory(memory)
+        prices = self.sram_prices(softened.buffers)
+        energy = by_dataflow.energy_fj(gemm, self.shape(array), softened, self.platform, prices)
         return array.dataflow @ energy.mean
 
-    def sram_fj(self, buffers: BufferSizes) -> BufferSizes:
+    def sram_prices(self, buffers: BufferSizes) -> SramPrices:
         """`EnergyTable.of_buffers` of soft sizes: a power law, rounded."""
-        table = self.energy_table
+        table = self.platform.energy_table
 
-        def price(sram_bytes: Soft) -> Soft:
+        def price(sram_bytes: Number) -> Soft:
             scale = (sram_bytes / table.sram_reference_bytes) ** table.sram_exponent
             return soft.floor(table.sram_pj_per_byte * 1000 * scale + 0.5)
 
-        return jax.tree.map(price, buffers, is_leaf=lambda node: isinstance(node, Soft))
+        return SramPrices(
+            ifmap_fj_per_byte=price(buffers.ifmap_sram_bytes),
+            filter_fj_per_byte=price(buffers.filter_sram_bytes),
+            ofmap_fj_per_byte=price(buffers.ofmap_sram_bytes),
+        )
 
     def makespan(
         self,

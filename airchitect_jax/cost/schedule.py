@@ -10,8 +10,9 @@ import functools
 from collections.abc import Sequence
 
 from airchitect_jax.cost.arithmetic import Number, larger, select
-from airchitect_jax.cost.compute import compute_cycles
-from airchitect_jax.types import ArrayShape, Dataflow, Gemm, RuntimeModel
+from airchitect_jax.cost.ideal import stall_free_cycles
+from airchitect_jax.cost.platform import Platform
+from airchitect_jax.types import ArrayShape, Dataflow, Gemm
 
 
 def makespan(cycles: Sequence[Number]) -> Number:
@@ -19,14 +20,14 @@ def makespan(cycles: Sequence[Number]) -> Number:
     return functools.reduce(larger, cycles)
 
 
-def total_cycles(cycles: Sequence[Number]) -> Number:
+def sum_of_cycles(cycles: Sequence[Number]) -> Number:
     """The cycles of all arrays together, which settles ties of the makespan."""
     return functools.reduce(lambda a, b: a + b, cycles)
 
 
-def dataflow_cycles(gemm: Gemm, array: ArrayShape, runtime_model: RuntimeModel) -> list[Number]:
+def dataflow_cycles(gemm: Gemm, array: ArrayShape, platform: Platform) -> list[Number]:
     """Stall-free cycles of a GEMM on an array with each dataflow, in the order of `Dataflow`."""
-    return [compute_cycles(gemm, array, dataflow, runtime_model) for dataflow in Dataflow]
+    return [stall_free_cycles(gemm, array, dataflow, platform) for dataflow in Dataflow]
 
 
 def best_dataflow(cycles: Sequence[Number]) -> tuple[Number, Number]:

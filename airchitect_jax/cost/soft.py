@@ -84,7 +84,7 @@ class Soft:
         return self * other
 
     def __rtruediv__(self, other: Any) -> Soft:
-        return _soft(other) / self
+        return as_soft(other) / self
 
     def __gt__(self, other: Any) -> Soft:
         """The probability of being larger, of whole numbers: so of being larger by a half."""
@@ -92,7 +92,7 @@ class Soft:
         return Soft(jax.nn.sigmoid((gap.mean - 0.5) / (gap.spread + _SMALLEST)), 0.0)
 
     def __lt__(self, other: Any) -> Soft:
-        return _soft(other) > self
+        return as_soft(other) > self
 
     def sum(self) -> Soft:
         """Over the leading axis."""
@@ -107,7 +107,7 @@ def stack(rows: Sequence[Sequence[Any]]) -> list[Soft]:
     def join(parts: Sequence[Any]) -> Array:
         return jnp.stack([jnp.broadcast_to(jnp.asarray(part, dtype), shape) for part in parts])
 
-    columns = [[_soft(number) for number in column] for column in zip(*rows, strict=True)]
+    columns = [[as_soft(number) for number in column] for column in zip(*rows, strict=True)]
     return [
         Soft(join([x.mean for x in column]), join([x.spread for x in column])) for column in columns
     ]
@@ -128,7 +128,7 @@ def floor_div(a: Any, b: Any) -> Soft:
 
     The next step is half a unit away then, so that the limit is exact where b divides a.
     """
-    return floor((_soft(a) + 0.5) / b)
+    return floor((as_soft(a) + 0.5) / b)
 
 
 def last_tile(a: Any, b: Any, tiles: Soft) -> Soft:
@@ -137,12 +137,12 @@ def last_tile(a: Any, b: Any, tiles: Soft) -> Soft:
     To first order a - (tiles - 1) b would be as uncertain as a whole.
     """
     last = a - (tiles - 1) * b
-    return Soft(last.mean, tiles.spread * _soft(b).mean)
+    return Soft(last.mean, tiles.spread * as_soft(b).mean)
 
 
 def larger(a: Any, b: Any) -> Soft:
     """The mean of the larger of two."""
-    a, b = _soft(a), _soft(b)
+    a, b = as_soft(a), as_soft(b)
     return Soft(*_larger(a.mean, a.spread, b.mean, b.spread))
 
 
@@ -152,20 +152,21 @@ def smaller(a: Any, b: Any) -> Soft:
     So the smaller of two sizes stays positive and never exceeds either, however uncertain they
     are; the mean of a - max(0, a - b) falls below zero with the tail of a size that does.
     """
-    a, b = _soft(a), _soft(b)
+    a, b = as_soft(a), as_soft(b)
     return Soft(*_smaller(a.mean, a.spread, b.mean, b.spread))
 
 
 def select(condition: Any, a: Any, b: Any) -> Soft:
     """`a` where the condition holds, else `b`; a soft condition is a probability."""
-    a, b = _soft(a), _soft(b)
+    a, b = as_soft(a), as_soft(b)
     if isinstance(condition, Soft):
         share = condition.mean
         return Soft(b.mean + share * (a.mean - b.mean), b.spread + share * (a.spread - b.spread))
     return Soft(jnp.where(condition, a.mean, b.mean), jnp.where(condition, a.spread, b.spread))
 
 
-def _soft(number: Any) -> Soft:
+def as_soft(number: Any) -> Soft:
+    """A number without spread, or what is soft already."""
     if isinstance(number, Soft):
         return number
     return Soft(float(number) if isinstance(number, int) else number, 0.0)

@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Int, PyTree
 
 from airchitect_jax._support.arrow import pa
 from airchitect_jax.case_studies import CaseStudy
+from airchitect_jax.cost import Platform
 from airchitect_jax.oracle import array_dataflow, ranking
 from airchitect_jax.spaces import ArrayDataflowSpace
 from airchitect_jax.types import Dataflow, Objective, RuntimeModel
@@ -228,7 +229,7 @@ class ArrayDataflowTask:
 
     def compute(self, columns: Columns) -> tuple[PyTree[Array], Bool[Array, "rows"]]:
         """See `LabelTask`."""
-        settings: Any = {"space": self.space, "runtime_model": self.runtime_model}
+        settings: Any = {"space": self.space, "platform": self._platform}
         labels, valid = array_dataflow.label_columns(columns, **settings)
         results: dict[str, Any] = {"design_id": labels.design_id, "cycles": labels.cost}
         with jax.enable_x64(True):
@@ -251,8 +252,12 @@ class ArrayDataflowTask:
         results["design_id"][row], results["cycles"][row] = array_dataflow.label_in_python(
             *(int(column[row]) for column in columns),
             space=self.space,
-            runtime_model=self.runtime_model,
+            platform=self._platform,
         )
+
+    @property
+    def _platform(self) -> Platform:
+        return Platform(runtime_model=self.runtime_model)
 
     def outputs(self, results: PyTree[np.ndarray]) -> list[pa.Array]:
         """See `LabelTask`."""

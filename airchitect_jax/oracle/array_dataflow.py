@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,9 +28,15 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from airchitect_jax._support import MAX_DIM, instance, instance_or_default, member
-from airchitect_jax.cost import EnergyTable, last_cycle_offset, row_passes
-from airchitect_jax.oracle.batch import label_batch, valid_rows
-from airchitect_jax.oracle.ranking import CYCLES, DEFAULT_MEMORY, Goal, best_designs, design_cost
+from airchitect_jax.cost import (
+    EnergyTable,
+    Platform,
+    last_cycle_offset,
+    mapped_dims,
+    row_passes,
+)
+from airchitect_jax.oracle.batch import exact_labels, valid_rows
+from airchitect_jax.oracle.ranking import DEFAULT_MEMORY, best_designs, design_cost
 from airchitect_jax.spaces import ArrayDataflowSpace
 from airchitect_jax.types import (
     ArrayShape,
@@ -45,7 +50,7 @@ from airchitect_jax.types import (
 )
 
 MIN_MAC_BUDGET = 4  # the smallest array is 2 x 2
-GOAL_CHUNK = 1 << 14  # workloads whose whole cost matrix is held at once
+MATRIX_CHUNK = 1 << 14  # workloads whose whole cost matrix is held at once
 
 # The inputs in order, and what each may be.
 LIMITS = {
@@ -95,28 +100,36 @@ def label(
     instance("workloads", workloads, BudgetedGemm)
     space = instance_or_default("space", space, ArrayDataflowSpace)
     table = instance_or_default("energy_table", energy_table, EnergyTable)
-    goal = Goal(objective=objective, memory=memory, energy_table=table)
-    settings: Any = {
-        "space": space,
-        "runtime_model": member("runtime_model", runtime_model, RuntimeModel),
-        "goal": goal,
-    }
-    return label_batch(
+    objective = member("objective", objective, Objective)
+    platform = Platform(runtime_model=runtime_model, energy_table=table).with_memory(memory)
+    return label_on(workloads, space, platform, objective)
+
+
+def label_on(
+    workloads: BudgetedGemm, space: ArrayDataflowSpace, platform: Platform, objective: Objective
+) -> Labels:
+    """`label` on a platform, cost terms included."""
+    return exact_labels(
         "label",
         {name: getattr(workloads, name) for name in LIMITS},
         LIMITS,
-        functools.partial(label_columns, **settings),
-        functools.partial(label_in_python, **settings),
-        chunk=None if goal.objective is Objective.CYCLES else GOAL_CHUNK,
+        functools.partial(label_columns, space=space, platform=platform, objective=objective),
+        functools.partial(label_in_python, space=space, platform=platform, objective=objective),
+        chunk=None if is_factored(platform, objective) else MATRIX_CHUNK,
     )
+
+
+def is_factored(platform: Platform, objective: Objective) -> bool:
+    """Whether the factored search finds the optimum: stall-free cycles without cost terms."""
+    return objective is Objective.CYCLES and not platform.terms
 
 
 def label_columns(
     columns: Sequence[Int[np.ndarray | Array, "rows"]],
     *,
     space: ArrayDataflowSpace,
-    runtime_model: RuntimeModel,
-    goal: Goal = CYCLES,
+    platform: Platform,
+    objective: Objective = Objective.CYCLES,
 ) -> tuple[Labels, Bool[Array, "rows"]]:
     """Labels on the device, not waited for, and which workloads are valid.
 
@@ -125,15 +138,17 @@ def label_columns(
     invalid workloads mean nothing; those of optima that are not exact here are -1.
     """
     with jax.enable_x64(True):
-        if goal.objective is not Objective.CYCLES:
-            return _label_goal_jit(columns, space=space, runtime_model=runtime_model, goal=goal)
+        if not is_factored(platform, objective):
+            return _label_by_matrix_jit(
+                columns, space=space, platform=platform, objective=objective
+            )
         *fields, valid = _prepare_jit(*columns, space=space)
         # A program of its own: XLA's CPU backend computes a minimum with two users twice.
-        best = _packed_minimum_jit(*fields, space=space, runtime_model=runtime_model)
-        return _unpack_jit(best, space=space, runtime_model=runtime_model), valid
+        best = _packed_minimum_jit(*fields, space=space, platform=platform)
+        return _unpack_jit(best, space=space, platform=platform), valid
 
 
-@functools.partial(jax.jit, static_argnames=("space", "runtime_model"))
+@functools.partial(jax.jit, static_argnames=("space", "platform"))
 def label_exponents(
     mac_exponent: Int[Array, "*batch"],
     m: Int[Array, "*batch"],
@@ -141,7 +156,7 @@ def label_exponents(
     k: Int[Array, "*batch"],
     *,
     space: ArrayDataflowSpace,
-    runtime_model: RuntimeModel,
+    platform: Platform,
 ) -> Int[Array, "*batch"]:
     """Design ids only, of workloads that are on the device and known to be valid.
 
@@ -150,8 +165,8 @@ def label_exponents(
     where the columns are slices of a matrix, which costs two thirds of the speed.
     """
     with jax.enable_x64(True):
-        best = _packed_minimum(mac_exponent, m, n, k, space=space, runtime_model=runtime_model)
-        return _unpack(best, space, runtime_model).design_id
+        best = _packed_minimum(mac_exponent, m, n, k, space=space, platform=platform)
+        return _unpack(best, space, platform).design_id
 
 
 def _prepare(
@@ -186,7 +201,7 @@ def _packed_minimum(
     k: Int[Array, "*batch"],
     *,
     space: ArrayDataflowSpace,
-    runtime_model: RuntimeModel,
+    platform: Platform,
 ) -> Float[Array, "*batch"]:
     """Min over feasible designs of (cycles + offset) * tie_scale + tie code, in float64."""
     stride, scale = float(_tie_stride(space)), _tie_scale(space)
@@ -210,16 +225,12 @@ def _packed_minimum(
         # Not jnp.minimum: its care for NaN, of which there are none, costs three more operations.
         return jnp.where(a > b, b, a)
 
-    n_lines, m_lines = lines(n), lines(m)
+    # Each dimension with its lines, which OS and WS share; k is never mapped to columns.
+    with_lines = Gemm(n=(n, lines(n)), m=(m, lines(m)), k=(k, None))
     keys = []
     for dataflow in Dataflow:
-        # The operands of `mapped_dims`, with the lines of s_c shared between OS and WS.
-        s_r, (slopes, intercepts), t = {
-            Dataflow.OS: (m, n_lines, k),
-            Dataflow.WS: (k, n_lines, m),
-            Dataflow.IS: (k, m_lines, n),
-        }[dataflow]
-        passes = row_passes(dataflow, runtime_model)
+        (s_r, _), (_, (slopes, intercepts)), (t, _) = mapped_dims(with_lines, dataflow)
+        passes = row_passes(dataflow, platform.runtime_model)
         q = t.astype(jnp.float64) + float(passes * 2 - 2)
         values = [slope * q + start for slope, start in zip(slopes, intercepts, strict=True)]
         for i in sides:
@@ -239,39 +250,37 @@ def _packed_minimum(
     return functools.reduce(lowest, keys)
 
 
-def _unpack(
-    best: Float[Array, "*batch"], space: ArrayDataflowSpace, runtime_model: RuntimeModel
-) -> Labels:
+def _unpack(best: Float[Array, "*batch"], space: ArrayDataflowSpace, platform: Platform) -> Labels:
     cost = jnp.floor(best / _tie_scale(space))
     tie = (best - cost * _tie_scale(space)).astype(jnp.int32)
     total, rest = tie // _tie_stride(space), tie % _tie_stride(space)
     i, dataflow = rest // len(Dataflow), rest % len(Dataflow)
     exact = best < _EXACT
-    cycles = cost.astype(jnp.int64) - last_cycle_offset(runtime_model)
+    cycles = cost.astype(jnp.int64) - last_cycle_offset(platform.runtime_model)
     return Labels(
         design_id=jnp.where(exact, space.design_id(i, total - i, dataflow), -1),
         cost=jnp.where(exact, cycles, -1),
     )
 
 
-def _label_goal(
+def _label_by_matrix(
     columns: Sequence[Int[Array, "rows"]],
     *,
     space: ArrayDataflowSpace,
-    runtime_model: RuntimeModel,
-    goal: Goal,
+    platform: Platform,
+    objective: Objective,
 ) -> tuple[Labels, Bool[Array, "rows"]]:
     columns = [jnp.asarray(column) for column in columns]
     valid = valid_rows(columns, LIMITS)
     safe = [jnp.where(valid, column, MIN_MAC_BUDGET).reshape(-1) for column in columns]
-    ids, costs, _ = best_designs(safe, count=1, space=space, runtime_model=runtime_model, goal=goal)
+    ids, costs, _ = best_designs(safe, count=1, space=space, platform=platform, objective=objective)
     return Labels(design_id=ids.reshape(valid.shape), cost=costs.reshape(valid.shape)), valid
 
 
-_label_goal_jit = jax.jit(_label_goal, static_argnames=("space", "runtime_model", "goal"))
+_label_by_matrix_jit = jax.jit(_label_by_matrix, static_argnames=("space", "platform", "objective"))
 _prepare_jit = jax.jit(_prepare, static_argnames="space")
-_packed_minimum_jit = jax.jit(_packed_minimum, static_argnames=("space", "runtime_model"))
-_unpack_jit = jax.jit(_unpack, static_argnames=("space", "runtime_model"))
+_packed_minimum_jit = jax.jit(_packed_minimum, static_argnames=("space", "platform"))
+_unpack_jit = jax.jit(_unpack, static_argnames=("space", "platform"))
 
 
 def label_in_python(
@@ -281,8 +290,8 @@ def label_in_python(
     k: int,
     *,
     space: ArrayDataflowSpace,
-    runtime_model: RuntimeModel,
-    goal: Goal = CYCLES,
+    platform: Platform,
+    objective: Objective = Objective.CYCLES,
 ) -> tuple[int, int | float]:
     """(design_id, cost) by the same search in integers of any size, in Python.
 
@@ -296,8 +305,8 @@ def label_in_python(
                 gemm,
                 ArrayShape(rows=1 << int(i), cols=1 << int(j)),
                 Dataflow(flow),
-                runtime_model,
-                goal,
+                platform,
+                objective,
             ),
             design_id,
         )
@@ -306,9 +315,9 @@ def label_in_python(
         )
         if 1 << int(i + j) <= mac_budget
     )
-    if cost >= 2**63 and goal.objective is not Objective.EDP:
+    if cost >= 2**63 and objective is not Objective.EDP:
         raise ValueError(
             f"m={m}, n={n}, k={k} under a budget of {mac_budget} MACs takes {cost}"
-            f" {goal.objective.unit}; labels are limited to int64 (2**63 - 1)"
+            f" {objective.unit}; labels are limited to int64 (2**63 - 1)"
         )
     return design_id, cost

@@ -22,7 +22,7 @@ Limits = Mapping[str, tuple[int, int]]
 Search = Callable[[Sequence[Any]], tuple[Labels, Bool[Array, "rows"]]]
 
 
-def label_batch(
+def exact_labels(
     name: str,
     fields: Mapping[str, Any],
     limits: Limits,

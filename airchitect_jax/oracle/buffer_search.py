@@ -21,17 +21,19 @@ from airchitect_jax._support import INT64_SAFE
 from airchitect_jax.cost import (
     EnergyTable,
     Number,
+    Platform,
     ceil_div,
     larger,
     macs_fj,
     memory,
+    mixed_dims,
     objective_value,
     operand_fj,
     row_passes,
     smaller,
 )
 from airchitect_jax.spaces import BufferSpace
-from airchitect_jax.types import ArrayShape, Dataflow, Gemm, Interface, Objective, RuntimeModel
+from airchitect_jax.types import ArrayShape, Dataflow, Gemm, Interface, Objective
 
 _EXACT = 2.0**53
 
@@ -78,23 +80,21 @@ def ids_of_pairs(space: BufferSpace) -> Int[np.ndarray, "dataflows pairs"]:
     return ids
 
 
-def mixed_folds(
-    columns: Sequence[Array], runtime_model: RuntimeModel, element_bytes: int
-) -> memory.Tiling:
+def mixed_folds(columns: Sequence[Array], platform: Platform) -> memory.Tiling:
     """The folds of workloads whose dataflows differ from lane to lane."""
     m, n, k, rows, cols, dataflow = columns
-    passes = [row_passes(flow, runtime_model) for flow in Dataflow]
-    os, input_stationary = dataflow == Dataflow.OS, dataflow == Dataflow.IS
-    t = jnp.where(os, k, jnp.where(input_stationary, n, m))
+    s_r, s_c, t = mixed_dims(Gemm(m=m, n=n, k=k), dataflow)
+    passes = [row_passes(flow, platform.runtime_model) for flow in Dataflow]
+    os = dataflow == Dataflow.OS
     crossings = jnp.where(os, passes[Dataflow.OS] * rows, passes[Dataflow.WS] * rows)
     return memory.tiling(
-        jnp.where(os, m, k),
-        jnp.where(input_stationary, m, n),
+        s_r,
+        s_c,
         t,
         ArrayShape(rows=rows, cols=cols),
         output_stationary=os,
         cycles_per_fold=crossings + cols + t - 2,
-        element_bytes=element_bytes,
+        element_bytes=platform.element_bytes,
     )
 
 
@@ -132,39 +132,41 @@ class _Timing:
         return [self.busy_bytes(warm[a - 1], spills[b - 1]) for a, b in pairs(space)]
 
 
-def _timing(
-    columns: Sequence[Array], runtime_model: RuntimeModel, element_bytes: int, interface: Interface
-) -> _Timing:
+def _timing(columns: Sequence[Array], platform: Platform) -> _Timing:
     *dims, dataflow, bandwidth = columns
     wide = [column.astype(jnp.float64) for column in dims]
     return _Timing(
-        folds=mixed_folds([*wide, dataflow], runtime_model, element_bytes),
+        folds=mixed_folds([*wide, dataflow], platform),
         bandwidth=bandwidth.astype(jnp.float64),
-        interface=interface,
+        interface=platform.interface,
     )
 
 
 def cheapest_cycles(
-    steps: Int[Array, "rows"], columns: Sequence[Array], **model: Any
+    steps: Int[Array, "rows"],
+    columns: Sequence[Array],
+    *,
+    space: BufferSpace,
+    platform: Platform,
 ) -> tuple[Int[Array, "rows"], Int[Array, "rows"], Bool[Array, "rows"]]:
     """Place of the best pair, its cycles, and where that is exact."""
     # Programs of their own: XLA's CPU backend computes what has two users twice.
-    lowest = _lowest_jit(steps, columns, **model)
+    lowest = _lowest_jit(steps, columns, space=space, platform=platform)
     bandwidth = columns[-1].astype(jnp.float64)
     cycles = ceil_div(lowest, bandwidth)
-    place = _first_jit(cycles * bandwidth, columns, **model)
+    place = _first_jit(cycles * bandwidth, columns, space=space, platform=platform)
     # A sum of whole parts is exact up to 2**53, and one that is not cannot look smaller.
     return place, cycles.astype(jnp.int64), lowest < _EXACT / 2
 
 
 def _lowest(
-    steps: Int[Array, "rows"], columns: Sequence[Array], space: BufferSpace, **model: Any
+    steps: Int[Array, "rows"], columns: Sequence[Array], *, space: BufferSpace, platform: Platform
 ) -> Float[Array, "rows"]:
     """The fewest busy bytes within the budget.
 
     A larger SRAM never costs any, so only pairs that use the whole budget are looked at.
     """
-    timing, lowest = _timing(columns, **model), jnp.full(steps.shape, jnp.inf)
+    timing, lowest = _timing(columns, platform), jnp.full(steps.shape, jnp.inf)
     for a in range(1, space.num_levels + 1):
         rest = jnp.minimum(steps - a, space.num_levels)
         size = rest.astype(jnp.float64) * float(space.step_bytes)
@@ -174,7 +176,7 @@ def _lowest(
 
 
 def _first(
-    limit: Float[Array, "rows"], columns: Sequence[Array], space: BufferSpace, **model: Any
+    limit: Float[Array, "rows"], columns: Sequence[Array], *, space: BufferSpace, platform: Platform
 ) -> Int[Array, "rows"]:
     """The place of the first pair with at most `limit` busy bytes.
 
@@ -182,12 +184,12 @@ def _first(
     a larger total, and comes later.
     """
     place = jnp.zeros(limit.shape)
-    for other, busy in reversed(list(enumerate(_timing(columns, **model).by_pair(space)))):
+    for other, busy in reversed(list(enumerate(_timing(columns, platform).by_pair(space)))):
         place = jnp.where(busy <= limit, float(other), place)
     return place.astype(jnp.int32)
 
 
-_MODEL = ("space", "runtime_model", "interface", "element_bytes")
+_MODEL = ("space", "platform")
 _lowest_jit = jax.jit(_lowest, static_argnames=_MODEL)
 _first_jit = jax.jit(_first, static_argnames=_MODEL)
 
@@ -230,20 +232,19 @@ def _cheapest_energy(
     columns: Sequence[Array],
     *,
     objective: Objective,
-    table: EnergyTable,
     space: BufferSpace,
-    **model: Any,
+    platform: Platform,
 ) -> tuple[Int[Array, "rows"], Array, Bool[Array, "rows"]]:
     """Place of the best pair, its energy or energy times cycles, and where that is exact."""
-    sizes = sizes_of(space)
+    sizes, table = sizes_of(space), platform.energy_table
     prices = [int(table.sram_fj_per_byte(size)) for size in sizes]
-    folds = mixed_folds(columns[:6], model["runtime_model"], model["element_bytes"])
+    folds = mixed_folds(columns[:6], platform)
     energy = OperandEnergy(folds=folds, table=table)
     fixed = energy.fixed() + energy.tile(prices[0])
     swept = [fixed + energy.swept(size, fj) for size, fj in zip(sizes, prices, strict=True)]
     column = [energy.column(size, fj) for size, fj in zip(sizes, prices, strict=True)]
     # More than any design takes: the traffic of the smallest SRAMs at the price of the largest.
-    timing = _timing(columns, **model)
+    timing = _timing(columns, platform)
     bound = OperandEnergy(folds=timing.folds, table=table)
     most = float(prices[-1])
     movable = bound.tile(most) + bound.swept(sizes[0], most) + bound.column(sizes[0], most)
@@ -306,23 +307,22 @@ def _least_product(
     return place, best
 
 
-cheapest_energy = jax.jit(_cheapest_energy, static_argnames=(*_MODEL, "objective", "table"))
+cheapest_energy = jax.jit(_cheapest_energy, static_argnames=(*_MODEL, "objective"))
 
 
 def log_cost_grid(
     columns: Sequence[Num[Array, "rows"]],
     *,
     objective: Objective,
-    table: EnergyTable,
     space: BufferSpace,
-    **model: Any,
+    platform: Platform,
 ) -> Float[Array, "rows designs"]:
     """Logarithms of the costs of all designs in float32: for losses."""
     *dims, dataflow, bandwidth = (jnp.asarray(x).reshape(-1, 1, 1, 1) for x in columns)
     dims = [x.astype(jnp.float32) for x in dims]
-    folds = mixed_folds([*dims, dataflow], model["runtime_model"], model["element_bytes"])
+    folds, table = mixed_folds([*dims, dataflow], platform), platform.energy_table
     timing = _Timing(
-        folds=folds, bandwidth=bandwidth.astype(jnp.float32), interface=model["interface"]
+        folds=folds, bandwidth=bandwidth.astype(jnp.float32), interface=platform.interface
     )
     energy = OperandEnergy(folds=folds, table=table)
     sizes = jnp.asarray(sizes_of(space), jnp.float32)

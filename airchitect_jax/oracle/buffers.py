@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,18 +24,16 @@ from airchitect_jax._support import (
     instance,
     instance_or_default,
     member,
-    whole_number,
 )
 from airchitect_jax.cost import (
     MAX_BANDWIDTH,
-    MAX_ELEMENT_BYTES,
     MAX_SRAM_BYTES,
     EnergyTable,
-    energy_fj,
-    memory,
+    Platform,
+    ideal_costs,
     objective_value,
 )
-from airchitect_jax.oracle.batch import label_batch, valid_rows
+from airchitect_jax.oracle.batch import exact_labels, valid_rows
 from airchitect_jax.oracle.buffer_search import cheapest_cycles, cheapest_energy, ids_of_pairs
 from airchitect_jax.spaces import BufferSpace
 from airchitect_jax.types import (
@@ -87,24 +84,34 @@ def label_buffers(
     """
     instance("workloads", workloads, BufferedGemm)
     space = instance_or_default("space", space, BufferSpace)
-    settings: Any = {
-        "space": space,
-        "objective": member("objective", objective, Objective),
-        "runtime_model": member("runtime_model", runtime_model, RuntimeModel),
-        "interface": member("interface", interface, Interface),
-        "element_bytes": whole_number("element_bytes", element_bytes, high=MAX_ELEMENT_BYTES),
-        "table": instance_or_default("energy_table", energy_table, EnergyTable),
-    }
+    objective = member("objective", objective, Objective)
+    platform = Platform(
+        runtime_model=runtime_model,
+        interface=interface,
+        element_bytes=element_bytes,
+        energy_table=instance_or_default("energy_table", energy_table, EnergyTable),
+    )
+    return label_buffers_on(workloads, space, platform, objective)
+
+
+def label_buffers_on(
+    workloads: BufferedGemm, space: BufferSpace, platform: Platform, objective: Objective
+) -> Labels:
+    """`label_buffers` on a platform."""
     limits = buffer_limits(space)
     fields = {name: getattr(workloads, name) for name in limits}
     if isinstance(fields["dataflow"], str):
         fields["dataflow"] = dataflow_member("dataflow", fields["dataflow"])
-    return label_batch(
+    return exact_labels(
         "label_buffers",
         fields,
         limits,
-        functools.partial(label_buffer_columns, **settings),
-        functools.partial(label_buffers_in_python, **settings),
+        functools.partial(
+            label_buffer_columns, space=space, platform=platform, objective=objective
+        ),
+        functools.partial(
+            label_buffers_in_python, space=space, platform=platform, objective=objective
+        ),
         chunk=1 << 18,
     )
 
@@ -127,30 +134,21 @@ def label_buffer_columns(
     columns: Sequence[Int[np.ndarray | Array, "rows"]],
     *,
     space: BufferSpace,
+    platform: Platform,
     objective: Objective,
-    runtime_model: RuntimeModel,
-    interface: Interface,
-    element_bytes: int,
-    table: EnergyTable,
 ) -> tuple[Labels, Bool[Array, "rows"]]:
     """Labels on the device, not waited for, and which workloads are valid.
 
     Columns as in `buffer_limits`, int32 or int64. Labels of invalid workloads mean nothing; those
     of optima that are not exact here are -1.
     """
-    model: Any = {
-        "space": space,
-        "runtime_model": runtime_model,
-        "interface": interface,
-        "element_bytes": element_bytes,
-    }
     with jax.enable_x64(True):
         steps, *fields, valid = _prepare_jit(columns, space=space)
         if objective is Objective.CYCLES:
-            place, cost, exact = cheapest_cycles(steps, fields, **model)
+            place, cost, exact = cheapest_cycles(steps, fields, space=space, platform=platform)
         else:
             place, cost, exact = cheapest_energy(
-                steps, fields, objective=objective, table=table, **model
+                steps, fields, space=space, platform=platform, objective=objective
             )
         return _labels_jit(fields[5], place, cost, exact, space=space), valid
 
@@ -187,11 +185,8 @@ def label_buffers_in_python(
     bandwidth_bytes_per_cycle: int,
     *,
     space: BufferSpace,
+    platform: Platform,
     objective: Objective,
-    runtime_model: RuntimeModel,
-    interface: Interface,
-    element_bytes: int,
-    table: EnergyTable,
 ) -> tuple[int, int | float]:
     """(design_id, cost) by search over all designs in integers of any size, in Python.
 
@@ -199,22 +194,19 @@ def label_buffers_in_python(
       ValueError: the optimum does not fit into int64.
     """
     gemm, array, flow = Gemm(m=m, n=n, k=k), ArrayShape(rows=rows, cols=cols), Dataflow(dataflow)
-    folds = memory.tiling_of(gemm, array, flow, element_bytes, runtime_model)
     best: tuple[int | float, int] | None = None
     for design_id in range(space.num_designs):
         buffers = jax.tree.map(int, space.decode(design_id))
         if sum(jax.tree.leaves(buffers)) > sram_budget_bytes:
             break  # ids ascend with the total
-        cycles = memory.total_cycles(folds, buffers, flow, bandwidth_bytes_per_cycle, interface)
-        moved = memory.traffic(folds, buffers, flow)
-        place = Memory(
+        memory = Memory(
             buffers=buffers,
             bandwidth_bytes_per_cycle=bandwidth_bytes_per_cycle,
-            element_bytes=element_bytes,
+            element_bytes=platform.element_bytes,
         )
-        prices = jax.tree.map(int, table.of_buffers(buffers))
-        energy = energy_fj(gemm, moved, place, table, prices)
-        cost = objective_value(objective, cycles, energy)
+        prices = platform.energy_table.of_buffers(buffers).in_python()
+        costs = ideal_costs(gemm, array, flow, memory, platform, prices)
+        cost = objective_value(objective, costs.total_cycles, costs.energy_fj)
         if best is None or cost < best[0]:
             best = cost, design_id
     assert best is not None  # noqa: S101 - the limits of the budget leave room for the smallest

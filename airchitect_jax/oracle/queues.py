@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from airchitect_jax._support import INT64_SAFE, int_field
-from airchitect_jax.cost import best_dataflow, dataflow_cycles
+from airchitect_jax.cost import Platform, best_dataflow, dataflow_cycles
 from airchitect_jax.types import ArrayShape, Gemm, RuntimeModel
 
 MAX_WORKLOADS = 2000
@@ -76,7 +76,7 @@ def schedule_queues(
     Raises:
       ValueError: a field is out of range, or the cycles of all workloads exceed 2**53.
     """
-    cycles, dataflows = _tables(workloads, arrays, runtime_model)
+    cycles, dataflows = _tables(workloads, arrays, Platform(runtime_model=runtime_model))
     assigned = _list_schedule(cycles)
     bound = _simple_bound(cycles)
     if _makespan(cycles, assigned) > bound:
@@ -107,7 +107,7 @@ def schedule_queues(
 
 
 def _tables(
-    workloads: Gemm, arrays: Sequence[ArrayShape], runtime_model: RuntimeModel
+    workloads: Gemm, arrays: Sequence[ArrayShape], platform: Platform
 ) -> tuple[Int[np.ndarray, "workloads arrays"], Int[np.ndarray, "workloads arrays"]]:
     """Fewest cycles of each workload on each array, and the dataflow that takes them."""
     dims = {name: int_field(name, getattr(workloads, name), low=1) for name in ("m", "n", "k")}
@@ -123,15 +123,15 @@ def _tables(
     wide = Gemm(**{name: dim.astype(np.float64) for name, dim in dims.items()})
     cycles, dataflows = [], []
     for array in arrays:
-        estimate, _ = best_dataflow(dataflow_cycles(wide, array, runtime_model))
+        estimate, _ = best_dataflow(dataflow_cycles(wide, array, platform))
         # Every dataflow must fit into int64, and the best ones together into float64.
-        slowest = np.max(np.stack(dataflow_cycles(wide, array, runtime_model)))
+        slowest = np.max(np.stack(dataflow_cycles(wide, array, platform)))
         if slowest >= INT64_SAFE or estimate.sum() >= _SAFE_SUM:
             raise ValueError(
                 f"the workloads on {array.rows}x{array.cols} take {estimate.sum():.3g} cycles in"
                 " all; queues are exact below 2**53"
             )
-        count, dataflow = best_dataflow(dataflow_cycles(gemms, array, runtime_model))
+        count, dataflow = best_dataflow(dataflow_cycles(gemms, array, platform))
         cycles.append(count)
         dataflows.append(np.broadcast_to(dataflow, count.shape))
     return np.stack(cycles, axis=1), np.stack(dataflows, axis=1)

@@ -6,7 +6,6 @@ cost is written out. The order is the oracle's: lower cost, then lower id.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Sequence
 
@@ -15,16 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Num
 
-from airchitect_jax._support import INT64_SAFE, instance, member, settle
+from airchitect_jax._support import INT64_SAFE
 from airchitect_jax.cost import (
-    EnergyTable,
     Number,
-    compute_cycles,
-    energy_fj,
+    Platform,
+    ideal_energy_fj,
     objective_value,
-    whole_memory,
+    stall_free_cycles,
 )
-from airchitect_jax.cost import memory as memory_model
 from airchitect_jax.spaces import ArrayDataflowSpace
 from airchitect_jax.types import (
     ArrayShape,
@@ -33,10 +30,9 @@ from airchitect_jax.types import (
     Gemm,
     Memory,
     Objective,
-    RuntimeModel,
 )
 
-# Half a megabyte an operand: what energy is counted with unless said otherwise.
+# Half a megabyte per operand: what energy is counted with unless said otherwise.
 DEFAULT_MEMORY = Memory(
     buffers=BufferSizes(ifmap_sram_bytes=2**19, filter_sram_bytes=2**19, ofmap_sram_bytes=2**19),
     bandwidth_bytes_per_cycle=1,
@@ -45,43 +41,13 @@ DEFAULT_MEMORY = Memory(
 NEVER = np.iinfo(np.int64).max  # the cost of an infeasible design, and of one beyond int64
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Goal:
-    """What designs are ranked by; hashable, so that it can be static.
-
-    Attributes:
-      objective: compute cycles, energy, or their product.
-      memory: what energy is counted with, in Python integers; its bandwidth plays no part.
-      energy_table: energy of single events.
-
-    Raises:
-      ValueError: a field is not allowed.
-      TypeError: a field is of another type.
-    """
-
-    objective: Objective = Objective.CYCLES
-    memory: Memory = DEFAULT_MEMORY
-    energy_table: EnergyTable = dataclasses.field(default_factory=EnergyTable)
-
-    def __post_init__(self) -> None:
-        settle(
-            self,
-            objective=member("objective", self.objective, Objective),
-            memory=whole_memory(self.memory),
-        )
-        instance("energy_table", self.energy_table, EnergyTable)
-
-
-CYCLES = Goal()
-
-
-@functools.partial(jax.jit, static_argnames=("space", "runtime_model", "goal"))
+@functools.partial(jax.jit, static_argnames=("space", "platform", "objective"))
 def cost_matrix(
     columns: Sequence[Int[Array, "rows"]],
     *,
     space: ArrayDataflowSpace,
-    runtime_model: RuntimeModel,
-    goal: Goal = CYCLES,
+    platform: Platform,
+    objective: Objective = Objective.CYCLES,
 ) -> Num[Array, "rows designs"]:
     """Costs of every design for valid workloads (mac_budget, m, n, k), under 64-bit mode.
 
@@ -96,54 +62,49 @@ def cost_matrix(
     wide_gemm, wide_array = jax.tree.map(lambda x: x.astype(jnp.float64), (gemm, array))
     by_dataflow = []
     for dataflow in Dataflow:
-        estimate = compute_cycles(wide_gemm, wide_array, dataflow, runtime_model)
-        costs = design_cost(gemm, array, dataflow, runtime_model, goal)
-        if goal.objective is not Objective.CYCLES:
-            wide_energy = _energy_fj(wide_gemm, wide_array, dataflow, runtime_model, goal)
+        estimate = stall_free_cycles(wide_gemm, wide_array, dataflow, platform)
+        costs = design_cost(gemm, array, dataflow, platform, objective)
+        if objective is not Objective.CYCLES:
+            wide_energy = _energy_fj(wide_gemm, wide_array, dataflow, platform)
             estimate = jnp.maximum(estimate, wide_energy)
         usable = (rows * cols <= budget) & (estimate < INT64_SAFE)
-        never = jnp.inf if goal.objective is Objective.EDP else NEVER
+        never = jnp.inf if objective is Objective.EDP else NEVER
         by_dataflow.append(jnp.where(usable, costs, never))
     return jnp.stack(by_dataflow, axis=-1).reshape(len(m), space.num_designs)
 
 
 def design_cost(
-    gemm: Gemm, array: ArrayShape, dataflow: Dataflow, runtime_model: RuntimeModel, goal: Goal
+    gemm: Gemm, array: ArrayShape, dataflow: Dataflow, platform: Platform, objective: Objective
 ) -> Number:
-    """What a design costs, exact in integers."""
-    cycles = compute_cycles(gemm, array, dataflow, runtime_model)
-    if goal.objective is Objective.CYCLES:
+    """The cost of a design, exact in integers: compute cycles, energy, or their product."""
+    cycles = stall_free_cycles(gemm, array, dataflow, platform)
+    if objective is Objective.CYCLES:
         return cycles
-    energy = _energy_fj(gemm, array, dataflow, runtime_model, goal)
-    return objective_value(goal.objective, cycles, energy)
+    energy = _energy_fj(gemm, array, dataflow, platform)
+    return objective_value(objective, cycles, energy)
 
 
-def _energy_fj(
-    gemm: Gemm, array: ArrayShape, dataflow: Dataflow, runtime_model: RuntimeModel, goal: Goal
-) -> Number:
+def _energy_fj(gemm: Gemm, array: ArrayShape, dataflow: Dataflow, platform: Platform) -> Number:
     """Energy with the IDEAL memory's traffic; whole numbers in the dtype of the operands."""
-    memory, table = goal.memory, goal.energy_table
-    folds = memory_model.tiling_of(gemm, array, dataflow, memory.element_bytes, runtime_model)
-    moved = memory_model.traffic(folds, memory.buffers, dataflow)
-    prices = jax.tree.map(int, table.of_buffers(memory.buffers))
-    return energy_fj(gemm, moved, memory, table, prices)
+    prices = platform.energy_table.of_buffers(platform.buffers).in_python()
+    return ideal_energy_fj(gemm, array, dataflow, platform.memory, platform, prices)
 
 
-@functools.partial(jax.jit, static_argnames=("count", "space", "runtime_model", "goal"))
+@functools.partial(jax.jit, static_argnames=("count", "space", "platform", "objective"))
 def best_designs(
     columns: Sequence[Int[Array, "rows"]],
     *,
     count: int,
     space: ArrayDataflowSpace,
-    runtime_model: RuntimeModel,
-    goal: Goal = CYCLES,
+    platform: Platform,
+    objective: Objective = Objective.CYCLES,
 ) -> tuple[Int[Array, "rows count"], Num[Array, "rows count"], Int[Array, "rows"]]:
     """The `count` best designs, best first, with their costs, and how many share the optimum.
 
     Under 64-bit mode. Where fewer designs are feasible, the rest have id -1 and cost -1.
     """
-    costs = cost_matrix(columns, space=space, runtime_model=runtime_model, goal=goal)
-    never = costs.dtype.type(NEVER) if goal.objective is not Objective.EDP else jnp.inf
+    costs = cost_matrix(columns, space=space, platform=platform, objective=objective)
+    never = costs.dtype.type(NEVER) if objective is not Objective.EDP else jnp.inf
     places = jnp.arange(space.num_designs, dtype=jnp.int32)[None, :]
     num_ties = (costs == costs.min(axis=1, keepdims=True)).sum(axis=1, dtype=jnp.int32)
     ids, lowest_costs = [], []

@@ -33,9 +33,10 @@ from airchitect_jax._support import (
     instance,
     instance_or_default,
     is_traced,
-    member,
 )
 from airchitect_jax.cost import (
+    Platform,
+    add_cycles,
     best_dataflow,
     dataflow_cycles,
     fold_cycles,
@@ -45,9 +46,9 @@ from airchitect_jax.cost import (
     mapped_dims,
     select,
     smaller,
-    total_cycles,
+    sum_of_cycles,
 )
-from airchitect_jax.oracle.batch import label_batch, valid_rows
+from airchitect_jax.oracle.batch import exact_labels, valid_rows
 from airchitect_jax.spaces import ScheduleSpace
 from airchitect_jax.types import ArrayShape, Dataflow, Gemm, Labels, RuntimeModel
 
@@ -83,7 +84,11 @@ def label_schedules(
     """
     instance("workloads", workloads, Gemm)
     space = instance_or_default("space", space, ScheduleSpace)
-    runtime_model = member("runtime_model", runtime_model, RuntimeModel)
+    return label_schedules_on(workloads, space, Platform(runtime_model=runtime_model))
+
+
+def label_schedules_on(workloads: Gemm, space: ScheduleSpace, platform: Platform) -> Labels:
+    """`label_schedules` on a platform."""
     dims = {name: _batch(name, getattr(workloads, name)) for name in ("m", "n", "k")}
     shapes = {name: np.shape(dim) for name, dim in dims.items() if np.ndim(dim)}
     for name, shape in (shapes or {"workloads": ()}).items():
@@ -99,13 +104,12 @@ def label_schedules(
         for number in range(space.num_arrays)
         for name, dim in dims.items()
     }
-    settings: Any = {"space": space, "runtime_model": runtime_model}
-    return label_batch(
+    return exact_labels(
         "label_schedules",
         fields,
         schedule_limits(space),
-        functools.partial(label_schedule_columns, **settings),
-        functools.partial(label_schedule_in_python, **settings),
+        functools.partial(label_schedule_columns, space=space, platform=platform),
+        functools.partial(label_schedule_in_python, space=space, platform=platform),
     )
 
 
@@ -123,20 +127,19 @@ def label_schedule_columns(
     columns: Sequence[Int[np.ndarray | Array, "rows"]],
     *,
     space: ScheduleSpace,
-    runtime_model: RuntimeModel,
+    platform: Platform,
 ) -> tuple[Labels, Bool[Array, "rows"]]:
     """Labels on the device, not waited for, and which sets are valid.
 
     Columns as in `schedule_limits`, int32 or int64. Labels of invalid sets mean nothing; those of
     optima that are not exact here are -1.
     """
-    model: Any = {"space": space, "runtime_model": runtime_model}
     with jax.enable_x64(True):
         *dims, valid = _prepare_jit(columns, space=space)
         # Programs of their own: XLA's CPU backend computes a minimum with two users twice.
-        least = _least_makespan_jit(dims, **model)
-        key = _least_sum_jit(dims, least, **model)
-        return _labels_jit(dims, least, key, **model), valid
+        least = _least_makespan_jit(dims, space=space, platform=platform)
+        key = _least_sum_jit(dims, least, space=space, platform=platform)
+        return _labels_jit(dims, least, key, space=space, platform=platform), valid
 
 
 def _prepare(columns: Sequence[Array], space: ScheduleSpace) -> tuple[Array, ...]:
@@ -150,7 +153,7 @@ def _gemms(dims: Sequence[Array]) -> list[Gemm]:
     return [Gemm(m=m, n=n, k=k) for m, n, k in zip(*[iter(dims)] * 3, strict=True)]
 
 
-def _wide_cycles(gemm: Gemm, array: ArrayShape, runtime_model: RuntimeModel) -> list[Array]:
+def _wide_cycles(gemm: Gemm, array: ArrayShape, platform: Platform) -> list[Array]:
     """`dataflow_cycles` plus `last_cycle_offset`, in float64, with folds counted in int32."""
 
     def folds(size: Array, side: int) -> Array:
@@ -159,23 +162,20 @@ def _wide_cycles(gemm: Gemm, array: ArrayShape, runtime_model: RuntimeModel) -> 
             return (lax.div(before_last, np.int32(side)) + 1).astype(jnp.float64)
         return ((before_last >> (side.bit_length() - 1)) + 1).astype(jnp.float64)
 
+    wide = jax.tree.map(lambda dim: dim.astype(jnp.float64), gemm)
     counts = []
     for dataflow in Dataflow:
         s_r, s_c, t = mapped_dims(gemm, dataflow)
-        fold = fold_cycles(array, t.astype(jnp.float64), dataflow, runtime_model)
-        counts.append(folds(s_r, int(array.rows)) * folds(s_c, int(array.cols)) * fold)
+        fold = fold_cycles(array, t.astype(jnp.float64), dataflow, platform.runtime_model)
+        count = folds(s_r, int(array.rows)) * folds(s_c, int(array.cols)) * fold
+        counts.append(add_cycles(platform.terms, count, wide, array, dataflow))
     return counts
 
 
-def _pairs(
-    dims: Sequence[Array], space: ScheduleSpace, runtime_model: RuntimeModel
-) -> list[list[Array]]:
+def _pairs(dims: Sequence[Array], space: ScheduleSpace, platform: Platform) -> list[list[Array]]:
     """Fewest cycles, plus the offset, of each workload (first index) on each array."""
     return [
-        [
-            functools.reduce(smaller, _wide_cycles(gemm, array, runtime_model))
-            for array in space.arrays
-        ]
+        [functools.reduce(smaller, _wide_cycles(gemm, array, platform)) for array in space.arrays]
         for gemm in _gemms(dims)
     ]
 
@@ -199,10 +199,10 @@ def _over_subsets(num: int, pair: Any, join: Any) -> Any:
 
 
 def _least_makespan(
-    dims: Sequence[Array], *, space: ScheduleSpace, runtime_model: RuntimeModel
+    dims: Sequence[Array], *, space: ScheduleSpace, platform: Platform
 ) -> Float[Array, "*batch"]:
     """Plus the offset."""
-    cycles = _pairs(dims, space, runtime_model)
+    cycles = _pairs(dims, space, platform)
     return _over_subsets(space.num_arrays, lambda w, a: cycles[w][a], larger)
 
 
@@ -216,10 +216,10 @@ def _least_sum(
     least: Float[Array, "*batch"],
     *,
     space: ScheduleSpace,
-    runtime_model: RuntimeModel,
+    platform: Platform,
 ) -> Float[Array, "*batch"]:
     """Least sum over the schedules of least makespan, times `_scale`, plus the permutation."""
-    num, cycles = space.num_arrays, _pairs(dims, space, runtime_model)
+    num, cycles = space.num_arrays, _pairs(dims, space, platform)
 
     def pair(w: int, a: int) -> Array:
         key = cycles[w][a] * _scale(space) + float(w * num ** (num - 1 - a))
@@ -234,12 +234,12 @@ def _labels(
     key: Float[Array, "*batch"],
     *,
     space: ScheduleSpace,
-    runtime_model: RuntimeModel,
+    platform: Platform,
 ) -> Labels:
     return Labels(
-        design_id=_design_id(dims, key, space=space, runtime_model=runtime_model),
+        design_id=_design_id(dims, key, space=space, platform=platform),
         cost=jnp.where(
-            key < _EXACT, least.astype(jnp.int64) - last_cycle_offset(runtime_model), -1
+            key < _EXACT, least.astype(jnp.int64) - last_cycle_offset(platform.runtime_model), -1
         ),
     )
 
@@ -249,7 +249,7 @@ def _design_id(
     key: Float[Array, "*batch"],
     *,
     space: ScheduleSpace,
-    runtime_model: RuntimeModel,
+    platform: Platform,
 ) -> Int[Array, "*batch"]:
     """The id of the permutation in a key, each array with its best dataflow."""
     num, gemms = space.num_arrays, _gemms(dims)
@@ -265,11 +265,11 @@ def _design_id(
         gemm = gemms[0]
         for number in range(1, num):
             gemm = jax.tree.map(functools.partial(select, workload == number), gemms[number], gemm)
-        dataflows.append(best_dataflow(_wide_cycles(gemm, array, runtime_model))[1])
+        dataflows.append(best_dataflow(_wide_cycles(gemm, array, platform))[1])
     return jnp.where(key < _EXACT, space.design_id(place, dataflows), -1).astype(jnp.int32)
 
 
-_MODEL = ("space", "runtime_model")
+_MODEL = ("space", "platform")
 _prepare_jit = jax.jit(_prepare, static_argnames="space")
 _least_makespan_jit = jax.jit(_least_makespan, static_argnames=_MODEL)
 _least_sum_jit = jax.jit(_least_sum, static_argnames=_MODEL)
@@ -277,7 +277,7 @@ _labels_jit = jax.jit(_labels, static_argnames=_MODEL)
 
 
 def label_schedule_in_python(
-    *dims: int, space: ScheduleSpace, runtime_model: RuntimeModel
+    *dims: int, space: ScheduleSpace, platform: Platform
 ) -> tuple[int, int]:
     """(design_id, makespan) by search over the permutations in integers of any size, in Python.
 
@@ -286,7 +286,7 @@ def label_schedule_in_python(
     """
     gemms = [Gemm(m=m, n=n, k=k) for m, n, k in zip(*[iter(dims)] * 3, strict=True)]
     table = [
-        [best_dataflow(dataflow_cycles(gemm, array, runtime_model)) for array in space.arrays]
+        [best_dataflow(dataflow_cycles(gemm, array, platform)) for array in space.arrays]
         for gemm in gemms
     ]
     ranked = []
@@ -294,7 +294,7 @@ def label_schedule_in_python(
         cycles, dataflows = zip(
             *(table[workload][array] for array, workload in enumerate(permutation)), strict=True
         )
-        ranked.append((makespan(cycles), total_cycles(cycles), place, dataflows))
+        ranked.append((makespan(cycles), sum_of_cycles(cycles), place, dataflows))
     least, _, place, dataflows = min(ranked)  # places are distinct, and ids ascend with them
     if least >= 2**63:
         raise ValueError(

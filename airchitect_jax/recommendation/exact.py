@@ -7,16 +7,14 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
-
 from airchitect_jax._support import MAX_COUNT, instance_or_default, member, shown, whole_number
 from airchitect_jax.cost import (
+    CostTerm,
     EnergyTable,
     Platform,
-    compute_cycles,
     compute_report,
-    energy_fj,
-    memory,
+    ideal_costs,
+    resolve_terms,
 )
 from airchitect_jax.oracle.joint import (
     Design,
@@ -30,7 +28,7 @@ from airchitect_jax.oracle.joint import (
 )
 from airchitect_jax.oracle.joint.survey import survey
 from airchitect_jax.spaces import BufferSpace, JointSpace
-from airchitect_jax.types import Dataflow, Gemm, Interface, Memory, Objective, RuntimeModel
+from airchitect_jax.types import Dataflow, Gemm, Interface, Objective, RuntimeModel
 from airchitect_jax.workloads import Layer, Network, Workload, open_network
 
 
@@ -163,6 +161,7 @@ def recommend(
     runtime_model: RuntimeModel = RuntimeModel.SCALESIM,
     interface: Interface = Interface.SHARED,
     energy_table: EnergyTable | None = None,
+    terms: Sequence[CostTerm | str] = (),
     buffers: BufferSpace | None = None,
     on_progress: OnProgress | None = None,
 ) -> Recommendation:
@@ -186,6 +185,7 @@ def recommend(
       runtime_model: which compute cycles are meant.
       interface: one for all operands, or a port for each.
       energy_table: energy of single events; Horowitz's by default.
+      terms: what else costs cycles or energy; registered terms by name.
       buffers: the sizings; the 1000 of case study 2 by default.
       on_progress: called with what is being done, how many layers are finished, and of how many.
 
@@ -200,6 +200,7 @@ def recommend(
         runtime_model=runtime_model,
         interface=interface,
         energy_table=instance_or_default("energy_table", energy_table, EnergyTable),
+        terms=resolve_terms(terms),
     )
     buffers = instance_or_default("buffers", buffers, BufferSpace)
     if sram_budget_kb is None:
@@ -297,26 +298,18 @@ def _dims(layer: Layer) -> tuple[int, int, int]:
 def _costs(layer: Layer, design: Design, flow: Dataflow, platform: Platform) -> dict[str, Any]:
     """The figures of a layer on a design, in Python integers and apart from the survey."""
     gemm, array = Gemm(m=layer.m, n=layer.n, k=layer.k), design.array
-    bandwidth = platform.bandwidth_bytes_per_cycle
-    folds = memory.tiling_of(gemm, array, flow, platform.element_bytes, platform.runtime_model)
-    total = memory.total_cycles(folds, design.buffers, flow, bandwidth, platform.interface)
-    moved = memory.traffic(folds, design.buffers, flow)
-    compute = compute_cycles(gemm, array, flow, platform.runtime_model)
     report = compute_report(gemm, array, flow, platform.runtime_model)
-    place = Memory(
-        buffers=design.buffers,
-        bandwidth_bytes_per_cycle=bandwidth,
-        element_bytes=platform.element_bytes,
-    )
-    prices = jax.tree.map(int, platform.energy_table.of_buffers(design.buffers))
+    prices = platform.energy_table.of_buffers(design.buffers).in_python()
+    memory = platform.memory_of(design.buffers)
+    costs = ideal_costs(gemm, array, flow, memory, platform, prices)
     return {
         "dataflow": flow,
-        "compute_cycles": compute,
-        "stall_cycles": total - compute,
-        "total_cycles": total,
+        "compute_cycles": costs.compute_cycles,
+        "stall_cycles": costs.total_cycles - costs.compute_cycles,
+        "total_cycles": costs.total_cycles,
         "mapping_efficiency": float(report.mapping_efficiency),
         "compute_utilization": float(report.compute_utilization),
-        "overall_utilization": layer.m * layer.n * layer.k / (total * design.num_macs),
-        "energy_fj": energy_fj(gemm, moved, place, platform.energy_table, prices),
-        "dram_bytes": moved.dram_bytes,
+        "overall_utilization": layer.m * layer.n * layer.k / (costs.total_cycles * design.num_macs),
+        "energy_fj": costs.energy_fj,
+        "dram_bytes": costs.traffic.dram_bytes,
     }

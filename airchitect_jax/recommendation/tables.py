@@ -53,6 +53,7 @@ def summary_of(
         "interface": survey.platform.interface.value,
         "bandwidth_bytes_per_cycle": survey.platform.bandwidth_bytes_per_cycle,
         "element_bytes": survey.platform.element_bytes,
+        **({"cost_terms": survey.platform.term_names} if survey.platform.terms else {}),
         "workloads": [
             {
                 "name": network.name,

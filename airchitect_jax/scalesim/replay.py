@@ -28,7 +28,7 @@ from jax.experimental import xla_metadata
 from jaxtyping import Array, Float, Int
 
 from airchitect_jax._support import common_shape, dataflow_field, instance, int_field
-from airchitect_jax.cost import ceil_div
+from airchitect_jax.cost import ceil_div, mixed_dims
 from airchitect_jax.cost.evaluate import evaluate
 from airchitect_jax.scalesim.buffers import drain_slots
 from airchitect_jax.scalesim.run import HALF_KB, Counts, Setup, replay_counts
@@ -187,8 +187,7 @@ def _cpu() -> Any:
 
 def _folds(setup: Setup) -> tuple[Any, Any]:
     """Row and column folds."""
-    s_r = np.where(setup.dataflow == Dataflow.OS, setup.m, setup.k)
-    s_c = np.where(setup.dataflow == Dataflow.IS, setup.m, setup.n)
+    s_r, s_c, _ = mixed_dims(Gemm(m=setup.m, n=setup.n, k=setup.k), setup.dataflow)
     return ceil_div(s_r, setup.rows), ceil_div(s_c, setup.cols)
 
 

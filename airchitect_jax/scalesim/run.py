@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Int
 
-from airchitect_jax.cost import ceil_div
+from airchitect_jax.cost import ceil_div, mixed_dims
 from airchitect_jax.scalesim.buffers import (
     SETS_A_BUFFER,
     ReadBuffer,
@@ -41,7 +41,7 @@ from airchitect_jax.scalesim.operands import (
     stream_access,
     words_before,
 )
-from airchitect_jax.types import Dataflow, IntLike
+from airchitect_jax.types import Dataflow, Gemm, IntLike
 
 HALF_KB = 512  # words of half a buffer of one kilobyte
 ESTIMATED_SETS = 50  # what CALC mode remembers, in hundredths of a buffer
@@ -160,10 +160,7 @@ class _State(NamedTuple):
 def _run(setup: Setup) -> _Run:
     """Geometry and buffers of a run."""
     output_stationary = setup.dataflow == Dataflow.OS
-    input_stationary = setup.dataflow == Dataflow.IS
-    s_r = jnp.where(output_stationary, setup.m, setup.k)
-    s_c = jnp.where(input_stationary, setup.m, setup.n)
-    t = jnp.where(output_stationary, setup.k, jnp.where(input_stationary, setup.n, setup.m))
+    s_r, s_c, t = mixed_dims(Gemm(m=setup.m, n=setup.n, k=setup.k), setup.dataflow)
     load = jnp.where(output_stationary, 0, setup.rows)
     # A single tile needs no padding, which has no rank anyway.
     rowwise = Stack(
@@ -178,6 +175,7 @@ def _run(setup: Setup) -> _Run:
         columns=s_c,
         tiles=ceil_div(s_c, setup.cols),
     )
+    input_stationary = setup.dataflow == Dataflow.IS
     rowwise_kb = jnp.where(input_stationary, setup.filter_sram_kb, setup.ifmap_sram_kb)
     colwise_kb = jnp.where(input_stationary, setup.ifmap_sram_kb, setup.filter_sram_kb)
     return _Run(

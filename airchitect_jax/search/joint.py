@@ -86,9 +86,7 @@ class JointProblem:
         array, memory = self._design(point.astype(jnp.float64))
 
         def of_gemm(gemm: Gemm) -> Float[Array, ""]:
-            cycles = by_dataflow.total_cycles(
-                gemm, array, memory, self.platform.runtime_model, self.platform.interface
-            )
+            cycles = by_dataflow.total_cycles(gemm, array, memory, self.platform)
             return cycles.min()
 
         return _sum_over_gemms(of_gemm, workload, jnp.float64)
@@ -99,12 +97,10 @@ class JointProblem:
         """See `Problem`; the choice of the best dataflow is smoothed as everything else is."""
         relaxation = Relaxation(temperature=temperature)
         array, memory = self._design(point.sizes)
-        array, memory = jax.tree.map(relaxation.soften, array), relaxation.place(memory)
+        array, memory = jax.tree.map(relaxation.soften, array), relaxation.soften_memory(memory)
 
         def of_gemm(gemm: Gemm) -> Float[Array, ""]:
-            cycles = by_dataflow.total_cycles(
-                gemm, array, memory, self.platform.runtime_model, self.platform.interface
-            )
+            cycles = by_dataflow.total_cycles(gemm, array, memory, self.platform)
             flows = [jax.tree.map(lambda part, flow=flow: part[flow], cycles) for flow in range(3)]
             return functools.reduce(smaller, flows).mean
 

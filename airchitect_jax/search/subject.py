@@ -134,6 +134,7 @@ def joint_subject(
         settings={
             "objective": "total cycles, each layer with its best dataflow",
             "runtime_model": problem.platform.runtime_model.value,
+            **({"cost_terms": problem.platform.term_names} if problem.platform.terms else {}),
             "bandwidth_bytes_per_cycle": str(problem.platform.bandwidth_bytes_per_cycle),
             "mac_budgets": ", ".join(str(1 << exponent) for exponent, _ in budgets),
             "sram_budgets_kb": ", ".join(

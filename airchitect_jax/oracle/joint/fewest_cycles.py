@@ -17,11 +17,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from airchitect_jax._support import refuse_after_fork
-from airchitect_jax.cost import Platform, memory
+from airchitect_jax.cost import Platform, ideal_cycles
 from airchitect_jax.oracle.buffer_search import sizes_of
 from airchitect_jax.oracle.joint.survey import cost_bounds
 from airchitect_jax.spaces import BufferSpace, JointSpace
-from airchitect_jax.types import ArrayShape, BufferSizes, Dataflow, Gemm
+from airchitect_jax.types import ArrayShape, BufferSizes, Dataflow, Gemm, Memory
 from airchitect_jax.workloads import Workload
 
 _EXACT = 2.0**53
@@ -131,6 +131,9 @@ def _plane(
     buffers = BufferSizes(
         ifmap_sram_bytes=along[0], filter_sram_bytes=along[1], ofmap_sram_bytes=along[2]
     )
-    folds = memory.tiling_of(gemm, array, flow, platform.element_bytes, platform.runtime_model)
-    bandwidth = float(platform.bandwidth_bytes_per_cycle)
-    return memory.total_cycles(folds, buffers, flow, bandwidth, platform.interface)
+    memory = Memory(
+        buffers=buffers,
+        bandwidth_bytes_per_cycle=float(platform.bandwidth_bytes_per_cycle),
+        element_bytes=platform.element_bytes,
+    )
+    return ideal_cycles(gemm, array, flow, memory, platform)

@@ -19,7 +19,15 @@ import numpy as np
 from jaxtyping import Int, Num
 
 from airchitect_jax._support import INT64_SAFE
-from airchitect_jax.cost import Platform, energy_fj, memory, objective_value
+from airchitect_jax.cost import (
+    Platform,
+    add_cycles,
+    add_energy_fj,
+    ideal_costs,
+    ideal_cycles,
+    memory,
+    objective_value,
+)
 from airchitect_jax.oracle.buffer_search import OperandEnergy, sizes_of
 from airchitect_jax.spaces import JointSpace
 from airchitect_jax.types import ArrayShape, BufferSizes, Dataflow, Gemm, Memory, Objective
@@ -163,7 +171,7 @@ def layer_tables(
     places = space.levels - 1
     cycles, energy = [], []
     for flow in Dataflow:
-        folds = _folds(gemm, array, flow, platform)
+        folds = _folds(_gemm(gemm), array, flow, platform)
         swept, column, tile = (memory.OPERANDS.index(name) for name in memory.ROLES[flow])
         pair = places[:, swept] * len(sizes) + places[:, column]
         pair_cycles = memory.cycles_by_role(
@@ -173,6 +181,7 @@ def layer_tables(
             platform.bandwidth_bytes_per_cycle,
             platform.interface,
         )
+        pair_cycles = add_cycles(platform.terms, pair_cycles, _gemm(gemm), array, flow)
         cycles.append(_take(pair_cycles, pair))
         operands = OperandEnergy(folds=folds, table=platform.energy_table)
         pair_energy = (
@@ -180,6 +189,7 @@ def layer_tables(
             + operands.swept(sizes[swept_axis], prices[swept_axis])
             + operands.column(sizes[column_axis], prices[column_axis])
         )
+        pair_energy = add_energy_fj(platform.terms, pair_energy, _gemm(gemm), array, flow)
         energy.append(_take(pair_energy, pair) + operands.tile(prices)[places[:, tile]])
     return np.stack(cycles), np.stack(energy)
 
@@ -191,33 +201,24 @@ def design_costs(
     platform: Platform,
 ) -> tuple[Int[np.ndarray, "dataflows *designs"], Int[np.ndarray, "dataflows *designs"]]:
     """Cycles and energy of a GEMM on given designs, by dataflow; not factored."""
-    m, n, k = gemm
     prices = platform.energy_table.of_buffers(sizes)
-    place = Memory(
-        buffers=sizes,
-        bandwidth_bytes_per_cycle=platform.bandwidth_bytes_per_cycle,
-        element_bytes=platform.element_bytes,
+    costs = [
+        ideal_costs(_gemm(gemm), array, flow, platform.memory_of(sizes), platform, prices)
+        for flow in Dataflow
+    ]
+    return (
+        np.stack([of_flow.total_cycles for of_flow in costs]),
+        np.stack([of_flow.energy_fj for of_flow in costs]),
     )
-    cycles, energy = [], []
-    for flow in Dataflow:
-        folds = _folds(gemm, array, flow, platform)
-        cycles.append(
-            memory.total_cycles(
-                folds, sizes, flow, platform.bandwidth_bytes_per_cycle, platform.interface
-            )
-        )
-        moved = memory.traffic(folds, sizes, flow)
-        energy.append(energy_fj(Gemm(m=m, n=n, k=k), moved, place, platform.energy_table, prices))
-    return np.stack(cycles), np.stack(energy)
 
 
-def _folds(
-    gemm: tuple[Any, Any, Any], array: ArrayShape, flow: Dataflow, platform: Platform
-) -> memory.Tiling:
-    m, n, k = gemm
-    return memory.tiling_of(
-        Gemm(m=m, n=n, k=k), array, flow, platform.element_bytes, platform.runtime_model
-    )
+def _gemm(dims: tuple[Any, Any, Any]) -> Gemm:
+    m, n, k = dims
+    return Gemm(m=m, n=n, k=k)
+
+
+def _folds(gemm: Gemm, array: ArrayShape, flow: Dataflow, platform: Platform) -> memory.Tiling:
+    return memory.tiling_of(gemm, array, flow, platform.element_bytes, platform.runtime_model)
 
 
 def _take(
@@ -266,19 +267,24 @@ def cost_bounds(
       ValueError: int64 does not hold what is computed on the way.
     """
     m, n, k = (float(side) for side in gemm)
+    wide = Gemm(m=m, n=n, k=k)
     array = ArrayShape(rows=space.rows.astype(np.float64), cols=space.cols.astype(np.float64))
     smallest, bandwidth = (
         float(space.buffers.step_bytes),
         float(platform.bandwidth_bytes_per_cycle),
     )
-    buffers = BufferSizes(
-        ifmap_sram_bytes=smallest, filter_sram_bytes=smallest, ofmap_sram_bytes=smallest
+    memory_of_smallest = Memory(
+        buffers=BufferSizes(
+            ifmap_sram_bytes=smallest, filter_sram_bytes=smallest, ofmap_sram_bytes=smallest
+        ),
+        bandwidth_bytes_per_cycle=bandwidth,
+        element_bytes=platform.element_bytes,
     )
     dearest = float(platform.energy_table.sram_fj_per_byte(sizes_of(space.buffers)[-1]))
     cycles = energy = 0.0
     for flow in Dataflow:
-        folds = _folds((m, n, k), array, flow, platform)
-        most = memory.total_cycles(folds, buffers, flow, bandwidth, platform.interface)
+        most = ideal_cycles(wide, array, flow, memory_of_smallest, platform)
+        folds = _folds(wide, array, flow, platform)
         operands = OperandEnergy(folds=folds, table=platform.energy_table)
         joules = (
             operands.fixed()
@@ -286,6 +292,7 @@ def cost_bounds(
             + operands.swept(smallest, dearest)
             + operands.column(smallest, dearest)
         )
+        joules = add_energy_fj(platform.terms, joules, wide, array, flow)
         cycles, energy = max(cycles, float(np.max(most))), max(energy, float(np.max(joules)))
     if max((cycles + 1) * bandwidth, energy) >= INT64_SAFE:
         raise ValueError(

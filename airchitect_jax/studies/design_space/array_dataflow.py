@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from airchitect_jax.case_studies import ArrayDataflowCase
-from airchitect_jax.oracle import Goal
 from airchitect_jax.reporting.style import BLACK, styled
 from airchitect_jax.studies.design_space.array_budgets import returns, unused
 from airchitect_jax.studies.design_space.array_shapes import by_shape, by_size
@@ -34,7 +33,7 @@ def variants(case: ArrayDataflowCase) -> Mapping[str, ArrayDataflowCase]:
         f"cycles, {case.runtime_model.value}": case,
         f"cycles, {other.value}": dataclasses.replace(case, runtime_model=other),
         **{
-            objective.value: dataclasses.replace(case, goal=Goal(objective=objective))
+            objective.value: dataclasses.replace(case, objective=objective)
             for objective in (Objective.ENERGY, Objective.EDP)
         },
     }

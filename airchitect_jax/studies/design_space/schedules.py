@@ -236,7 +236,7 @@ def _serial_cycles(case: ScheduleCase, sample: Sample) -> Int[np.ndarray, "num"]
     wide = sample.workloads.astype(np.int64)
     gemms = Gemm(m=wide[0::3], n=wide[1::3], k=wide[2::3])
     sums = [
-        np.stack(dataflow_cycles(gemms, array, case.runtime_model)).min(axis=0).sum(axis=0)
+        np.stack(dataflow_cycles(gemms, array, case.platform)).min(axis=0).sum(axis=0)
         for array in case.arrays
     ]
     return np.stack(sums).min(axis=0)
