@@ -172,9 +172,7 @@ def run(
     summary["wall_seconds"] = round(
         fitted.history[-1]["seconds"] + time.perf_counter() - start - fitted.seconds, 3
     )
-    for name, (_, png) in figures.items():
-        with files.atomic_path(workdir / "figures" / f"{name}.png") as temporary:
-            temporary.write_bytes(png)
+    style.save_pngs(workdir, {name: png for name, (_, png) in figures.items()})
     flat_results = [result for group in results for result in group]
     files.write_text(workdir / "networks.csv", networks_csv(flat_results))
     files.write_text(workdir / "layers.csv", layers_csv(flat_results))

@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from airchitect_jax._support import csv_text, inert
+from airchitect_jax._support import csv_text
 
 # What is measured of one subject and seed, JSON-compatible.
 Row = dict[str, Any]
@@ -114,7 +114,7 @@ class SpreadTable:
             header += [f"{column.key}_mean", f"{column.key}_std"]
         body = []
         for line in self.lines:
-            cells: list[object] = [inert(line.name), line.seeds]
+            cells: list[object] = [line.name, line.seeds]
             for column in self.columns:
                 spread = line.spreads[column.key]
                 cells += ["", ""] if spread is None else spread.cells()

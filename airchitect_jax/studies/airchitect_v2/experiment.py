@@ -152,12 +152,13 @@ def run(
         summary["labels_best_in_closed_form"] = judge(judge.labels)["optimal_set_accuracy"]
     text = "".join(json.dumps(row) + "\n" for row in histories)
     files.write_text(workdir / "metrics.jsonl", text)
-    for name, figure in {
-        "confusion": plots.confusion(_attributes(), judge.labels, chosen),
-        "training_curves": plots.training_curves(fitted.history),
-    }.items():
-        with files.atomic_path(workdir / "figures" / f"{name}.png") as temporary:
-            temporary.write_bytes(style.to_png(figure))
+    style.save_figures(
+        workdir,
+        {
+            "confusion": plots.confusion(_attributes(), judge.labels, chosen),
+            "training_curves": plots.training_curves(fitted.history),
+        },
+    )
     summary["wall_seconds"] = round(time.perf_counter() - start, 3)
     files.write_json(workdir / "summary.json", summary)
     console.print(closing_table(summary))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from airchitect_jax._support import environment, files
-from airchitect_jax.reporting.style import to_png
+from airchitect_jax.reporting.style import save_figures
 from airchitect_jax.studies.scalesim_validation.agreement import (
     QUANTITIES,
     Agreement,
@@ -259,8 +259,7 @@ def _write(
         folder / "validation.md",
         "\n".join([_introduction(summary, sources), *(table.markdown() for table in shown)]),
     )
-    with files.atomic_path(folder / "figures" / "validate_scalesim.png") as path:
-        path.write_bytes(to_png(validation_figure(sized, summary["regret"])))
+    save_figures(folder, {"validate_scalesim": validation_figure(sized, summary["regret"])})
     files.write_json(folder / "summary.json", summary)
     return Validation(summary=summary, tables=shown, differing=differing, runs=len(agreed.runs))
 

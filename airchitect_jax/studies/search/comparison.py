@@ -14,7 +14,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax._support import check_fits, csv_text, inert
+from airchitect_jax._support import check_fits, csv_text
 from airchitect_jax.baselines import Task
 from airchitect_jax.baselines.registry import networks
 from airchitect_jax.case_studies import CaseStudy
@@ -231,5 +231,5 @@ def curves_csv(found: Iterable[Curve]) -> str:
         for place, spent in enumerate(curve.spent):
             spreads = [curve.spreads[key][place] for key in CURVE_KEYS]
             cells = [cell for spread in spreads for cell in spread.cells()]
-            body.append([inert(curve.searcher), spent, *cells])
+            body.append([curve.searcher, spent, *cells])
     return csv_text([header, *body])
