@@ -248,7 +248,7 @@ def main(console: rich.console.Console) -> None:
 def notes(rows: list[Row], num_workloads: int) -> str:
     """What the table has to say of some searchers."""
     found = [
-        "Milliseconds and searches a second are of all searches at once; to train the network,"
+        "Milliseconds and searches per second are of all searches at once; to train the network,"
         " which is shared, takes the training seconds besides."
     ]
     found += {

@@ -41,7 +41,7 @@ GENERAL = [
     "_support.*",
     "reporting.*",
     "baselines.classifiers",
-    "baselines.floors",
+    "baselines.heuristics",
     "baselines.networks",
     "baselines.scores",
     "labelling.columns",

@@ -1,4 +1,4 @@
-"""A case study from nothing to its report: data, training, evaluation, figures, summary."""
+"""A whole run of a case study: data, training, evaluation, figures, report and summary."""
 
 from __future__ import annotations
 
@@ -273,8 +273,8 @@ def _figures(
     }
     if results:
         figures["networks"] = (
-            "Real networks: a design a layer as recommended, and one design for all layers, both"
-            " relative to the best design for each layer. Of more than"
+            "Real networks: one design per layer as recommended, and one design for all layers,"
+            " both relative to the best design per layer. Of more than"
             f" {style.MOST_LINES} networks, those furthest from it; the tables have all.",
             plots.networks([result for group in results for result in group]),
         )
@@ -282,7 +282,7 @@ def _figures(
 
 
 def _network_summary(group: list[NetworkResult]) -> dict[str, Any]:
-    """The worst context of a network, and how much of it was outside of the trained range."""
+    """The worst context of a network, and how many of its layers were out of range."""
     worst = min(group, key=lambda result: result.normalized_performance)
     return {
         "min_normalized_performance": worst.normalized_performance,
@@ -329,8 +329,8 @@ def _claims(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ]
     return [
         *rows,
-        ("microseconds a workload, exhaustive search", f"{per_label:.3f}", ""),
-        ("microseconds a workload, the network", f"{per_inference:.3f}", ""),
+        ("microseconds per workload, exhaustive search", f"{per_label:.3f}", ""),
+        ("microseconds per workload, the network", f"{per_inference:.3f}", ""),
         ("parameters of the network", f"{summary['num_parameters']:,}", ""),
         ("training examples seen", f"{summary['num_train_examples_seen']:,}", ""),
         ("test workloads", f"{summary['num_test']:,}", "100,000"),

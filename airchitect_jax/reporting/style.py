@@ -1,4 +1,4 @@
-"""The one style of all figures. Needs matplotlib (extra `plots`)."""
+"""The common style of all figures. Needs matplotlib (extra `plots`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a file of the data set to its results: networks, the bar, figures, summary."""
+"""A whole run on a file of the data set: networks, baselines, figures, summary."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def _forests(
 
 
 def _not_test(encoded: Encoded) -> Int[np.ndarray, "num"]:
-    """All rows but the test's: what is not tuned has no use for a validation split."""
+    """Training and validation rows: models without tuning learn from both."""
     return np.concatenate([encoded.rows[Split.TRAIN], encoded.rows[Split.VALIDATION]])
 
 
@@ -258,7 +258,7 @@ def _attributes() -> tuple[Attribute, ...]:
 
 
 def closing_table(summary: Mapping[str, Any]) -> rich.table.Table:
-    """The answers of a summary, a row each."""
+    """One row per model of a summary."""
     names = {name: title for name, title in COLUMNS.items() if name in summary["networks"][0]}
     table = rich.table.Table(
         title=f"{summary['kind']}, {summary['num_test']} test layers",

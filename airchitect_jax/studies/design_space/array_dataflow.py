@@ -15,7 +15,7 @@ from airchitect_jax.reporting.style import BLACK, Axes, Figure, styled
 from airchitect_jax.studies.design_space.array_budgets import returns, unused
 from airchitect_jax.studies.design_space.array_shapes import by_shape, by_size
 from airchitect_jax.studies.design_space.exhibit import Exhibit, Grid, Maker, captioned, panels
-from airchitect_jax.studies.design_space.label_agreement import runtime_variants
+from airchitect_jax.studies.design_space.runtime_variants import runtime_variants
 from airchitect_jax.studies.design_space.samples import Sample
 from airchitect_jax.types import Dataflow, Objective
 from airchitect_jax.workloads import Layer, Network
@@ -128,9 +128,8 @@ def landscapes(case: ArrayDataflowCase, networks: Sequence[Network]) -> Exhibit:
         name="landscapes",
         title="The cost of all designs for single workloads",
         caption=captioned(
-            "{best} is the best of {num_designs} designs, {within_1_percent} lie within 1% of it"
-            " and {within_5_percent} within 5%, and the worst takes {worst_over_best:,.0f} times"
-            " as long",
+            "{best} is the best of {num_designs} designs; designs within 1%: {within_1_percent},"
+            " within 5%: {within_5_percent}; the worst takes {worst_over_best:,.0f} times as long",
             summary,
             num_designs=space.num_designs,
         )

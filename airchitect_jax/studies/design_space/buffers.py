@@ -30,7 +30,7 @@ from airchitect_jax.studies.design_space.exhibit import (
     look,
     panels,
 )
-from airchitect_jax.studies.design_space.label_agreement import runtime_variants
+from airchitect_jax.studies.design_space.runtime_variants import runtime_variants
 from airchitect_jax.studies.design_space.samples import Sample, labels_of
 from airchitect_jax.studies.design_space.unused_budget import Usage, draw_usage
 from airchitect_jax.types import Dataflow, Objective

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, CaseStudy, ScheduleCase
+from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.reporting.style import Figure, styled
 from airchitect_jax.studies.design_space.exhibit import (
     SMALL,
@@ -20,22 +19,9 @@ from airchitect_jax.studies.design_space.exhibit import (
     panels,
 )
 from airchitect_jax.studies.design_space.samples import Sample, labels_of
-from airchitect_jax.types import RuntimeModel
 
 _MOST_LABELLED = 100_000
 _MOST_JUDGED = 20_000
-
-
-_Case = TypeVar("_Case", ArrayDataflowCase, BufferCase, ScheduleCase)
-
-
-def runtime_variants(case: _Case, quantity: str) -> dict[str, _Case]:
-    """The case study itself, and with the other runtime model."""
-    other = next(model for model in RuntimeModel if model is not case.runtime_model)
-    return {
-        f"{quantity}, {case.runtime_model.value}": case,
-        f"{quantity}, {other.value}": dataclasses.replace(case, runtime_model=other),
-    }
 
 
 def agreement_of(

@@ -114,8 +114,8 @@ def near_ties(samples: Sequence[Sample]) -> Exhibit:
             "{tie_share:.1%} of {workloads:,} workloads have several designs of the least cost,"
             " {shared_within_1_percent:.1%} have another within 1% and"
             " {shared_within_5_percent:.1%} within 5%; in the median"
-            " {median_designs_within_1_percent:.0f} designs lie within 1% and"
-            " {median_designs_within_5_percent:.0f} within 5%, the best one included",
+            " {median_designs_within_1_percent:.0f} lie within 1% and"
+            " {median_designs_within_5_percent:.0f} within 5%",
             summary,
         ),
         figure=_draw(found),

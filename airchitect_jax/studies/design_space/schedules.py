@@ -25,7 +25,7 @@ from airchitect_jax.studies.design_space.exhibit import (
     panels,
     shape_grid,
 )
-from airchitect_jax.studies.design_space.label_agreement import runtime_variants
+from airchitect_jax.studies.design_space.runtime_variants import runtime_variants
 from airchitect_jax.studies.design_space.samples import Sample, dims, shape_axes
 from airchitect_jax.types import Dataflow, Gemm
 from airchitect_jax.workloads import Network

@@ -23,7 +23,7 @@ Audits = Mapping[str, Mapping[str, Any]]
 
 @styled
 def reliability(audits: Audits) -> Figure:
-    """Accuracy over confidence, with and without the fitted temperature, a panel a population."""
+    """Accuracy over confidence with and without temperature scaling, one panel per population."""
     names = _populations(audits)
     figure, panels = new_figure(
         columns=len(names), width=5.2 * len(names), height=4.0 + 0.4 * len(audits)
@@ -49,7 +49,7 @@ def reliability(audits: Audits) -> Figure:
 
 @styled
 def risk_coverage(audits: Audits) -> Figure:
-    """Share of wrong answers over the share that is answered, a panel a population."""
+    """Share of wrong answers over the share that is answered, one panel per population."""
     names = _populations(audits)
     figure, panels = new_figure(columns=len(names), width=5.2 * len(names), height=4.0)
     for axes, name in zip(np.atleast_1d(panels), names, strict=True):
@@ -69,7 +69,7 @@ def risk_coverage(audits: Audits) -> Figure:
 
 @styled
 def regions(audits: Audits, limits: Mapping[str, int]) -> Figure:
-    """Optimal-set accuracy over each feature, a panel a feature.
+    """Optimal-set accuracy over each feature, one panel per feature.
 
     Args:
       audits: by model.

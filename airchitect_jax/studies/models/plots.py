@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 
 from airchitect_jax.reporting import Row, by_name
 from airchitect_jax.reporting.style import legend_beside, line_style, new_figure, plain, styled
-from airchitect_jax.studies.models.comparison import SHARES
+from airchitect_jax.studies.models.rows import SHARES
 
 
 @styled
 def learning_curves(rows: Sequence[Row]) -> Figure:
-    """Validation accuracy against examples seen: a line a seed, a colour a model."""
+    """Validation accuracy against examples seen: one line per seed, one colour per model."""
     figure, axes = new_figure(width=9.0, height=4.6)
     for index, (model, group) in enumerate(by_name(rows, "model").items()):
         for number, row in enumerate(group):
@@ -30,7 +30,7 @@ def learning_curves(rows: Sequence[Row]) -> Figure:
             )
     if axes.lines:
         legend_beside(axes)
-    else:  # rules of thumb only; a logarithmic axis needs limits
+    else:  # heuristics only; a logarithmic axis needs limits
         axes.set_xlim(1, 10)
     axes.set_xscale("log")
     axes.set_xlabel("examples seen (logarithmic)")
@@ -41,7 +41,7 @@ def learning_curves(rows: Sequence[Row]) -> Figure:
 
 @styled
 def sorted_performance(rows: Sequence[Row]) -> Figure:
-    """Normalised performance on the test set, worst first: a line a model, seeds averaged."""
+    """Normalised performance on the test set, worst first: one line per model, seeds averaged."""
     figure, axes = new_figure(width=9.0, height=4.6)
     percent = 100 * np.array(SHARES)
     for index, (model, group) in enumerate(by_name(rows, "model").items()):
@@ -60,7 +60,7 @@ def sorted_performance(rows: Sequence[Row]) -> Figure:
 
 @styled
 def decisions(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Seconds a decision over the problems, fewest designs first: a marker a contender.
+    """Seconds per decision over the problems, fewest designs first: one marker per contender.
 
     Args:
       rows: each with problem, designs, contender and seconds.

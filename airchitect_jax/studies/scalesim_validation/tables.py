@@ -1,4 +1,4 @@
-"""The tables of a validation: once as data, then for a terminal and for Markdown."""
+"""The tables of a validation, for a terminal and for Markdown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CORRELATIONS = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Table:
-    """A title, column names and rows of text; the first column is set left, the others right."""
+    """A title, column names and rows of text; the first column is left-aligned."""
 
     title: str
     header: tuple[str, ...]
@@ -99,7 +99,7 @@ def tables(summary: Mapping[str, Any]) -> list[Table]:
         ),
         Table(
             title=(
-                f"Seconds an evaluation, {layer['layer']}, replay in batches of"
+                f"Seconds per evaluation, {layer['layer']}, replay in batches of"
                 f" {layer['replay_batch']}, IDEAL of {layer['ideal_batch']}"
             ),
             header=(
