@@ -18,9 +18,7 @@ _TEMPERATURES = (0.05, 20.0)
 
 
 def label_nats(
-    logits: Float[np.ndarray, "num designs"],
-    design_ids: Int[np.ndarray, "num"],
-    temperature: float,
+    logits: Float[np.ndarray, "num designs"], design_ids: Int[np.ndarray, "num"], temperature: float
 ) -> float:
     """Mean negative log-likelihood of the labels under softmax(logits / temperature)."""
     chosen = logits[np.arange(len(design_ids)), design_ids] / temperature

@@ -120,10 +120,7 @@ def run(
     console.print(f"{case.name}: {case.title}, {case.space.num_designs} designs", highlight=False)
     validation, test = (
         sample_dataset(case, seed=config.seed, num=num, split=split)
-        for num, split in (
-            (config.num_validation, Split.VALIDATION),
-            (config.num_test, Split.TEST),
-        )
+        for num, split in ((config.num_validation, Split.VALIDATION), (config.num_test, Split.TEST))
     )
     model = make_model(
         case,

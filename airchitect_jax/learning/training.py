@@ -81,9 +81,7 @@ class RunConfig:
 
 
 @functools.partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["params", "opt_state", "step"],
-    meta_fields=[],
+    jax.tree_util.register_dataclass, data_fields=["params", "opt_state", "step"], meta_fields=[]
 )
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainState:

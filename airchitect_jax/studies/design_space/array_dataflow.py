@@ -21,11 +21,7 @@ from airchitect_jax.types import Dataflow, Objective
 from airchitect_jax.workloads import Layer, Network
 
 # The layers, by network and name, whose designs are all shown.
-LANDSCAPES = (
-    ("resnet50", "conv4_1_3x3"),
-    ("gpt2", "mlp_up"),
-    ("mobilenet_v2", "block5_expand"),
-)
+LANDSCAPES = (("resnet50", "conv4_1_3x3"), ("gpt2", "mlp_up"), ("mobilenet_v2", "block5_expand"))
 _LANDSCAPE_BUDGET = 14  # as a power of two
 
 

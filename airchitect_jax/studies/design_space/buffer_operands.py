@@ -214,10 +214,7 @@ def _draw_sizes(axes: Sequence[Axes], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def _draw(
-    case: BufferCase,
-    sample: Sample,
-    share: Float[np.ndarray, "num"],
-    rows: Sequence[Sequence[Any]],
+    case: BufferCase, sample: Sample, share: Float[np.ndarray, "num"], rows: Sequence[Sequence[Any]]
 ) -> Figure:
     figure, (tops, lows) = panels(2, len(Dataflow), width=12, height=7.4)
     _draw_sizes(tops, rows)
@@ -270,9 +267,6 @@ def earners(case: BufferCase, sample: Sample) -> Exhibit:
         + ", ".join(shares)
         + ".",
         figure=_draw(case, sample, share, rows),
-        rows=[
-            ["dataflow", "budget_kb", "workloads", "ifmap_kb", "filter_kb", "ofmap_kb"],
-            *rows,
-        ],
+        rows=[["dataflow", "budget_kb", "workloads", "ifmap_kb", "filter_kb", "ofmap_kb"], *rows],
         summary=summary,
     )

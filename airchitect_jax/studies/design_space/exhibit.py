@@ -131,10 +131,7 @@ class Grid:
         return np.bincount(cells, weights, width * height).reshape(height, width).astype(np.float64)
 
     def mean(
-        self,
-        x: Num[np.ndarray, "num"],
-        y: Num[np.ndarray, "num"],
-        values: Num[np.ndarray, "num"],
+        self, x: Num[np.ndarray, "num"], y: Num[np.ndarray, "num"], values: Num[np.ndarray, "num"]
     ) -> Float[np.ndarray, "y x"]:
         """The mean of `values` in each cell, NaN in empty cells."""
         counts = self.counts(x, y)

@@ -11,12 +11,7 @@ from jaxtyping import Float, Int
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.reporting.style import Figure, legend_below, styled
 from airchitect_jax.studies.design_space.estimators import mutual_info_score, permutation_importance
-from airchitect_jax.studies.design_space.exhibit import (
-    SMALL,
-    Exhibit,
-    grouped_bars,
-    panels,
-)
+from airchitect_jax.studies.design_space.exhibit import SMALL, Exhibit, grouped_bars, panels
 from airchitect_jax.studies.design_space.samples import Sample, labels_of
 
 BINS = 32

@@ -90,10 +90,7 @@ def by_shape(case: ScheduleCase, sample: Sample) -> Exhibit:
         + "; ".join(f"{name} {aspect:+.2f} and {mnk:.1f}" for name, aspect, _, mnk in rows)
         + ".",
         figure=figure,
-        rows=[
-            ["array", "mean_log2_m_over_n", "mean_log2_k_over_sqrt_mn", "mean_log2_mnk"],
-            *rows,
-        ],
+        rows=[["array", "mean_log2_m_over_n", "mean_log2_k_over_sqrt_mn", "mean_log2_mnk"], *rows],
         summary={name: {"mean_log2_mnk": mnk} for name, *_, mnk in rows},
     )
 

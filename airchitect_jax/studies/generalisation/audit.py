@@ -82,9 +82,7 @@ def sampled_sets(
         beyond = _num_beyond(trained, data.workloads)
         for count in np.unique(beyond):
             yield TestSet(
-                group=group,
-                name=f"{count} features beyond",
-                data=_part(data, beyond == count),
+                group=group, name=f"{count} features beyond", data=_part(data, beyond == count)
             )
 
 
@@ -286,10 +284,7 @@ def _regions(case: CaseStudy, answers: _Answers) -> Iterator[tuple[Feature, int,
 def _confidence_report(answers: _Answers) -> dict[str, Any]:
     """Reliability with and without the temperature, and the risk-coverage curve."""
     report: dict[str, Any] = {}
-    for name, confidence in (
-        ("raw", answers.raw_confidence),
-        ("calibrated", answers.confidence),
-    ):
+    for name, confidence in (("raw", answers.raw_confidence), ("calibrated", answers.confidence)):
         bins = reliability(confidence, answers.is_label)
         report[name] = {
             "expected_calibration_error": bins.expected_calibration_error,

@@ -33,9 +33,7 @@ def learning_curves(rows: Sequence[Row]) -> Figure:
     else:  # heuristics only; a logarithmic axis needs limits
         axes.set_xlim(1, 10)
     axes.set_xscale("log")
-    axes.set_xlabel("examples seen (logarithmic)")
-    axes.set_ylabel("validation accuracy")
-    axes.set_ylim(0, 1)
+    axes.set(xlabel="examples seen (logarithmic)", ylabel="validation accuracy", ylim=(0, 1))
     return figure
 
 
@@ -52,8 +50,7 @@ def sorted_performance(rows: Sequence[Row]) -> Figure:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlim(percent[0], 100)
     axes.set_ylim(0, 1.03)
-    axes.set_xlabel("workloads, worst first (%, logarithmic)")
-    axes.set_ylabel("optimal cost / chosen cost")
+    axes.set(xlabel="workloads, worst first (%, logarithmic)", ylabel="optimal cost / chosen cost")
     legend_beside(axes)
     return figure
 

@@ -61,22 +61,14 @@ def _cycles(axes: Axes, result: SizingResults) -> None:
         package, ideal = result.package[here].ravel(), result.ideal[here].ravel()
         shown = rng.permutation(len(package))[:_MOST_POINTS]
         axes.scatter(
-            package[shown],
-            ideal[shown],
-            s=7,
-            alpha=0.5,
-            linewidths=0,
-            label=dataflow.name,
-            **style,
+            package[shown], ideal[shown], s=7, alpha=0.5, linewidths=0, label=dataflow.name, **style
         )
     low = min(result.package.min(), result.ideal.min())
     high = max(result.package.max(), result.ideal.max())
     axes.plot([low, high], [low, high], color=BLACK, linewidth=1, label="equal")
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    axes.set(xscale="log", yscale="log")
     axes.set_title("one point per workload and sizing", fontsize=10)
-    axes.set_xlabel("total cycles, package (by its exact replay)")
-    axes.set_ylabel("total cycles, IDEAL")
+    axes.set(xlabel="total cycles, package (by its exact replay)", ylabel="total cycles, IDEAL")
     legend_beside(axes)
 
 

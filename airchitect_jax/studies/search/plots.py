@@ -57,8 +57,7 @@ def _panels(curves: Sequence[Curve], across: Callable[[Curve], Values], label: s
         axes.yaxis.set_major_formatter("{x:g}")
         axes.set_ylabel(f"cost above the optimum (%, logarithmic from {_RESOLVED})")
         axes.set_title(title, fontsize=10)
-    solved.set_ylim(0, 102)
-    solved.set_ylabel("workloads solved exactly (%)")
+    solved.set(ylim=(0, 102), ylabel="workloads solved exactly (%)")
     for axes in (middle, tail, solved):
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
