@@ -28,6 +28,7 @@ from airchitect_jax.baselines import NetworkCompetitor, Task
 from airchitect_jax.baselines.registry import networks
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.learning import Split, sample_dataset
+from airchitect_jax.reporting import markdown_table
 from airchitect_jax.reporting.style import save_figures
 from airchitect_jax.studies.generalisation import (
     TestSet,
@@ -65,6 +66,17 @@ _OWN = (MODELS, TRAINED_MAX_DIM, MAX_RISK)
 # Budgets that training leaves out; case study 3 has none.
 _TRAINED_BUDGETS = {"1": {"max_mac_exponent": 14}, "2": {"max_budget_kb": 2_000}, "3": {}}
 _BUDGETS, _SMALL = "other budgets", "log-uniform"
+# Columns of generalisation.md.
+_SHARES = {
+    "accuracy": "accuracy",
+    "optimal_set_accuracy": "optimal-set accuracy",
+    "geomean_normalized_performance": "geomean",
+    "p01_normalized_performance": "p1",
+    "by_confidence_coverage": "answered",
+    "by_confidence_risk": "wrong of these",
+    "by_range_coverage": "answered if in range",
+    "by_range_risk": "wrong of these",
+}
 # Times --max_dim. In case study 2, energies, which exact costs come with, exceed int64 beyond.
 _FARTHER = {"1": 10, "2": 4, "3": 10}
 
@@ -193,25 +205,19 @@ def tables(audits: Mapping[str, Mapping[str, Any]]) -> str:
         parts.append(
             f"## {model}\n\n{audited['examples']:,} examples; beyond the trained ranges"
             f" {audited['beyond_the_ranges']}; temperature {audited['temperature']:.3f}\n\n"
-            "| test set | workloads | accuracy | optimal-set accuracy | geomean | p1 |"
-            " answered | wrong of these | answered if in range | wrong of these |\n"
-            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+            + markdown_table(
+                ["test set", "workloads", *_SHARES.values()],
+                (
+                    [
+                        f"{row['group']}: {row['name']}",
+                        f"{row['num']:,}",
+                        *("" if row[key] is None else f"{row[key]:.2%}" for key in _SHARES),
+                    ]
+                    for row in audited["sets"]
+                ),
+            )
+            + "\n"
         )
-        for row in audited["sets"]:
-            cells = [f"{row['group']}: {row['name']}", f"{row['num']:,}"]
-            for key in (
-                "accuracy",
-                "optimal_set_accuracy",
-                "geomean_normalized_performance",
-                "p01_normalized_performance",
-                "by_confidence_coverage",
-                "by_confidence_risk",
-                "by_range_coverage",
-                "by_range_risk",
-            ):
-                cells.append("" if row[key] is None else f"{row[key]:.2%}")
-            parts.append(f"| {' | '.join(cells)} |\n")
-        parts.append("\n")
     return "".join(parts)
 
 

@@ -50,6 +50,12 @@ class Line:
     spreads: Mapping[str, Spread | None]
 
 
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table whose first column is left-aligned, the others right-aligned."""
+    ruler = ["---", *["---:"] * (len(header) - 1)]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, ruler, *rows))
+
+
 def by_name(rows: Iterable[Row], key: str) -> dict[str, list[Row]]:
     """The rows of each subject, in the order in which they first occur."""
     groups: dict[str, list[Row]] = {}
@@ -104,8 +110,7 @@ class SpreadTable:
             ]
             for line in self.lines
         ]
-        ruler = ["---", *["---:"] * (len(header) - 1)]
-        return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, ruler, *body))
+        return markdown_table(header, body)
 
     def csv(self) -> str:
         """The table as CSV: two columns per value, empty where there is none."""

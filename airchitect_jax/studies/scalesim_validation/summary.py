@@ -42,18 +42,14 @@ def dataflows(
         yield ALL, np.ones(len(values), bool)
 
 
-def match_rows(result: Agreement) -> list[dict[str, Any]]:
-    """One row per dataflow and quantity: in how many runs the replay equals the package."""
-    return [
-        {
-            "dataflow": name,
-            "quantity": quantity,
-            "runs": int(here.sum()),
-            "matches": int(result.equal(quantity)[here].sum()),
-        }
+def match_rows(result: Agreement) -> list[list[Any]]:
+    """A header, then one row per dataflow and quantity: runs, and those that are equal."""
+    rows = (
+        [name, quantity, int(here.sum()), int(result.equal(quantity)[here].sum())]
         for name, here in dataflows(result.runs.dataflow, together=False)
         for quantity in QUANTITIES
-    ]
+    )
+    return [["dataflow", "quantity", "runs", "matches"], *rows]
 
 
 def agreement_summary(result: Agreement) -> dict[str, Any]:

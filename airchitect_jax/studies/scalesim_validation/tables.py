@@ -8,6 +8,7 @@ from typing import Any
 
 import rich.table
 
+from airchitect_jax.reporting import markdown_table
 from airchitect_jax.studies.scalesim_validation.summary import GROUPS
 
 _TIMED = ("package", "replay_alone", "replay", "ideal")
@@ -30,9 +31,7 @@ class Table:
 
     def markdown(self) -> str:
         """The table under its title as a heading."""
-        rule = ("---", *["---:"] * (len(self.header) - 1))
-        lines = ("| " + " | ".join(cells) + " |" for cells in (self.header, rule, *self.rows))
-        return f"## {self.title}\n\n" + "\n".join(lines) + "\n"
+        return f"## {self.title}\n\n" + markdown_table(self.header, self.rows)
 
     def rich(self) -> rich.table.Table:
         """The table for a terminal."""

@@ -252,11 +252,7 @@ def _write(
         "environment": environment(),
         "wall_seconds": round(time.perf_counter() - start, 3),
     }
-    matches = match_rows(agreed)
-    files.write_text(
-        folder / "matches.csv",
-        files.csv_text([list(matches[0]), *(list(row.values()) for row in matches)]),
-    )
+    files.write_text(folder / "matches.csv", files.csv_text(match_rows(agreed)))
     files.write_text(folder / "runs.csv", files.csv_text(run_rows(agreed, sources)))
     shown = tables(summary)
     files.write_text(
