@@ -12,7 +12,7 @@ from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.reporting.style import Figure, legend_below, styled
 from airchitect_jax.studies.design_space.estimators import mutual_info_score, permutation_importance
 from airchitect_jax.studies.design_space.exhibit import SMALL, Exhibit, grouped_bars, panels
-from airchitect_jax.studies.design_space.samples import Sample, labels_of
+from airchitect_jax.studies.design_space.samples import Sample, entropy_bits, labels_of
 
 BINS = 32
 _BITS = 1 / np.log(2)
@@ -61,12 +61,6 @@ def mutual_information(sample: Sample) -> Float[np.ndarray, "features 1+attribut
     return results
 
 
-def _entropy(category: Int[np.ndarray, "num"]) -> float:
-    """Bits."""
-    counts = np.bincount(category)
-    return bits(np.diag(counts[counts > 0]))
-
-
 class _Oracle:
     """Exact search as a scikit-learn estimator."""
 
@@ -113,7 +107,7 @@ def _draw(
     for axes in (left, middle):
         axes.set_yticks(range(len(names)), names if axes is left else [])
         axes.set_ylim(len(names) - 0.5, -0.5)
-    entropies = [_entropy(attribute.of_design[labels]) for attribute in attributes]
+    entropies = [entropy_bits(attribute.of_design[labels]) for attribute in attributes]
     told = shared[0][:, 1:] / np.maximum(entropies, 1e-9)
     image = right.imshow(told, cmap="viridis", aspect="auto", vmin=0)
     right.grid(visible=False)

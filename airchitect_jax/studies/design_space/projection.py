@@ -30,7 +30,7 @@ from airchitect_jax.studies.design_space.exhibit import (
     categorical,
     panels,
 )
-from airchitect_jax.studies.design_space.samples import Sample, input_names, inputs
+from airchitect_jax.studies.design_space.samples import Sample, entropy_bits, input_names, inputs
 
 _MOST_FITTED = 50_000  # and as many more to test on
 _COLORS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
@@ -96,13 +96,7 @@ def _draw(
 def shown_attribute(sample: Sample) -> Attribute:
     """Of the attributes of few categories, the one whose categories are most evenly frequent."""
     few = [a for a in sample.case.space.attributes if len(a.categories) <= _MOST_CATEGORIES]
-
-    def entropy(attribute: Attribute) -> float:
-        counts = np.bincount(attribute.of_design[sample.design_ids])
-        shares = counts[counts > 0] / len(sample)
-        return float(-(shares * np.log2(shares)).sum())
-
-    return max(few, key=entropy)
+    return max(few, key=lambda one: entropy_bits(one.of_design[sample.design_ids]))
 
 
 @styled
