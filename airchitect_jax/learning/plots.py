@@ -166,7 +166,7 @@ def networks(results: Sequence[NetworkResult]) -> Figure:
         left.plot(contexts, [row.normalized_performance for row in rows], **style)
         right.plot(contexts, [row.optimal_cost / row.single_cost for row in rows], **style)
     for axes, title in (
-        (left, "a design a layer, as recommended"),
+        (left, "one design per layer, as recommended"),
         (right, "the best single design for all layers"),
     ):
         axes.set_title(title, fontsize=10)
