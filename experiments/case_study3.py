@@ -195,9 +195,7 @@ def _schedule(
     rows, bars = _rows(case, layers, found)
     files.write_text(folder / "schedule.csv", files.csv_text(rows))
     title = f"{len(layers)} workloads, {found.makespan:,} cycles"
-    png = style.to_png(plots.gantt(case.space.array_names, {title: bars}))
-    with files.atomic_path(folder / "figures" / "gantt.png") as temporary:
-        temporary.write_bytes(png)
+    style.save_figures(folder, {"gantt": plots.gantt(case.space.array_names, {title: bars})})
     files.write_json(folder / "summary.json", summary)
     for row in rows:
         console.print("  ".join(map(str, row)), highlight=False, markup=False, soft_wrap=True)
@@ -223,9 +221,7 @@ def _rows(
         array, length = int(found.array[number]), int(found.cycles[number])
         flow = Dataflow(int(found.dataflow[number])).name
         name = case.space.array_names[array]
-        rows.append(
-            [files.inert(layer.name), layer.m, layer.n, layer.k, name, flow, ends[array], length]
-        )
+        rows.append([layer.name, layer.m, layer.n, layer.k, name, flow, ends[array], length])
         bars.append((str(number), array, float(ends[array]), float(length)))
         ends[array] += length
     return rows, bars

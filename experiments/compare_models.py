@@ -12,6 +12,7 @@ complete only writes its tables and figures again.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import pathlib
 from collections.abc import Sequence
@@ -19,15 +20,15 @@ from collections.abc import Sequence
 import rich.console
 from absl import flags
 
-from airchitect_jax._support import files, workdir, write_sealed
+from airchitect_jax._support import workdir
 from airchitect_jax.baselines import Classifier, Competitor, Task, competitors
 from airchitect_jax.case_studies import CaseStudy
-from airchitect_jax.learning import Split, sample_dataset
+from airchitect_jax.learning import Dataset, Split, sample_dataset
 from airchitect_jax.reporting import Row
-from airchitect_jax.reporting.style import to_png
+from airchitect_jax.reporting.style import save_figures
 from airchitect_jax.studies.models import measure, plots, row_name, table
 from experiments import case_flags, comparison_flags, gemm_flags, resume_flag, runner
-from experiments.comparison_files import read_row, write_comparison
+from experiments.comparison_files import row_at, write_comparison
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
@@ -78,35 +79,42 @@ def check_extra() -> None:
         )
 
 
+@functools.lru_cache(maxsize=1)  # all models of a seed follow each other
+def _task(case: CaseStudy, seed: int) -> tuple[Task, Dataset]:
+    """What models are trained on with this seed, and the workloads that they are tested on."""
+    validation, test = (
+        sample_dataset(case, seed=seed, num=num, split=split)
+        for num, split in (
+            (comparison_flags.NUM_VALIDATION.value, Split.VALIDATION),
+            (comparison_flags.NUM_TEST.value, Split.TEST),
+        )
+    )
+    task = Task(
+        case=case,
+        seed=seed,
+        budget_seconds=comparison_flags.BUDGET_SECONDS.value,
+        num_test=comparison_flags.NUM_TEST.value,
+        validation=validation,
+    )
+    return task, test
+
+
+def _measured(case: CaseStudy, model: Competitor, seed: int) -> Row:
+    return measure(model, *_task(case, seed))
+
+
 def rows_of(
     case: CaseStudy,
     models: Sequence[Competitor],
     folder: pathlib.Path,
     console: rich.console.Console,
 ) -> list[Row]:
-    """A row a model and seed: read if it is there, measured and written if not."""
+    """One row per model and seed, measured unless it is there."""
     rows: list[Row] = []
     for seed in range(runner.SEED.value, runner.SEED.value + SEEDS.value):
-        paths = {model: folder / "rows" / row_name(model.name, seed) for model in models}
-        if any(not path.exists() for path in paths.values()):
-            validation, test = (
-                sample_dataset(case, seed=seed, num=num, split=split)
-                for num, split in (
-                    (comparison_flags.NUM_VALIDATION.value, Split.VALIDATION),
-                    (comparison_flags.NUM_TEST.value, Split.TEST),
-                )
-            )
-            task = Task(
-                case=case,
-                seed=seed,
-                budget_seconds=comparison_flags.BUDGET_SECONDS.value,
-                num_test=comparison_flags.NUM_TEST.value,
-                validation=validation,
-            )
-        for model, path in paths.items():
-            if not path.exists():
-                write_sealed(path, measure(model, task, test))
-            row = read_row(path)
+        for model in models:
+            path = folder / "rows" / row_name(model.name, seed)
+            row = row_at(path, functools.partial(_measured, case, model, seed))
             rows.append(row)
             console.print(
                 f"{model.name}, seed {seed}: accuracy {row['test_accuracy']:.2%},"
@@ -149,12 +157,13 @@ def main(console: rich.console.Console) -> None:
             flags=settings,
             about={"case_study": case.name, **case.settings},
         )
-        for name, figure in (
-            ("accuracy_against_examples", plots.learning_curves(rows)),
-            ("sorted_performance", plots.sorted_performance(rows)),
-        ):
-            with files.atomic_path(folder / "figures" / f"{name}.png") as temporary:
-                temporary.write_bytes(to_png(figure))
+        save_figures(
+            folder,
+            {
+                "accuracy_against_examples": plots.learning_curves(rows),
+                "sorted_performance": plots.sorted_performance(rows),
+            },
+        )
         console.print(
             f"{folder}: comparison.md, .csv, .json, figures", highlight=False, markup=False
         )

@@ -17,17 +17,17 @@ from __future__ import annotations
 
 import functools
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import rich.console
 from absl import flags
 
-from airchitect_jax._support import files, workdir, write_sealed
+from airchitect_jax._support import files, workdir
 from airchitect_jax.cost import Platform
 from airchitect_jax.learning import Split, sample_dataset
 from airchitect_jax.reporting import Row, SpreadTable
-from airchitect_jax.reporting.style import to_png
+from airchitect_jax.reporting.style import save_figures
 from airchitect_jax.search import (
     Entry,
     JointProblem,
@@ -41,7 +41,6 @@ from airchitect_jax.search import (
     optimizer_named,
 )
 from airchitect_jax.studies.search import (
-    Curve,
     curves,
     curves_csv,
     measurer,
@@ -51,7 +50,7 @@ from airchitect_jax.studies.search import (
 )
 from airchitect_jax.workloads import load_network, network_names
 from experiments import case_flags, gemm_flags, resume_flag, runner
-from experiments.comparison_files import read_row, write_comparison
+from experiments.comparison_files import row_at, write_comparison
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
@@ -152,11 +151,12 @@ class Bench:
         )
 
     def rows_of(self, name: str, entry: Entry, paths: Mapping[int, pathlib.Path]) -> list[Row]:
-        """A row a seed: read if it is there, measured and written if not."""
-        missing = [seed for seed, path in paths.items() if not path.exists()]
-        if missing:
+        """One row per seed, measured unless it is there."""
+
+        @functools.cache
+        def measure_of() -> Callable[[int], Row]:
             network = self._network if entry.needs_network else None
-            measure = measurer(
+            return measurer(
                 name,
                 entry,
                 self._subject,
@@ -164,19 +164,11 @@ class Bench:
                 evaluations=num_evaluations(),
                 python_workloads=TPE_WORKLOADS.value,
             )
-            for seed in missing:
-                write_sealed(paths[seed], measure(seed))
-        return [read_row(path) for path in paths.values()]
 
+        def measure(seed: int) -> Row:
+            return measure_of()(seed)
 
-def write_figures(folder: pathlib.Path, found: list[Curve]) -> None:
-    """The curves, over what was spent and over time."""
-    for name, figure in (
-        ("quality_against_evaluations", plots.quality_against_spending(found)),
-        ("quality_against_seconds", plots.quality_against_time(found)),
-    ):
-        with files.atomic_path(folder / "figures" / f"{name}.png") as temporary:
-            temporary.write_bytes(to_png(figure))
+        return [row_at(path, functools.partial(measure, seed)) for seed, path in paths.items()]
 
 
 def main(console: rich.console.Console) -> None:
@@ -239,7 +231,13 @@ def main(console: rich.console.Console) -> None:
                 "optimal_set_accuracy": means(whole, "optimal_set_accuracy"),
             },
         )
-        write_figures(folder, found)
+        save_figures(
+            folder,
+            {
+                "quality_against_evaluations": plots.quality_against_spending(found),
+                "quality_against_seconds": plots.quality_against_time(found),
+            },
+        )
         console.print(
             f"{folder}: comparison.md, .csv, .json, curves.csv, summary.json, figures",
             highlight=False,
@@ -250,7 +248,7 @@ def main(console: rich.console.Console) -> None:
 def notes(rows: list[Row], num_workloads: int) -> str:
     """What the table has to say of some searchers."""
     found = [
-        "Milliseconds and searches a second are of all searches at once; to train the network,"
+        "Milliseconds and searches per second are of all searches at once; to train the network,"
         " which is shared, takes the training seconds besides."
     ]
     found += {

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from airchitect_jax._support import files, read_sealed, workdir
+from airchitect_jax._support import files, read_sealed, workdir, write_sealed
 from airchitect_jax.reporting import SpreadTable
 
 
-def read_row(path: pathlib.Path) -> dict[str, Any]:
-    """Reads a row that `write_sealed` wrote, for a run that goes on.
+def row_at(path: pathlib.Path, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The row in this file, which is measured and written first if it is not there.
 
     Raises:
-      ValueError: it is damaged; names the file.
+      ValueError: the file is damaged; names it.
     """
+    if not path.exists():
+        write_sealed(path, measure())
     return read_sealed(path, remedy="remove it to have it made again")
 
 

@@ -1,7 +1,7 @@
 """The design space of a case study, seen: what is optimal where, and what the labels are like.
 
-Draws workloads by two distributions, labels them by exact search, and writes figures with the text
-that their numbers make, tables, report.html and summary.json into the workdir.
+Draws workloads by two distributions, labels them by exact search, and writes captioned figures,
+tables, report.html and summary.json into the workdir.
 
 Statistics are shown for both distributions. Where a figure has room for one, --distribution says
 which: log_uniform in case studies 1 and 3 and uniform in 2 unless given.
@@ -21,7 +21,7 @@ from absl import flags
 
 from airchitect_jax._support import workdir
 from airchitect_jax._support.progress import Progress
-from airchitect_jax.studies.design_space import array_dataflow, buffers, draw, schedules, study
+from airchitect_jax.studies.design_space import array_dataflow, buffers, draw, report, schedules
 from airchitect_jax.workloads import Distribution, load_network, network_names
 from experiments import case_flags, gemm_flags, runner
 
@@ -75,8 +75,8 @@ def main(console: rich.console.Console) -> None:
                 )
                 for distribution in sorted(Distribution, key=lambda d: d is not case.distribution)
             ]
-            finished = study.make(
-                study.sections(
+            finished = report.make(
+                report.sections(
                     samples,
                     own.variants(case),
                     networks,
@@ -85,9 +85,9 @@ def main(console: rich.console.Console) -> None:
                 lambda name, done, total: progress.show("figure", done, total, 0.0, name),
             )
         seconds = time.perf_counter() - start
-        summary = study.write(folder, samples, finished, settings=settings, seconds=seconds)
+        summary = report.write(folder, samples, finished, settings=settings, seconds=seconds)
         table = rich.table.Table(case.name, *(sample.name for sample in samples))
-        for row in study.glance(samples, finished):
+        for row in report.glance(samples, finished):
             table.add_row(*map(str, row))
         console.print(table)
         console.print(

@@ -14,6 +14,7 @@ already is not trained again.
 
 from __future__ import annotations
 
+import functools
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,12 +23,13 @@ import rich.console
 import rich.table
 from absl import flags
 
-from airchitect_jax._support import files, workdir, write_sealed
+from airchitect_jax._support import files, workdir
 from airchitect_jax.baselines import NetworkCompetitor, Task
 from airchitect_jax.baselines.registry import networks
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.learning import Split, sample_dataset
-from airchitect_jax.reporting.style import to_png
+from airchitect_jax.reporting import markdown_table
+from airchitect_jax.reporting.style import save_figures
 from airchitect_jax.studies.generalisation import (
     TestSet,
     network_sets,
@@ -38,7 +40,7 @@ from airchitect_jax.studies.generalisation import (
 from airchitect_jax.studies.generalisation.audit import audit
 from airchitect_jax.workloads import Distribution, load_network, network_names
 from experiments import case_flags, comparison_flags, gemm_flags, resume_flag, runner
-from experiments.comparison_files import read_row
+from experiments.comparison_files import row_at
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
@@ -62,6 +64,17 @@ MAX_RISK = flags.DEFINE_float(
 _FREE = {"workdir", "models"}
 _OWN = (MODELS, TRAINED_MAX_DIM, MAX_RISK)
 _BUDGETS, _SMALL = "other budgets", "log-uniform"
+# Columns of generalisation.md.
+_SHARES = {
+    "accuracy": "accuracy",
+    "optimal_set_accuracy": "optimal-set accuracy",
+    "geomean_normalized_performance": "geomean",
+    "p01_normalized_performance": "p1",
+    "by_confidence_coverage": "answered",
+    "by_confidence_risk": "wrong of these",
+    "by_range_coverage": "answered if in range",
+    "by_range_risk": "wrong of these",
+}
 
 
 def cases() -> tuple[CaseStudy, CaseStudy, dict[str, CaseStudy]]:
@@ -149,7 +162,7 @@ def train_and_audit(
 def _csv(audits: Mapping[str, Mapping[str, Any]], key: str) -> str:
     rows = [{"model": model, **row} for model, audited in audits.items() for row in audited[key]]
     header = list(rows[0]) if rows else []
-    return files.csv_text([header, *([files.inert(v) for v in row.values()] for row in rows)])
+    return files.csv_text([header, *(row.values() for row in rows)])
 
 
 def write(
@@ -172,13 +185,14 @@ def write(
     for name in ("sets", "regions"):
         files.write_text(folder / f"{name}.csv", _csv(audits, name))
     limits = {feature.name: feature.high for feature in trained.features}
-    for name, figure in (
-        ("reliability", plots.reliability(audits)),
-        ("risk_coverage", plots.risk_coverage(audits)),
-        ("regions", plots.regions(audits, limits)),
-    ):
-        with files.atomic_path(folder / "figures" / f"{name}.png") as temporary:
-            temporary.write_bytes(to_png(figure))
+    save_figures(
+        folder,
+        {
+            "reliability": plots.reliability(audits),
+            "risk_coverage": plots.risk_coverage(audits),
+            "regions": plots.regions(audits, limits),
+        },
+    )
 
 
 def tables(audits: Mapping[str, Mapping[str, Any]]) -> str:
@@ -188,25 +202,19 @@ def tables(audits: Mapping[str, Mapping[str, Any]]) -> str:
         parts.append(
             f"## {model}\n\n{audited['examples']:,} examples; beyond the trained ranges"
             f" {audited['beyond_the_ranges']}; temperature {audited['temperature']:.3f}\n\n"
-            "| test set | workloads | accuracy | optimal-set accuracy | geomean | p1 |"
-            " answered | wrong of these | answered if in range | wrong of these |\n"
-            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+            + markdown_table(
+                ["test set", "workloads", *_SHARES.values()],
+                (
+                    [
+                        f"{row['group']}: {row['name']}",
+                        f"{row['num']:,}",
+                        *("" if row[key] is None else f"{row[key]:.2%}" for key in _SHARES),
+                    ]
+                    for row in audited["sets"]
+                ),
+            )
+            + "\n"
         )
-        for row in audited["sets"]:
-            cells = [f"{row['group']}: {row['name']}", f"{row['num']:,}"]
-            for key in (
-                "accuracy",
-                "optimal_set_accuracy",
-                "geomean_normalized_performance",
-                "p01_normalized_performance",
-                "by_confidence_coverage",
-                "by_confidence_risk",
-                "by_range_coverage",
-                "by_range_risk",
-            ):
-                cells.append("" if row[key] is None else f"{row[key]:.2%}")
-            parts.append(f"| {' | '.join(cells)} |\n")
-        parts.append("\n")
     return "".join(parts)
 
 
@@ -255,14 +263,16 @@ def main(console: rich.console.Console) -> None:
         resume=resume_flag.RESUME.value,
         free=_FREE,
     ) as folder:
-        paths = {name: folder / "rows" / f"{name}.json" for name in names}
-        if any(not path.exists() for path in paths.values()):
-            sets = test_sets(trained, asked, others)
-        for name, path in paths.items():
-            if not path.exists():
-                console.print(f"training {name}", highlight=False)
-                write_sealed(path, train_and_audit(available[name], trained, asked, sets))
-        audits = {name: read_row(path) for name, path in paths.items()}
+        sets = functools.cache(lambda: test_sets(trained, asked, others))
+
+        def audited(name: str) -> dict[str, Any]:
+            console.print(f"training {name}", highlight=False)
+            return train_and_audit(available[name], trained, asked, sets())
+
+        audits = {
+            name: row_at(folder / "rows" / f"{name}.json", functools.partial(audited, name))
+            for name in names
+        }
         write(folder, audits, trained, settings)
         show(audits, console)
         console.print(

@@ -263,9 +263,7 @@ def _answer(
     }
     _remove_earlier(folder)
     workdir.write_config(folder, "recommend", settings)
-    for name, (_, png) in figures.items():
-        with files.atomic_path(folder / "figures" / f"{name}.png") as temporary:
-            temporary.write_bytes(png)
+    style.save_pngs(folder, {name: png for name, (_, png) in figures.items()})
     _write_simulator_inputs(recommendation, folder / "scalesim")
     names = ", ".join(network.name for network in recommendation.networks)
     for name, text in (

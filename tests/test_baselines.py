@@ -9,7 +9,7 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from airchitect_jax.baselines import Task, classifiers, competitors, networks, off_the_shelf
-from airchitect_jax.baselines.floors import Majority, rules
+from airchitect_jax.baselines.heuristics import Majority, heuristics
 from airchitect_jax.baselines.scores import ScoreRanker
 from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, ScheduleCase
 from airchitect_jax.learning import Split, evaluate_recommender, sample_dataset
@@ -59,7 +59,7 @@ def test_majority_is_that_of_the_evaluation_where_everything_is_feasible():
 
 def test_rules_answer_as_the_case_study_does_and_know_no_second_choice():
     test = sample_dataset(SCHEDULES, seed=0, num=300, split=Split.TEST)
-    for rule in rules(SCHEDULES):
+    for rule in heuristics(SCHEDULES):
         ranker = rule.fit(task(SCHEDULES)).ranker
         np.testing.assert_array_equal(
             ranker.rank(test.workloads)[0][:, 0], SCHEDULES.heuristics(test.workloads)[rule.name]

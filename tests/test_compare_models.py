@@ -15,9 +15,10 @@ from airchitect_jax.case_studies import ScheduleCase
 from airchitect_jax.learning import Split, sample_dataset
 from airchitect_jax.reporting.style import to_png
 from airchitect_jax.spaces import DEFAULT_ARRAYS
-from airchitect_jax.studies.models import comparison, plots
+from airchitect_jax.studies.models import plots
+from airchitect_jax.studies.models import rows as model_rows
 
-METRICS = {column.key: 0.5 if column.is_share else 10 for column in comparison.COLUMNS}
+METRICS = {column.key: 0.5 if column.is_share else 10 for column in model_rows.COLUMNS}
 
 
 def rows():
@@ -33,7 +34,7 @@ def without_top5(row):
 
 
 def test_means_and_spread_by_hand():
-    first, second = comparison.table([*rows()[:2], without_top5(rows()[2])]).lines
+    first, second = model_rows.table([*rows()[:2], without_top5(rows()[2])]).lines
     accuracy = first.spreads["test_accuracy"]
     assert (first.seeds, second.seeds) == (2, 1)
     assert accuracy.mean == pytest.approx(0.92)
@@ -43,7 +44,7 @@ def test_means_and_spread_by_hand():
 
 
 def test_tables_for_people_and_for_machines():
-    both = comparison.table([*rows()[:2], without_top5(rows()[2])])
+    both = model_rows.table([*rows()[:2], without_top5(rows()[2])])
     table = both.markdown().splitlines()
     assert table[0].startswith("| model | seeds | accuracy |")
     assert table[2].startswith(r"| a\|b | 2 | 92.000% ± 2.828 | 50.000% |")
@@ -60,7 +61,7 @@ def test_tables_for_people_and_for_machines():
 
 def test_every_row_has_a_file_of_its_own():
     names = ["longest first, on the fastest array left", "mlp1x128", "mlp1x256", "paper"]
-    files = {comparison.row_name(name, seed) for name in names for seed in (0, 1)}
+    files = {model_rows.row_name(name, seed) for name in names for seed in (0, 1)}
     assert len(files) == 8
     assert "longest_first_on_the_fastest_array_left-1.json" in files
 
@@ -81,13 +82,13 @@ def test_every_kind_of_model_is_trained_and_scored(monkeypatch, name):
     task = Task(case=case, seed=0, budget_seconds=0.01, num_test=100, validation=validation)
     (model,) = competitors(case, batch_size=4)[name]
     with jax.numpy_dtype_promotion("standard"):  # as Optax's Adam needs it
-        row = comparison.measure(model, task, test)
+        row = model_rows.measure(model, task, test)
     assert json.loads(json.dumps(row, allow_nan=False)) == row
     assert 0 <= row["test_accuracy"] <= row["top5_accuracy"] <= 1
     assert row["test_accuracy"] <= row["optimal_set_accuracy"]
     assert row["parameters"] > 0
     assert row["examples"] >= 64
-    assert len(row["performance_at_shares"]) == len(comparison.SHARES)
+    assert len(row["performance_at_shares"]) == len(model_rows.SHARES)
     assert all(0 <= point["accuracy"] <= 1 for point in row["curve"])
 
 
@@ -137,5 +138,5 @@ def test_the_script_end_to_end_and_only_what_is_missing_again(tmp_path):
 
 
 def test_a_figure_without_any_curve_can_be_drawn():
-    row = {"model": "rule", "curve": [], "performance_at_shares": [1.0] * len(comparison.SHARES)}
+    row = {"model": "rule", "curve": [], "performance_at_shares": [1.0] * len(model_rows.SHARES)}
     assert to_png(plots.learning_curves([row])).startswith(b"\x89PNG")

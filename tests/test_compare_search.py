@@ -24,7 +24,8 @@ from airchitect_jax.search import (
     steps_within,
 )
 from airchitect_jax.spaces import DEFAULT_ARRAYS
-from airchitect_jax.studies.search import comparison, plots
+from airchitect_jax.studies.search import plots
+from airchitect_jax.studies.search import rows as search_rows
 
 SMALL = ScheduleCase(arrays=DEFAULT_ARRAYS[:2], max_dim=60)
 
@@ -61,7 +62,7 @@ def by_hand(answers=(10, 20)):
 
 
 def test_a_run_by_hand():
-    row = comparison.measured(two_searches(), by_hand(), evaluations=10)
+    row = search_rows.measured(two_searches(), by_hand(), evaluations=10)
     assert (row["workloads"], row["evaluations"], row["gradients"]) == (2, 11, 1)
     assert row["geomean_normalized_performance"] == pytest.approx(math.sqrt(0.5))
     assert row["optimal_set_accuracy"] == 0.5
@@ -74,18 +75,18 @@ def test_a_run_by_hand():
 
 def test_what_a_searcher_reports_is_checked():
     with pytest.raises(ValueError, match=r"workload 1: .* cost of 20, but its answer .* costs 21"):
-        comparison.measured(two_searches(), by_hand(answers=(10, 21)), evaluations=10)
+        search_rows.measured(two_searches(), by_hand(answers=(10, 21)), evaluations=10)
 
 
 def test_checkpoints_are_dense_and_end_with_the_limit():
-    assert comparison.checkpoints(1) == [1]
-    assert comparison.checkpoints(13) == [1, 2, 3, 4, 6, 8, 12, 13]
-    assert comparison.checkpoints(16)[-2:] == [12, 16]
+    assert search_rows.checkpoints(1) == [1]
+    assert search_rows.checkpoints(13) == [1, 2, 3, 4, 6, 8, 12, 13]
+    assert search_rows.checkpoints(16)[-2:] == [12, 16]
 
 
 def test_curves_have_what_all_seeds_have():
     def row(searcher, seed, spent, share):
-        point = dict.fromkeys(comparison.CURVE_KEYS, share)
+        point = dict.fromkeys(search_rows.CURVE_KEYS, share)
         return {
             "searcher": searcher,
             "seed": seed,
@@ -93,12 +94,12 @@ def test_curves_have_what_all_seeds_have():
         }
 
     rows = [row("a", 0, (4, 8), 0.5), row("a", 1, (8, 12), 0.7), row("=b", 0, (8,), 1.0)]
-    first, second = comparison.curves(rows)
+    first, second = search_rows.curves(rows)
     assert (first.spent, second.spent) == ((8,), (8,))
     (spread,) = first.spreads["optimal_set_accuracy"]
     assert spread.mean == pytest.approx(0.6)
     assert spread.deviation == pytest.approx(0.1 * math.sqrt(2))
-    read = list(csv_module.DictReader(comparison.curves_csv([first, second]).splitlines()))
+    read = list(csv_module.DictReader(search_rows.curves_csv([first, second]).splitlines()))
     assert read[1]["searcher"] == "'=b"
     assert read[1]["optimal_set_accuracy_std"] == ""
     assert float(read[0]["optimal_set_accuracy_mean"]) == pytest.approx(0.6)
@@ -194,8 +195,8 @@ def test_optimisers_by_name():
 @pytest.mark.slow
 def test_a_network_is_trained_and_asked(subject):
     with jax.numpy_dtype_promotion("standard"):  # as Optax needs it
-        network = comparison.train_network(SMALL, seed=0, seconds=0.1)
-    measure = comparison.measurer(
+        network = search_rows.train_network(SMALL, seed=0, seconds=0.1)
+    measure = search_rows.measurer(
         "rerank",
         registry.entries(subject)["rerank"],
         subject,

@@ -20,9 +20,9 @@ from airchitect_jax.studies.design_space import (
     buffer_operands,
     buffers,
     coverage,
+    report,
     samples,
     schedules,
-    study,
 )
 from airchitect_jax.types import Dataflow
 from airchitect_jax.workloads import EVALUATION_NETWORKS, Distribution, load_network, network_names
@@ -35,13 +35,13 @@ def drawn(case, num):
 
 
 def looks_made(made):
-    """An exhibit that has everything, its text made of numbers."""
+    """An exhibit that has everything, numbers in its caption."""
     assert made.figure.axes
     figure_checks.check(made.figure)
     assert len(made.rows) > 1
     assert len({len(row) for row in made.rows}) == 1
-    assert any(letter.isdigit() for letter in made.text)
-    assert "nan" not in made.text
+    assert any(letter.isdigit() for letter in made.caption)
+    assert "nan" not in made.caption
     json.dumps(made.summary, allow_nan=False)
 
 
@@ -124,7 +124,7 @@ def test_every_figure_of_a_case_study(case, packaged):
     own = {"case_study1": array_dataflow, "case_study2": buffers, "case_study3": schedules}
     own = own[case.name]
     shown = own.exhibits(case, some, packaged)
-    for _, makers in study.sections(some, own.variants(case), packaged, shown):
+    for _, makers in report.sections(some, own.variants(case), packaged, shown):
         for _, make in makers:
             looks_made(make())
 
@@ -240,7 +240,7 @@ def test_an_interrupted_run_leaves_nothing_half_written(tmp_path):
 import numpy as np
 
 from airchitect_jax.learning import Dataset
-from airchitect_jax.studies.design_space import study
+from airchitect_jax.studies.design_space import report
 from airchitect_jax.studies.design_space.samples import Sample
 from experiments import design_space, runner
 
@@ -249,8 +249,8 @@ def interrupted(table, path):
     path.write_text("half")
     raise KeyboardInterrupt
 
-study.pq.write_table = interrupted
-study.make = lambda *_: []
+report.pq.write_table = interrupted
+report.make = lambda *_: []
 design_space.draw = lambda name, case, **_: Sample(
     name=name,
     case=case,

@@ -138,7 +138,7 @@ def test_rules_and_their_regret_by_hand():
     grid = sizing.SizeGrid(levels_kb=(8, 16))
     workload = runs_of((10, 10, 990, 4, 4, Dataflow.OS, 8, 8, 8, 1))
     nothing = np.zeros((1, 8), np.int64)
-    result = sizing.Study(
+    result = sizing.SizingResults(
         workloads=workload,
         grid=grid,
         #                  8+8+8 .. 16  ..16..  16.. | two of 16             | all 16
@@ -169,7 +169,7 @@ def test_a_budget_keeps_rules_within_it():
     )
     cycles = np.random.default_rng(0).integers(1, 9, (2, 64))
     names = ("ideal", "package", "package_stalls", "package_reads", "ideal_reads")
-    result = sizing.Study(workloads=workloads, grid=grid, **dict.fromkeys(names, cycles))
+    result = sizing.SizingResults(workloads=workloads, grid=grid, **dict.fromkeys(names, cycles))
     for rule, chosen in sizing.choices(result).items():
         assert (grid.totals_kb[chosen] <= grid.budgets_kb).all(), rule
     ratios = sizing.ratios_to_best(result, sizing.choices(result))

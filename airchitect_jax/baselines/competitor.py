@@ -1,4 +1,4 @@
-"""What takes part in a comparison: anything that can be fitted to a case study in a given time."""
+"""The interface of models that are compared: fitted to a case study in a given time."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Point = dict[str, float | int]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Task:
-    """What every competitor is given alike.
+    """What every competitor is given.
 
     Attributes:
       case: the problem. Training workloads are of the TRAIN split, as many as one can take.
       seed: of everything random, the training data included.
       budget_seconds: the time for training; and, once more, for answering `num_test` workloads.
       num_test: workloads that will be asked.
-      validation: for what a competitor has to measure or choose; never the test set.
+      validation: for measurements and choices during training; never the test set.
     """
 
     case: CaseStudy

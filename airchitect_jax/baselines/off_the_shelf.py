@@ -1,4 +1,4 @@
-"""Classifiers of scikit-learn and XGBoost (extra `baselines`), as they come, one setting each."""
+"""Classifiers of scikit-learn and XGBoost (extra `baselines`), with one setting each."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _leaves(
 
 
 class XgBoost:
-    """Ten rounds of boosted trees of depth six, by histograms; a tree a class and round."""
+    """Ten rounds of boosted trees of depth six, by histograms; one tree per class and round."""
 
     def __init__(self, seed: int) -> None:
         # Threads that wait in a loop stop all others where cores are shared.
@@ -203,7 +203,7 @@ def _cores() -> int:
 
 
 def _forest_examples(num_designs: int) -> int:
-    """What leaves room for the trees of one time: up to two nodes an example, a number a class."""
+    """Examples for which the trees of one time fit: two nodes per example, a number per class."""
     return _FOREST_BYTES // (_cores() * 2 * 8 * num_designs)
 
 

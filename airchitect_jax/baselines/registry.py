@@ -6,7 +6,7 @@ import functools
 
 from airchitect_jax._support import registered
 from airchitect_jax.baselines.competitor import Competitor
-from airchitect_jax.baselines.floors import Majority, rules
+from airchitect_jax.baselines.heuristics import Majority, heuristics
 from airchitect_jax.baselines.networks import NetworkCompetitor, perceptron
 from airchitect_jax.baselines.off_the_shelf import off_the_shelf
 from airchitect_jax.case_studies import CaseStudy
@@ -32,7 +32,7 @@ def competitors(case: CaseStudy, batch_size: int | None = None) -> dict[str, lis
     """
     return {
         "majority": [Majority()],
-        HEURISTICS: list(rules(case)),
+        HEURISTICS: list(heuristics(case)),
         **{classifier.name: [classifier] for classifier in off_the_shelf()},
         **{network.name: [network] for network in networks(case, batch_size)},
         **{name: [make(case)] for name, make in registered("competitor").items()},

@@ -63,7 +63,7 @@ class ScoreRanker:
         return ranked, masked
 
     def per_second(self, workloads: Int[np.ndarray, "features num"]) -> float:
-        """Decisions a second, in one batch of up to 1024."""
+        """Decisions per second, in one batch of up to 1024."""
         batch = workloads[:, :_TIMED_ROWS]
         self.rank(batch)  # compiles
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Whether a network's probabilities are what they say, and one number that mends them."""
+"""Calibration of a network's probabilities: reliability and temperature scaling."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ _TEMPERATURES = (0.05, 20.0)
 
 
 def label_nats(
-    logits: Float[np.ndarray, "num designs"],
-    design_ids: Int[np.ndarray, "num"],
-    temperature: float,
+    logits: Float[np.ndarray, "num designs"], design_ids: Int[np.ndarray, "num"], temperature: float
 ) -> float:
     """Mean negative log-likelihood of the labels under softmax(logits / temperature)."""
     chosen = logits[np.arange(len(design_ids)), design_ids] / temperature
@@ -30,10 +28,10 @@ def label_nats(
 def fit_temperature(
     logits: Float[np.ndarray, "num designs"], design_ids: Int[np.ndarray, "num"]
 ) -> float:
-    """The temperature, between 0.05 and 20, under which the labels are likeliest.
+    """Temperature scaling: the temperature in 0.05..20 that maximises the labels' likelihood.
 
-    Guo et al., "On calibration of modern neural networks", ICML 2017. It changes no choice, only
-    how sure of it the network says it is. To be fitted on validation data.
+    Guo et al., "On calibration of modern neural networks", ICML 2017. It changes the
+    confidences, not the choices. To be fitted on validation data.
     """
     found = scipy.optimize.minimize_scalar(
         lambda log: label_nats(logits, design_ids, math.exp(log)),
@@ -47,7 +45,7 @@ def fit_temperature(
 def confidences(
     recommender: Recommender, workloads: Int[np.ndarray, "features num"], temperature: float
 ) -> tuple[Int[np.ndarray, "num"], Float[np.ndarray, "num"]]:
-    """First choices, and the probability that softmax(logits / temperature) gives to each."""
+    """First choices and their probabilities under softmax(logits / temperature)."""
     chosen, confidence = [], []
     for first in range(0, workloads.shape[1], _BLOCK):
         logits = recommender.logits(workloads[:, first : first + _BLOCK])
@@ -60,7 +58,7 @@ def confidences(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Reliability:
-    """Confidence against accuracy in bins of equal width over (0, 1]; empty bins are left out.
+    """Confidence and accuracy in bins of equal width over (0, 1], without the empty ones.
 
     Attributes:
       confidence: mean confidence in each bin.
@@ -74,7 +72,7 @@ class Reliability:
 
     @property
     def expected_calibration_error(self) -> float:
-        """Mean distance of confidence and accuracy, bins weighed by their answers."""
+        """Mean distance of confidence and accuracy, weighted by the number of answers."""
         gaps = np.abs(self.confidence - self.accuracy)
         return float((gaps * self.count).sum() / self.count.sum())
 

@@ -26,7 +26,7 @@ from airchitect_jax.case_studies import CaseStudy
 
 
 class Split(enum.IntEnum):
-    """Who may see a workload. The value also keeps the random numbers of the splits apart."""
+    """Training, validation or test. The value also separates the random numbers of the splits."""
 
     TRAIN = 0
     VALIDATION = 1

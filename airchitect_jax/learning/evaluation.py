@@ -1,4 +1,4 @@
-"""How good recommendations are: accuracy, normalised performance, and the floors beneath them."""
+"""Evaluation of recommendations: accuracy, normalised performance, and simple baselines."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ class Evaluation:
 
 
 class Ranker(Protocol):
-    """What answers workloads with designs: a network, or anything that it is compared with."""
+    """Anything that ranks designs for workloads: a network or a baseline."""
 
     def rank(
         self, workloads: Int[np.ndarray, "features num"], count: int = 1
     ) -> tuple[Int[np.ndarray, "num count"], Bool[np.ndarray, "num"]]:
-        """The best `count` feasible design ids, best first, and where feasibility had a say.
+        """The best `count` feasible design ids, best first, and where an infeasible one was masked.
 
-        One column only, whatever `count`, from what knows no second choice.
+        Rankers without a second choice return one column whatever `count`.
         """
         ...
 
     def per_second(self, workloads: Int[np.ndarray, "features num"]) -> float:
-        """Decisions a second."""
+        """Decisions per second."""
         ...
 
 
@@ -115,14 +115,14 @@ class Recommender:
         )
 
     def per_second(self, workloads: Int[np.ndarray, "features num"]) -> float:
-        """Decisions a second on the device, in batches of up to 8192, transfers left out."""
+        """Decisions per second on the device, in batches of up to 8192, without transfers."""
         repeated = workloads[:, np.arange(self._batch) % workloads.shape[1]]
         batch = jnp.asarray(repeated, jnp.int32)
         return self._batch / best_seconds(lambda: self._top(self._state, batch, 1))
 
 
 def num_parameters(model: nnx.Module) -> int:
-    """How many numbers training sets."""
+    """Number of trained parameters."""
     return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
 
 
@@ -134,7 +134,7 @@ def first_argmax(values: Float[jax.Array, "batch designs"]) -> Int[jax.Array, "b
 
 
 def best_seconds(function: Callable[[], Any], repeats: int = 5) -> float:
-    """Shortest of a few runs after a first that compiles: the least disturbed one."""
+    """The shortest of a few runs after one that compiles."""
     jax.block_until_ready(function())
     seconds = []
     for _ in range(repeats):
@@ -182,7 +182,7 @@ def evaluate_recommender(case: CaseStudy, recommender: Ranker, test: Dataset) ->
 
 
 def evaluate_heuristics(case: CaseStudy, test: Dataset) -> dict[str, Evaluation]:
-    """Scores the case study's rules of thumb."""
+    """Scores the heuristics of the case study."""
     return {
         name: evaluate_choices(case, test, chosen)
         for name, chosen in case.heuristics(test.workloads).items()
@@ -196,7 +196,7 @@ def majority_class_accuracy(reference: Dataset, test: Dataset) -> float:
 
 
 def label_statistics(case: CaseStudy, dataset: Dataset) -> dict[str, float | int]:
-    """How spread the labels are: a space where one class rules teaches nothing."""
+    """How evenly the labels are spread over the designs."""
     counts = np.bincount(dataset.design_ids, minlength=case.space.num_designs)
     shares = counts[counts > 0] / len(dataset)
     return {
@@ -207,7 +207,7 @@ def label_statistics(case: CaseStudy, dataset: Dataset) -> dict[str, float | int
 
 
 def labels_per_second(case: CaseStudy, *, seed: int) -> float:
-    """Exact labels a second on the device, in a large batch, transfers left out."""
+    """Exact labels per second on the device, in a large batch, without transfers."""
     batch = 4 * case.label_batch
     workloads = jax.jit(case.sample, static_argnums=1)(jax.random.key(seed), batch)
     return batch / best_seconds(lambda: case.label(workloads))

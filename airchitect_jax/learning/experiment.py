@@ -1,4 +1,4 @@
-"""A case study from nothing to its report: data, training, evaluation, figures, summary."""
+"""A whole run of a case study: data, training, evaluation, figures, report and summary."""
 
 from __future__ import annotations
 
@@ -120,10 +120,7 @@ def run(
     console.print(f"{case.name}: {case.title}, {case.space.num_designs} designs", highlight=False)
     validation, test = (
         sample_dataset(case, seed=config.seed, num=num, split=split)
-        for num, split in (
-            (config.num_validation, Split.VALIDATION),
-            (config.num_test, Split.TEST),
-        )
+        for num, split in ((config.num_validation, Split.VALIDATION), (config.num_test, Split.TEST))
     )
     model = make_model(
         case,
@@ -172,9 +169,7 @@ def run(
     summary["wall_seconds"] = round(
         fitted.history[-1]["seconds"] + time.perf_counter() - start - fitted.seconds, 3
     )
-    for name, (_, png) in figures.items():
-        with files.atomic_path(workdir / "figures" / f"{name}.png") as temporary:
-            temporary.write_bytes(png)
+    style.save_pngs(workdir, {name: png for name, (_, png) in figures.items()})
     flat_results = [result for group in results for result in group]
     files.write_text(workdir / "networks.csv", networks_csv(flat_results))
     files.write_text(workdir / "layers.csv", layers_csv(flat_results))
@@ -275,8 +270,8 @@ def _figures(
     }
     if results:
         figures["networks"] = (
-            "Real networks: a design a layer as recommended, and one design for all layers, both"
-            " relative to the best design for each layer. Of more than"
+            "Real networks: one design per layer as recommended, and one design for all layers,"
+            " both relative to the best design per layer. Of more than"
             f" {style.MOST_LINES} networks, those furthest from it; the tables have all.",
             plots.networks([result for group in results for result in group]),
         )
@@ -284,7 +279,7 @@ def _figures(
 
 
 def _network_summary(group: list[NetworkResult]) -> dict[str, Any]:
-    """The worst context of a network, and how much of it was outside of the trained range."""
+    """The worst context of a network, and how many of its layers were out of range."""
     worst = min(group, key=lambda result: result.normalized_performance)
     return {
         "min_normalized_performance": worst.normalized_performance,
@@ -307,16 +302,11 @@ def _examples_per_second(history: list[Row]) -> float:
 
 
 def _claims(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    per_label, per_inference = (
-        1e6 / summary[key] for key in ("labels_per_second", "inference_per_second")
-    )
+    """What is compared, in this run, and in the paper."""
+    geomean = "geomean_normalized_performance"
     rows = [
         ("test accuracy", f"{summary['test_accuracy']:.2%}", f"up to {PAPER_ACCURACY:.1%}"),
-        (
-            "geomean of normalized performance",
-            f"{summary['geomean_normalized_performance']:.3%}",
-            f"{PAPER_GEOMEAN:.1%}",
-        ),
+        ("geomean of normalized performance", f"{summary[geomean]:.3%}", f"{PAPER_GEOMEAN:.1%}"),
         ("optimal-set accuracy", f"{summary['optimal_set_accuracy']:.2%}", ""),
         ("top-5 accuracy", f"{summary['top5_accuracy']:.2%}", ""),
         ("1st percentile of performance", f"{summary['p01_normalized_performance']:.3%}", ""),
@@ -327,12 +317,15 @@ def _claims(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     for name, metrics in summary["heuristics"].items():
         rows += [
             (f"{name}: optimal-set accuracy", f"{metrics['optimal_set_accuracy']:.2%}", ""),
-            (f"{name}: geomean", f"{metrics['geomean_normalized_performance']:.3%}", ""),
+            (f"{name}: geomean", f"{metrics[geomean]:.3%}", ""),
         ]
+    per_label, per_inference = (
+        f"{1e6 / summary[key]:.3f}" for key in ("labels_per_second", "inference_per_second")
+    )
     return [
         *rows,
-        ("microseconds a workload, exhaustive search", f"{per_label:.3f}", ""),
-        ("microseconds a workload, the network", f"{per_inference:.3f}", ""),
+        ("microseconds per workload, exhaustive search", per_label, ""),
+        ("microseconds per workload, the network", per_inference, ""),
         ("parameters of the network", f"{summary['num_parameters']:,}", ""),
         ("training examples seen", f"{summary['num_train_examples_seen']:,}", ""),
         ("test workloads", f"{summary['num_test']:,}", "100,000"),
@@ -355,9 +348,8 @@ def _print_closing(
 ) -> None:
     console.print(f"report: {workdir / 'report.html'}", highlight=False, markup=False)
     if summary["networks"]:
-        table = rich.table.Table(
-            "real network", "layers", "out of range", "lowest performance", "at"
-        )
+        header = "real network", "layers", "out of range", "lowest performance", "at"
+        table = rich.table.Table(*header)
         for name, row in summary["networks"].items():
             table.add_row(
                 rich.markup.escape(name),

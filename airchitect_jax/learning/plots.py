@@ -38,10 +38,7 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     figure, (left, right) = new_figure(columns=2)
     examples = [row["examples"] / 1e6 for row in history]
     checked = [row for row in history if "validation_loss" in row]
-    for axes, name, label in (
-        (left, "loss", "loss"),
-        (right, "accuracy", "accuracy"),
-    ):
+    for axes, name, label in ((left, "loss", "loss"), (right, "accuracy", "accuracy")):
         axes.plot(examples, [row[name] for row in history], color=BLUE, label="training")
         axes.plot(
             [row["examples"] / 1e6 for row in checked],
@@ -50,8 +47,7 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
             marker="o",
             label="validation",
         )
-        axes.set_xlabel("examples seen (millions)")
-        axes.set_ylabel(label)
+        axes.set(xlabel="examples seen (millions)", ylabel=label)
         axes.set_xlim(left=0)
     legend_below(figure, (left,), columns=2)
     left.set_yscale("log")  # squared errors of costs fall by orders of magnitude
@@ -75,8 +71,7 @@ def design_histogram(
     axes.set_yscale("symlog", linthresh=1)
     axes.set_ylim(bottom=0)
     axes.set_xlim(0, num_designs)
-    axes.set_xlabel("design id (tie order: fewer resources first)")
-    axes.set_ylabel("workloads")
+    axes.set(xlabel="design id (tie order: fewer resources first)", ylabel="workloads")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return figure
 
@@ -107,8 +102,7 @@ def normalized_performance(
             label=f"{label} {metrics[key]:.4f}",
         )
     axes.set_xlabel("workloads, worst first (%, logarithmic)")
-    axes.set_ylabel("optimal cost / chosen cost")
-    axes.set_xscale("log")
+    axes.set(ylabel="optimal cost / chosen cost", xscale="log")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_ylim(0, 1.03)
     axes.set_xlim(right=100)
@@ -118,9 +112,7 @@ def normalized_performance(
 
 @styled
 def confusion(
-    attributes: Sequence[Attribute],
-    optimal: Int[np.ndarray, "num"],
-    chosen: Int[np.ndarray, "num"],
+    attributes: Sequence[Attribute], optimal: Int[np.ndarray, "num"], chosen: Int[np.ndarray, "num"]
 ) -> Figure:
     """For each attribute of a design, the chosen category against the optimal one."""
     figure, panels = new_figure(columns=len(attributes), width=3.8 * len(attributes), height=3.6)
@@ -137,8 +129,7 @@ def confusion(
         axes.grid(visible=False)
         agreement = np.trace(counts) / max(counts.sum(), 1)
         axes.set_title(f"{attribute.name}: {agreement:.1%} agree", fontsize=10)
-        axes.set_xlabel("chosen")
-        axes.set_ylabel("optimal")
+        axes.set(xlabel="chosen", ylabel="optimal")
         _category_ticks(axes, attribute.categories)
         figure.colorbar(image, ax=axes, shrink=0.8, label="workloads")
     return figure
@@ -175,12 +166,11 @@ def networks(results: Sequence[NetworkResult]) -> Figure:
         left.plot(contexts, [row.normalized_performance for row in rows], **style)
         right.plot(contexts, [row.optimal_cost / row.single_cost for row in rows], **style)
     for axes, title in (
-        (left, "a design a layer, as recommended"),
+        (left, "one design per layer, as recommended"),
         (right, "the best single design for all layers"),
     ):
         axes.set_title(title, fontsize=10)
-        axes.set_xlabel("constraint")
-        axes.set_ylim(0, 1.03)
+        axes.set(xlabel="constraint", ylim=(0, 1.03))
         axes.tick_params(axis="x", rotation=60, labelsize=8)
     left.set_ylabel("optimal cost / cost")
     legend_beside(right)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Int
 
-from airchitect_jax._support import csv_text, inert
+from airchitect_jax._support import csv_text
 from airchitect_jax.case_studies import CaseStudy, out_of_range
 from airchitect_jax.learning.evaluation import Recommender
 from airchitect_jax.workloads import Network
@@ -149,38 +149,30 @@ def _best_single_design(
 
 
 def layers_csv(results: Sequence[NetworkResult]) -> str:
-    """All layers of all results, a row each. Names that a spreadsheet would run are made inert."""
+    """All layers of all results: one row per layer."""
     fields = [field.name for field in dataclasses.fields(LayerResult)]
-    return _csv(
-        ["network", "context", *fields, "normalized_performance"],
-        (
-            [
-                result.network,
-                result.context,
-                *dataclasses.astuple(layer),
-                f"{layer.normalized_performance:.6f}",
-            ]
-            for result in results
-            for layer in result.layers
-        ),
+    rows = (
+        [
+            result.network,
+            result.context,
+            *dataclasses.astuple(layer),
+            f"{layer.normalized_performance:.6f}",
+        ]
+        for result in results
+        for layer in result.layers
     )
+    return csv_text([["network", "context", *fields, "normalized_performance"], *rows])
 
 
 def networks_csv(results: Sequence[NetworkResult]) -> str:
-    """All results, a row each."""
+    """One row per result."""
     fields = [field.name for field in dataclasses.fields(NetworkResult) if field.name != "layers"]
-    return _csv(
-        [*fields, "normalized_performance", "layers_out_of_range"],
-        (
-            [
-                *(getattr(result, name) for name in fields),
-                f"{result.normalized_performance:.6f}",
-                result.num_out_of_range,
-            ]
-            for result in results
-        ),
+    rows = (
+        [
+            *(getattr(result, name) for name in fields),
+            f"{result.normalized_performance:.6f}",
+            result.num_out_of_range,
+        ]
+        for result in results
     )
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    return csv_text([header, *([inert(value) for value in row] for row in rows)])
+    return csv_text([[*fields, "normalized_performance", "layers_out_of_range"], *rows])

@@ -9,13 +9,13 @@ from airchitect_jax.reporting import document, escape, image, table
 
 
 def network_section(results: Sequence[NetworkResult]) -> str:
-    """The contexts of one network, and its layers folded away beneath."""
+    """The contexts of one network, and its layers in a folded section."""
     parts = [
         f"<h3>{escape(results[0].network)}</h3>",
         table(
             [
                 "",
-                "a design a layer: optimal cost",
+                "one design per layer: optimal cost",
                 "as recommended",
                 "normalized performance",
                 "layers out of range",
@@ -73,7 +73,7 @@ def page(
 
     Args:
       title: the heading.
-      claims: rows of (figure, this run, the paper).
+      claims: rows of (name, this run, the paper).
       summary: the contents of summary.json.
       config: the contents of config.json.
       figures: caption and PNG by name.

@@ -1,4 +1,7 @@
-"""A network that knows when not to answer: doubtful workloads are handed over to exact search."""
+"""Selective prediction with exact fallback.
+
+The network answers where its confidence reaches a threshold, exact search answers the rest.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ from airchitect_jax.learning.evaluation import Recommender
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RiskCoverage:
-    """What is answered and how often that is wrong, for each threshold worth having, falling.
+    """Coverage and risk by threshold, in descending order of thresholds.
 
     Attributes:
-      threshold: least confidence that is answered.
-      coverage: share of workloads that are answered.
-      risk: share of the answers that are wrong.
+      threshold: the least confidence with which the network answers.
+      coverage: share of workloads that the network answers.
+      risk: share of its answers that are wrong.
     """
 
     threshold: Float[np.ndarray, "points"]
@@ -36,7 +39,7 @@ class RiskCoverage:
 def risk_coverage(
     confidence: Float[np.ndarray, "num"], is_wrong: Bool[np.ndarray, "num"]
 ) -> RiskCoverage:
-    """The curve of a set of answers; those of one confidence are answered together."""
+    """The risk-coverage curve of a set of answers; equal confidences share one point."""
     order = np.argsort(-confidence, kind="stable")
     ordered = confidence[order]
     last = np.flatnonzero(np.diff(ordered, append=-np.inf))  # of each run of equals
@@ -48,7 +51,7 @@ def risk_coverage(
 
 
 def threshold_for(curve: RiskCoverage, max_risk: float) -> float:
-    """The threshold of most coverage whose risk is at most `max_risk`; infinite if none is.
+    """The threshold with the highest coverage at a risk of at most `max_risk`, or infinity.
 
     To be chosen on validation data.
     """
@@ -64,9 +67,9 @@ def answer(
     temperature: float,
     threshold: float,
 ) -> tuple[Int[np.ndarray, "num"], Bool[np.ndarray, "num"]]:
-    """Design ids, and which of them are the network's own; exact search has found the others.
+    """Design ids, and which of them are the network's; the others are from exact search.
 
-    A workload is handed over if it lies outside of the trained ranges or if the network's
+    Exact search answers workloads outside of the trained ranges and those for which the network's
     confidence is below the threshold.
 
     Args:

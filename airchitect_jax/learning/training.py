@@ -81,13 +81,11 @@ class RunConfig:
 
 
 @functools.partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["params", "opt_state", "step"],
-    meta_fields=[],
+    jax.tree_util.register_dataclass, data_fields=["params", "opt_state", "step"], meta_fields=[]
 )
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainState:
-    """Everything that a step changes."""
+    """The state that a step updates."""
 
     params: nnx.State[Any, Any]
     opt_state: optax.OptState
@@ -100,7 +98,7 @@ class FitResult:
 
     Attributes:
       model: the model with its trained parameters.
-      history: a row a block of steps; the last of an epoch also has the validation metrics.
+      history: one row per block of steps; the last of an epoch also has the validation metrics.
       seconds: wall time of this call, which a resumed run's history exceeds.
     """
 

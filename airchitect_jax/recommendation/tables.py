@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from airchitect_jax._support import csv_text, inert
+from airchitect_jax._support import csv_text
 from airchitect_jax.oracle.joint import Design, FrontPoint
 from airchitect_jax.recommendation.exact import LayerPlan, Proposal, Recommendation
 from airchitect_jax.types import MemoryModel, Objective
@@ -113,8 +113,8 @@ def compute_report_csv(plans: Sequence[LayerPlan]) -> str:
             100 * plan.overall_utilization,
             100 * plan.mapping_efficiency,
             100 * plan.compute_utilization,
-            inert(plan.layer.name),
-            inert(plan.network),
+            plan.layer.name,
+            plan.network,
             plan.dataflow.name,
             plan.runs,
         ]
@@ -182,7 +182,7 @@ def layer_rows(plans: Sequence[LayerPlan]) -> list[list[object]]:
 
 def layers_csv(plans: Sequence[LayerPlan]) -> str:
     """All layers, a row each."""
-    return csv_text([LAYER_COLUMNS, *([inert(cell) for cell in row] for row in layer_rows(plans))])
+    return csv_text([LAYER_COLUMNS, *layer_rows(plans)])
 
 
 PARETO_COLUMNS = (

@@ -1,4 +1,4 @@
-"""HTML pages: one file, no network, everything foreign escaped."""
+"""HTML pages: one file that loads nothing, with all values escaped."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def escape(value: object) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """An HTML table; numbers are set right, integers with thousands separators."""
+    """An HTML table; numbers are right-aligned, integers with thousands separators."""
     rows = [list(row) for row in rows]
     body = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in rows)
-    # A heading stands over its column: right, if that holds numbers.
+    # Headings are aligned as their columns.
     kinds = [_is_number(value) for value in rows[0]] if rows else [False] * len(header)
     head = "".join(
         f'<th class="number">{escape(name)}</th>' if number else f"<th>{escape(name)}</th>"

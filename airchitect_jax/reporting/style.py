@@ -1,11 +1,13 @@
-"""The one style of all figures. Needs matplotlib (extra `plots`)."""
+"""The common style of all figures. Needs matplotlib (extra `plots`)."""
 
 from __future__ import annotations
 
 import io
+import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from airchitect_jax._support import files
 from airchitect_jax.types import Dataflow
 
 # Figures import these names from here, the one place that says which extra brings them.
@@ -95,6 +97,18 @@ def to_png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
+
+
+def save_pngs(folder: pathlib.Path, pngs: Mapping[str, bytes]) -> None:
+    """Writes each PNG as figures/NAME.png below the folder."""
+    for name, png in pngs.items():
+        with files.atomic_path(folder / "figures" / f"{name}.png") as temporary:
+            temporary.write_bytes(png)
+
+
+def save_figures(folder: pathlib.Path, figures: Mapping[str, Figure]) -> None:
+    """Writes each figure as figures/NAME.png below the folder."""
+    save_pngs(folder, {name: to_png(figure) for name, figure in figures.items()})
 
 
 def plain(text: str) -> str:

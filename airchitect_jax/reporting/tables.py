@@ -1,4 +1,4 @@
-"""Tables of what was measured over seeds: mean and spread, for people and for machines."""
+"""Tables of measurements over seeds: mean and standard deviation, as Markdown, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from airchitect_jax._support import csv_text, inert
+from airchitect_jax._support import csv_text
 
 # What is measured of one subject and seed, JSON-compatible.
 Row = dict[str, Any]
@@ -43,11 +43,17 @@ class Spread:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Line:
-    """A subject over its seeds; `spreads` by column key, None where it has no such figure."""
+    """A subject over its seeds; `spreads` by column key, None where there is no value."""
 
     name: str
     seeds: int
     spreads: Mapping[str, Spread | None]
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table whose first column is left-aligned, the others right-aligned."""
+    ruler = ["---", *["---:"] * (len(header) - 1)]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, ruler, *rows))
 
 
 def by_name(rows: Iterable[Row], key: str) -> dict[str, list[Row]]:
@@ -60,7 +66,7 @@ def by_name(rows: Iterable[Row], key: str) -> dict[str, list[Row]]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SpreadTable:
-    """A line for each subject.
+    """One line per subject.
 
     Attributes:
       subject: the key of rows, and the heading, of what is compared: "model", for example.
@@ -94,7 +100,7 @@ class SpreadTable:
         return cls(subject=subject, columns=columns, lines=tuple(lines))
 
     def markdown(self) -> str:
-        """The table for people: mean and deviation, shares in percent."""
+        """The table as Markdown: mean and deviation, shares in percent."""
         header = [self.subject, "seeds", *(column.heading for column in self.columns)]
         body = [
             [
@@ -104,17 +110,16 @@ class SpreadTable:
             ]
             for line in self.lines
         ]
-        ruler = ["---", *["---:"] * (len(header) - 1)]
-        return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, ruler, *body))
+        return markdown_table(header, body)
 
     def csv(self) -> str:
-        """The table for machines: two columns a figure, empty where there is none."""
+        """The table as CSV: two columns per value, empty where there is none."""
         header = [self.subject, "seeds"]
         for column in self.columns:
             header += [f"{column.key}_mean", f"{column.key}_std"]
         body = []
         for line in self.lines:
-            cells: list[object] = [inert(line.name), line.seeds]
+            cells: list[object] = [line.name, line.seeds]
             for column in self.columns:
                 spread = line.spreads[column.key]
                 cells += ["", ""] if spread is None else spread.cells()
@@ -122,7 +127,7 @@ class SpreadTable:
         return csv_text([header, *body])
 
     def as_json(self) -> list[dict[str, Any]]:
-        """The table as objects; null where a figure or a spread does not exist."""
+        """The table as objects; null where a value or a deviation does not exist."""
         return [
             {
                 self.subject: line.name,

@@ -1,4 +1,4 @@
-"""A network that predicts what every design costs, and so which is the best."""
+"""A network that predicts the cost of every design; its logits follow from the costs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NUM_SAMPLES = 1 << 16  # of workloads, for the statistics of the inputs
 
 
 class Additive(nnx.Module):
-    """Log costs as a sum over the inputs, each seen at several resolutions; logits from them.
+    """Log costs as a sum over the inputs, each at several resolutions; logits from them.
 
     In logarithms the factors of a cost add, so one dense layer is all there is. An input that only
     decides which designs are feasible is left out, and so may take any value.

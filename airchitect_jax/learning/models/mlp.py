@@ -1,4 +1,4 @@
-"""A multilayer perceptron without embeddings: what the paper's embeddings are compared with."""
+"""A multilayer perceptron without embeddings, to compare with the paper's network."""
 
 from __future__ import annotations
 

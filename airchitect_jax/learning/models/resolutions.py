@@ -1,4 +1,4 @@
-"""Whole numbers seen at several resolutions: the lengths that a cost model divides and adds."""
+"""Whole numbers at several resolutions, as inputs of a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network for schedules that knows that the order of the workloads means nothing."""
+"""Permutation-equivariant scheduler."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _SUM_WEIGHT = 1e-6
 
 
 class SymmetricScheduler(nnx.Module):
-    """Learned loads of each workload on each array, joined as a schedule joins them.
+    """Learned loads of each workload on each array, combined into the makespan of each schedule.
 
     One encoder serves all workloads: a dense layer over m, n and k, each at several resolutions,
     gives each pair of array and dataflow a load, in logarithms. (A sum suffices, since the cycles
     of a fold and their number multiply.) The logit of a schedule falls with the largest of its
-    loads, and among equals with their sum. So exchanging two workloads exchanges their places in
-    the schedule, by construction.
+    loads, and among equals with their sum. The network
+    is permutation-equivariant: exchanging two workloads exchanges their places in the schedule.
 
     Args:
       case: whose workloads and arrays these are.
@@ -56,7 +56,7 @@ class SymmetricScheduler(nnx.Module):
     ) -> Float[Array, "batch designs"]:
         """Logits of predicted `log_terms`."""
         makespans = over_designs(self._space, larger, log_loads)
-        # Relative to the best, whose logits are then near zero, where float32 tells most apart.
+        # Relative to the best, whose logits are then near zero, where float32 is finest.
         lowest = makespans.min(axis=1, keepdims=True)
         relative = jnp.exp(jnp.minimum(log_loads - lowest[None], 1.0))
         sums = over_designs(self._space, jnp.add, relative)

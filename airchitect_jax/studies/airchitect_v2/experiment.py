@@ -1,4 +1,4 @@
-"""From a file of the data set to its results: networks, the bar, figures, summary."""
+"""A whole run on a file of the data set: networks, baselines, figures, summary."""
 
 from __future__ import annotations
 
@@ -152,12 +152,13 @@ def run(
         summary["labels_best_in_closed_form"] = judge(judge.labels)["optimal_set_accuracy"]
     text = "".join(json.dumps(row) + "\n" for row in histories)
     files.write_text(workdir / "metrics.jsonl", text)
-    for name, figure in {
-        "confusion": plots.confusion(_attributes(), judge.labels, chosen),
-        "training_curves": plots.training_curves(fitted.history),
-    }.items():
-        with files.atomic_path(workdir / "figures" / f"{name}.png") as temporary:
-            temporary.write_bytes(style.to_png(figure))
+    style.save_figures(
+        workdir,
+        {
+            "confusion": plots.confusion(_attributes(), judge.labels, chosen),
+            "training_curves": plots.training_curves(fitted.history),
+        },
+    )
     summary["wall_seconds"] = round(time.perf_counter() - start, 3)
     files.write_json(workdir / "summary.json", summary)
     console.print(closing_table(summary))
@@ -202,7 +203,7 @@ def _forests(
 
 
 def _not_test(encoded: Encoded) -> Int[np.ndarray, "num"]:
-    """All rows but the test's: what is not tuned has no use for a validation split."""
+    """Training and validation rows: models without tuning learn from both."""
     return np.concatenate([encoded.rows[Split.TRAIN], encoded.rows[Split.VALIDATION]])
 
 
@@ -257,7 +258,7 @@ def _attributes() -> tuple[Attribute, ...]:
 
 
 def closing_table(summary: Mapping[str, Any]) -> rich.table.Table:
-    """The answers of a summary, a row each."""
+    """One row per model of a summary."""
     names = {name: title for name, title in COLUMNS.items() if name in summary["networks"][0]}
     table = rich.table.Table(
         title=f"{summary['kind']}, {summary['num_test']} test layers",

@@ -1,4 +1,4 @@
-"""From layers to what a network and a forest are shown: derived columns, splits, codes."""
+"""Inputs of networks and forests: derived columns, splits, codes."""
 
 from __future__ import annotations
 

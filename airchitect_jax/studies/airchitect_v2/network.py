@@ -13,14 +13,14 @@ from jaxtyping import Array, Float, Int
 
 from airchitect_jax.case_studies import Feature
 
-# Small, so that at the start a value that was never seen says little beside one that was.
+# Small, so that values that training does not have weigh little.
 _EMBEDDING_STDDEV = 0.02
 
 
 class CrossedAirchitect(nnx.Module):
     """Embeddings of tuples of columns, one hidden layer, a head for each half of a design.
 
-    A cross is one table for several columns: a row for each combination of their values. The
+    A cross is one table for several columns: one row per combination of their values. The
     embeddings are concatenated, beside them goes their hidden layer with ReLU. The logit of a
     design is the sum of one for its PE index, one for its buffer index, and one of its own.
     """

@@ -1,7 +1,7 @@
-"""Which designs are best, in closed form: an account of the labels, found in the labels.
+"""The best designs in closed form, inferred from the labels.
 
 For the convolutions of the data set, every label that the search left is a minimum of two
-functions that do not know of each other (docs/airchitect_v2.md has the evidence):
+independent functions (docs/airchitect_v2.md has the evidence):
 
 - the PEs: with P PEs a dimension of u elements takes ceil(u / P) passes, where u is what the
   dataflow spreads over the array: output columns for eye, output rows for shi, channels for dla;
@@ -9,8 +9,8 @@ functions that do not know of each other (docs/airchitect_v2.md has the evidence
   and R R S for shi.
 
 Here P is the PE index + 1 and t the buffer index + 1. Where several designs are best, the label is
-one of them at random, and which one no model can know. Networks and forests are not told of any of
-this. It only says how good an answer is that is not the label.
+one of them at random, which no model can predict. Networks and forests are not given the closed
+form. It only scores answers that differ from the label.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How good answers are, and the answers that need no look at the layer."""
+"""Scores of answers, and constant answers as baselines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def scores(
     chosen: Int[np.ndarray, "num"],
     best: Bool[np.ndarray, "num designs"] | None = None,
 ) -> dict[str, float]:
-    """The shares of answers that are right, in whole and in part.
+    """Shares of right answers, for the whole design and for its halves.
 
     Args:
       labels: design ids.

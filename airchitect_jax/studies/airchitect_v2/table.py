@@ -5,9 +5,9 @@ columns and rows, filter columns and rows, the dataflow, the label, the cost tha
 GEMM files have `M,N,GEMM_K,df,ConfigID,rewards`, the same layers as GEMMs: M = K,
 N = (X - R + 1)(Y - S + 1), GEMM_K = C R S.
 
-`rewards` is not read: it is what the labelled design costs, known only after the search, and so no
-input. Some rows are no layers, because the filter is larger than the input. They are counted and
-left out. In a GEMM file such a row shows only where N is not positive.
+`rewards`, the cost of the labelled design, is known only after the search, and so not read. Rows
+whose filter is larger than the input are no layers: they are counted and left out. In a GEMM file
+such a row is recognised only where N is not positive.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def read_table(path: str | pathlib.Path) -> Table:
     except csv.Error as error:
         raise ValueError(f"{path}: not a CSV text file: {error}") from None
     if not rows:
-        raise ValueError(f"{path}: the file is empty; expected a header and one row a layer")
+        raise ValueError(f"{path}: the file is empty; expected a header and one row per layer")
     header = tuple(cell.strip() for cell in rows[0][1])
     sizes = {(*sizes, *_REST): sizes for sizes in (CONV, GEMM)}.get(header)
     if sizes is None:

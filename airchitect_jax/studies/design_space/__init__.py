@@ -1,4 +1,4 @@
-"""A design space, seen: what is optimal where, and what the labels are like."""
+"""Analysis of a design space: which design is optimal where, and statistics of the labels."""
 
 from airchitect_jax.studies.design_space.samples import draw
 

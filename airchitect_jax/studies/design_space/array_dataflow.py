@@ -1,4 +1,4 @@
-"""What only case study 1 shows, and the cost of all its designs for single workloads."""
+"""What only case study 1 shows; and the cost of all its designs for single workloads."""
 
 from __future__ import annotations
 
@@ -7,115 +7,146 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from airchitect_jax.case_studies import ArrayDataflowCase
-from airchitect_jax.reporting.style import BLACK, styled
+from airchitect_jax.reporting.style import BLACK, Axes, Figure, styled
 from airchitect_jax.studies.design_space.array_budgets import returns, unused
 from airchitect_jax.studies.design_space.array_shapes import by_shape, by_size
-from airchitect_jax.studies.design_space.exhibit import Exhibit, Grid, Maker, panels
+from airchitect_jax.studies.design_space.exhibit import Exhibit, Grid, Maker, captioned, panels
+from airchitect_jax.studies.design_space.runtime_variants import runtime_variants
 from airchitect_jax.studies.design_space.samples import Sample
-from airchitect_jax.types import Dataflow, Objective, RuntimeModel
-from airchitect_jax.workloads import Network
+from airchitect_jax.types import Dataflow, Objective
+from airchitect_jax.workloads import Layer, Network
 
 # The layers, by network and name, whose designs are all shown.
-LANDSCAPES = (
-    ("resnet50", "conv4_1_3x3"),
-    ("gpt2", "mlp_up"),
-    ("mobilenet_v2", "block5_expand"),
-)
+LANDSCAPES = (("resnet50", "conv4_1_3x3"), ("gpt2", "mlp_up"), ("mobilenet_v2", "block5_expand"))
 _LANDSCAPE_BUDGET = 14  # as a power of two
 
 
 def variants(case: ArrayDataflowCase) -> Mapping[str, ArrayDataflowCase]:
     """The case study itself, with the other runtime model, and with the other objectives."""
-    other = next(model for model in RuntimeModel if model is not case.runtime_model)
-    return {
-        f"cycles, {case.runtime_model.value}": case,
-        f"cycles, {other.value}": dataclasses.replace(case, runtime_model=other),
-        **{
-            objective.value: dataclasses.replace(case, objective=objective)
-            for objective in (Objective.ENERGY, Objective.EDP)
-        },
+    return runtime_variants(case, "cycles") | {
+        objective.value: dataclasses.replace(case, objective=objective)
+        for objective in (Objective.ENERGY, Objective.EDP)
     }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Landscape:
+    """The cycles of all designs for one layer.
+
+    Attributes:
+      name: of network and layer.
+      layer: its GEMM.
+      cycles: Int[designs].
+      best: the id of the best design.
+      best_allowed: of the best design within `_LANDSCAPE_BUDGET`.
+    """
+
+    name: str
+    layer: Layer
+    cycles: Int[np.ndarray, "designs"]
+    best: int
+    best_allowed: int
+
+    @classmethod
+    def of(cls, case: ArrayDataflowCase, name: str, layer: Layer) -> _Landscape:
+        space = case.space
+        workload = np.array([[space.max_mac_exponent], [layer.m], [layer.n], [layer.k]])
+        cycles = case.costs(workload, np.arange(space.num_designs)[None, :])[0]
+        allowed = np.flatnonzero(space.feasible(_LANDSCAPE_BUDGET))
+        return cls(
+            name=name,
+            layer=layer,
+            cycles=cycles,
+            best=int(cycles.argmin()),
+            best_allowed=int(allowed[cycles[allowed].argmin()]),
+        )
+
+    @property
+    def over(self) -> Any:
+        """Cycles over the fewest, Float[designs]."""
+        return self.cycles / self.cycles[self.best]
+
+
+def _draw_flow(axes: Axes, case: ArrayDataflowCase, one: _Landscape, flow: Dataflow) -> Any:
+    space, side = case.space, case.space.max_side_exponent
+    cells = np.full((side, side), np.nan)
+    here = space.dataflow == flow
+    cells[space.row_exponent[here] - 1, space.col_exponent[here] - 1] = one.over[here]
+    edges = np.arange(side + 1) + 0.5
+    grid = Grid(x=edges, y=edges)
+    image = grid.draw(axes, np.log2(cells), cmap="viridis_r", vmin=0, vmax=10)
+    ends = [0.5, _LANDSCAPE_BUDGET - 0.5]
+    axes.plot(ends, ends[::-1], color=BLACK, linestyle="--", linewidth=1)
+    for star, marker in ((one.best, "*"), (one.best_allowed, "P")):
+        if space.dataflow[star] == flow:
+            x, y = space.col_exponent[star], space.row_exponent[star]
+            axes.plot(x, y, marker, markersize=9, color="white", markeredgecolor=BLACK)
+    axes.set_title(f"{one.name}, {flow.name}", fontsize=9)
+    axes.set_xlabel("log2(cols)")
+    return image
+
+
+def _draw(case: ArrayDataflowCase, shown: Sequence[_Landscape]) -> Figure:
+    figure, axes = panels(len(shown), len(Dataflow), width=11, height=3.2 * len(shown))
+    for line, one in zip(axes, shown, strict=True):
+        images = [
+            _draw_flow(place, case, one, flow) for place, flow in zip(line, Dataflow, strict=True)
+        ]
+        line[0].set_ylabel("log2(rows)")
+        figure.colorbar(images[-1], ax=list(line), label="log2(cycles / fewest)", extend="max")
+    return figure
 
 
 @styled
 def landscapes(case: ArrayDataflowCase, networks: Sequence[Network]) -> Exhibit:
-    """Cycles of all designs for single workloads, over rows and columns, a panel a dataflow."""
+    """Cycles of all designs for single workloads, over rows and columns, one panel per dataflow."""
     space = case.space
-    chosen = [
-        (f"{network.name} {layer.name}", layer)
+    shown = [
+        _Landscape.of(case, f"{network.name} {layer.name}", layer)
         for network in networks
         for layer in network.layers
         if (network.name, layer.name) in LANDSCAPES
     ]
-    figure, axes = panels(len(chosen), len(Dataflow), width=11, height=3.2 * len(chosen))
-    rows: list[list[Any]] = [["workload", "m", "n", "k", "design", "cycles", "over_best"]]
-    sentences, summary = [], {}
-    ids = np.arange(space.num_designs)
-    side = space.max_side_exponent
-    for line, (name, layer) in zip(axes, chosen, strict=True):
-        workload = np.array([[space.max_mac_exponent], [layer.m], [layer.n], [layer.k]])
-        cycles = case.costs(workload, ids[None, :])[0]
-        allowed = space.feasible(_LANDSCAPE_BUDGET)
-        best, best_allowed = (
-            int(np.where(some, cycles, cycles.max() + 1).argmin())
-            for some in (np.ones_like(allowed), allowed)
-        )
-        over = cycles / cycles[best]
-        image: Any = None
-        for place, flow in zip(line, Dataflow, strict=True):
-            cells = np.full((side, side), np.nan)
-            here = space.dataflow == flow
-            cells[space.row_exponent[here] - 1, space.col_exponent[here] - 1] = over[here]
-            edges = np.arange(side + 1) + 0.5
-            image = Grid(x=edges, y=edges).draw(
-                place, np.log2(cells), cmap="viridis_r", vmin=0, vmax=10
-            )
-            place.plot(
-                [0.5, _LANDSCAPE_BUDGET - 0.5], [_LANDSCAPE_BUDGET - 0.5, 0.5], color=BLACK,
-                linestyle="--", linewidth=1,
-            )  # fmt: skip
-            for star, marker in ((best, "*"), (best_allowed, "P")):
-                if space.dataflow[star] == flow:
-                    place.plot(
-                        space.col_exponent[star], space.row_exponent[star], marker, markersize=9,
-                        color="white", markeredgecolor=BLACK,
-                    )  # fmt: skip
-            place.set_title(f"{name}, {flow.name}", fontsize=9)
-            place.set_xlabel("log2(cols)")
-        line[0].set_ylabel("log2(rows)")
-        figure.colorbar(image, ax=list(line), label="log2(cycles / fewest)", extend="max")
-        rows += [
-            [name, layer.m, layer.n, layer.k, space.describe(i), int(one), float(ratio)]
-            for i, (one, ratio) in enumerate(zip(cycles, over, strict=True))
-        ]
-        near = [int((over <= 1 + margin).sum()) for margin in (0.01, 0.05)]
-        over_allowed = cycles[allowed] / cycles[best_allowed]
-        near_allowed = [int((over_allowed <= 1 + margin).sum()) for margin in (0.01, 0.05)]
-        sentences.append(
-            f"{name} ({layer.m} x {layer.n} x {layer.k}): of all {space.num_designs} designs"
-            f" {space.describe(best)} is best, {near[0] - 1} more lie within 1% of it and"
-            f" {near[1] - 1} within 5%, and the worst takes {over.max():,.0f} times as long; within"
-            f" {2**_LANDSCAPE_BUDGET:,} MACs {space.describe(best_allowed)} is best, with"
-            f" {near_allowed[0] - 1} and {near_allowed[1] - 1} near it."
-        )
-        summary[name] = {
-            "best": space.describe(best),
-            "within_1_percent": near[0],
-            "within_5_percent": near[1],
-            "worst_over_best": float(over.max()),
+    summary = {
+        one.name: {
+            "best": space.describe(one.best),
+            "within_1_percent": int((one.over <= 1.01).sum()),
+            "within_5_percent": int((one.over <= 1.05).sum()),
+            "worst_over_best": float(one.over.max()),
         }
-    sentences.append(
-        f"A star is the best design, a cross the best within {2**_LANDSCAPE_BUDGET:,} MACs (the"
-        " dashed line)."
-    )
+        for one in shown
+    }
     return Exhibit(
         name="landscapes",
         title="The cost of all designs for single workloads",
-        text=" ".join(sentences),
-        figure=figure,
-        rows=rows,
+        caption=captioned(
+            "{best} is the best of {num_designs} designs; designs within 1%: {within_1_percent},"
+            " within 5%: {within_5_percent}; the worst takes {worst_over_best:,.0f} times as long",
+            summary,
+            num_designs=space.num_designs,
+        )
+        + f" Star: the best design; cross: the best within {2**_LANDSCAPE_BUDGET:,} MACs, the"
+        " dashed line.",
+        figure=_draw(case, shown),
+        rows=[
+            ["workload", "m", "n", "k", "design", "cycles", "over_best"],
+            *(
+                [
+                    one.name,
+                    one.layer.m,
+                    one.layer.n,
+                    one.layer.k,
+                    space.describe(design),
+                    int(cycles),
+                    float(over),
+                ]
+                for one in shown
+                for design, (cycles, over) in enumerate(zip(one.cycles, one.over, strict=True))
+            ),
+        ],
         summary=summary,
     )
 

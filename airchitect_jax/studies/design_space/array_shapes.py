@@ -1,7 +1,8 @@
-"""Case study 1 by design: the best dataflow and aspect ratio over shape and size."""
+"""Case study 1: the best dataflow and aspect ratio over shape and size."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,14 @@ from jaxtyping import Int
 
 from airchitect_jax.case_studies import ArrayDataflowCase
 from airchitect_jax.cost import mapped_dims
-from airchitect_jax.reporting.style import OF_DATAFLOW, legend_below, styled
+from airchitect_jax.reporting.style import OF_DATAFLOW, Figure, legend_below, styled
 from airchitect_jax.studies.design_space.exhibit import (
     SMALL,
     Exhibit,
     categorical,
     label_shape_axes,
-    listed,
-    looks,
+    look,
     panels,
-    percent,
     shape_grid,
 )
 from airchitect_jax.studies.design_space.samples import Sample, dims, shape_axes
@@ -44,136 +43,123 @@ def mapped(
     return by_dataflow[dataflow, :, np.arange(len(dataflow))].T
 
 
-@styled
-def by_shape(case: ArrayDataflowCase, sample: Sample) -> Exhibit:
-    """The most frequent dataflow and the mean aspect ratio of the optimum over workload shape."""
-    space, budgets = case.space, _budgets(case)
+def _aspect(case: ArrayDataflowCase, sample: Sample) -> Int[np.ndarray, "num"]:
+    """log2(rows / cols) of the best arrays."""
+    return (case.space.row_exponent - case.space.col_exponent)[sample.design_ids]
+
+
+def _flow_shares(dataflow: Int[np.ndarray, "num"]) -> list[float]:
+    return [float((dataflow == flow).mean()) for flow in Dataflow]
+
+
+def _correlation(
+    aspect: Int[np.ndarray, "num"], s_r: Int[np.ndarray, "num"], s_c: Int[np.ndarray, "num"]
+) -> float:
+    """Of log2(rows / cols) and log2(s_r / s_c)."""
+    return float(np.corrcoef(aspect, np.log2(s_r / s_c))[0, 1])
+
+
+def _draw_shapes(case: ArrayDataflowCase, sample: Sample) -> Figure:
+    budgets = _budgets(case)
     figure, axes = panels(2, len(budgets), width=3 * len(budgets), height=6.4)
     grid = shape_grid(case.max_dim)
     x, y = shape_axes(dims(case, sample.workloads))
-    dataflow = space.dataflow[sample.design_ids]
-    aspect = (space.row_exponent - space.col_exponent)[sample.design_ids]
-    s_r, s_c, t = mapped(sample.workloads, dataflow)
-    rows: list[list[Any]] = [
-        ["mac_budget", *(f"{flow.name}_share" for flow in Dataflow), "aspect_correlation",
-         "square_share"]
-    ]  # fmt: skip
-    limit = 6
+    dataflow, aspect = case.space.dataflow[sample.design_ids], _aspect(case, sample)
     flows: Any = None
     aspects: Any = None
-    for column, exponent in enumerate(budgets):
+    for (top, low), exponent in zip(axes.T, budgets, strict=True):
         here = sample.workloads[0] == exponent
-        shares = [float((dataflow[here] == flow).mean()) for flow in Dataflow]
-        flows = grid.draw(
-            axes[0, column],
-            grid.most_frequent(x[here], y[here], dataflow[here], len(Dataflow)),
-            **categorical(_COLORS),
-        )
-        aspects = grid.draw(
-            axes[1, column],
-            grid.mean(x[here], y[here], aspect[here]),
-            cmap="RdBu_r",
-            vmin=-limit,
-            vmax=limit,
-        )
-        axes[0, column].set_title(f"{2**exponent:,} MACs", fontsize=SMALL)
-        follows = np.corrcoef(aspect[here], np.log2(s_r[here] / s_c[here]))[0, 1]
-        square = float((np.abs(aspect[here]) <= 1).mean())
-        rows.append([2**exponent, *shares, float(follows), square])
+        most = grid.most_frequent(x[here], y[here], dataflow[here], len(Dataflow))
+        flows = grid.draw(top, most, **categorical(_COLORS))
+        mean = grid.mean(x[here], y[here], aspect[here])
+        aspects = grid.draw(low, mean, cmap="RdBu_r", vmin=-6, vmax=6)
+        top.set_title(f"{2**exponent:,} MACs", fontsize=SMALL)
     label_shape_axes(axes[-1], axes[:, 0])
     bar = figure.colorbar(flows, ax=axes[0], ticks=range(len(Dataflow)))
     bar.ax.set_yticklabels([flow.name for flow in Dataflow])
     bar.set_label("most frequent dataflow")
     figure.colorbar(aspects, ax=axes[1], label="mean log2(rows / cols)", extend="both")
-    sizes = dims(case, sample.workloads)
-    in_time = float((t == sizes.max(axis=0)).mean())
-    sentences = [
-        f"Over {len(sample):,} {sample.name} workloads of all budgets "
-        + listed(
-            [f"{flow.name} is best for {percent((dataflow == flow).mean())}" for flow in Dataflow]
-        )
-        + f". The best dataflow runs the largest dimension in time for {percent(in_time)} of them:"
-        " k with OS, m with WS, n with IS."
-    ]
-    follows = np.corrcoef(aspect, np.log2(s_r / s_c))[0, 1]
-    sentences.append(
-        "log2(rows / cols) of the best array and log2(s_r / s_c) of what is mapped to it have a"
-        f" correlation of {follows:.2f}, and {percent((np.abs(aspect) <= 1).mean())}"
-        " of the best arrays are square or one power of two from it; with the largest budget"
-        f" {percent(rows[-1][-1])}, with the smallest {percent(rows[1][-1])}."
-    )
+    return figure
+
+
+@styled
+def by_shape(case: ArrayDataflowCase, sample: Sample) -> Exhibit:
+    """The most frequent dataflow and the mean aspect ratio of the optimum over workload shape."""
+    dataflow, aspect = case.space.dataflow[sample.design_ids], _aspect(case, sample)
+    s_r, s_c, t = mapped(sample.workloads, dataflow)
+    rows: list[list[Any]] = [
+        ["mac_budget", *(f"{flow.name}_share" for flow in Dataflow), "aspect_correlation",
+         "square_share"]
+    ]  # fmt: skip
+    for exponent in _budgets(case):
+        here = sample.workloads[0] == exponent
+        follows = _correlation(aspect[here], s_r[here], s_c[here])
+        square = float((np.abs(aspect[here]) <= 1).mean())
+        rows.append([2**exponent, *_flow_shares(dataflow[here]), follows, square])
+    shares = {flow.name: one for flow, one in zip(Dataflow, _flow_shares(dataflow), strict=True)}
+    in_time = float((t == dims(case, sample.workloads).max(axis=0)).mean())
+    follows = _correlation(aspect, s_r, s_c)
     return Exhibit(
         name="best_by_shape",
         title="Best dataflow and aspect ratio over the shape of the workload",
-        text=" ".join(sentences),
-        figure=figure,
+        caption=f"{len(sample):,} {sample.name} workloads of all budgets. Best dataflow: "
+        + ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
+        + f"; it runs the largest dimension in time for {in_time:.1%}. Correlation of"
+        f" log2(rows / cols) and log2(s_r / s_c): {follows:.2f}.",
+        figure=_draw_shapes(case, sample),
         rows=rows,
         summary={
-            "dataflow_shares": {flow.name: float((dataflow == flow).mean()) for flow in Dataflow},
+            "dataflow_shares": shares,
             "largest_dimension_in_time": in_time,
-            "aspect_correlation": float(follows),
+            "aspect_correlation": follows,
         },
     )
+
+
+def _draw_sizes(sample: Sample, rows: Sequence[Sequence[Any]]) -> Figure:
+    """Of the rows of the table, without their header."""
+    budgets = list(dict.fromkeys(row[0] for row in rows))
+    figure, axes = panels(2, len(budgets), width=3 * len(budgets), height=5.6)
+    color = look(sample)["color"]
+    names = [flow.name for flow in Dataflow]
+    for (top, low), budget in zip(axes.T, budgets, strict=True):
+        size, _, *columns = np.transpose([row[1:] for row in rows if row[0] == budget])
+        shares, (p10, median, p90) = columns[: len(names)], columns[len(names) :]
+        top.stackplot(size, shares, colors=_COLORS, labels=names, alpha=0.85)
+        top.set_title(f"{budget:,} MACs", fontsize=SMALL)
+        top.set_ylim(0, 1)
+        low.fill_between(size, p10, p90, color=color, alpha=0.2, linewidth=0)
+        low.plot(size, median, color=color, marker="o", markersize=3)
+        low.set(xlabel="log2(m n k)", ylim=(-13, 13))
+    legend_below(figure, axes[0, :1], columns=len(names))
+    axes[0, 0].set_ylabel("share of workloads")
+    axes[1, 0].set_ylabel("log2(rows / cols)\nmedian, 10th to 90th percentile")
+    return figure
 
 
 @styled
 def by_size(case: ArrayDataflowCase, sample: Sample) -> Exhibit:
     """Shares of dataflows and the spread of aspect ratios over the size of the workload."""
-    space, budgets = case.space, _budgets(case)
-    figure, axes = panels(2, len(budgets), width=3 * len(budgets), height=5.6)
     size = np.log2(dims(case, sample.workloads).astype(np.float64)).sum(axis=0)
-    dataflow = space.dataflow[sample.design_ids]
-    aspect = (space.row_exponent - space.col_exponent)[sample.design_ids]
+    dataflow, aspect = case.space.dataflow[sample.design_ids], _aspect(case, sample)
     edges = np.arange(0, np.ceil(size.max()) + 2, 2)
-    middle = edges[:-1] + 1
-    rows: list[list[Any]] = [
-        ["mac_budget", "log2_mnk", "workloads", *(f"{flow.name}_share" for flow in Dataflow),
-         "aspect_p10", "aspect_median", "aspect_p90"]
-    ]  # fmt: skip
-    color = looks([sample])[0]["color"]
-    for column, exponent in enumerate(budgets):
-        here = sample.workloads[0] == exponent
-        bins = np.digitize(size, edges) - 1
-        kept = [b for b in range(len(middle)) if (here & (bins == b)).sum() >= _FEWEST]
-        shares, spread = [], []
-        for b in kept:
-            inside = here & (bins == b)
-            shares.append([float((dataflow[inside] == flow).mean()) for flow in Dataflow])
-            spread.append(np.quantile(aspect[inside], (0.1, 0.5, 0.9)).tolist())
-            rows.append([2**exponent, middle[b], int(inside.sum()), *shares[-1], *spread[-1]])
-        x = middle[kept]
-        axes[0, column].stackplot(
-            x, np.transpose(shares), colors=_COLORS, labels=[flow.name for flow in Dataflow],
-            alpha=0.85,
-        )  # fmt: skip
-        low, median, high = np.transpose(spread)
-        axes[1, column].fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
-        axes[1, column].plot(x, median, color=color, marker="o", markersize=3)
-        axes[0, column].set_title(f"{2**exponent:,} MACs", fontsize=SMALL)
-        axes[0, column].set_ylim(0, 1)
-        axes[1, column].set_ylim(-13, 13)
-        axes[1, column].set_xlabel("log2(m n k)")
-    legend_below(figure, axes[0, :1], columns=len(Dataflow))
-    axes[0, 0].set_ylabel("share of workloads")
-    axes[1, 0].set_ylabel("log2(rows / cols)\nmedian, 10th to 90th percentile")
-    last = [row for row in rows[1:] if row[0] == 2 ** budgets[-1]]
-    small, large = last[0], last[-1]
-    widest = max(last, key=lambda row: row[8] - row[6])
-    text = (
-        f"With {2 ** budgets[-1]:,} MACs, 80% of the best arrays for the smallest workloads (about"
-        f" 2^{small[1]:.0f} multiplications) have log2(rows / cols) from {small[6]:.0f} to"
-        f" {small[8]:.0f}, for the largest (2^{large[1]:.0f}) from {large[6]:.0f} to"
-        f" {large[8]:.0f}; the spread is widest at 2^{widest[1]:.0f}, from {widest[6]:.0f} to"
-        f" {widest[8]:.0f}."
-        f" OS is best for {percent(small[3])} of the smallest and"
-        f" {percent(large[3])} of the largest ({sample.name}, bins of at least {_FEWEST}"
-        " workloads)."
-    )
+    bins = np.digitize(size, edges) - 1
+    rows: list[list[Any]] = []
+    for exponent in _budgets(case):
+        for number, middle in enumerate(edges[:-1] + 1):
+            here = (sample.workloads[0] == exponent) & (bins == number)
+            if here.sum() >= _FEWEST:
+                spread = np.quantile(aspect[here], (0.1, 0.5, 0.9)).tolist()
+                shares = _flow_shares(dataflow[here])
+                rows.append([2**exponent, middle, int(here.sum()), *shares, *spread])
+    header = ["mac_budget", "log2_mnk", "workloads", *(f"{flow.name}_share" for flow in Dataflow),
+              "aspect_p10", "aspect_median", "aspect_p90"]  # fmt: skip
     return Exhibit(
         name="best_by_size",
         title="Best dataflow and aspect ratio over the size of the workload",
-        text=text,
-        figure=figure,
-        rows=rows,
+        caption=f"{len(sample):,} {sample.name} workloads, in bins of at least {_FEWEST} by"
+        " log2(m n k).",
+        figure=_draw_sizes(sample, rows),
+        rows=[header, *rows],
         summary={},
     )

@@ -1,22 +1,20 @@
-"""How close the borders between labels lie: how often one step of an input changes the label."""
+"""How often a step of one in an input changes the label."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from airchitect_jax.reporting.style import GREEN, PURPLE, RED, legend_below, styled
+from airchitect_jax.reporting.style import GREEN, PURPLE, RED, Figure, legend_below, styled
 from airchitect_jax.studies.design_space.exhibit import (
     Exhibit,
-    extra,
-    listed,
-    looks,
+    captioned,
+    grouped_bars,
+    look,
     panels,
-    percent,
 )
 from airchitect_jax.studies.design_space.samples import Sample, labels_of
 
@@ -43,6 +41,16 @@ class Steps:
     changed: Bool[np.ndarray, "num"]
     stale: Float[np.ndarray, "judged"]
 
+    @property
+    def share(self) -> float:
+        """Share of labels that change."""
+        return float(self.changed.mean())
+
+    @property
+    def stale_quantiles(self) -> list[float]:
+        """Median and 99th percentile of `stale`, 1 where no label changed."""
+        return np.quantile(self.stale if len(self.stale) else np.ones(1), (0.5, 0.99)).tolist()
+
 
 def step(sample: Sample, place: int) -> Steps:
     """Raises the feature at `place` by one."""
@@ -61,6 +69,11 @@ def step(sample: Sample, place: int) -> Steps:
     return Steps(values=moved[place] - 1, changed=changed, stale=stale)
 
 
+def _letter(name: str) -> str:
+    """M of m, m0, m1 and so on."""
+    return name.rstrip("0123456789")
+
+
 def by_octave(
     values: Int[np.ndarray, "num"], changed: Bool[np.ndarray, "num"]
 ) -> tuple[Float[np.ndarray, "octaves"], Float[np.ndarray, "octaves"]]:
@@ -73,83 +86,63 @@ def by_octave(
     )
 
 
-@styled
-def boundaries(samples: Sequence[Sample]) -> Exhibit:
-    """How often a step of one changes the label, over the size of the dimension and overall."""
-    case = samples[0].case
-    names = [feature.name for feature in case.features]
-    figure, ((left, right),) = panels(1, 2, width=11, height=max(4.2, 1.8 + 0.3 * len(names)))
-    rows: list[list[Any]] = [
-        ["distribution", "input", "steps", "changed_share", "stale_median", "stale_p99"]
-    ]
-    sentences, summary = [], {}
-    for number, (sample, style) in enumerate(zip(samples, looks(samples), strict=True)):
-        shares: dict[str, float] = {}
-        of_letter: dict[str, list[Steps]] = {}
-        stale = []
-        for place, name in enumerate(names):
-            taken = step(sample, place)
-            shares[name] = float(taken.changed.mean())
-            letter = name.rstrip("0123456789")
-            if letter in _OF_DIM:
-                of_letter.setdefault(letter, []).append(taken)
-                stale.append(taken.stale)
-            quantiles = np.quantile(taken.stale, (0.5, 0.99)) if len(taken.stale) else (1.0, 1.0)
-            rows.append(
-                [sample.name, name, len(taken.values), shares[name], *map(float, quantiles)]
-            )
-        for letter, steps in of_letter.items():
-            left.plot(
-                *by_octave(
-                    np.concatenate([taken.values for taken in steps]),
-                    np.concatenate([taken.changed for taken in steps]),
-                ),
-                label=f"{letter}, {sample.name}",
-                linestyle=style["linestyle"],
-                markersize=4,
-                **_OF_DIM[letter],
-            )
-        right.barh(
-            np.arange(len(names)) + 0.4 * (number - 0.5),
-            list(shares.values()),
-            0.36,
-            color=style["color"],
-            label=sample.name,
-        )
-        in_dims = {name: shares[name] for name in names if name.rstrip("0123456789") in _OF_DIM}
-        others = [f"{name} {percent(shares[name])}" for name in names if name not in in_dims]
-        costs = np.concatenate(stale)
-        mean = float(np.mean(list(in_dims.values())))
-        sentences.append(
-            f"{sample.name}: one more in m, n or k changes {percent(mean)} of the labels, from"
-            f" {percent(min(in_dims.values()))} ({min(in_dims, key=in_dims.__getitem__)}) to"
-            f" {percent(max(in_dims.values()))} ({max(in_dims, key=in_dims.__getitem__)})"
-            + (f"; one step of the other inputs: {listed(others)}" if others else "")
-            + "."
-            + (
-                f" Where it does, the old design would cost {extra(np.median(costs) - 1)} more"
-                f" in the median and {extra(np.quantile(costs, 0.99) - 1)} at the 99th"
-                " percentile."
-                if len(costs)
-                else ""
-            )
-        )
-        summary[sample.name] = {"changed_share": shares, "mean_changed_share_of_dims": mean}
-    left.set_xscale("log")
-    if any(one["mean_changed_share_of_dims"] for one in summary.values()):  # or a log has no value
-        left.set_yscale("log")
-        right.set_xscale("log")
-    left.set_xlabel("value of the dimension before the step")
+def _draw(found: Sequence[tuple[Sample, Mapping[str, Steps]]], names: Sequence[str]) -> Figure:
+    height = max(4.2, 1.8 + 0.3 * len(names))
+    figure, ((left, right),) = panels(1, 2, width=11, height=height)
+    for group, (sample, steps) in enumerate(found):
+        for letter, own in _OF_DIM.items():
+            taken = [one for name, one in steps.items() if _letter(name) == letter]
+            if taken:
+                values = np.concatenate([one.values for one in taken])
+                changed = np.concatenate([one.changed for one in taken])
+                line = {**look(sample), **own, "label": f"{letter}, {sample.name}"}
+                left.plot(*by_octave(values, changed), **line)
+        grouped_bars(right.barh, group, [one.share for one in steps.values()], sample)
+    left.set(xlabel="value of the dimension before the step", xscale="log")
     left.set_ylabel("share of labels that change")
+    if any(np.isfinite(line.get_ydata()).any() for line in left.lines):
+        left.set_yscale("log")  # which needs a value above zero
+        right.set_xscale("log")
     right.set_yticks(range(len(names)), names)
     right.invert_yaxis()
     right.set_xlabel("share of labels that change with a step of one")
-    legend_below(figure, (left, right), columns=1 + len(samples))
+    legend_below(figure, (left, right), columns=1 + len(found))
+    return figure
+
+
+@styled
+def boundaries(samples: Sequence[Sample]) -> Exhibit:
+    """How often a step of one changes the label, over the size of the dimension and overall."""
+    names = [feature.name for feature in samples[0].case.features]
+    found = [
+        (sample, {name: step(sample, place) for place, name in enumerate(names)})
+        for sample in samples
+    ]
+    summary = {
+        sample.name: {
+            "changed_share": {name: one.share for name, one in steps.items()},
+            "mean_changed_share_of_dims": float(
+                np.mean([one.share for name, one in steps.items() if _letter(name) in _OF_DIM])
+            ),
+        }
+        for sample, steps in found
+    }
     return Exhibit(
         name="boundaries",
         title="How often a step of one changes the label",
-        text=" ".join(sentences),
-        figure=figure,
-        rows=rows,
+        caption=captioned(
+            "a step of one in m, n or k changes {mean_changed_share_of_dims:.2%} of the labels",
+            summary,
+        )
+        + " The table has the cost of keeping the old label, relative to the new optimum.",
+        figure=_draw(found, names),
+        rows=[
+            ["distribution", "input", "steps", "changed_share", "stale_median", "stale_p99"],
+            *(
+                [sample.name, name, len(one.values), one.share, *one.stale_quantiles]
+                for sample, steps in found
+                for name, one in steps.items()
+            ),
+        ],
         summary=summary,
     )

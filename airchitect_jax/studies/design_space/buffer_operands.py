@@ -1,7 +1,9 @@
-"""Case study 2 by design: stalls over two sizes, and which operand earns the memory."""
+"""Case study 2: stalls over two sizes, and which operand gets the memory."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,24 @@ from jaxtyping import Float, Int
 from airchitect_jax.case_studies import BufferCase
 from airchitect_jax.cost import mapped_dims, memory
 from airchitect_jax.cost.evaluate import evaluate
-from airchitect_jax.reporting.style import BLACK, BLUE, GREEN, ORANGE, legend_below, styled
-from airchitect_jax.studies.design_space.exhibit import SMALL, Exhibit, Grid, panels, percent
+from airchitect_jax.reporting.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    Axes,
+    Figure,
+    legend_below,
+    styled,
+)
+from airchitect_jax.studies.design_space.exhibit import (
+    SMALL,
+    Exhibit,
+    Grid,
+    captioned,
+    panels,
+    percent,
+)
 from airchitect_jax.studies.design_space.samples import Sample
 from airchitect_jax.types import ArrayDesign, Dataflow, Gemm
 
@@ -46,7 +64,7 @@ def operand_bytes(
 def least_gain(case: BufferCase, sample: Sample) -> Float[np.ndarray, "num"]:
     """What the best sizing gains over the better of two: each with one of its SRAMs the smallest.
 
-    Large where both the swept and the column operand earn their memory.
+    Large where both the swept and the column operand need their memory.
     """
     dataflow = sample.workloads[6]
     levels = role_levels(case, sample.design_ids, dataflow)
@@ -62,85 +80,42 @@ def least_gain(case: BufferCase, sample: Sample) -> Float[np.ndarray, "num"]:
     return np.minimum(*others) / best
 
 
-@styled
-def surfaces(case: BufferCase, sample: Sample) -> Exhibit:
-    """Stalls over the sizes of the two SRAMs that matter, of one workload for each dataflow."""
-    space = case.space
-    part = sample.first(_MOST_SEARCHED)
-    dataflow = part.workloads[6]
-    gain = least_gain(case, part)
-    binds = case.space.levels[part.design_ids].sum(axis=1) == part.workloads[0]
-    figure, axes = panels(1, len(Dataflow), width=12, height=4.2)
-    rows: list[list[Any]] = [
-        ["dataflow", "workload", "swept_kb", "column_kb", "total_cycles", "stall_share"]
-    ]
-    sentences, summary = [], {}
-    for place, flow in zip(axes[0], Dataflow, strict=True):
-        order = np.lexsort((gain, binds, dataflow == flow))
-        chosen = part.workloads[:, order[-1:]]
-        ids = np.arange(space.num_designs)
-        cycles = case.costs(chosen, ids[None, :])[0]
-        by_role = role_levels(case, ids, np.full(len(ids), flow))
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Surface:
+    """Cycles of one workload under all sizings.
+
+    Attributes:
+      workload: Int[features].
+      cube: total cycles by the levels of the swept, the column and the tile operand.
+      stall_share: share of cycles that are stalls by the first two, with the smallest tile operand.
+      best: levels of the best sizing by role, Int[3].
+    """
+
+    workload: Int[np.ndarray, "features"]
+    cube: Int[np.ndarray, "levels levels levels"]
+    stall_share: Float[np.ndarray, "levels levels"]
+    best: Int[np.ndarray, "3"]
+
+    @classmethod
+    def of(cls, case: BufferCase, sample: Sample) -> _Surface:
+        """Of a sample of one workload."""
+        space, ids, flow = case.space, np.arange(case.space.num_designs), sample.workloads[6]
+        levels = role_levels(case, ids, np.repeat(flow, len(ids)))
         cube = np.empty((space.num_levels,) * 3, np.int64)
-        cube[tuple(by_role.T - 1)] = cycles
-        surface = cube[:, :, 0]
-        stall_free = _stall_free(case, chosen)
-        share = 1 - stall_free / surface
-        edges = (np.arange(space.num_levels + 1) + 0.5) * space.step_kb
-        image = Grid(x=edges, y=edges).draw(place, share, cmap="viridis_r")
-        budget, m, n, k, row, col, _, bandwidth = chosen[:, 0].tolist()
-        ends = edges[-1], (budget - 1) * space.step_kb - edges[-1]  # the tile operand takes a step
-        place.plot(ends, ends[::-1], color=BLACK, linestyle="--", linewidth=1)
-        best = role_levels(case, part.design_ids[order[-1:]], np.array([int(flow)]))[0]
-        place.plot(
-            best[COLUMN] * space.step_kb, best[SWEPT] * space.step_kb, "*", color="white",
-            markeredgecolor=BLACK, markersize=11,
-        )  # fmt: skip
-        place.set_xlim(edges[0], edges[-1])
-        place.set_ylim(edges[0], edges[-1])
-        swept, column, tile = memory.ROLES[flow]
-        place.set_xlabel(f"{column} SRAM (KB)")
-        place.set_ylabel(f"{swept} SRAM (KB)")
-        name = f"{m} x {n} x {k} on {2**row}x{2**col} {flow.name}, {bandwidth} B/cycle"
-        place.set_title(name, fontsize=9)
-        figure.colorbar(image, ax=place, label="share of cycles that are stalls", shrink=0.85)
-        rows += [
-            [flow.name, name, (s + 1) * space.step_kb, (c + 1) * space.step_kb,
-             int(surface[s, c]), float(share[s, c])]
-            for s in range(space.num_levels)
-            for c in range(space.num_levels)
-        ]  # fmt: skip
-        tile_gain = int((cube.max(axis=2) - cube.min(axis=2)).max())
-        sentences.append(
-            f"{flow.name}: from the smallest to the largest sizes stalls fall from"
-            f" {percent(share[0, 0])} to {percent(share[-1, -1])} of the cycles;"
-            f" within {budget * space.step_kb} KB the best gives {best[SWEPT] * space.step_kb} KB"
-            f" to the {swept}, {best[COLUMN] * space.step_kb} KB to the {column} and"
-            f" {best[TILE] * space.step_kb} KB to the {tile}, whose size changes"
-            f" {'no cycle' if tile_gain == 0 else f'up to {tile_gain:,} cycles'};"
-            f" {int((cycles <= 1.01 * cycles.min()).sum())} of the {space.num_designs} sizings lie"
-            f" within 1% of the fewest cycles and {int((cycles <= 1.05 * cycles.min()).sum())}"
-            " within 5%."
+        cube[tuple(levels.T - 1)] = case.costs(sample.workloads, ids[None, :])[0]
+        return cls(
+            workload=sample.workloads[:, 0],
+            cube=cube,
+            stall_share=1 - _stall_free(case, sample.workloads) / cube[:, :, 0],
+            best=role_levels(case, sample.design_ids, flow)[0],
         )
-        summary[flow.name] = {
-            "workload": name,
-            "stall_share_smallest": float(share[0, 0]),
-            "stall_share_largest": float(share[-1, -1]),
-            "tile_operand_cycles": tile_gain,
-        }
-    sentences.append(
-        f"Each is the workload, of those of the first {len(part):,} that use up their budget if"
-        " there are any, that loses most without either of its two larger SRAMs. Below the dashed"
-        " line sizings keep to the budget; a star is the best of them."
-    )
-    return Exhibit(
-        name="stall_surface",
-        title="Stalls over the sizes of two SRAMs",
-        text=" ".join(sentences),
-        figure=figure,
-        rows=rows,
-        summary=summary,
-    )
+
+    @property
+    def name(self) -> str:
+        """Of the workload."""
+        _, m, n, k, row, col, flow, bandwidth = self.workload.tolist()
+        array = f"{2**row}x{2**col} {Dataflow(flow).name}"
+        return f"{m} x {n} x {k} on {array}, {bandwidth} B/cycle"
 
 
 def _stall_free(case: BufferCase, workload: Int[np.ndarray, "features 1"]) -> int:
@@ -151,90 +126,147 @@ def _stall_free(case: BufferCase, workload: Int[np.ndarray, "features 1"]) -> in
     return int(report.compute_cycles)
 
 
+def _draw_surface(axes: Axes, case: BufferCase, one: _Surface) -> Any:
+    step = case.space.step_kb
+    edges = (np.arange(case.space.num_levels + 1) + 0.5) * step
+    image = Grid(x=edges, y=edges).draw(axes, one.stall_share, cmap="viridis_r")
+    # Both SRAMs together have the budget less one step, which the tile operand takes.
+    ends = edges[-1], (one.workload[0] - 1) * step - edges[-1]
+    axes.plot(ends, ends[::-1], color=BLACK, linestyle="--", linewidth=1)
+    x, y = one.best[[COLUMN, SWEPT]] * step
+    axes.plot(x, y, "*", color="white", markeredgecolor=BLACK, markersize=11)
+    swept, column, _ = memory.ROLES[Dataflow(int(one.workload[6]))]
+    axes.set(xlim=edges[[0, -1]], ylim=edges[[0, -1]])
+    axes.set(xlabel=f"{column} SRAM (KB)", ylabel=f"{swept} SRAM (KB)")
+    axes.set_title(one.name, fontsize=9)
+    return image
+
+
+@styled
+def surfaces(case: BufferCase, sample: Sample) -> Exhibit:
+    """Stalls over the sizes of the two SRAMs that matter, of one workload per dataflow."""
+    space, part = case.space, sample.first(_MOST_SEARCHED)
+    gain = least_gain(case, part)
+    binds = space.levels[part.design_ids].sum(axis=1) == part.workloads[0]
+    figure, (axes,) = panels(1, len(Dataflow), width=12, height=4.2)
+    rows: list[list[Any]] = [
+        ["dataflow", "workload", "swept_kb", "column_kb", "total_cycles", "stall_share"]
+    ]
+    summary = {}
+    for place, flow in zip(axes, Dataflow, strict=True):
+        chosen = np.lexsort((gain, binds, part.workloads[6] == flow))[-1:]
+        one = _Surface.of(case, part.where(chosen))
+        image = _draw_surface(place, case, one)
+        figure.colorbar(image, ax=place, label="share of cycles that are stalls", shrink=0.85)
+        cycles = one.cube[:, :, 0]
+        rows += [
+            [flow.name, one.name, (s + 1) * space.step_kb, (c + 1) * space.step_kb,
+             int(cycles[s, c]), float(share)]
+            for (s, c), share in np.ndenumerate(one.stall_share)
+        ]  # fmt: skip
+        summary[flow.name] = {
+            "workload": one.name,
+            "stall_share_smallest": float(one.stall_share[0, 0]),
+            "stall_share_largest": float(one.stall_share[-1, -1]),
+            "tile_operand_cycles": int(np.ptp(one.cube, axis=2).max()),
+        }
+    return Exhibit(
+        name="stall_surface",
+        title="Stalls over the sizes of two SRAMs",
+        caption=captioned(
+            "stalls are {stall_share_smallest:.1%} of the cycles with the smallest sizes and"
+            " {stall_share_largest:.1%} with the largest; the size of the tile operand changes"
+            " {tile_operand_cycles:,} cycles",
+            summary,
+        )
+        + " Sizings below the dashed line keep to the budget; star: the best of them. Of the first"
+        f" {len(part):,} workloads, each is the one that loses most without its two larger SRAMs.",
+        figure=figure,
+        rows=rows,
+        summary=summary,
+    )
+
+
+def _swept_share(levels: Int[np.ndarray, "num 3"]) -> Float[np.ndarray, "num"]:
+    """Share of the swept operand in what the best sizings give beyond the smallest, or NaN."""
+    beyond = levels[:, [SWEPT, COLUMN]] - 1
+    given = beyond.sum(axis=1)
+    return np.where(given > 0, beyond[:, 0] / np.maximum(given, 1), np.nan)
+
+
+def _draw_sizes(axes: Sequence[Axes], rows: Sequence[Sequence[Any]]) -> None:
+    """Mean best sizes over the budget, one panel per dataflow, from the rows of the table."""
+    for place, flow in zip(axes, Dataflow, strict=True):
+        of_flow = [row for row in rows if row[0] == flow.name]
+        for operand, (color, marker) in enumerate(((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"))):
+            place.plot(
+                [row[1] for row in of_flow], [row[3 + operand] for row in of_flow], color=color,
+                marker=marker, markersize=3.5, label=memory.OPERANDS[operand],
+            )  # fmt: skip
+        total, num = sum(row[2] for row in rows), sum(row[2] for row in of_flow)
+        place.set_title(f"{flow.name}: {percent(num / total)} of workloads", fontsize=SMALL)
+        place.set_xlabel("SRAM budget (KB)")
+        place.set_xlim(left=0)
+    top = max(place.get_ylim()[1] for place in axes)
+    for place in axes:
+        place.set_ylim(0, top)
+    axes[0].set_ylabel("mean best size (KB)")
+
+
+def _draw(
+    case: BufferCase, sample: Sample, share: Float[np.ndarray, "num"], rows: Sequence[Sequence[Any]]
+) -> Figure:
+    figure, (tops, lows) = panels(2, len(Dataflow), width=12, height=7.4)
+    _draw_sizes(tops, rows)
+    legend_below(figure, tops[:1], columns=3)
+    swept, column = (np.log2(size / MB) for size in operand_bytes(case, sample.workloads))
+    grid = Grid(x=np.linspace(-8, 7, 41), y=np.linspace(-8, 2, 41))
+    image: Any = None
+    for low, flow in zip(lows, Dataflow, strict=True):
+        here = (sample.workloads[6] == flow) & ~np.isnan(share)
+        cells = grid.mean(swept[here], column[here], share[here])
+        image = grid.draw(low, cells, cmap="RdBu_r", vmin=0, vmax=1)
+        names = memory.ROLES[flow]
+        low.set_xlabel(f"log2({names[SWEPT]} in MB)")
+        low.set_ylabel(f"log2({names[COLUMN]} tile of a column fold in MB)")
+    figure.colorbar(image, ax=list(lows), label="mean share of the swept operand")
+    return figure
+
+
 @styled
 def earners(case: BufferCase, sample: Sample) -> Exhibit:
     """Which operand gets the memory, over the budget and over the sizes of the operands."""
     step = case.space.step_kb
     budget, dataflow = sample.workloads[0], sample.workloads[6]
-    levels = case.space.levels[sample.design_ids]
+    sizes = case.space.levels[sample.design_ids] * step
     roles = role_levels(case, sample.design_ids, dataflow)
-    beyond = roles[:, [SWEPT, COLUMN]] - 1
-    given = beyond.sum(axis=1)
-    swept_share = np.where(given > 0, beyond[:, 0] / np.maximum(given, 1), np.nan)
-    swept, column = (np.log2(size / MB) for size in operand_bytes(case, sample.workloads))
-    figure, axes = panels(2, len(Dataflow), width=12, height=7.4)
-    rows: list[list[Any]] = [
-        ["dataflow", "budget_kb", "workloads", "ifmap_kb", "filter_kb", "ofmap_kb"]
+    share = _swept_share(roles)
+    rows: list[list[Any]] = []
+    summary = {}
+    for flow in Dataflow:
+        of_flow = dataflow == flow
+        for one in np.unique(budget[of_flow]):
+            here = of_flow & (budget == one)
+            means = map(float, sizes[here].mean(axis=0))
+            rows.append([flow.name, int(one) * step, int(here.sum()), *means])
+        wanting = of_flow & ~np.isnan(share)
+        summary[flow.name] = {
+            "swept_share": float(share[wanting].mean()) if wanting.any() else None,
+            "tile_operand_smallest_share": float((roles[of_flow, TILE] == 1).mean()),
+        }
+    shares = [
+        f"{name} {one['swept_share']:.1%}"
+        for name, one in summary.items()
+        if one["swept_share"] is not None
     ]
-    grid = Grid(x=np.linspace(-8, 7, 41), y=np.linspace(-8, 2, 41))
-    sentences, summary = [], {}
-    image: Any = None
-    for number, flow in enumerate(Dataflow):
-        here = dataflow == flow
-        top, low = axes[:, number]
-        budgets = np.unique(budget[here])
-        means = np.array([levels[here & (budget == b)].mean(axis=0) for b in budgets]) * step
-        for operand, (color, marker) in enumerate(((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"))):
-            top.plot(
-                budgets * step, means[:, operand], color=color, marker=marker, markersize=3.5,
-                label=memory.OPERANDS[operand],
-            )  # fmt: skip
-        rows += [
-            [flow.name, int(b) * step, int((here & (budget == b)).sum()), *map(float, mean)]
-            for b, mean in zip(budgets, means, strict=True)
-        ]
-        top.set_title(f"{flow.name}: {percent(here.mean())} of workloads", fontsize=SMALL)
-        top.set_xlabel("SRAM budget (KB)")
-        top.set_xlim(left=0)
-        wants = here & (given > 0)
-        image = grid.draw(
-            low,
-            grid.mean(swept[wants], column[wants], swept_share[wants]),
-            cmap="RdBu_r",
-            vmin=0,
-            vmax=1,
-        )
-        names = memory.ROLES[flow]
-        low.set_xlabel(f"log2({names[SWEPT]} in MB)")
-        low.set_ylabel(f"log2({names[COLUMN]} tile of a column fold in MB)")
-        least = float((roles[here, TILE] == 1).mean())
-        small = np.log2(case.space.step_bytes / 2 / MB)  # the working half of the smallest SRAM
-        fitting = np.concatenate(
-            [
-                roles[here & (size <= small), role] == 1
-                for size, role in ((swept, SWEPT), (column, COLUMN))
-            ]
-        )
-        mean_share = float(swept_share[wants].mean()) if wants.any() else None
-        sentences.append(
-            f"{flow.name}: {percent((given[here] > 0).mean())} of workloads want more than the"
-            " smallest sizes"
-            + (
-                f"; there the {names[SWEPT]}, which is swept once for each column fold, gets"
-                f" {percent(mean_share)} of what is given beyond them, and the {names[COLUMN]},"
-                " used again with each row fold, the rest"
-                if wants.any()
-                else ""
-            )
-            + f". The {names[TILE]} gets the smallest SRAM in {percent(least)}."
-            + (
-                f" Where the whole {names[SWEPT]}, or a column fold of the {names[COLUMN]}, fits"
-                f" into half of the smallest SRAM, it gets no more in {percent(fitting.mean())}."
-                if len(fitting)
-                else ""
-            )
-        )
-        summary[flow.name] = {"swept_share": mean_share, "tile_operand_smallest_share": least}
-    axes[0, 0].set_ylabel("mean best size (KB)")
-    legend_below(figure, axes[0, :1], columns=3)
-    for top in axes[0]:
-        top.set_ylim(0, max(top.get_ylim()[1] for top in axes[0]))
-    figure.colorbar(image, ax=list(axes[1]), label="mean share of the swept operand")
     return Exhibit(
         name="earners",
-        title="Which operand earns the memory",
-        text=f"{sample.name} workloads. " + " ".join(sentences),
-        figure=figure,
-        rows=rows,
+        title="Which operand gets the memory",
+        caption=f"{len(sample):,} {sample.name} workloads. Share of the operand that is swept once"
+        " per column fold in what the best sizings give beyond the smallest sizes: "
+        + ", ".join(shares)
+        + ".",
+        figure=_draw(case, sample, share, rows),
+        rows=[["dataflow", "budget_kb", "workloads", "ifmap_kb", "filter_kb", "ofmap_kb"], *rows],
         summary=summary,
     )

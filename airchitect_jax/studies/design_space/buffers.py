@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Int
 
 from airchitect_jax.case_studies import BufferCase
 from airchitect_jax.reporting.style import (
@@ -24,15 +25,15 @@ from airchitect_jax.studies.design_space.exhibit import (
     Exhibit,
     Grid,
     Maker,
-    extra,
+    captioned,
     geomean,
-    listed,
-    looks,
+    look,
     panels,
-    percent,
 )
+from airchitect_jax.studies.design_space.runtime_variants import runtime_variants
 from airchitect_jax.studies.design_space.samples import Sample, labels_of
-from airchitect_jax.types import Dataflow, Objective, RuntimeModel
+from airchitect_jax.studies.design_space.unused_budget import Usage, draw_usage
+from airchitect_jax.types import Dataflow, Objective
 from airchitect_jax.workloads import Network
 
 _MOST_RETURNS = 10_000  # workloads whose optimum is found for every budget
@@ -41,144 +42,134 @@ _BANDWIDTHS = ((1, 8), (9, 32), (33, 10_000))  # bytes per cycle: narrow, middle
 
 def variants(case: BufferCase) -> Mapping[str, BufferCase]:
     """The case study itself, with the other runtime model, and with the other objectives."""
-    other = next(model for model in RuntimeModel if model is not case.runtime_model)
-    return {
-        f"cycles, {case.runtime_model.value}": case,
-        f"cycles, {other.value}": dataclasses.replace(case, runtime_model=other),
-        **{
-            objective.value: dataclasses.replace(case, objective=objective)
-            for objective in (Objective.ENERGY, Objective.EDP)
-        },
+    return runtime_variants(case, "cycles") | {
+        objective.value: dataclasses.replace(case, objective=objective)
+        for objective in (Objective.ENERGY, Objective.EDP)
     }
+
+
+def _budgets(case: BufferCase) -> Int[np.ndarray, "budgets"]:
+    """All budgets, in steps of the space."""
+    step = case.space.step_kb
+    return np.arange(case.min_budget_kb // step, case.max_budget_kb // step + 1)
 
 
 @styled
 def unused(case: BufferCase, samples: Sequence[Sample]) -> Exhibit:
     """When the best sizing uses less than the whole budget."""
-    step = case.space.step_kb
-    figure, axes = panels(1, len(samples) + 1, width=12, height=4)
-    rows: list[list[Any]] = [["distribution", "budget_kb", "workloads", "unused_share"]]
-    sentences, summary = [], {}
-    image: Any = None
-    grid = Grid(
-        x=np.linspace(-8, 8, 41),
-        y=(np.arange(case.min_budget_kb // step, case.max_budget_kb // step + 2) - 0.5) * step,
-    )
-    for place, sample, style in zip(axes[0, 1:], samples, looks(samples), strict=True):
-        budget = sample.workloads[0]
+    step, budgets = case.space.step_kb, _budgets(case)
+    grid = Grid(x=np.linspace(-8, 8, 41), y=(np.append(budgets, budgets[-1] + 1) - 0.5) * step)
+    usage, summary = [], {}
+    for sample in samples:
         total = case.space.levels[sample.design_ids].sum(axis=1)
-        idle = total < budget
-        swept, column = operand_bytes(case, sample.workloads)
-        image = grid.draw(
-            place,
-            grid.mean(np.log2((swept + column) / MB), budget * step, idle),
-            cmap="viridis",
-            vmin=0,
-            vmax=1,
-        )
-        place.set_title(sample.name, fontsize=SMALL)
-        place.set_xlabel("log2(swept operand + column tile, in MB)")
-        place.set_ylabel("SRAM budget (KB)")
-        budgets = np.unique(budget)
-        shares = [float(idle[budget == b].mean()) for b in budgets]
-        axes[0, 0].plot(budgets * step, shares, label=sample.name, markersize=4, **style)
-        rows += [
-            [sample.name, int(b) * step, int((budget == b).sum()), share]
-            for b, share in zip(budgets, shares, strict=True)
-        ]
-        smallest = float((sample.design_ids == 0).mean())
-        used = float((total / budget).mean())
-        sentences.append(
-            f"{sample.name}: {percent(idle.mean())} of the best sizings leave budget unused,"
-            f" from {percent(shares[0])} under {budgets[0] * step} KB to {percent(shares[-1])}"
-            f" under {budgets[-1] * step} KB; {percent(smallest)} are the smallest there is, and"
-            f" the mean use is {percent(used)} of the budget."
-        )
-        summary[sample.name] = {"unused_share": float(idle.mean()), "mean_use": used}
-    figure.colorbar(image, ax=list(axes[0, 1:]), label="share that leaves budget unused")
-    axes[0, 0].set_xlabel("SRAM budget (KB)")
-    axes[0, 0].set_ylabel("share that leaves budget unused")
-    axes[0, 0].set_ylim(0, 1.03)
-    legend_below(figure, axes[0, :1], columns=2)
+        idle = total < sample.workloads[0]
+        size = np.log2(np.add(*operand_bytes(case, sample.workloads)) / MB)
+        seen = np.unique(sample.workloads[0])
+        usage.append(Usage(sample=sample, budgets=seen, size=size, idle=idle))
+        summary[sample.name] = {
+            "unused_share": float(idle.mean()),
+            "mean_use": float((total / sample.workloads[0]).mean()),
+        }
     return Exhibit(
         name="unused_budget",
         title="When the best sizing uses less than the whole budget",
-        text=" ".join(sentences),
-        figure=figure,
-        rows=rows,
+        caption=captioned(
+            "{unused_share:.1%} of the best sizings leave budget unused; on average they use"
+            " {mean_use:.1%} of it",
+            summary,
+        ),
+        figure=draw_usage(
+            usage, grid, "SRAM budget (KB)", "log2(swept operand + column tile, in MB)", step=step
+        ),
+        rows=[
+            ["distribution", "budget_kb", "workloads", "unused_share"],
+            *(row for one in usage for row in one.rows(one.budgets * step)),
+        ],
         summary=summary,
     )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Returns:
+    """Cycles of the best sizing for each workload under each budget.
+
+    Attributes:
+      sample: the workloads.
+      cycles: Int[budgets, num].
+    """
+
+    sample: Sample
+    cycles: Int[np.ndarray, "budgets num"]
+
+    @classmethod
+    def of(cls, case: BufferCase, sample: Sample) -> _Returns:
+        part, budgets = sample.first(_MOST_RETURNS), _budgets(case)
+        under_each = np.tile(part.workloads, len(budgets))
+        under_each[0] = np.repeat(budgets, len(part))
+        cycles = case.costs(under_each, labels_of(case, under_each))
+        return cls(sample=part, cycles=cycles.reshape(len(budgets), -1))
+
+    def speedup(self, here: Bool[np.ndarray, "num"] | slice = slice(None)) -> Any:
+        """Over the smallest budget, the geometric mean of some workloads, Float[budgets]."""
+        ratios = self.cycles[0] / self.cycles
+        return np.array([geomean(row[here]) for row in ratios])
+
+    def groups(self, case: BufferCase) -> dict[str, tuple[dict[str, Any], Bool[np.ndarray, "num"]]]:
+        """Look and place of the workloads of each dataflow, then of each range of bandwidths."""
+        *_, dataflow, bandwidth = self.sample.workloads
+        line = look(self.sample)
+        some = [(flow.name, dict(OF_DATAFLOW[flow]), dataflow == flow) for flow in Dataflow]
+        for (low, high), color in zip(_BANDWIDTHS, (ORANGE, PURPLE, SKY), strict=True):
+            name = f"{low} to {min(high, case.max_bandwidth)} B/cycle, {self.sample.name}"
+            some.append((name, {**line, "color": color}, (bandwidth >= low) & (bandwidth <= high)))
+        return {name: (own, here) for name, own, here in some if here.any()}
+
+    def summary(self, budgets_kb: Int[np.ndarray, "budgets"]) -> dict[str, Any]:
+        """The numbers of this sample."""
+        mean = self.speedup()
+        half = 1 + (mean[-1] - 1) / 2
+        return {
+            "speedup": float(mean[-1]),
+            "no_gain_share": float((self.cycles[0] == self.cycles[-1]).mean()),
+            "half_of_gain_at_kb": int(budgets_kb[int(np.argmax(mean >= half))]),
+        }
 
 
 @styled
 def returns(case: BufferCase, samples: Sequence[Sample]) -> Exhibit:
     """Best cycles against the budget, by dataflow and by bandwidth."""
-    step = case.space.step_kb
-    budgets = np.arange(case.min_budget_kb // step, case.max_budget_kb // step + 1)
-    figure, axes = panels(1, len(samples) + 1, width=12, height=4.2)
+    budgets_kb = _budgets(case) * case.space.step_kb
+    figure, (axes,) = panels(1, len(samples) + 1, width=12, height=4.2)
     rows: list[list[Any]] = [["distribution", "group", "workloads", "budget_kb", "speedup"]]
-    sentences, summary = [], {}
-    gains: dict[tuple[str, str], float] = {}  # of the largest budget, by distribution and group
-    for place, sample, style in zip(axes[0], samples, looks(samples), strict=False):
-        part = sample.first(_MOST_RETURNS)
-        under_each = np.tile(part.workloads, len(budgets))
-        under_each[0] = np.repeat(budgets, len(part))
-        cycles = case.costs(under_each, labels_of(case, under_each)).reshape(len(budgets), -1)
-        speedup = cycles[0] / cycles
-        dataflow, bandwidth = part.workloads[6], part.workloads[7]
-        lines: list[tuple[Any, str, Any, dict[str, Any]]] = [
-            (place, flow.name, dataflow == flow, dict(OF_DATAFLOW[flow])) for flow in Dataflow
-        ]
-        lines += [
-            (
-                axes[0, -1],
-                f"{low} to {min(high, case.max_bandwidth)} B/cycle, {sample.name}",
-                (bandwidth >= low) & (bandwidth <= high),
-                {"color": color, "linestyle": style["linestyle"], "marker": style["marker"]},
-            )
-            for (low, high), color in zip(_BANDWIDTHS, (ORANGE, PURPLE, SKY), strict=True)
-        ]
-        for where, name, here, look in lines:
-            if here.any():
-                means = [geomean(row[here]) for row in speedup]
-                where.plot(budgets * step, means, label=name, markersize=3, **look)
-                gains[sample.name, name] = means[-1]
-                rows += [
-                    [sample.name, name, int(here.sum()), int(b) * step, one]
-                    for b, one in zip(budgets, means, strict=True)
-                ]
-        mean = np.array([geomean(row) for row in speedup])
-        place.set_title(f"{sample.name}, {len(part):,} workloads", fontsize=SMALL)
-        half = 1 + (mean[-1] - 1) / 2
-        enough = int(budgets[int(np.argmax(mean >= half))]) * step
-        none = float((cycles[0] == cycles[-1]).mean())
-        sentences.append(
-            f"{sample.name}: from {budgets[0] * step} to {budgets[-1] * step} KB the best cycles"
-            f" fall by a factor of {mean[-1]:.3f} in the geometric mean and"
-            f" {np.quantile(speedup[-1], 0.9):.2f} at the 90th percentile; half of that gain is"
-            f" there at {enough} KB, and {percent(none)} of {len(part):,} workloads gain nothing."
-        )
-        summary[sample.name] = {
-            "speedup": float(mean[-1]),
-            "no_gain_share": none,
-            "half_of_gain_at_kb": enough,
-        }
-    shown = samples[0].name
-    by_flow = [
-        f"{flow.name} {extra(gains[shown, flow.name] - 1)}"
-        for flow in Dataflow
-        if (shown, flow.name) in gains
-    ]
-    sentences.append(f"By dataflow the largest budget buys, {shown}: {listed(by_flow)}.")
-    for place in axes[0]:
+    summary = {}
+    for place, sample in zip(axes, samples, strict=False):
+        found = _Returns.of(case, sample)
+        for name, (line, here) in found.groups(case).items():
+            means = found.speedup(here)
+            of_flow = name in Dataflow.__members__
+            where = place if of_flow else axes[-1]
+            where.plot(budgets_kb, means, label=name, **{**line, "markersize": 3})
+            rows += [
+                [sample.name, name, int(here.sum()), int(kb), float(mean)]
+                for kb, mean in zip(budgets_kb, means, strict=True)
+            ]
+        place.set_title(f"{sample.name}, {len(found.sample):,} workloads", fontsize=SMALL)
+        summary[sample.name] = found.summary(budgets_kb)
+    for place in axes:
         place.axhline(1, color=BLACK, linewidth=1, linestyle=":")
         place.set_xlabel("SRAM budget (KB)")
-    axes[0, 0].set_ylabel(f"speedup over {budgets[0] * step} KB (geometric mean)")
-    legend_below(figure, axes[0], columns=3)  # dataflows, then bandwidths
+    axes[0].set_ylabel(f"speedup over {budgets_kb[0]} KB (geometric mean)")
+    legend_below(figure, axes, columns=3)  # dataflows, then bandwidths
     return Exhibit(
         name="returns",
         title="Best cycles against the budget",
-        text=" ".join(sentences),
+        caption=captioned(
+            "from {low} to {high} KB a speedup of {speedup:.3f} (geometric mean), half of the gain"
+            " at {half_of_gain_at_kb} KB; none for {no_gain_share:.1%} of workloads",
+            summary,
+            low=budgets_kb[0],
+            high=budgets_kb[-1],
+        ),
         figure=figure,
         rows=rows,
         summary=summary,

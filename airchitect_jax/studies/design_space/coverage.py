@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
+from jaxtyping import Bool, Int
 
+from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.reporting.style import (
     BLACK,
     GREEN,
@@ -17,23 +19,27 @@ from airchitect_jax.reporting.style import (
     RED,
     SKY,
     WINE,
+    Axes,
+    Figure,
     legend_below,
     styled,
 )
 from airchitect_jax.studies.design_space.exhibit import (
     SMALL,
     Exhibit,
+    captioned,
+    grouped_bars,
     label_shape_axes,
-    looks,
+    look,
     panels,
     percent,
     shape_grid,
 )
-from airchitect_jax.studies.design_space.neighbours import layer_scores
+from airchitect_jax.studies.design_space.neighbours import Score, layer_scores
 from airchitect_jax.studies.design_space.samples import Layers, Sample, dims, shape_axes
 from airchitect_jax.workloads import EVALUATION_NETWORKS
 
-# A look for each of a few different networks, and one for all others; none that a sample has.
+# A look for each of a few different networks, and one for all others, unlike those of samples.
 _MARKS = dict(
     zip(
         EVALUATION_NETWORKS,
@@ -45,29 +51,57 @@ _OTHERS = (INDIGO, "p")
 _SMALL_DIM = 64
 
 
-def _histograms(places: Sequence[Axes], samples: Sequence[Sample], gemms: Any, top: int) -> None:
-    edges = np.linspace(0, np.log2(top + 1), 29)
-    for axes, letter, row in zip(places, "mnk", range(3), strict=True):
-        for sample, style in zip(samples, looks(samples), strict=True):
-            values = np.log2(dims(sample.case, sample.workloads)[row])
-            share = np.histogram(values, edges)[0] / len(values)
-            axes.stairs(share, edges, color=style["color"], linewidth=1.5, label=sample.name)
-        share = np.histogram(np.log2(gemms[row]), edges)[0] / gemms.shape[1]
-        axes.stairs(share, edges, color=BLACK, fill=True, alpha=0.25, label="layers")
-        axes.set_xlabel(f"log2({letter})")
-    places[0].set_ylabel("share")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _LayerShapes:
+    """Different GEMMs of the layers of each network.
+
+    Attributes:
+      gemms: Int[3, num], m, n and k.
+      names: of the network of each.
+    """
+
+    gemms: Int[np.ndarray, "3 num"]
+    names: np.ndarray
+
+    @classmethod
+    def of(cls, case: CaseStudy, layers: Layers) -> _LayerShapes:
+        repeated = dims(case, layers.workloads)
+        network = np.tile(layers.network, repeated.shape[1] // len(layers.network))
+        different = np.unique(np.stack([*repeated, network]), axis=1)
+        return cls(gemms=different[:3], names=np.array(layers.networks)[different[3]])
+
+    def where(self, here: Bool[np.ndarray, "num"]) -> _LayerShapes:
+        return _LayerShapes(gemms=self.gemms[:, here], names=self.names[here])
 
 
-def _plane(axes: Axes, sample: Sample, layers: Layers, gemms: Any, network: Any, top: int) -> None:
-    grid = shape_grid(top)
+def _small_share(gemms: Int[np.ndarray, "3 num"]) -> float:
+    return float((gemms < _SMALL_DIM).any(axis=0).mean())
+
+
+def _histogram(axes: Axes, samples: Sequence[Sample], shapes: _LayerShapes, row: int) -> None:
+    """Of one dimension, of the samples and of the layers."""
+    edges = np.linspace(0, np.log2(_top(samples[0].case) + 1), 29)
+
+    def shares(gemms: Int[np.ndarray, "3 num"]) -> Any:
+        return np.histogram(np.log2(gemms[row]), edges)[0] / gemms.shape[1]
+
+    for sample in samples:
+        values = shares(dims(sample.case, sample.workloads))
+        axes.stairs(values, edges, color=look(sample)["color"], linewidth=1.5, label=sample.name)
+    axes.stairs(shares(shapes.gemms), edges, color=BLACK, fill=True, alpha=0.25, label="layers")
+    axes.set_xlabel(f"log2({'mnk'[row]})")
+
+
+def _plane(axes: Axes, sample: Sample, shapes: _LayerShapes, num_others: int) -> None:
+    """Layers in range over the density of a sample."""
+    grid = shape_grid(_top(sample.case))
     counts = grid.counts(*shape_axes(dims(sample.case, sample.workloads)))
-    shares = np.where(counts > 0, counts / counts.sum(), np.nan)
-    grid.draw(axes, np.log10(shares), cmap="Greys", vmin=-7, vmax=-1)
-    x, y = shape_axes(gemms)
-    names = np.array(layers.networks)[network]
-    others = set(layers.networks) - set(_MARKS)
-    shown = [(f"{len(others)} other networks", np.isin(names, list(others)), _OTHERS)]
-    shown += [(name, names == name, mark) for name, mark in _MARKS.items()]
+    density = np.where(counts > 0, counts / counts.sum(), np.nan)
+    grid.draw(axes, np.log10(density), cmap="Greys", vmin=-7, vmax=-1)
+    x, y = shape_axes(shapes.gemms)
+    other = ~np.isin(shapes.names, list(_MARKS))
+    shown = [(f"{num_others} other networks", other, _OTHERS)]
+    shown += [(name, shapes.names == name, mark) for name, mark in _MARKS.items()]
     for name, here, (color, marker) in shown:
         if here.any():
             axes.scatter(
@@ -75,6 +109,32 @@ def _plane(axes: Axes, sample: Sample, layers: Layers, gemms: Any, network: Any,
             )
     axes.set_title(f"layers over the density of {sample.name} workloads", fontsize=SMALL)
     label_shape_axes([axes], [axes])
+
+
+def _draw(samples: Sequence[Sample], shapes: _LayerShapes, scores: Mapping[str, Score]) -> Figure:
+    figure, axes = panels(2, 3, width=12, height=7.4)
+    for row, place in enumerate(axes[0]):
+        _histogram(place, samples, shapes, row)
+    axes[0, 0].set_ylabel("share")
+    in_range = shapes.where(shapes.gemms.max(axis=0) <= _top(samples[0].case))
+    for place, sample in zip(axes[1], samples, strict=False):
+        _plane(place, sample, in_range, len(set(shapes.names) - set(_MARKS)))
+    last = axes[1, 2]
+    for group, sample in enumerate(samples):
+        if sample.name in scores:
+            values = [scores[sample.name].accuracy, scores[sample.name].near]
+            bars = grouped_bars(last.bar, group, values, sample)
+            last.bar_label(bars, [percent(value) for value in values], fontsize=8)
+    last.set_xticks(range(2), ["right label", "feasible, within 1%"])
+    last.set(ylim=(0, 1.08), ylabel="share of layers")
+    last.set_title("layers by their nearest sampled neighbour", fontsize=SMALL)
+    legend_below(figure, (*axes[0], axes[1, 0]), columns=5)
+    return figure
+
+
+def _top(case: CaseStudy) -> int:
+    """The largest value of an input."""
+    return max(feature.high for feature in case.features)
 
 
 @styled
@@ -86,72 +146,33 @@ def coverage(samples: Sequence[Sample], layers: Layers) -> Exhibit:
       layers: of real networks.
     """
     case = samples[0].case
-    top = max(feature.high for feature in case.features)
-    repeated = dims(case, layers.workloads)
-    of_network = np.tile(layers.network, repeated.shape[1] // len(layers.network))
-    different = np.unique(np.stack([*repeated, of_network]), axis=1)
-    gemms, network = different[:3], different[3]
-    fits = (gemms <= top).all(axis=0)
+    shapes = _LayerShapes.of(case, layers)
+    num, small = len(shapes.names), _small_share(shapes.gemms)
     scores = layer_scores(samples, layers) if layers.in_range.any() else {}
-    figure, axes = panels(2, 3, width=12, height=7.4)
-    _histograms(list(axes[0]), samples, gemms, top)
-    for place, sample in zip(axes[1], samples, strict=False):
-        _plane(place, sample, layers, gemms[:, fits], network[fits], top)
-    last = axes[1, 2]
-    for place, (sample, style) in enumerate(zip(samples, looks(samples), strict=True)):
-        if sample.name in scores:
-            values = [scores[sample.name].accuracy, scores[sample.name].near]
-            bars = last.bar(
-                np.arange(2) + 0.4 * (place - 0.5), values, 0.36, color=style["color"],
-                label=sample.name,
-            )  # fmt: skip
-            last.bar_label(bars, [percent(value) for value in values], fontsize=8)
-    last.set_xticks(range(2), ["right label", "usable, within 1%"])
-    last.set_ylim(0, 1.08)
-    last.set_ylabel("share of layers")
-    last.set_title("layers by their nearest sampled neighbour", fontsize=SMALL)
-    legend_below(figure, (*axes[0], axes[1, 0]), columns=5)
-    small = float((gemms < _SMALL_DIM).any(axis=0).mean())
     rows: list[list[Any]] = [
-        ["distribution", "workloads", "any_dim_below_64", "layers_right_label", "layers_within_1"]
+        ["distribution", "workloads", "any_dim_below_64", "layers_right_label", "layers_within_1"],
+        ["layers", num, small, None, None],
     ]
-    rows.append(["layers", gemms.shape[1], small, None, None])
-    sentences = [
-        f"The {len(layers.networks)} networks have {gemms.shape[1]} different GEMMs,"
-        f" {int((~fits).sum())} of them beyond the range of {top:,}. {percent(small)} have a"
-        f" dimension below {_SMALL_DIM}."
-    ]
-    summary: dict[str, Any] = {"layers": gemms.shape[1], "any_dim_below_64": small}
+    of_sample: dict[str, dict[str, float]] = {}
     for sample in samples:
-        few = float((dims(case, sample.workloads) < _SMALL_DIM).any(axis=0).mean())
-        sentences.append(f"Of {sample.name} workloads {percent(few)} have one.")
-        summary[sample.name] = {"any_dim_below_64": few}
-        found = scores.get(sample.name)
+        few, found = _small_share(dims(case, sample.workloads)), scores.get(sample.name)
+        of_sample[sample.name] = {"any_dim_below_64": few}
         if found:
-            sentences.append(
-                f"The nearest of {found.size:,} of them has the label of {percent(found.accuracy)}"
-                f" of the layers, and a usable design within 1% of the best for"
-                f" {percent(found.near)}."
-            )
-            summary[sample.name] |= {
+            of_sample[sample.name] |= {
                 "layers_right_label": found.accuracy,
                 "layers_within_1_percent": found.near,
             }
         judged = (found.accuracy, found.near) if found else (None, None)
         rows.append([sample.name, len(sample), few, *judged])
-    sentences.append(
-        f"The maps name {len(_MARKS)} networks and show the others in one colour; histograms and"
-        " shares are of all."
-    )
-    sentences.append(
-        f"Layers count once in each of {len(case.contexts)} surrounding(s), however often they run;"
-        f" {int(layers.in_range.sum()):,} of {len(layers.in_range):,} such workloads are in range."
-    )
     return Exhibit(
         name="coverage",
         title="Where the layers of real networks fall",
-        text=" ".join(sentences),
-        figure=figure,
+        caption=f"{num} different GEMMs of {len(layers.networks)} networks, {small:.1%} with a"
+        f" dimension below {_SMALL_DIM}. "
+        + captioned("{any_dim_below_64:.1%} of the workloads have one", of_sample)
+        + f" {int(layers.in_range.sum()):,} of {len(layers.in_range):,} layers (one per context)"
+        " are in the sampled range; these are judged by their nearest neighbour.",
+        figure=_draw(samples, shapes, scores),
         rows=rows,
-        summary=summary,
+        summary={"layers": num, "any_dim_below_64": small, **of_sample},
     )

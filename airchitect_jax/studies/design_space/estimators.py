@@ -1,4 +1,4 @@
-"""The one place that imports scikit-learn, and says which extra brings it."""
+"""The estimators of scikit-learn (extra `analysis`)."""
 
 from __future__ import annotations
 

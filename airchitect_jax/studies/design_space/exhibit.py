@@ -1,4 +1,4 @@
-"""A figure with its numbers and what they say, and what the drawing of figures has in common."""
+"""A figure with its table, its caption and its summary; and what the figures have in common."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from airchitect_jax.studies.design_space.samples import Sample
 
 SMALL = 10  # points: titles of panels
 
-# One look for each distribution in all figures.
-_LOOKS: Mapping[str, Mapping[str, Any]] = {
-    "uniform": {"color": BLUE, "marker": "o", "linestyle": "-"},
-    "log-uniform": {"color": ORANGE, "marker": "s", "linestyle": "--"},
+_UNIFORM: Mapping[str, Any] = {"color": BLUE, "marker": "o", "linestyle": "-", "markersize": 4}
+_LOG_UNIFORM: Mapping[str, Any] = {
+    "color": ORANGE,
+    "marker": "s",
+    "linestyle": "--",
+    "markersize": 4,
 }
 
 
@@ -31,15 +33,15 @@ class Exhibit:
     Attributes:
       name: of its files.
       title: its heading.
-      text: what it shows, in sentences made from the numbers of this run.
+      caption: what it shows, with the main numbers.
       figure: the figure.
       rows: the table that it is drawn from; the first row is the header.
-      summary: its figures for summary.json, by name.
+      summary: its numbers for summary.json, by name.
     """
 
     name: str
     title: str
-    text: str
+    caption: str
     figure: Figure
     rows: Sequence[Sequence[Any]]
     summary: Mapping[str, Any]
@@ -49,9 +51,16 @@ class Exhibit:
 Maker = tuple[str, Callable[[], Exhibit]]
 
 
-def looks(samples: Iterable[Sample]) -> list[Mapping[str, Any]]:
-    """Colour, marker and line style of each sample, by its distribution."""
-    return [_LOOKS.get(sample.name, _LOOKS["uniform"]) for sample in samples]
+def captioned(template: str, numbers: Mapping[str, Mapping[str, Any]], **common: Any) -> str:
+    """The template filled in once for each name, for example of a distribution."""
+    return " ".join(
+        f"{name}: {template.format(**of_name, **common)}." for name, of_name in numbers.items()
+    )
+
+
+def look(sample: Sample) -> Mapping[str, Any]:
+    """Colour, marker and line style of a sample's distribution in all figures."""
+    return _LOG_UNIFORM if sample.name == "log-uniform" else _UNIFORM
 
 
 def panels(rows: int, columns: int, *, width: float, height: float) -> tuple[Figure, np.ndarray]:
@@ -61,25 +70,15 @@ def panels(rows: int, columns: int, *, width: float, height: float) -> tuple[Fig
 
 
 def percent(share: Any) -> str:
-    """A share in percent, with two digits that count however small it is."""
+    """A share in percent, with two significant digits however small it is."""
     share = float(share)
     if 0 < share < 1e-5:
-        return "under 0.001%"
+        return "<0.001%"
     if share == 0 or 0.001 <= share <= 0.999 or share == 1:
         return f"{share:.1%}"
     if share > 0.5:
-        return f"{share:.3%}" if share < 0.99999 else "over 99.999%"
+        return f"{share:.3%}" if share < 0.99999 else ">99.999%"
     return f"{share * 100:.2g}%"
-
-
-def extra(surplus: Any) -> str:
-    """What something costs more, relative to one."""
-    return percent(surplus) if surplus < 0.5 else f"{float(surplus):.0%}"
-
-
-def listed(items: Sequence[str]) -> str:
-    """For example "a, b and c"."""
-    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
 def geomean(values: Num[np.ndarray, "num"]) -> float:
@@ -87,9 +86,25 @@ def geomean(values: Num[np.ndarray, "num"]) -> float:
     return float(np.exp(np.mean(np.log(values))))
 
 
+def grouped_bars(draw: Callable[..., Any], group: int, values: Any, sample: Sample) -> Any:
+    """The bars of one sample beside those of the other; `draw` is `bar` or `barh` of axes."""
+    places = np.arange(len(values)) + 0.4 * (group - 0.5)
+    return draw(places, values, 0.36, color=look(sample)["color"], label=sample.name)
+
+
+def annotated(axes: Axes, shares: Float[np.ndarray, "rows columns"], highest: float = 1.0) -> Any:
+    """A matrix of shares with a number in each cell; returns what a colour bar needs."""
+    image = axes.imshow(shares, cmap="viridis", vmin=0, vmax=highest)
+    axes.grid(visible=False)
+    for (y, x), share in np.ndenumerate(shares):
+        color = "white" if share < highest / 2 else "black"
+        axes.text(x, y, percent(share), ha="center", va="center", fontsize=8, color=color)
+    return image
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Grid:
-    """Cells over a plane; what lies outside of it is left out.
+    """Cells over a plane; points outside of it are left out.
 
     Attributes:
       x, y: ascending edges of equal distance.
@@ -104,7 +119,7 @@ class Grid:
         y: Num[np.ndarray, "num"],
         weights: Num[np.ndarray, "num"] | None = None,
     ) -> Float[np.ndarray, "y x"]:
-        """Points of each cell, or the sums of their weights."""
+        """Points in each cell, or the sums of their weights."""
         place_x, place_y = (
             np.floor((values - edges[0]) / (edges[1] - edges[0])).astype(np.int64)
             for values, edges in ((x, self.x), (y, self.y))
@@ -116,12 +131,9 @@ class Grid:
         return np.bincount(cells, weights, width * height).reshape(height, width).astype(np.float64)
 
     def mean(
-        self,
-        x: Num[np.ndarray, "num"],
-        y: Num[np.ndarray, "num"],
-        values: Num[np.ndarray, "num"],
+        self, x: Num[np.ndarray, "num"], y: Num[np.ndarray, "num"], values: Num[np.ndarray, "num"]
     ) -> Float[np.ndarray, "y x"]:
-        """The mean of `values` in each cell, NaN where nothing is."""
+        """The mean of `values` in each cell, NaN in empty cells."""
         counts = self.counts(x, y)
         with np.errstate(invalid="ignore"):
             return np.where(counts > 0, self.counts(x, y, values) / counts, np.nan)
@@ -133,7 +145,7 @@ class Grid:
         category: Int[np.ndarray, "num"],
         num_categories: int,
     ) -> Float[np.ndarray, "y x"]:
-        """The most frequent category of each cell, NaN where nothing is."""
+        """The most frequent category of each cell, NaN in empty cells."""
         by_category = np.stack(
             [
                 self.counts(x[here], y[here])
@@ -148,17 +160,15 @@ class Grid:
         return axes.pcolormesh(self.x, self.y, cells, rasterized=True, **options)
 
 
-def square_grid(limit_x: float, limit_y: float, cells: int = 49) -> Grid:
+def square_grid(limit: float, cells: int = 49) -> Grid:
     """A grid around the origin, which is the middle of a cell if their number is odd."""
-    return Grid(
-        x=np.linspace(-limit_x, limit_x, cells + 1), y=np.linspace(-limit_y, limit_y, cells + 1)
-    )
+    edges = np.linspace(-limit, limit, cells + 1)
+    return Grid(x=edges, y=edges)
 
 
 def shape_grid(max_dim: int) -> Grid:
     """The plane of GEMM shapes (`samples.shape_axes`) as far as dimensions reach."""
-    limit = float(np.log2(max_dim))
-    return square_grid(limit, limit)
+    return square_grid(float(np.log2(max_dim)))
 
 
 def categorical(colors: Sequence[str]) -> dict[str, Any]:

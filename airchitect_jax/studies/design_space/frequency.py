@@ -1,4 +1,4 @@
-"""How often each design is the best one: the long tail, and how much of it one needs."""
+"""How often each design is the best one: the long tail of labels."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from airchitect_jax.learning import label_statistics
-from airchitect_jax.reporting.style import BLACK, legend_below, styled
-from airchitect_jax.studies.design_space.exhibit import Exhibit, looks, panels, percent
+from airchitect_jax.reporting.style import BLACK, Figure, legend_below, styled
+from airchitect_jax.studies.design_space.exhibit import Exhibit, captioned, look, panels
 from airchitect_jax.studies.design_space.samples import Sample
 
 COVERED = (0.5, 0.9, 0.99)
@@ -30,63 +30,62 @@ def classes_covering(shares: Float[np.ndarray, "seen"], covered: float) -> int:
     return int(np.searchsorted(np.cumsum(shares), covered - 1e-12)) + 1
 
 
+def _statistics(sample: Sample, shares: Float[np.ndarray, "seen"]) -> dict[str, Any]:
+    statistics = label_statistics(sample.case, sample.data)
+    return {
+        **statistics,
+        "effective_classes": 2 ** statistics["label_entropy_bits"],
+        **{f"classes_covering_{int(100 * c)}": classes_covering(shares, c) for c in COVERED},
+    }
+
+
+def _draw(shares_of: Sequence[tuple[Sample, Float[np.ndarray, "seen"]]]) -> Figure:
+    figure, ((left, right),) = panels(1, 2, width=11, height=4.2)
+    for sample, shares in shares_of:
+        rank = np.arange(1, len(shares) + 1)
+        line = {**look(sample), "marker": "", "label": sample.name}
+        left.loglog(rank, shares, **line)
+        right.semilogx(rank, np.cumsum(shares), **line)
+        covering = [classes_covering(shares, covered) for covered in COVERED]
+        right.plot(covering, COVERED, **{**look(sample), "linestyle": ""})
+    num = len(shares_of[0][0])
+    left.axhline(1 / num, color=BLACK, linestyle=":", linewidth=1)
+    left.annotate(
+        "one workload", (1, 1 / num), xytext=(0, 3), textcoords="offset points", fontsize=8
+    )
+    rank_label = "rank of the design, most frequent first"
+    left.set(xlabel=rank_label, ylabel="share of workloads")
+    right.set(xlabel=rank_label, ylabel="share of workloads covered", ylim=(0, 1.03))
+    right.set_yticks([0, 0.25, *COVERED])
+    legend_below(figure, (left,), columns=2)
+    return figure
+
+
 @styled
 def frequency(samples: Sequence[Sample]) -> Exhibit:
     """The labels of each distribution, by frequency."""
     space = samples[0].case.space
-    figure, ((left, right),) = panels(1, 2, width=11, height=4.2)
-    rows: list[list[Any]] = [["distribution", "rank", "design_id", "design", "share"]]
-    sentences, summary = [], {}
-    for sample, style in zip(samples, looks(samples), strict=True):
-        order, shares = ranked(sample.design_ids)
-        statistics = label_statistics(sample.case, sample.data)
-        effective = 2 ** statistics["label_entropy_bits"]
-        covering = {covered: classes_covering(shares, covered) for covered in COVERED}
-        rank = np.arange(1, len(shares) + 1)
-        line = {**style, "marker": ""}
-        left.loglog(rank, shares, label=sample.name, **line)
-        right.plot(rank, np.cumsum(shares), label=sample.name, **line)
-        right.plot(
-            list(covering.values()), COVERED, linestyle="", marker=style["marker"],
-            color=style["color"],
-        )  # fmt: skip
-        rows += [
-            [sample.name, place + 1, int(design), space.describe(int(design)), float(share)]
-            for place, (design, share) in enumerate(zip(order, shares, strict=True))
-        ]
-        once = int((shares * len(sample) < 1.5).sum())
-        sentences.append(
-            f"Of {len(sample):,} {sample.name} workloads, {len(shares)} of the"
-            f" {space.num_designs} designs are the best for some; the most frequent,"
-            f" {space.describe(int(order[0]))}, for {percent(shares[0])}. The labels have"
-            f" {abs(statistics['label_entropy_bits']):.2f} bits of entropy, as many as"
-            f" {effective:.0f} equally frequent classes. Half of the workloads need"
-            f" {covering[0.5]} classes, 90% {covering[0.9]}, 99% {covering[0.99]}; {once} designs"
-            " are the best for one workload only."
-        )
-        summary[sample.name] = {
-            **statistics,
-            "effective_classes": effective,
-            **{f"classes_covering_{int(100 * c)}": count for c, count in covering.items()},
-        }
-    left.axhline(1 / len(samples[0]), color=BLACK, linestyle=":", linewidth=1)
-    left.annotate(
-        "one workload", (1, 1 / len(samples[0])), xytext=(0, 3), textcoords="offset points",
-        fontsize=8,
-    )  # fmt: skip
-    left.set_ylabel("share of workloads")
-    right.set_ylabel("share of workloads covered")
-    right.set_xscale("log")
-    right.set_ylim(0, 1.03)
-    right.set_yticks([0, 0.25, *COVERED])
-    for axes in (left, right):
-        axes.set_xlabel("rank of the design, most frequent first")
-    legend_below(figure, (left,), columns=2)
+    found = [(sample, *ranked(sample.design_ids)) for sample in samples]
+    summary = {sample.name: _statistics(sample, shares) for sample, _, shares in found}
     return Exhibit(
         name="frequency",
         title="How often each design is the best",
-        text=" ".join(sentences),
-        figure=figure,
-        rows=rows,
+        caption=captioned(
+            "{num_labels_seen} of {designs} designs are best for some workload;"
+            " {label_entropy_bits:z.2f} bits of entropy, as many as {effective_classes:.0f} equally"
+            " frequent classes; {classes_covering_50} classes cover half of the workloads,"
+            " {classes_covering_90} cover 90% and {classes_covering_99} cover 99%",
+            summary,
+            designs=space.num_designs,
+        ),
+        figure=_draw([(sample, shares) for sample, _, shares in found]),
+        rows=[
+            ["distribution", "rank", "design_id", "design", "share"],
+            *(
+                [sample.name, rank, int(design), space.describe(int(design)), float(share)]
+                for sample, order, shares in found
+                for rank, (design, share) in enumerate(zip(order, shares, strict=True), start=1)
+            ),
+        ],
         summary=summary,
     )

@@ -9,18 +9,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from airchitect_jax.case_studies import CaseStudy
-from airchitect_jax.learning import label_statistics
-from airchitect_jax.reporting.style import legend_below, styled
+from airchitect_jax.reporting.style import Figure, legend_below, styled
 from airchitect_jax.studies.design_space.estimators import mutual_info_score, permutation_importance
-from airchitect_jax.studies.design_space.exhibit import (
-    SMALL,
-    Exhibit,
-    listed,
-    looks,
-    panels,
-    percent,
-)
-from airchitect_jax.studies.design_space.samples import Sample, labels_of
+from airchitect_jax.studies.design_space.exhibit import SMALL, Exhibit, grouped_bars, panels
+from airchitect_jax.studies.design_space.samples import Sample, entropy_bits, labels_of
 
 BINS = 32
 _BITS = 1 / np.log(2)
@@ -69,14 +61,8 @@ def mutual_information(sample: Sample) -> Float[np.ndarray, "features 1+attribut
     return results
 
 
-def _entropy(category: Int[np.ndarray, "num"]) -> float:
-    """Bits."""
-    counts = np.bincount(category)
-    return bits(np.diag(counts[counts > 0]))
-
-
 class _Oracle:
-    """Exact search as a scikit-learn estimator, which has nothing to learn."""
+    """Exact search as a scikit-learn estimator."""
 
     def __init__(self, case: CaseStudy) -> None:
         self._case = case
@@ -94,8 +80,7 @@ class _Oracle:
 def importance(sample: Sample) -> Float[np.ndarray, "features"]:
     """Share of labels that change when one input is exchanged among the workloads.
 
-    scikit-learn's permutation importance with the exact oracle as the model, so that no error of
-    a model is in it.
+    scikit-learn's permutation importance with exact search as the model.
     """
     part = sample.first(_MOST_PERMUTED)
     result = permutation_importance(
@@ -104,91 +89,60 @@ def importance(sample: Sample) -> Float[np.ndarray, "features"]:
     return np.asarray(result.importances_mean)
 
 
+def _draw(
+    samples: Sequence[Sample],
+    shared: Sequence[Float[np.ndarray, "features 1+attributes"]],
+    changed: Sequence[Float[np.ndarray, "features"]],
+) -> Figure:
+    case, labels = samples[0].case, samples[0].design_ids
+    names = [feature.name for feature in case.features]
+    attributes = case.space.attributes
+    height = 1.8 + 0.3 * len(names)
+    figure, ((left, middle, right),) = panels(1, 3, width=12, height=height)
+    for group, sample in enumerate(samples):
+        grouped_bars(left.barh, group, shared[group][:, 0], sample)
+        grouped_bars(middle.barh, group, changed[group], sample)
+    left.set_xlabel("bits about the label")
+    middle.set_xlabel("labels that change when the input\nis exchanged (share)")
+    for axes in (left, middle):
+        axes.set_yticks(range(len(names)), names if axes is left else [])
+        axes.set_ylim(len(names) - 0.5, -0.5)
+    entropies = [entropy_bits(attribute.of_design[labels]) for attribute in attributes]
+    told = shared[0][:, 1:] / np.maximum(entropies, 1e-9)
+    image = right.imshow(told, cmap="viridis", aspect="auto", vmin=0)
+    right.grid(visible=False)
+    right.set_yticks(range(len(names)), [])
+    ticks = [attribute.name for attribute in attributes]
+    right.set_xticks(range(len(ticks)), ticks, rotation=20, ha="right", fontsize=8)
+    right.set_title(f"{samples[0].name} workloads", fontsize=SMALL)
+    figure.colorbar(image, ax=right, label="share of the attribute's bits")
+    legend_below(figure, (left,), columns=2)
+    return figure
+
+
 @styled
 def information(samples: Sequence[Sample]) -> Exhibit:
     """Mutual information and permutation importance of each input."""
     case = samples[0].case
-    names = [feature.name for feature in case.features]
-    figure, ((left, middle, right),) = panels(1, 3, width=12, height=1.8 + 0.3 * len(names))
+    shared = [mutual_information(sample) for sample in samples]
+    changed = [importance(sample) for sample in samples]
     rows: list[list[Any]] = [
-        [
-            "distribution",
-            "input",
-            "label_bits",
-            "changed_labels",
-            *(f"{attribute.name} bits" for attribute in case.space.attributes),
-        ]
+        [sample.name, feature.name, float(bits_of[0]), float(change), *map(float, bits_of[1:])]
+        for sample, *columns in zip(samples, changed, shared, strict=True)
+        for feature, change, bits_of in zip(case.features, *columns, strict=True)
     ]
-    sentences, summary, shared = [], {}, []
-    places = np.arange(len(names))
-    for number, (sample, style) in enumerate(zip(samples, looks(samples), strict=True)):
-        shared.append(mutual_information(sample))
-        label_bits, changed = shared[-1][:, 0], importance(sample)
-        for axes, values in ((left, label_bits), (middle, changed)):
-            axes.barh(
-                places + 0.4 * (number - 0.5), values, 0.36, color=style["color"], label=sample.name
-            )
-        rows += [
-            [sample.name, name, float(own[0]), float(change), *map(float, own[1:])]
-            for name, own, change in zip(names, shared[-1], changed, strict=True)
-        ]
-        entropy = label_statistics(case, sample.data)["label_entropy_bits"]
-        told = percent(label_bits.max() / max(entropy, 1e-9))
-        most, least = int(label_bits.argmax()), int(changed.argmin())
-        sentences.append(
-            f"{sample.name}: of the label's {abs(entropy):.2f} bits, {names[most]} alone tells"
-            f" {label_bits[most]:.2f} ({told}) and all inputs one by one"
-            f" {label_bits.sum():.2f}: the rest lies in how they go together. Exchanging"
-            f" {names[int(changed.argmax())]} among the workloads changes"
-            f" {percent(changed.max())} of the labels, exchanging {names[least]}"
-            f" {percent(changed[least])}."
-        )
-        summary[sample.name] = {
-            name: {"label_bits": float(own), "changed_labels": float(change)}
-            for name, own, change in zip(names, label_bits, changed, strict=True)
-        }
-    of_attributes = shared[0][:, 1:]
-    entropies = [
-        _entropy(attribute.of_design[samples[0].design_ids]) for attribute in case.space.attributes
-    ]
-    best_told = [
-        f"{attribute.name} by {names[int(column.argmax())]} ({column.max():.2f} of"
-        f" {entropy:.2f} bits)"
-        for attribute, column, entropy in zip(
-            case.space.attributes, of_attributes.T, entropies, strict=True
-        )
-    ]
-    permuted = min(len(samples[0]), _MOST_PERMUTED)
-    sentences.append(
-        f"Most is told about {listed(best_told)} ({samples[0].name}). Inputs are in {BINS} bins of"
-        " equal counts, and the bits of shuffled labels are subtracted; labels are exchanged in"
-        f" {permuted:,} workloads and found anew by exact search."
-    )
-    left.set_xlabel("bits about the label")
-    legend_below(figure, (left,), columns=2)
-    middle.set_xlabel("labels that change when the input\nis exchanged (share)")
-    middle.set_title(f"exact search, {permuted:,} workloads", fontsize=SMALL)
-    for axes in (left, middle):
-        axes.set_yticks(places, names if axes is left else [])
-        axes.set_ylim(len(names) - 0.5, -0.5)
-    told_share = of_attributes / np.maximum(entropies, 1e-9)
-    image = right.imshow(told_share, cmap="viridis", aspect="auto", vmin=0)
-    right.grid(visible=False)
-    right.set_yticks(places, [])
-    right.set_xticks(
-        range(len(case.space.attributes)),
-        [attribute.name for attribute in case.space.attributes],
-        rotation=20,
-        ha="right",
-        fontsize=8,
-    )
-    right.set_title(f"{samples[0].name} workloads", fontsize=SMALL)
-    figure.colorbar(image, ax=right, label="share of the attribute's bits")
+    summary: dict[str, dict[str, Any]] = {sample.name: {} for sample in samples}
+    for sample_name, name, label_bits, change, *_ in rows:
+        summary[sample_name][name] = {"label_bits": label_bits, "changed_labels": change}
+    attributes = [f"{attribute.name} bits" for attribute in case.space.attributes]
     return Exhibit(
         name="information",
         title="What each input says about the label",
-        text=" ".join(sentences),
-        figure=figure,
-        rows=rows,
+        caption=f"Mutual information with the label: inputs in {BINS} bins of equal counts, the"
+        " bits of shuffled labels subtracted. Permutation importance: labels by exact search that"
+        " change when one input is exchanged among"
+        f" {min(len(samples[0]), _MOST_PERMUTED):,} workloads.",
+        figure=_draw(samples, shared, changed),
+        rows=[["distribution", "input", "label_bits", "changed_labels", *attributes], *rows],
         summary=summary,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,9 +11,9 @@ from jaxtyping import Int
 
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.learning import Dataset, Split, split_of
-from airchitect_jax.reporting.style import legend_below, styled
+from airchitect_jax.reporting.style import Figure, legend_below, styled
 from airchitect_jax.studies.design_space.estimators import NearestNeighbors
-from airchitect_jax.studies.design_space.exhibit import Exhibit, looks, panels, percent
+from airchitect_jax.studies.design_space.exhibit import SMALL, Exhibit, captioned, look, panels
 from airchitect_jax.studies.design_space.samples import Layers, Sample, inputs, labels_of
 
 NEAR = 1.01  # costs up to 1% above the optimum
@@ -80,52 +79,53 @@ def growth(sample: Sample) -> tuple[list[Score], float, int]:
     return scores, float((tested.design_ids == majority).mean()), len(tested)
 
 
+def _draw(found: Sequence[tuple[Sample, Sequence[Score], float]], num_tested: int) -> Figure:
+    figure, ((left, right),) = panels(1, 2, width=11, height=4.2)
+    for sample, scores, majority in found:
+        sizes = [result.size for result in scores]
+        line = {**look(sample), "label": sample.name}
+        left.plot(sizes, [result.accuracy for result in scores], **line)
+        right.plot(sizes, [result.near for result in scores], **line)
+        left.axhline(majority, color=line["color"], linewidth=1, linestyle=":")
+    left.set_ylabel("accuracy (dotted: the majority class)")
+    right.set_ylabel("feasible, at most 1% above the best")
+    for axes in (left, right):
+        axes.set(xlabel="workloads with known labels", xscale="log", ylim=(0, 1))
+        axes.set_title(f"nearest neighbour of {num_tested:,} unseen workloads", fontsize=SMALL)
+    legend_below(figure, (left,), columns=2)
+    return figure
+
+
 @styled
 def neighbours(samples: Sequence[Sample]) -> Exhibit:
     """Accuracy of nearest neighbours over the size of the sample that they come from."""
-    figure, ((left, right),) = panels(1, 2, width=11, height=4.2)
-    rows: list[list[Any]] = [["distribution", "known_workloads", "accuracy", "within_1_percent"]]
-    sentences, summary = [], {}
-    for sample, style in zip(samples, looks(samples), strict=True):
-        scores, majority, num_tested = growth(sample)
-        sizes = [result.size for result in scores]
-        left.plot(
-            sizes, [result.accuracy for result in scores], label=sample.name, markersize=4, **style
-        )
-        right.plot(
-            sizes, [result.near for result in scores], label=sample.name, markersize=4, **style
-        )
-        left.axhline(majority, color=style["color"], linewidth=1, linestyle=":")
-        rows += [[sample.name, result.size, result.accuracy, result.near] for result in scores]
-        last = scores[-1]
-        tenth = min(scores, key=lambda result: abs(np.log(result.size * 10 / last.size)))
-        error = np.sqrt(last.accuracy * (1 - last.accuracy) / num_tested)
-        sentences.append(
-            f"{sample.name}: with {last.size:,} known workloads the nearest has the right label for"
-            f" {percent(last.accuracy)} of {num_tested:,} unseen ones (standard error"
-            f" {percent(error)}; the majority class: {percent(majority)}), {tenth.size:,} gave"
-            f" {percent(tenth.accuracy)}. {percent(last.near)} of the neighbours' designs may be"
-            " used and cost at most 1% more than the best."
-        )
-        summary[sample.name] = {
-            **dataclasses.asdict(last),
+    found = [(sample, *growth(sample)) for sample in samples]
+    summary = {
+        sample.name: {
+            **dataclasses.asdict(scores[-1]),
             "majority_accuracy": majority,
             "tested": num_tested,
         }
-    left.set_ylabel("accuracy (dotted: the majority class)")
-    right.set_ylabel("usable, at most 1% above the best")
-    for axes in (left, right):
-        axes.set_xscale("log")
-        axes.set_ylim(0, 1)
-        axes.set_xlabel("workloads with known labels")
-        axes.set_title(f"nearest neighbour of {num_tested:,} unseen workloads", fontsize=10)
-    legend_below(figure, (left,), columns=2)
+        for sample, scores, majority, num_tested in found
+    }
     return Exhibit(
         name="neighbours",
         title="How learnable the labels are: nearest neighbours",
-        text=" ".join(sentences),
-        figure=figure,
-        rows=rows,
+        caption=captioned(
+            "the nearest of {size:,} known workloads has the label of {accuracy:.1%} of {tested:,}"
+            " unseen ones (majority class: {majority_accuracy:.1%}), and a feasible design within"
+            " 1% of the best for {near:.1%}",
+            summary,
+        ),
+        figure=_draw([one[:3] for one in found], found[0][3]),
+        rows=[
+            ["distribution", "known_workloads", "accuracy", "within_1_percent"],
+            *(
+                [sample.name, result.size, result.accuracy, result.near]
+                for sample, scores, *_ in found
+                for result in scores
+            ),
+        ],
         summary=summary,
     )
 

@@ -1,16 +1,15 @@
-"""What two random samples share: labels, which makes learning possible, and whole workloads."""
+"""The labels and the workloads that two random samples share."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
-from airchitect_jax.reporting.style import legend_below, styled
-from airchitect_jax.studies.design_space.exhibit import Exhibit, looks, panels, percent
+from airchitect_jax.reporting.style import Figure, legend_below, styled
+from airchitect_jax.studies.design_space.exhibit import Exhibit, captioned, look, panels
 from airchitect_jax.studies.design_space.samples import Sample
 
 _MOST_TESTED = 100_000
@@ -73,75 +72,52 @@ def overlaps(sample: Sample) -> list[Overlap]:
     return results
 
 
-@styled
-def overlap(samples: Sequence[Sample]) -> Exhibit:
-    """Labels and workloads that independent samples of growing size share."""
+def _draw(found: Sequence[tuple[Sample, Sequence[Overlap]]]) -> Figure:
     figure, ((left, right),) = panels(1, 2, width=11, height=4.2)
-    rows: list[list[Any]] = [
-        ["distribution", *(field.name for field in dataclasses.fields(Overlap))]
-    ]
-    sentences, summary = [], {}
-    for sample, style in zip(samples, looks(samples), strict=True):
-        results = overlaps(sample)
+    for sample, results in found:
+        name, line = sample.name, look(sample)
         sizes = [result.size for result in results]
-        line = {**style, "markersize": 4}
-        left.plot(
-            sizes,
-            [result.label_seen for result in results],
-            label=f"{sample.name}: workloads with a known label",
-            **line,
-        )
-        left.plot(
-            sizes,
-            [result.jaccard for result in results],
-            label=f"{sample.name}: labels in both, of those in either",
-            **{**line, "alpha": 0.45},
+        known = [result.label_seen for result in results]
+        left.semilogx(sizes, known, label=f"{name}: workloads with a known label", **line)
+        common = [result.jaccard for result in results]
+        left.semilogx(
+            sizes, common, label=f"{name}: labels in both, of those in either", alpha=0.45, **line
         )
         seen = [result.workload_seen for result in results]
-        label = sample.name if any(seen) else f"{sample.name}: none"
-        right.plot(sizes, seen, label=label, **line)
-        rows += [[sample.name, *dataclasses.astuple(result)] for result in results]
-        known = next((result.size for result in results if result.label_seen >= 0.99), None)
-        last = results[-1]
-        sentences.append(
-            f"{sample.name}: "
-            + (
-                f"{known:,} workloads hold the labels of 99% of all others"
-                if known
-                else f"{last.size:,} workloads hold the labels of {percent(last.label_seen)} of"
-                " all others"
-            )
-            + f"; two samples of {last.size:,} share {percent(last.jaccard)} of the labels that"
-            f" occur in either, and {percent(last.workload_seen)} of the workloads of one are in"
-            " the other."
-        )
-        summary[sample.name] = dataclasses.asdict(last)
-    worst = max(samples, key=lambda sample: summary[sample.name]["workload_seen"])
-    leak = summary[worst.name]["workload_seen"]
-    if leak:
-        sentences.append(
-            f"So a random split of {worst.name} workloads would leak up to {percent(leak)} of a"
-            " test set into training; our data sets are split by a hash of the workload, which"
-            " leaks none."
-        )
-    else:
-        sentences.append("So a random split would leak no workload from training into a test set.")
-    left.set_ylim(0, 1.03)
-    left.set_ylabel("share")
-    right.set_ylabel("share of workloads that are in the other sample")
-    if leak:
+        right.semilogx(sizes, seen, label=name if any(seen) else f"{name}: none", **line)
+    left.set(xlabel="workloads of the sample", ylabel="share", ylim=(0, 1.03))
+    right.set(xlabel="workloads of the sample", ylabel="share of workloads in the other sample")
+    if any(results[-1].workload_seen for _, results in found):
         right.set_yscale("log")
     else:
         right.set_ylim(-0.01, 1)
-    for axes in (left, right):
-        axes.set_xscale("log")
-        axes.set_xlabel("workloads of the sample")
     legend_below(figure, (left, right), columns=3)
+    return figure
+
+
+@styled
+def overlap(samples: Sequence[Sample]) -> Exhibit:
+    """Labels and workloads that independent samples of growing size share."""
+    found = [(sample, overlaps(sample)) for sample in samples]
+    summary = {sample.name: dataclasses.asdict(results[-1]) for sample, results in found}
     return Exhibit(
         name="overlap",
         title="What two random samples share",
-        text=" ".join(sentences),
-        figure=figure,
-        rows=rows,
+        caption=captioned(
+            "two samples of {size:,} workloads share {jaccard:.1%} of the labels that occur in"
+            " either; {label_seen:.1%} of the workloads of one have a label that occurs in the"
+            " other, and {workload_seen:.2%} occur in the other themselves",
+            summary,
+        )
+        + " Data sets are split by a hash of the workload: no workload is in two splits.",
+        figure=_draw(found),
+        rows=[
+            ["distribution", *(field.name for field in dataclasses.fields(Overlap))],
+            *(
+                [sample.name, *dataclasses.astuple(result)]
+                for sample, results in found
+                for result in results
+            ),
+        ],
         summary=summary,
     )

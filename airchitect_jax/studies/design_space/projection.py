@@ -8,21 +8,29 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from airchitect_jax.reporting.style import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, styled
+from airchitect_jax.reporting.style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    Axes,
+    Figure,
+    styled,
+)
 from airchitect_jax.spaces import Attribute
 from airchitect_jax.studies.design_space.estimators import PCA, LinearDiscriminantAnalysis
 from airchitect_jax.studies.design_space.exhibit import (
     SMALL,
     Exhibit,
     Grid,
+    captioned,
     categorical,
     panels,
-    percent,
 )
-from airchitect_jax.studies.design_space.samples import Sample, input_names, inputs
+from airchitect_jax.studies.design_space.samples import Sample, entropy_bits, input_names, inputs
 
 _MOST_FITTED = 50_000  # and as many more to test on
 _COLORS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
@@ -88,69 +96,52 @@ def _draw(
 def shown_attribute(sample: Sample) -> Attribute:
     """Of the attributes of few categories, the one whose categories are most evenly frequent."""
     few = [a for a in sample.case.space.attributes if len(a.categories) <= _MOST_CATEGORIES]
-
-    def entropy(attribute: Attribute) -> float:
-        counts = np.bincount(attribute.of_design[sample.design_ids])
-        shares = counts[counts > 0] / len(sample)
-        return float(-(shares * np.log2(shares)).sum())
-
-    return max(few, key=entropy)
+    return max(few, key=lambda one: entropy_bits(one.of_design[sample.design_ids]))
 
 
 @styled
 def projection(samples: Sequence[Sample]) -> Exhibit:
-    """Principal components, and the directions that part the labels best, a row a distribution."""
+    """Principal components, and linear discriminants of an attribute, one row per distribution."""
     case = samples[0].case
-    names = input_names(case)
-    attribute = shown_attribute(samples[0])
+    names, attribute = input_names(case), shown_attribute(samples[0])
     figure, axes = panels(len(samples), 2, width=11.5, height=4.2 * len(samples))
     rows: list[list[Any]] = [["distribution", "projection", "axis", *names]]
-    sentences, summary = [], {}
-    for (left, right), sample in zip(axes, samples, strict=True):
+    summary = {}
+    for line, sample in zip(axes, samples, strict=True):
         x = inputs(case, sample.workloads)
         x = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-9)
         category = attribute.of_design[sample.design_ids]
         pca = PCA(n_components=2).fit(x)
-        parting, told, floor = parting_directions(x, category)
-        is_parted = parting.shape[1] > 0
+        parting, told, majority = parting_directions(x, category)
         # Two categories part along one direction only, one along none.
         parting = np.column_stack([parting, pca.components_.T])[:, :2]
-        for place, kind, weights in (
-            (left, "principal components", pca.components_.T),
-            (right, f"linear discriminants of {attribute.name}", parting),
-        ):
+        kinds = "principal components", f"linear discriminants of {attribute.name}"
+        for place, kind, weights in zip(line, kinds, (pca.components_.T, parting), strict=True):
             _draw(place, figure, x @ weights, attribute, category)
             place.set_title(f"{sample.name}: {kind}", fontsize=SMALL)
-            for label, column in zip((place.set_xlabel, place.set_ylabel), weights.T, strict=True):
-                label(textwrap.fill(direction(names, column), 44), fontsize=8)
+            for axis, column in zip((place.xaxis, place.yaxis), weights.T, strict=True):
+                axis.set_label_text(textwrap.fill(direction(names, column), 44), fontsize=8)
             rows += [
-                [sample.name, kind, number + 1, *map(float, column)]
-                for number, column in enumerate(weights.T)
+                [sample.name, kind, number, *map(float, column)]
+                for number, column in enumerate(weights.T, start=1)
             ]
-        variance, even = float(pca.explained_variance_ratio_.sum()), 2 / len(names)
-        sentences.append(
-            f"{sample.name}: two principal components hold {percent(variance)} of the variance of"
-            f" {len(names)} inputs; independent inputs give {percent(even)}, so "
-            + ("no direction stands out" if variance < 1.05 * even else "some directions stand out")
-            + (
-                f". The direction that parts {attribute.name} best is"
-                f" {direction(names, parting[:, 0])}; a linear rule tells it for {percent(told)} of"
-                f" {min(len(x) // 2, _MOST_FITTED):,} unseen workloads, the most frequent one alone"
-                f" for {percent(floor)}."
-                if is_parted
-                else f". {attribute.name} is the same for all."
-            )
-        )
         summary[sample.name] = {
-            "principal_variance_share": variance,
+            "principal_variance_share": float(pca.explained_variance_ratio_.sum()),
             "linear_rule_accuracy": told,
-            "majority_accuracy": floor,
+            "majority_accuracy": majority,
         }
-    sentences.append("Inputs are scaled to equal variance.")
     return Exhibit(
         name="projection",
         title="The inputs in two dimensions, coloured by the best design",
-        text=" ".join(sentences),
+        caption=captioned(
+            "two principal components hold {principal_variance_share:.1%} of the variance of"
+            " {num_inputs} inputs of equal variance; a linear rule tells {attribute} for"
+            " {linear_rule_accuracy:.1%} of unseen workloads, its most frequent value for"
+            " {majority_accuracy:.1%}",
+            summary,
+            num_inputs=len(names),
+            attribute=attribute.name,
+        ),
         figure=figure,
         rows=rows,
         summary=summary,

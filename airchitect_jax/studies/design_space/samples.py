@@ -126,6 +126,13 @@ def _places(case: CaseStudy, letter: str) -> list[int]:
     ]
 
 
+def entropy_bits(category: Int[np.ndarray, "num"]) -> float:
+    """Entropy of the categories in a sample."""
+    counts = np.bincount(category)
+    shares = counts[counts > 0] / len(category)
+    return float(-(shares * np.log2(shares)).sum())
+
+
 def shape_axes(
     gemms: Int[np.ndarray, "3 gemms"],
 ) -> tuple[Float[np.ndarray, "gemms"], Float[np.ndarray, "gemms"]]:

@@ -1,4 +1,4 @@
-"""Networks beyond the ranges that they were trained on."""
+"""Networks outside of the ranges that they were trained on."""
 
 from airchitect_jax.studies.generalisation.audit import (
     TestSet,

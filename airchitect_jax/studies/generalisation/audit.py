@@ -1,4 +1,4 @@
-"""A network beyond what it was trained on: accuracy by region, confidence, and abstention."""
+"""A network outside of its trained ranges: accuracy by region, confidence, abstention."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MIN_WORKLOADS = 50  # fewer make no region
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TestSet:
-    """Labelled workloads of one kind; `group` is what kinds are shown together under."""
+    """Labelled workloads of one kind; `group` is the heading that kinds share."""
 
     __test__ = False  # for pytest
 
@@ -82,14 +82,12 @@ def sampled_sets(
         beyond = _num_beyond(trained, data.workloads)
         for count in np.unique(beyond):
             yield TestSet(
-                group=group,
-                name=f"{count} features beyond",
-                data=_part(data, beyond == count),
+                group=group, name=f"{count} features beyond", data=_part(data, beyond == count)
             )
 
 
 def network_sets(case: CaseStudy, networks: Sequence[Network], group: str) -> Iterator[TestSet]:
-    """The layers of real networks in all contexts of a case study, one set a network."""
+    """The layers of real networks in all contexts of a case study, one set per network."""
     for network in networks:
         workloads = np.concatenate(
             [case.from_gemms(network.gemms, context) for context in case.contexts], axis=1
@@ -132,7 +130,7 @@ def audit(
     max_risk: float,
     region_group: str,
 ) -> dict[str, Any]:
-    """What a network is worth on each of the test sets, JSON-compatible.
+    """The quality of a network on each of the test sets, JSON-compatible.
 
     Temperature and threshold are chosen on the validation set, which is of the trained ranges.
 
@@ -188,7 +186,7 @@ def audit(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Answers:
-    """What a network said about workloads; all fields but the first of shape [num].
+    """A network's answers for workloads; all fields but the first of shape [num].
 
     Attributes:
       workloads: [features, num].
@@ -246,7 +244,7 @@ def _judge(
 
 
 def _scores(answers: _Answers, threshold: float) -> dict[str, float | None]:
-    """Accuracy and performance; then by whom what is answered if doubt goes to exact search.
+    """Accuracy and performance; then coverage and risk of selective prediction.
 
     `by_confidence` hands over what is not sure enough, `by_range` what lies beyond as well, as
     `selective.answer` does. `risk` is of what is answered, None if nothing is.
@@ -286,10 +284,7 @@ def _regions(case: CaseStudy, answers: _Answers) -> Iterator[tuple[Feature, int,
 def _confidence_report(answers: _Answers) -> dict[str, Any]:
     """Reliability with and without the temperature, and the risk-coverage curve."""
     report: dict[str, Any] = {}
-    for name, confidence in (
-        ("raw", answers.raw_confidence),
-        ("calibrated", answers.confidence),
-    ):
+    for name, confidence in (("raw", answers.raw_confidence), ("calibrated", answers.confidence)):
         bins = reliability(confidence, answers.is_label)
         report[name] = {
             "expected_calibration_error": bins.expected_calibration_error,

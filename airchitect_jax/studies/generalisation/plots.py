@@ -23,7 +23,7 @@ Audits = Mapping[str, Mapping[str, Any]]
 
 @styled
 def reliability(audits: Audits) -> Figure:
-    """Accuracy over confidence, with and without the fitted temperature, a panel a population."""
+    """Accuracy over confidence with and without temperature scaling, one panel per population."""
     names = _populations(audits)
     figure, panels = new_figure(
         columns=len(names), width=5.2 * len(names), height=4.0 + 0.4 * len(audits)
@@ -39,17 +39,14 @@ def reliability(audits: Audits) -> Figure:
                 style = line_style(index) | {"linestyle": dashes, "label": label}
                 axes.plot(report["confidence"], report["accuracy"], **style)
         axes.set_title(name, fontsize=10)
-        axes.set_xlabel("confidence")
-        axes.set_ylabel("accuracy")
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1)
+        axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
         axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
     return figure
 
 
 @styled
 def risk_coverage(audits: Audits) -> Figure:
-    """Share of wrong answers over the share that is answered, a panel a population."""
+    """Share of wrong answers over the share that is answered, one panel per population."""
     names = _populations(audits)
     figure, panels = new_figure(columns=len(names), width=5.2 * len(names), height=4.0)
     for axes, name in zip(np.atleast_1d(panels), names, strict=True):
@@ -60,8 +57,7 @@ def risk_coverage(audits: Audits) -> Figure:
                 axes.plot(report["coverage"], report["risk"], **style)
         axes.set_title(name, fontsize=10)
         axes.set_xlabel("share answered by the network, surest first")
-        axes.set_ylabel("share of answers that are not optimal")
-        axes.set_xlim(0, 1)
+        axes.set(ylabel="share of answers that are not optimal", xlim=(0, 1))
         axes.set_ylim(bottom=0)
     legend_below(figure, np.atleast_1d(panels), columns=4)
     return figure
@@ -69,7 +65,7 @@ def risk_coverage(audits: Audits) -> Figure:
 
 @styled
 def regions(audits: Audits, limits: Mapping[str, int]) -> Figure:
-    """Optimal-set accuracy over each feature, a panel a feature.
+    """Optimal-set accuracy over each feature, one panel per feature.
 
     Args:
       audits: by model.
@@ -95,8 +91,7 @@ def regions(audits: Audits, limits: Mapping[str, int]) -> Figure:
                 axes.set_xscale("log", base=2)
             axes.plot(middles, [region["optimal_set_accuracy"] for region in here], **style)
         axes.axvline(limits[name], color=BLACK, linestyle=":", linewidth=1)
-        axes.set_xlabel(plain(name.replace("_", " ")))
-        axes.set_ylim(0, 1.03)
+        axes.set(xlabel=plain(name.replace("_", " ")), ylim=(0, 1.03))
     for axes in grid[:, 0]:
         axes.set_ylabel("optimal-set accuracy")
     legend_below(figure, grid.flat, columns=4)

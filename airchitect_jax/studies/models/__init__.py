@@ -1,6 +1,6 @@
-"""Models beside each other, each with the same time to train."""
+"""Comparison of models with the same time to train."""
 
-from airchitect_jax.studies.models.comparison import measure, row_name, table
+from airchitect_jax.studies.models.rows import measure, row_name, table
 
 __all__ = [
     "measure",

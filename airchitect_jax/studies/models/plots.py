@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 
 from airchitect_jax.reporting import Row, by_name
 from airchitect_jax.reporting.style import legend_beside, line_style, new_figure, plain, styled
-from airchitect_jax.studies.models.comparison import SHARES
+from airchitect_jax.studies.models.rows import SHARES
 
 
 @styled
 def learning_curves(rows: Sequence[Row]) -> Figure:
-    """Validation accuracy against examples seen: a line a seed, a colour a model."""
+    """Validation accuracy against examples seen: one line per seed, one colour per model."""
     figure, axes = new_figure(width=9.0, height=4.6)
     for index, (model, group) in enumerate(by_name(rows, "model").items()):
         for number, row in enumerate(group):
@@ -30,18 +30,16 @@ def learning_curves(rows: Sequence[Row]) -> Figure:
             )
     if axes.lines:
         legend_beside(axes)
-    else:  # rules of thumb only; a logarithmic axis needs limits
+    else:  # heuristics only; a logarithmic axis needs limits
         axes.set_xlim(1, 10)
     axes.set_xscale("log")
-    axes.set_xlabel("examples seen (logarithmic)")
-    axes.set_ylabel("validation accuracy")
-    axes.set_ylim(0, 1)
+    axes.set(xlabel="examples seen (logarithmic)", ylabel="validation accuracy", ylim=(0, 1))
     return figure
 
 
 @styled
 def sorted_performance(rows: Sequence[Row]) -> Figure:
-    """Normalised performance on the test set, worst first: a line a model, seeds averaged."""
+    """Normalised performance on the test set, worst first: one line per model, seeds averaged."""
     figure, axes = new_figure(width=9.0, height=4.6)
     percent = 100 * np.array(SHARES)
     for index, (model, group) in enumerate(by_name(rows, "model").items()):
@@ -52,15 +50,14 @@ def sorted_performance(rows: Sequence[Row]) -> Figure:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlim(percent[0], 100)
     axes.set_ylim(0, 1.03)
-    axes.set_xlabel("workloads, worst first (%, logarithmic)")
-    axes.set_ylabel("optimal cost / chosen cost")
+    axes.set(xlabel="workloads, worst first (%, logarithmic)", ylabel="optimal cost / chosen cost")
     legend_beside(axes)
     return figure
 
 
 @styled
 def decisions(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Seconds a decision over the problems, fewest designs first: a marker a contender.
+    """Seconds per decision over the problems, fewest designs first: one marker per contender.
 
     Args:
       rows: each with problem, designs, contender and seconds.

@@ -1,4 +1,4 @@
-"""The scalesim 3.0.0 package beside our models of it: exact replay and closed form."""
+"""Validation of the exact replay and the closed form against the scalesim 3.0.0 package."""
 
 from airchitect_jax.studies.scalesim_validation.agreement import Simulate
 from airchitect_jax.studies.scalesim_validation.runs import Source

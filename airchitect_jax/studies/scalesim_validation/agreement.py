@@ -1,4 +1,4 @@
-"""Whether the replay reports what the package reports, quantity by quantity."""
+"""Agreement of the replay with the package, by quantity."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Agreement:
     seconds: Float[np.ndarray, "runs"]
 
     def equal(self, *quantities: str) -> Bool[np.ndarray, "runs"]:
-        """Where both report the same of all these: counts exactly, ratios up to their rounding."""
+        """Where both report the same values: counts exactly, ratios up to rounding."""
         equal = np.ones(len(self.runs), bool)
         for quantity in quantities:
             ours, theirs = getattr(self.replay, quantity), getattr(self.package, quantity)

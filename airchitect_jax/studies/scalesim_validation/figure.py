@@ -24,7 +24,7 @@ from airchitect_jax.studies.scalesim_validation.sizing import (
     IDEAL_LARGEST,
     PROPORTIONAL,
     THIRDS,
-    Study,
+    SizingResults,
     correlations,
 )
 
@@ -38,7 +38,7 @@ _MOST_POINTS = 1200  # of a dataflow
 
 
 @styled
-def validation_figure(result: Study, regret: Mapping[str, Any]) -> Figure:
+def validation_figure(result: SizingResults, regret: Mapping[str, Any]) -> Figure:
     """Cycles of IDEAL against the package's, their ratio over size, rank correlation, regret.
 
     Args:
@@ -54,33 +54,25 @@ def validation_figure(result: Study, regret: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _cycles(axes: Axes, result: Study) -> None:
+def _cycles(axes: Axes, result: SizingResults) -> None:
     rng = np.random.default_rng(0)
     for dataflow, style in OF_DATAFLOW.items():
         here = result.workloads.dataflow == dataflow
         package, ideal = result.package[here].ravel(), result.ideal[here].ravel()
         shown = rng.permutation(len(package))[:_MOST_POINTS]
         axes.scatter(
-            package[shown],
-            ideal[shown],
-            s=7,
-            alpha=0.5,
-            linewidths=0,
-            label=dataflow.name,
-            **style,
+            package[shown], ideal[shown], s=7, alpha=0.5, linewidths=0, label=dataflow.name, **style
         )
     low = min(result.package.min(), result.ideal.min())
     high = max(result.package.max(), result.ideal.max())
     axes.plot([low, high], [low, high], color=BLACK, linewidth=1, label="equal")
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_title("a point a workload and sizing", fontsize=10)
-    axes.set_xlabel("total cycles, package (by its exact replay)")
-    axes.set_ylabel("total cycles, IDEAL")
+    axes.set(xscale="log", yscale="log")
+    axes.set_title("one point per workload and sizing", fontsize=10)
+    axes.set(xlabel="total cycles, package (by its exact replay)", ylabel="total cycles, IDEAL")
     legend_beside(axes)
 
 
-def _ratio_over_size(axes: Axes, result: Study) -> None:
+def _ratio_over_size(axes: Axes, result: SizingResults) -> None:
     levels = result.grid.levels_kb
     equal = [result.grid.id_of_levels[place, place, place] for place in range(len(levels))]
     ratio = result.ideal[:, equal] / result.package[:, equal]
@@ -101,7 +93,7 @@ def _ratio_over_size(axes: Axes, result: Study) -> None:
     legend_beside(axes)
 
 
-def _correlations(axes: Axes, result: Study) -> None:
+def _correlations(axes: Axes, result: SizingResults) -> None:
     values = correlations(result)
     varies = ~np.isnan(values)
     shown = varies & (np.ptp(result.ideal, axis=1) > 0)

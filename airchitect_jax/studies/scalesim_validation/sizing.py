@@ -1,6 +1,6 @@
-"""What IDEAL is worth for sizing the three buffers when the package is the judge.
+"""How well IDEAL sizes the three buffers, judged by the package.
 
-The package takes seconds a run. The exact replay stands in for it here.
+The package takes seconds per run, so its exact replay stands in for it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class SizeGrid:
 
     @property
     def budgets_kb(self) -> tuple[int, ...]:
-        """Budgets under which there is something to choose: six times each size but the last."""
+        """Budgets with several feasible sizings: six times each size but the last."""
         return tuple(6 * level for level in self.levels_kb[:-1])
 
     @functools.cached_property
@@ -70,7 +70,7 @@ class SizeGrid:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Study:
+class SizingResults:
     """Total cycles of each workload with each sizing, by the package's replay and by IDEAL.
 
     `package_stalls` are those of the package's cycles in which something waits; reads are words
@@ -86,7 +86,9 @@ class Study:
     ideal_reads: Int[np.ndarray, "workloads sizings"]
 
 
-def study(workloads: Runs, grid: SizeGrid, progress: Callable[[int], None]) -> Study:
+def compare_sizings(
+    workloads: Runs, grid: SizeGrid, progress: Callable[[int], None]
+) -> SizingResults:
     """Both sides of every workload with every sizing.
 
     Args:
@@ -100,7 +102,7 @@ def study(workloads: Runs, grid: SizeGrid, progress: Callable[[int], None]) -> S
         progress(row + 1)
     closed_form = ideal(workloads[:, None].with_sizes(grid.sizes_kb))
     moved = closed_form.traffic
-    return Study(
+    return SizingResults(
         workloads=workloads,
         grid=grid,
         package=np.stack([report.total_cycles for report in reports]),
@@ -113,7 +115,7 @@ def study(workloads: Runs, grid: SizeGrid, progress: Callable[[int], None]) -> S
     )
 
 
-def correlations(result: Study) -> Float[np.ndarray, "workloads"]:
+def correlations(result: SizingResults) -> Float[np.ndarray, "workloads"]:
     """Rank correlation over the sizings of each workload; NaN where the package's do not vary."""
     pairs = zip(result.ideal, result.package, strict=True)
     return np.array([rank_correlation(ideal, package) for ideal, package in pairs])
@@ -127,7 +129,7 @@ def first_of_fewest(
     return np.where(feasible, cycles[:, None, :], never).argmin(axis=2)
 
 
-def choices(result: Study) -> dict[str, Int[np.ndarray, "workloads budgets"]]:
+def choices(result: SizingResults) -> dict[str, Int[np.ndarray, "workloads budgets"]]:
     """The sizing that each rule chooses.
 
     IDEAL takes the fewest of its cycles, then the smallest total, as labels do, or the largest
@@ -151,7 +153,7 @@ def choices(result: Study) -> dict[str, Int[np.ndarray, "workloads budgets"]]:
 
 
 def ratios_to_best(
-    result: Study, chosen: Mapping[str, Int[np.ndarray, "workloads budgets"]]
+    result: SizingResults, chosen: Mapping[str, Int[np.ndarray, "workloads budgets"]]
 ) -> dict[str, Float[np.ndarray, "workloads budgets"]]:
     """The package's cycles with the chosen sizing over its fewest within the budget."""
     best = first_of_fewest(result.package, result.grid.feasible())

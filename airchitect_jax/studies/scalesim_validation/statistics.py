@@ -1,4 +1,4 @@
-"""What the comparison reports: rank correlation, relative error, ratios to the best."""
+"""Statistics of a validation: rank correlation, relative error, ratios to the best."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ def average_ranks(values: Values) -> Float[np.ndarray, "num"]:
 def rank_correlation(estimate: Values, truth: Values) -> float:
     """Spearman's correlation: that of the ranks, ties averaged, in -1..1.
 
-    NaN where the truth is constant: there is no order to find. 0 where only the estimate is: it
-    finds none.
+    NaN where the truth is constant, 0 where only the estimate is.
     """
     ranks = [average_ranks(values) for values in (estimate, truth)]
     estimate_ranks, truth_ranks = (rank - rank.mean() for rank in ranks)

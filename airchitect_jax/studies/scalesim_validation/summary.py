@@ -1,4 +1,4 @@
-"""The figures of a validation, as plain data for summary.json."""
+"""The numbers of a validation, for summary.json."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airchitect_jax.studies.scalesim_validation.agreement import QUANTITIES, Agr
 from airchitect_jax.studies.scalesim_validation.runs import REALISTIC_KB_EXPONENTS, ideal
 from airchitect_jax.studies.scalesim_validation.sizing import (
     RULES,
-    Study,
+    SizingResults,
     choices,
     correlations,
     ratios_to_best,
@@ -28,7 +28,7 @@ GROUPS = {
     "DRAM": ("ifmap_dram_reads", "filter_dram_reads", "ofmap_dram_writes"),
 }
 ALL = "all"
-READ_RATIOS = (1.2, 2, 5)  # where the errors of IDEAL are told apart
+READ_RATIOS = (1.2, 2, 5)  # that separate the errors of IDEAL
 
 
 def dataflows(
@@ -42,18 +42,14 @@ def dataflows(
         yield ALL, np.ones(len(values), bool)
 
 
-def match_rows(result: Agreement) -> list[dict[str, Any]]:
-    """A row a dataflow and quantity: in how many runs the replay equals the package."""
-    return [
-        {
-            "dataflow": name,
-            "quantity": quantity,
-            "runs": int(here.sum()),
-            "matches": int(result.equal(quantity)[here].sum()),
-        }
+def match_rows(result: Agreement) -> list[list[Any]]:
+    """A header, then one row per dataflow and quantity: runs, and those that are equal."""
+    rows = (
+        [name, quantity, int(here.sum()), int(result.equal(quantity)[here].sum())]
         for name, here in dataflows(result.runs.dataflow, together=False)
         for quantity in QUANTITIES
-    ]
+    )
+    return [["dataflow", "quantity", "runs", "matches"], *rows]
 
 
 def agreement_summary(result: Agreement) -> dict[str, Any]:
@@ -84,8 +80,8 @@ def package_error_summary(result: Agreement) -> dict[str, Any]:
     return {"evaluations": int(here.sum()), **errors}
 
 
-def error_by_dataflow(result: Study) -> dict[str, Any]:
-    """Errors of IDEAL over all sizings; also apart for those in which the package waits or not."""
+def error_by_dataflow(result: SizingResults) -> dict[str, Any]:
+    """Errors of IDEAL over all sizings, and over those in which the package waits or does not."""
     waits = result.package_stalls > 0
     kinds = {"all": np.ones_like(waits), "package_waits": waits, "package_never_waits": ~waits}
     return {
@@ -94,8 +90,8 @@ def error_by_dataflow(result: Study) -> dict[str, Any]:
     }
 
 
-def error_by_reads(result: Study) -> dict[str, Any]:
-    """Errors of IDEAL where the package waits, by how many times as many words that reads."""
+def error_by_reads(result: SizingResults) -> dict[str, Any]:
+    """Errors of IDEAL where the package waits, by the ratio of the words that both read."""
     waits = result.package_stalls > 0
     times = result.package_reads / result.ideal_reads
     edges = (0, *READ_RATIOS, np.inf)
@@ -110,7 +106,7 @@ def error_by_reads(result: Study) -> dict[str, Any]:
 
 
 def _errors(
-    result: Study, kinds: Mapping[str, Bool[np.ndarray, "workloads sizings"]]
+    result: SizingResults, kinds: Mapping[str, Bool[np.ndarray, "workloads sizings"]]
 ) -> dict[str, Any]:
     return {
         kind: {
@@ -122,7 +118,7 @@ def _errors(
     }
 
 
-def correlation_by_dataflow(result: Study) -> dict[str, Any]:
+def correlation_by_dataflow(result: SizingResults) -> dict[str, Any]:
     """Rank correlations; workloads whose package cycles do not vary are only counted.
 
     Those of which only IDEAL's do not vary have 0, and are left out `_where_ideal_varies`.
@@ -151,7 +147,7 @@ def _quantiles(values: Float[np.ndarray, "num"], suffix: str = "") -> dict[str, 
     }
 
 
-def regret_summary(result: Study) -> dict[str, Any]:
+def regret_summary(result: SizingResults) -> dict[str, Any]:
     """Chosen over fewest cycles of each rule: over all budgets, by dataflow and by budget."""
     ratios = ratios_to_best(result, choices(result))
     return {
@@ -173,7 +169,7 @@ def regret_summary(result: Study) -> dict[str, Any]:
 
 
 def run_rows(result: Agreement, sources: Iterable[str]) -> list[list[Any]]:
-    """A header, then a row a run: where it is from, what was run, both sides of each quantity.
+    """A header, then one row per run: its source, its parameters, both sides of each quantity.
 
     The cycles of IDEAL stand beside them, empty in CALC mode.
     """

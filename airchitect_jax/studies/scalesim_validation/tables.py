@@ -1,4 +1,4 @@
-"""The tables of a validation: once as data, then for a terminal and for Markdown."""
+"""The tables of a validation, for a terminal and for Markdown."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import rich.table
 
+from airchitect_jax.reporting import markdown_table
 from airchitect_jax.studies.scalesim_validation.summary import GROUPS
 
 _TIMED = ("package", "replay_alone", "replay", "ideal")
@@ -22,7 +23,7 @@ _CORRELATIONS = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Table:
-    """A title, column names and rows of text; the first column is set left, the others right."""
+    """A title, column names and rows of text; the first column is left-aligned."""
 
     title: str
     header: tuple[str, ...]
@@ -30,9 +31,7 @@ class Table:
 
     def markdown(self) -> str:
         """The table under its title as a heading."""
-        rule = ("---", *["---:"] * (len(self.header) - 1))
-        lines = ("| " + " | ".join(cells) + " |" for cells in (self.header, rule, *self.rows))
-        return f"## {self.title}\n\n" + "\n".join(lines) + "\n"
+        return f"## {self.title}\n\n" + markdown_table(self.header, self.rows)
 
     def rich(self) -> rich.table.Table:
         """The table for a terminal."""
@@ -99,7 +98,7 @@ def tables(summary: Mapping[str, Any]) -> list[Table]:
         ),
         Table(
             title=(
-                f"Seconds an evaluation, {layer['layer']}, replay in batches of"
+                f"Seconds per evaluation, {layer['layer']}, replay in batches of"
                 f" {layer['replay_batch']}, IDEAL of {layer['ideal_batch']}"
             ),
             header=(

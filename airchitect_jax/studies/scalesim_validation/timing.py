@@ -1,4 +1,4 @@
-"""Seconds an evaluation takes: the package, its replay and the closed form, in turns."""
+"""Seconds per evaluation of the package, its replay and the closed form, in turns."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TimedLayer:
 
 
 def timings(simulate: Simulate, layer: TimedLayer, turns: int) -> list[dict[str, Any]]:
-    """A row a mode and dataflow with median seconds an evaluation, and what they are to ours.
+    """One row per mode and dataflow: median seconds per evaluation, and their ratios.
 
     A turn is one run of the package and several calls of ours, after a first that compiles. The
     package's are those of its simulation alone, ours those of whole calls, from and to NumPy.

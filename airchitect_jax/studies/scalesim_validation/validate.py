@@ -1,4 +1,4 @@
-"""The whole comparison, into a folder. Needs matplotlib (extra `plots`)."""
+"""A whole validation, written into a folder. Needs matplotlib (extra `plots`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from airchitect_jax._support import environment, files
-from airchitect_jax.reporting.style import to_png
+from airchitect_jax.reporting.style import save_figures
 from airchitect_jax.studies.scalesim_validation.agreement import (
     QUANTITIES,
     Agreement,
@@ -30,7 +30,11 @@ from airchitect_jax.studies.scalesim_validation.runs import (
     joined,
     least_seconds,
 )
-from airchitect_jax.studies.scalesim_validation.sizing import SizeGrid, Study, study
+from airchitect_jax.studies.scalesim_validation.sizing import (
+    SizeGrid,
+    SizingResults,
+    compare_sizings,
+)
 from airchitect_jax.studies.scalesim_validation.summary import (
     agreement_summary,
     correlation_by_dataflow,
@@ -56,7 +60,7 @@ Tell = Callable[[str, str, int, int], None]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How much is compared.
+    """The size of a validation.
 
     Attributes:
       seed: of everything random.
@@ -87,12 +91,12 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Validation:
-    """What came out.
+    """The result of a validation.
 
     Attributes:
       summary: as in summary.json.
       tables: of the summary.
-      differing: runs in which the replay is not the package's equal; 0 is a pass.
+      differing: runs in which the replay differs from the package; 0 is a pass.
       runs: all runs of the package.
     """
 
@@ -104,7 +108,7 @@ class Validation:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What will be run.
+    """The runs of a validation.
 
     Attributes:
       runs: of the package, fields of shape [runs].
@@ -152,7 +156,7 @@ def validate(
     agreed = agreement(
         runs, simulate, lambda done: tell("running the package", "run", done, len(runs))
     )
-    sized = study(
+    sized = compare_sizings(
         workloads,
         settings.grid,
         lambda done: tell("replaying sizings", "workload", done, len(workloads)),
@@ -197,7 +201,7 @@ def package_runs(settings: Settings, source: Source) -> Runs:
 
 
 def sized_workloads(settings: Settings, source: Source) -> Runs:
-    """Workloads in USER mode for the study of sizes, each once."""
+    """Workloads in USER mode for the comparison of sizings, each once."""
     ranges = Ranges(
         dims=(min(16, settings.max_workload_dim), settings.max_workload_dim),
         sides=_REPLAY_SIDES,
@@ -224,7 +228,7 @@ def _write(
     folder: pathlib.Path,
     agreed: Agreement,
     sources: list[str],
-    sized: Study,
+    sized: SizingResults,
     speed: list[dict[str, Any]],
     start: float,
 ) -> Validation:
@@ -248,19 +252,14 @@ def _write(
         "environment": environment(),
         "wall_seconds": round(time.perf_counter() - start, 3),
     }
-    matches = match_rows(agreed)
-    files.write_text(
-        folder / "matches.csv",
-        files.csv_text([list(matches[0]), *(list(row.values()) for row in matches)]),
-    )
+    files.write_text(folder / "matches.csv", files.csv_text(match_rows(agreed)))
     files.write_text(folder / "runs.csv", files.csv_text(run_rows(agreed, sources)))
     shown = tables(summary)
     files.write_text(
         folder / "validation.md",
         "\n".join([_introduction(summary, sources), *(table.markdown() for table in shown)]),
     )
-    with files.atomic_path(folder / "figures" / "validate_scalesim.png") as path:
-        path.write_bytes(to_png(validation_figure(sized, summary["regret"])))
+    save_figures(folder, {"validate_scalesim": validation_figure(sized, summary["regret"])})
     files.write_json(folder / "summary.json", summary)
     return Validation(summary=summary, tables=shown, differing=differing, runs=len(agreed.runs))
 

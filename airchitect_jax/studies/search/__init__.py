@@ -1,6 +1,6 @@
-"""Searchers beside each other, each with the same budget."""
+"""Comparison of searchers with the same budget."""
 
-from airchitect_jax.studies.search.comparison import (
+from airchitect_jax.studies.search.rows import (
     Curve,
     curves,
     curves_csv,

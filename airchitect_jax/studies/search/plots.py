@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from airchitect_jax.reporting.style import legend_beside, line_style, new_figure, plain, styled
-from airchitect_jax.studies.search.comparison import Curve
+from airchitect_jax.studies.search.rows import Curve
 
 _RESOLVED = 0.01  # percent above the optimum, below which a logarithmic axis turns linear: to zero
 _MOST = 1000  # percent above the optimum: what is worse is of no use
@@ -30,11 +30,11 @@ def quality_against_spending(curves: Sequence[Curve]) -> Figure:
 
 @styled
 def quality_against_time(curves: Sequence[Curve]) -> Figure:
-    """The same against milliseconds a search, many searches at once."""
+    """The same against milliseconds per search, many searches at once."""
     return _panels(
         curves,
         lambda curve: np.array([spread.mean for spread in curve.spreads["milliseconds"]]),
-        "milliseconds a search (logarithmic)",
+        "milliseconds per search (logarithmic)",
     )
 
 
@@ -57,8 +57,7 @@ def _panels(curves: Sequence[Curve], across: Callable[[Curve], Values], label: s
         axes.yaxis.set_major_formatter("{x:g}")
         axes.set_ylabel(f"cost above the optimum (%, logarithmic from {_RESOLVED})")
         axes.set_title(title, fontsize=10)
-    solved.set_ylim(0, 102)
-    solved.set_ylabel("workloads solved exactly (%)")
+    solved.set(ylim=(0, 102), ylabel="workloads solved exactly (%)")
     for axes in (middle, tail, solved):
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
@@ -75,7 +74,7 @@ def _line(
     transform: Callable[[Values, Values], tuple[Values, Values]],
     style: dict[str, Any],
 ) -> None:
-    """A line of means, and a band of a standard deviation over the seeds to both sides."""
+    """A line of means, and a band of one standard deviation over the seeds."""
     mean = np.array([spread.mean for spread in curve.spreads[key]])
     deviation = np.nan_to_num([spread.deviation for spread in curve.spreads[key]])
     middle, half = transform(mean, deviation)
@@ -85,7 +84,7 @@ def _line(
 
 
 def _excess(performance: Values, deviation: Values) -> tuple[Values, Values]:
-    """Percent that a normalised performance costs above the optimum; to first order, how sure."""
+    """Extra cost in percent of a normalised performance, and its deviation to first order."""
     return 100 * (1 / performance - 1), 100 * deviation / performance**2
 
 

@@ -1,6 +1,6 @@
-"""Searchers side by side: how good their answers are after so many evaluations, and how soon.
+"""Comparison of searchers: the quality of their answers over evaluations and time.
 
-Every answer is scored anew by the exact model of the subject and has to be feasible.
+Every answer is checked by the exact model of the subject and has to be feasible.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax._support import check_fits, csv_text, inert
+from airchitect_jax._support import check_fits, csv_text
 from airchitect_jax.baselines import Task
 from airchitect_jax.baselines.registry import networks
 from airchitect_jax.case_studies import CaseStudy
@@ -41,8 +41,8 @@ COLUMNS = (
     Column(key="optimal_set_accuracy", heading="solved exactly", is_share=True),
     Column(key="evaluations", heading="evaluations"),
     Column(key="gradients", heading="gradients"),
-    Column(key="milliseconds", heading="milliseconds a search"),
-    Column(key="searches_per_second", heading="searches a second"),
+    Column(key="milliseconds", heading="milliseconds per search"),
+    Column(key="searches_per_second", heading="searches per second"),
     Column(key="train_seconds", heading="training seconds"),
 )
 # What a point of a curve has beside `spent`.
@@ -98,7 +98,7 @@ def measurer(
     evaluations: int,
     python_workloads: int,
 ) -> Callable[[int], Row]:
-    """Compiles once; what it returns makes a row of each seed.
+    """Compiles a searcher; the function that it returns measures one row per seed.
 
     Args:
       name: of the searcher.
@@ -131,7 +131,7 @@ def measurer(
 
 
 def measured(searches: Searches, subject: Subject, evaluations: int) -> Row:
-    """The figures of one run over the workloads.
+    """The measurements of one run over the workloads.
 
     Raises:
       ValueError: an answer is infeasible, or does not cost what its searcher says.
@@ -181,13 +181,13 @@ def _quality(
 
 
 def table(rows: Iterable[Row]) -> SpreadTable:
-    """A line a searcher, in the order in which they first occur."""
+    """One line per searcher, in the order in which they first occur."""
     return SpreadTable.of(rows, "searcher", COLUMNS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Curve:
-    """How a searcher gets on, at each checkpoint that all of its seeds have.
+    """The progress of a searcher, at each checkpoint that all of its seeds have.
 
     Attributes:
       searcher: its name.
@@ -201,7 +201,7 @@ class Curve:
 
 
 def curves(rows: Iterable[Row]) -> list[Curve]:
-    """One a searcher, in the order of the table."""
+    """One per searcher, in the order of the table."""
     found = []
     for name, group in by_name(rows, "searcher").items():
         points = [{point["spent"]: point for point in row["curve"]} for row in group]
@@ -222,7 +222,7 @@ def curves(rows: Iterable[Row]) -> list[Curve]:
 
 
 def curves_csv(found: Iterable[Curve]) -> str:
-    """A row a searcher and checkpoint; standard deviations are empty for a single seed."""
+    """One row per searcher and checkpoint; standard deviations are empty for a single seed."""
     header = ["searcher", "spent"]
     for key in CURVE_KEYS:
         header += [f"{key}_mean", f"{key}_std"]
@@ -231,5 +231,5 @@ def curves_csv(found: Iterable[Curve]) -> str:
         for place, spent in enumerate(curve.spent):
             spreads = [curve.spreads[key][place] for key in CURVE_KEYS]
             cells = [cell for spread in spreads for cell in spread.cells()]
-            body.append([inert(curve.searcher), spent, *cells])
+            body.append([curve.searcher, spent, *cells])
     return csv_text([header, *body])

@@ -14,13 +14,13 @@ from airchitect_jax._support import files
 from airchitect_jax._support.arrow import pa, pq
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.reporting import html, style
-from airchitect_jax.studies.design_space.agreement import agreement
 from airchitect_jax.studies.design_space.boundaries import boundaries
 from airchitect_jax.studies.design_space.coverage import coverage
 from airchitect_jax.studies.design_space.exhibit import Exhibit, Maker, percent
-from airchitect_jax.studies.design_space.floors import floors
 from airchitect_jax.studies.design_space.frequency import frequency
 from airchitect_jax.studies.design_space.information import information
+from airchitect_jax.studies.design_space.label_agreement import label_agreement
+from airchitect_jax.studies.design_space.near_ties import near_ties
 from airchitect_jax.studies.design_space.neighbours import neighbours
 from airchitect_jax.studies.design_space.overlap import overlap
 from airchitect_jax.studies.design_space.projection import projection
@@ -62,8 +62,8 @@ def sections(
                 ("projection", lambda: projection(samples)),
                 ("neighbours", lambda: neighbours(samples)),
                 ("boundaries", lambda: boundaries(samples)),
-                ("floors", lambda: floors(samples)),
-                *([("agreement", lambda: agreement(samples, variants))] if variants else []),
+                ("floors", lambda: near_ties(samples)),
+                *([("agreement", lambda: label_agreement(samples, variants))] if variants else []),
             ),
         ),
         ("Sensitivity", (("coverage", lambda: coverage(samples, layers)),)),
@@ -87,7 +87,7 @@ def make(makers: Sequence[tuple[str, Sequence[Maker]]], on_progress: OnProgress)
 
 
 def glance(samples: Sequence[Sample], finished: Sequence[Finished]) -> list[list[object]]:
-    """The figures by which distributions and case studies are compared, a row a figure."""
+    """The numbers by which distributions and case studies are compared, one row per number."""
     found = {one.exhibit.name: one.exhibit.summary for one in finished}
 
     def row(name: str, exhibit: str, key: str, show: Callable[[Any], str]) -> list[object]:
@@ -103,7 +103,7 @@ def glance(samples: Sequence[Sample], finished: Sequence[Finished]) -> list[list
         row("a step of one in m, n or k changes the label", "boundaries",
             "mean_changed_share_of_dims", percent),
         row("nearest neighbour has the right label", "neighbours", "accuracy", percent),
-        row("its design is usable and within 1%", "neighbours", "near", percent),
+        row("its design is feasible and within 1%", "neighbours", "near", percent),
         row("twins in two samples of half the size", "overlap", "workload_seen", percent),
     ]  # fmt: skip
 
@@ -123,23 +123,18 @@ def write(
       samples: what was looked at.
       finished: what was found.
       settings: the flags of the run.
-      seconds: that it took before writing.
+      seconds: what the run took before writing.
     """
     start = time.perf_counter()
     case = samples[0].case
     for one in finished:
         name = one.exhibit.name
-        with files.atomic_path(folder / "figures" / f"{name}.png") as temporary:
-            temporary.write_bytes(one.png)
-        rows = [[files.inert(value) for value in row] for row in one.exhibit.rows]
-        files.write_text(folder / "tables" / f"{name}.csv", files.csv_text(rows))
+        files.write_text(folder / "tables" / f"{name}.csv", files.csv_text(one.exhibit.rows))
+    style.save_pngs(folder, {one.exhibit.name: one.png for one in finished})
     for sample in samples:
         write_sample(folder / "tables" / f"workloads_{sample.name}.parquet", sample)
-    files.write_text(
-        folder / "report.html",
-        page(samples, finished, settings),
-    )
-    # The sampled distributions are all in the results: those of the settings say too little.
+    files.write_text(folder / "report.html", page(samples, finished, settings))
+    # The results are of all distributions, not only of that of the settings.
     of_case = {name: value for name, value in case.settings.items() if name != "distribution"}
     summary = {
         "case_study": case.name,
@@ -149,7 +144,7 @@ def write(
         "num_workloads": len(samples[0]),
         "seed": settings["seed"],
         "exhibits": {one.exhibit.name: dict(one.exhibit.summary) for one in finished},
-        "texts": {one.exhibit.name: one.exhibit.text for one in finished},
+        "texts": {one.exhibit.name: one.exhibit.caption for one in finished},
         "exhibit_seconds": {one.exhibit.name: round(one.seconds, 3) for one in finished},
         "wall_seconds": round(seconds + time.perf_counter() - start, 3),
         "cpu_seconds": round(time.process_time(), 3),  # less misleading on a shared machine
@@ -189,8 +184,7 @@ def page(
         exhibit = one.exhibit
         parts += [
             f"<h3>{html.escape(exhibit.title)}</h3>",
-            html.image(one.png, exhibit.title),
-            f"<p>{html.escape(exhibit.text)}</p>",
+            html.image(one.png, exhibit.caption),
             _folded(exhibit),
         ]
     parts += [
@@ -205,8 +199,6 @@ def _folded(exhibit: Exhibit) -> str:
     header, *rows = exhibit.rows
     shown = [["" if value is None else value for value in row] for row in rows[:_MOST_ROWS]]
     more = len(rows) - len(shown)
-    note = (
-        f"<p>and {more:,} rows more in tables/{html.escape(exhibit.name)}.csv</p>" if more else ""
-    )
+    note = f"<p>and {more:,} more rows in tables/{exhibit.name}.csv</p>" if more else ""
     body = html.table([str(name) for name in header], shown)
     return f"<details><summary>numbers</summary>{body}{note}</details>"

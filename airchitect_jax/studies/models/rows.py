@@ -1,4 +1,4 @@
-"""Competitors side by side: a row a model and seed, and tables of means with their spread."""
+"""Comparison of models: one row per model and seed, and their table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS = (
     Column(key="parameters", heading="parameters"),
     Column(key="train_seconds", heading="training seconds"),
     Column(key="examples", heading="examples seen"),
-    Column(key="inference_per_second", heading="inferences a second"),
+    Column(key="inference_per_second", heading="inferences per second"),
 )
 
 
@@ -52,5 +52,5 @@ def row_name(model: str, seed: int) -> str:
 
 
 def table(rows: Iterable[Row]) -> SpreadTable:
-    """A line a model, in the order in which they first occur."""
+    """One line per model, in the order in which they first occur."""
     return SpreadTable.of(rows, "model", COLUMNS)

@@ -1,4 +1,4 @@
-"""Competitors that learn next to nothing: the majority class, and rules of thumb."""
+"""Simple baselines: the majority class, and the heuristics of a case study."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ class Majority:
 
 
 class Heuristic:
-    """A rule of thumb of the case study: nothing to learn, one choice."""
+    """A heuristic of the case study: no training, one choice."""
 
-    def __init__(self, rule: str) -> None:
-        self.name = rule
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def fit(self, task: Task) -> Fitted:
-        """The rule as it is."""
+        """See `Competitor`; there is nothing to train."""
         return Fitted(
-            ranker=_RuleRanker(task.case, self.name),
+            ranker=_HeuristicRanker(task.case, self.name),
             parameters=0,
             examples=0,
             train_seconds=0.0,
@@ -61,27 +61,27 @@ class Heuristic:
         )
 
 
-class _RuleRanker:
-    def __init__(self, case: CaseStudy, rule: str) -> None:
-        self._case, self._rule = case, rule
+class _HeuristicRanker:
+    def __init__(self, case: CaseStudy, name: str) -> None:
+        self._case, self._name = case, name
 
     def rank(
         self, workloads: Int[np.ndarray, "features num"], count: int = 1
     ) -> tuple[Int[np.ndarray, "num 1"], Bool[np.ndarray, "num"]]:
-        """See `Ranker`; rules keep to the constraints by themselves."""
+        """See `Ranker`; heuristics keep to the constraints."""
         del count
-        chosen = self._case.heuristics(workloads)[self._rule]
+        chosen = self._case.heuristics(workloads)[self._name]
         return chosen[:, None], np.zeros(len(chosen), bool)
 
     def per_second(self, workloads: Int[np.ndarray, "features num"]) -> float:
-        """Decisions a second, all rules of the case study being computed together."""
+        """Decisions per second, with all heuristics of the case study computed together."""
         batch = workloads[:, :_TIMED_ROWS]
         start = time.perf_counter()
         self.rank(batch)
         return batch.shape[1] / (time.perf_counter() - start)
 
 
-def rules(case: CaseStudy) -> list[Heuristic]:
-    """The rules of thumb of a case study."""
+def heuristics(case: CaseStudy) -> list[Heuristic]:
+    """The heuristics of a case study."""
     one = np.asarray(case.sample(jax.random.key(0), 1))
-    return [Heuristic(rule) for rule in case.heuristics(one)]
+    return [Heuristic(name) for name in case.heuristics(one)]

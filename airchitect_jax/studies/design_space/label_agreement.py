@@ -1,0 +1,115 @@
+"""Whether the label depends on the runtime model and on the objective."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from airchitect_jax.case_studies import CaseStudy
+from airchitect_jax.reporting.style import Figure, styled
+from airchitect_jax.studies.design_space.exhibit import (
+    SMALL,
+    Exhibit,
+    annotated,
+    captioned,
+    geomean,
+    panels,
+)
+from airchitect_jax.studies.design_space.samples import Sample, labels_of
+
+_MOST_LABELLED = 100_000
+_MOST_JUDGED = 20_000
+
+
+def agreement_of(
+    sample: Sample, variants: Mapping[str, CaseStudy]
+) -> tuple[Float[np.ndarray, "variants variants"], Float[np.ndarray, "variants variants"]]:
+    """Labels under each variant against those under each other.
+
+    Returns:
+      The share of equal labels; and the extra cost, in the geometric mean, of labels made for the
+      variant of the column under the variant of the row.
+    """
+    workloads = sample.first(_MOST_LABELLED).workloads
+    judged = workloads[:, :_MOST_JUDGED]
+    ids = [labels_of(case, workloads) for case in variants.values()]
+    equal = np.array([[(a == b).mean() for b in ids] for a in ids])
+    surplus = np.zeros_like(equal)
+    for row, (judge, case) in enumerate(zip(ids, variants.values(), strict=True)):
+        best = case.costs(judged, judge[: judged.shape[1]])
+        for column, labels in enumerate(ids):
+            ratio = case.costs(judged, labels[: judged.shape[1]]) / best
+            surplus[row, column] = geomean(ratio) - 1
+    return equal, surplus
+
+
+def _draw(results: Mapping[str, tuple[Any, Any]], names: Sequence[str]) -> Figure:
+    num = len(names)
+    size = {"width": 5 + 1.5 * num, "height": (1.7 + 0.6 * num) * len(results)}
+    figure, axes = panels(len(results), 2, **size)
+    most = max(surplus.max() for _, surplus in results.values())
+    for (left, right), (name, (equal, surplus)) in zip(axes, results.items(), strict=True):
+        annotated(left, equal)
+        annotated(right, surplus, max(most, 1e-9))
+        left.set_ylabel("label made for")
+        right.set_ylabel("judged by")
+        left.set_title(f"{name}: equal labels", fontsize=SMALL)
+        right.set_title(f"{name}: extra cost (geometric mean)", fontsize=SMALL)
+        for place in (left, right):
+            place.set_xticks(range(num), names, rotation=30, ha="right")
+            place.set_yticks(range(num), names)
+            place.set_xlabel("label made for")
+    return figure
+
+
+@styled
+def label_agreement(samples: Sequence[Sample], variants: Mapping[str, CaseStudy]) -> Exhibit:
+    """Labels under each variant of a case study against each other, one row per distribution.
+
+    Args:
+      samples: the workloads.
+      variants: case studies over the same space and inputs, the usual one first.
+    """
+    names = list(variants)
+    results = {sample.name: agreement_of(sample, variants) for sample in samples}
+    summary = {
+        name: {
+            other: {
+                "equal_labels": float(equal[0, place]),
+                "extra_cost_geomean": float(surplus[0, place]),
+                "extra_cost_geomean_reversed": float(surplus[place, 0]),
+            }
+            for place, other in enumerate(names[1:], start=1)
+        }
+        for name, (equal, surplus) in results.items()
+    }
+    num = len(samples[0])
+    return Exhibit(
+        name="agreement",
+        title="Labels under other models and objectives",
+        caption=f"Against {names[0]}, on {min(num, _MOST_LABELLED):,} workloads per distribution"
+        f" (costs: {min(num, _MOST_JUDGED):,}). "
+        + captioned(
+            "{equal_labels:.1%} equal labels, {extra_cost_geomean:.2%} extra cost,"
+            " {extra_cost_geomean_reversed:.2%} the other way round",
+            {
+                f"{name}, {other}": numbers
+                for name, others in summary.items()
+                for other, numbers in others.items()
+            },
+        ),
+        figure=_draw(results, names),
+        rows=[
+            ["distribution", "judged_by", "label_made_for", "equal_labels", "extra_cost_geomean"],
+            *(
+                [name, a, b, float(equal[i, j]), float(surplus[i, j])]
+                for name, (equal, surplus) in results.items()
+                for i, a in enumerate(names)
+                for j, b in enumerate(names)
+            ),
+        ],
+        summary=summary,
+    )
