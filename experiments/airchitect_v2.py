@@ -65,7 +65,7 @@ _OWN = (
 
 
 def main(console: rich.console.Console) -> None:
-    """Flags to configuration to library."""
+    """Runs the experiment that the flags describe."""
     if not DATA.value:
         raise ValueError("--data: no file is given; expected one of the data set's .csv files")
     if FOREST_TREES.value:

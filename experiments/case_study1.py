@@ -34,7 +34,7 @@ flags.set_default(runner.WORKDIR, "runs/case_study1")
 SRAM_KB = flags.DEFINE_integer(
     "sram_kb",
     512,
-    "Size of each of the three SRAMs that --objective=energy and edp count with.",
+    "KB of each of the three SRAMs, for --objective=energy and --objective=edp.",
     lower_bound=1,
     upper_bound=2**20,
 )
@@ -65,7 +65,7 @@ def aspect_ratio(case: ArrayDataflowCase, test: Dataset) -> Figure:
 
 
 def main(console: rich.console.Console) -> None:
-    """Flags to configuration to library."""
+    """Runs the case study that the flags describe."""
     case = ArrayDataflowCase.from_settings(runner.values(*_OWN))
     # Energy is a sum of terms that are no products: it does not add up in logarithms.
     best = "additive" if case.objective is Objective.CYCLES else "paper"

@@ -122,7 +122,7 @@ def resolved() -> dict[str, Any]:
 
 
 def sizes_by_budget(case: BufferCase, test: Dataset) -> Figure:
-    """The mean optimal size of each SRAM over the budget, a panel a dataflow."""
+    """The mean optimal size of each SRAM over the budget, one panel per dataflow."""
     names = [feature.name for feature in case.features]
     return plots.sizes_by_budget(
         test.workloads[names.index("budget_steps")] * case.space.step_kb,
@@ -133,7 +133,7 @@ def sizes_by_budget(case: BufferCase, test: Dataset) -> Figure:
 
 
 def main(console: rich.console.Console) -> None:
-    """Flags to configuration to library."""
+    """Runs the case study that the flags describe."""
     case = BufferCase.from_settings(runner.values(*_OWN) | resolved())
     replayed = case.memory_model is MemoryModel.SCALESIM3
     presets = learning.presets(case, _CHANGES)

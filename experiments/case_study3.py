@@ -211,7 +211,7 @@ def _schedule(
 def _rows(
     case: ScheduleCase, layers: list[Layer], found: QueueSchedule
 ) -> tuple[list[list[object]], list[plots.Bar]]:
-    """A row a workload in the order that it is given in, and its bar."""
+    """One row per workload, in the order given, and its bar."""
     rows: list[list[object]] = [
         ["workload", "m", "n", "k", "array", "dataflow", "start_cycle", "cycles"]
     ]

@@ -3,8 +3,8 @@
 Trains each model with each seed on as many examples as it can take in --budget_seconds, scores it
 on the same unseen workloads, and writes a table with means and spread over the seeds
 (comparison.md, .csv, .json) and figures. A row is kept for each model and seed: a run that was
-stopped goes on with --resume, with more --models or --seeds if you like, and a run that is
-complete only writes its tables and figures again.
+stopped continues with --resume, with more --models or --seeds if wanted, and a complete run only
+writes its tables and figures again.
 
   python -m experiments.compare_models --case_study=1 --workdir=runs/compare1
   python -m experiments.compare_models --case_study=3 --models=heuristics,random_forest,paper
@@ -66,7 +66,7 @@ def chosen(available: dict[str, list[Competitor]]) -> list[Competitor]:
 
 
 def check_extra() -> None:
-    """Finds out before anything is trained whether the baselines' libraries are there.
+    """Checks that the baselines' libraries are installed, before anything is trained.
 
     Raises:
       ValueError: they are not.
@@ -81,7 +81,7 @@ def check_extra() -> None:
 
 @functools.lru_cache(maxsize=1)  # all models of a seed follow each other
 def _task(case: CaseStudy, seed: int) -> tuple[Task, Dataset]:
-    """What models are trained on with this seed, and the workloads that they are tested on."""
+    """The training task of a seed, and its test workloads."""
     validation, test = (
         sample_dataset(case, seed=seed, num=num, split=split)
         for num, split in (
@@ -128,7 +128,7 @@ def rows_of(
 
 
 def main(console: rich.console.Console) -> None:
-    """Flags to rows to tables and figures."""
+    """Measures the models of the flags and writes tables and figures."""
     case = case_flags.make_case(**gemm_flags.fields())
     models = chosen(competitors(case, comparison_flags.BATCH_SIZE.value))
     if any(isinstance(model, Classifier) for model in models):

@@ -1,12 +1,12 @@
 """Compares ways to search a design space: how good, after how many evaluations, how fast.
 
-Each searcher searches the same workloads, with each of several seeds, within a common budget of
-exact evaluations and gradients; the exhaustive one goes to its end. Every answer is scored anew by
-the exact model, beside the optimum. Searches run a thousand at once; only TPE is Python, and gets
-few of the workloads. The network that two of the searchers ask is trained on the spot. Writes
+Each searcher searches the same workloads, with several seeds, within a common budget of exact
+evaluations and gradients; exhaustive search runs to its end. The exact model scores every answer
+again and compares it with the optimum. A thousand searches run at once; only TPE runs in Python, on
+few of the workloads. The network that two of the searchers use is trained first. Writes
 comparison.md, .csv and .json, curves.csv, summary.json and figures. A row is kept for each searcher
-and seed: a run that was stopped goes on with --resume, with more --searchers or --seeds if you
-like.
+and seed: a run that was stopped continues with --resume, with more --searchers or --seeds if
+wanted.
 
   python -m experiments.compare_search --case_study=1 --workdir=runs/search1
   python -m experiments.compare_search --case_study=3 --searchers=random,exhaustive --seeds=2
@@ -83,23 +83,23 @@ JOINT = flags.DEFINE_boolean(
 EVALUATIONS = flags.DEFINE_integer(
     "evaluations",
     None,
-    "Exact evaluations and gradients, together, that each search may spend; unless given 200,"
-    " and 4000 with --joint.",
+    "Budget per search, exact evaluations and gradients together; 200 unless given, 4000 with"
+    " --joint.",
     lower_bound=1,
     upper_bound=1_000_000,
 )
 OPTIMIZER = flags.DEFINE_string(
     "optimizer",
     None,
-    "An optimiser of Optax for the searchers that descend gradients; their own unless given.",
+    "An Optax optimiser for the gradient searchers; by default each searcher's own.",
 )
 LEARNING_RATE = flags.DEFINE_float(
-    "learning_rate", 0.1, "Of --optimizer, if that is given.", lower_bound=1e-9, upper_bound=1e3
+    "learning_rate", 0.1, "Learning rate of --optimizer.", lower_bound=1e-9, upper_bound=1e3
 )
 TRAIN_SECONDS = flags.DEFINE_float(
     "train_seconds",
     30.0,
-    "Seconds for the training of the network that some searchers ask.",
+    "Training time in seconds of the network that some searchers use.",
     lower_bound=0.1,
     upper_bound=1e6,
 )
@@ -110,7 +110,7 @@ _JOINT_BUDGETS = ((12, 48), (14, 48), (16, 48), (18, 48))
 
 
 def make_subject() -> Subject:
-    """What --case_study or --joint means.
+    """The benchmark problem of --case_study or --joint.
 
     Raises:
       ValueError: a flag's value is not allowed.
@@ -133,7 +133,7 @@ def make_subject() -> Subject:
 
 
 def num_evaluations() -> int:
-    """What each search may spend."""
+    """The budget of each search, in evaluations and gradients."""
     return EVALUATIONS.value or (4000 if JOINT.value else 200)
 
 
@@ -172,7 +172,7 @@ class Bench:
 
 
 def main(console: rich.console.Console) -> None:
-    """Flags to rows to tables and figures."""
+    """Measures the searchers of the flags and writes tables and figures."""
     optimizer = OPTIMIZER.value and optimizer_named(OPTIMIZER.value, LEARNING_RATE.value)
     subject = make_subject()
     searchers = chosen([name.strip() for name in SEARCHERS.value], entries(subject))
@@ -246,7 +246,7 @@ def main(console: rich.console.Console) -> None:
 
 
 def notes(rows: list[Row], num_workloads: int) -> str:
-    """What the table has to say of some searchers."""
+    """Notes on the searchers, for above the table."""
     found = [
         "Milliseconds and searches per second are of all searches at once; to train the network,"
         " which is shared, takes the training seconds besides."
@@ -260,7 +260,7 @@ def notes(rows: list[Row], num_workloads: int) -> str:
 
 
 def means(whole: SpreadTable, key: str) -> dict[str, float]:
-    """Of each searcher, over its seeds."""
+    """The mean over the seeds of each searcher."""
     found = {line.name: line.spreads[key] for line in whole.lines}
     return {name: spread.mean for name, spread in found.items() if spread}
 

@@ -1,4 +1,4 @@
-"""Flags of the scripts that train several models of one case study, each for the same time."""
+"""Flags shared by the scripts that train several models for the same time each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ flags.adopt_module_key_flags(resume_flag)
 BUDGET_SECONDS = flags.DEFINE_float(
     "budget_seconds",
     60.0,
-    "Seconds for the training of each model. How many examples it sees follows from that.",
+    "Training time per model in seconds. It determines how many examples each model sees.",
     lower_bound=0.1,
     upper_bound=1e6,
 )
@@ -21,14 +21,14 @@ NUM_TEST = flags.DEFINE_integer(
 NUM_VALIDATION = flags.DEFINE_integer(
     "num_validation",
     5_000,
-    "Workloads of the validation split, which is not the test set.",
+    "Workloads of the validation split.",
     lower_bound=10,
     upper_bound=1_000_000,
 )
 BATCH_SIZE = flags.DEFINE_integer(
     "batch_size",
     None,
-    "Examples in a step of every network; each has its own unless given.",
+    "Examples per training step of every network; by default each network's own.",
     lower_bound=1,
     upper_bound=2**20,
 )

@@ -1,4 +1,4 @@
-"""The design space of a case study, seen: what is optimal where, and what the labels are like.
+"""Analyses the design space of a case study: optimal designs by workload, label statistics.
 
 Draws workloads by two distributions, labels them by exact search, and writes captioned figures,
 tables, report.html and summary.json into the workdir.
@@ -33,7 +33,7 @@ NUM_WORKLOADS = flags.DEFINE_integer(
     "num_workloads",
     1_000_000,
     "Random workloads of each distribution. A million takes one to two minutes and up to 1.6 GB;"
-    " the dearer statistics use a part of them, which their figures state.",
+    " the slower statistics use part of them, as their figures state.",
     lower_bound=10_000,
     upper_bound=4_000_000,
 )
@@ -49,7 +49,7 @@ _SHOWN: Any = {
 
 
 def main(console: rich.console.Console) -> None:
-    """Flags to library to workdir."""
+    """Analyses the case study of the flags."""
     start = time.perf_counter()
     own, shown = _SHOWN.get(case_flags.CASE_STUDY.value, (None, Distribution.LOG_UNIFORM))
     is_chosen = flags.FLAGS["distribution"].present

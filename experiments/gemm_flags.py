@@ -1,4 +1,4 @@
-"""Flags of random GEMMs and of the cycle count that is meant."""
+"""Flags for random GEMMs and for the cycle model."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ ALL = (MAX_DIM, DISTRIBUTION, runtime_flags.RUNTIME_MODEL)
 
 
 def fields() -> dict[str, Any]:
-    """The flags as fields of a case study."""
+    """The flag values as fields of a case study."""
     return gemm_fields(runner.values(*ALL))

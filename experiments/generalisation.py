@@ -1,12 +1,11 @@
-"""Trains networks on a part of the ranges and asks them about the rest.
+"""Trains networks on part of the ranges and tests them on the rest.
 
 Test sets: the trained ranges; dimensions up to --max_dim and several times as far; small dimensions
 (log-uniform); budgets beyond the trained ones; the packaged networks, and the same with m = 1, a
-decoding step of one token. A network of embeddings has no row for a value that it was not trained
-on: it is asked about the nearest value that it has. Temperature and the threshold below which a
-network abstains are chosen on the validation split of the trained ranges. Writes
-generalisation.md and .json, sets.csv, regions.csv and figures. With --resume, what is trained
-already is not trained again.
+decoding step of one token. An embedding has no row for a value outside of the trained range: the
+network sees the nearest value in range. The temperature and the threshold for selective prediction
+are chosen on the validation split of the trained ranges. Writes generalisation.md and .json,
+sets.csv, regions.csv and figures. With --resume, trained networks are not trained again.
 
   python -m experiments.generalisation --case_study=1 --workdir=runs/generalisation1
   python -m experiments.generalisation --case_study=3 --models=best --budget_seconds=300
@@ -57,7 +56,8 @@ TRAINED_MAX_DIM = flags.DEFINE_integer(
 MAX_RISK = flags.DEFINE_float(
     "max_risk",
     0.01,
-    "Share of a network's answers that may cost more than the optimum: sets the threshold.",
+    "Share of the answers that may cost more than the optimum; sets the threshold of selective"
+    " prediction.",
     lower_bound=0.0,
     upper_bound=1.0,
 )
@@ -238,7 +238,7 @@ def show(audits: Mapping[str, Mapping[str, Any]], console: rich.console.Console)
 
 
 def main(console: rich.console.Console) -> None:
-    """Flags to audits to tables and figures."""
+    """Audits the networks of the flags and writes tables and figures."""
     trained, asked, others = cases()
     batch_size = comparison_flags.BATCH_SIZE.value
     available = {network.name: network for network in networks(trained, batch_size)}

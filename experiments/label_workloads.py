@@ -1,9 +1,8 @@
 """Label workload sets of any size: the exact best design of each workload, to Parquet.
 
 Rows come from --sample or from Parquet and CSV files with one column per input, for case study 1
-m, n, k and mac_budget. Labels
-go to WORKDIR/labels in shards; rows that cannot be labelled go to WORKDIR/rejects.csv. The same
-command, started again, goes on from the shards that are finished.
+m, n, k and mac_budget. Labels go to WORKDIR/labels in shards, rows that cannot be labelled to
+WORKDIR/rejects.csv. The same command, run again, continues after the finished shards.
 
   python -m experiments.label_workloads --sample=1000000 --workdir=runs/labels
   python -m experiments.label_workloads --input=a.parquet --input=b.csv --mac_budget=16384
@@ -55,7 +54,7 @@ INPUT = flags.DEFINE_multi_string(
 MAC_BUDGET = flags.DEFINE_integer(
     "mac_budget",
     None,
-    "Budget of all rows of files without a column mac_budget.",
+    "MAC budget of the rows of files without a mac_budget column.",
     lower_bound=4,
     upper_bound=2**31 - 1,
 )
@@ -75,7 +74,7 @@ REPORT = flags.DEFINE_enum(
     "report",
     Report.LABELS.value,
     [report.value for report in Report],
-    "labels, or costs: the cycles of every design besides, 4 kilobytes a row, for small sets.",
+    "labels, or costs: the cycles of every design besides, 4 kilobytes per row, for small sets.",
 )
 STRICT = flags.DEFINE_boolean("strict", False, "Stop at the first row that cannot be labelled.")
 SHARD_ROWS = flags.DEFINE_integer(
@@ -86,12 +85,15 @@ SHARD_ROWS = flags.DEFINE_integer(
     upper_bound=1 << 24,
 )
 COMPRESSION = flags.DEFINE_enum(
-    "compression", "none", ["none", "snappy", "zstd"], "Of the Parquet files; none is fastest."
+    "compression",
+    "none",
+    ["none", "snappy", "zstd"],
+    "Compression of the Parquet files; none is fastest.",
 )
 COMPILATION_CACHE = flags.DEFINE_string(
     "compilation_cache",
     "~/.cache/airchitect_jax",
-    "Folder where compiled programs wait for the next run; empty for none.",
+    "Folder that caches compiled programs for the next run; empty for none.",
 )
 DISTRIBUTED = flags.DEFINE_boolean(
     "distributed",
@@ -101,8 +103,8 @@ DISTRIBUTED = flags.DEFINE_boolean(
     " environments that jax.distributed knows.",
 )
 COORDINATOR = flags.DEFINE_string("coordinator_address", None, "HOST:PORT of process 0.")
-NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many there are.", lower_bound=1)
-PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which one this is.", lower_bound=0)
+NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Number of processes.", lower_bound=1)
+PROCESS_ID = flags.DEFINE_integer("process_id", None, "Index of this process.", lower_bound=0)
 
 _MAX_COST_ROWS = 1_000_000
 _COST_SHARD_ROWS = 1 << 16  # a quarter of a gigabyte of costs
@@ -111,7 +113,7 @@ _FREE = {"workdir"}
 
 
 def _task(report: Report) -> LabelTask:
-    """What is computed for each workload.
+    """The labelling task of the flags.
 
     Raises:
       ValueError: a flag asks for what only case study 1 has.
@@ -151,7 +153,7 @@ def _source(shard_rows: int, task: LabelTask) -> SampledSource | FileSource:
 
 
 def _settings(source: SampledSource | FileSource) -> dict[str, Any]:
-    """What makes this set of labels this one, the state of its files included."""
+    """The settings that identify this set of labels, with the sizes and times of its files."""
     own = (SAMPLE, INPUT, MAC_BUDGET, TOPK, RUNNER_UP, REPORT, STRICT, SHARD_ROWS, COMPRESSION)
     shared = (case_flags.CASE_STUDY, runner.SEED, runner.WORKDIR, *workload_flags.ALL)
     paths = source.paths if isinstance(source, FileSource) else ()
@@ -163,7 +165,7 @@ def _settings(source: SampledSource | FileSource) -> dict[str, Any]:
 
 
 def _join() -> Process:
-    """Our place among the processes."""
+    """Joins the other processes; the index and number of processes."""
     if not DISTRIBUTED.value:
         for flag in (COORDINATOR, NUM_PROCESSES, PROCESS_ID):
             if flag.value is not None:
@@ -206,7 +208,7 @@ def _check_address(address: str) -> None:
 
 
 def main(console: rich.console.Console) -> None:
-    """Flags to engine to workdir."""
+    """Labels the workloads of the flags."""
     start = time.perf_counter()
     process = _join()
     if COMPILATION_CACHE.value:

@@ -1,4 +1,4 @@
-"""Flags that say what the best design has least of, and what its energy is counted with."""
+"""Flags for the objective and for the prices that energy is computed from."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ OBJECTIVE = flags.DEFINE_enum(
     "objective",
     Objective.CYCLES.value,
     [objective.value for objective in Objective],
-    "What is minimised: cycles, energy in femtojoules, or the product of both.",
+    "The quantity to minimise: cycles, energy in femtojoules, or their product.",
 )
 ELEMENT_BYTES = flags.DEFINE_integer(
-    "element_bytes", 1, "Width of an element.", lower_bound=1, upper_bound=8
+    "element_bytes", 1, "Bytes per element.", lower_bound=1, upper_bound=8
 )
 _PRICES = tuple(
     flags.DEFINE_float(
@@ -39,7 +39,7 @@ ALL = (OBJECTIVE, ELEMENT_BYTES, *_PRICES)
 
 
 def energy_table() -> EnergyTable:
-    """The table of the flags.
+    """The energy table that the flags set.
 
     Raises:
       ValueError: a cost is not a number.

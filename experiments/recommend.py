@@ -76,7 +76,7 @@ SRAM_BUDGET = flags.DEFINE_integer(
 BANDWIDTH = flags.DEFINE_integer(
     "bandwidth",
     64,
-    "Bytes a cycle between the chip and DRAM.",
+    "DRAM bandwidth in bytes per cycle.",
     lower_bound=1,
     upper_bound=2**20,
 )
@@ -89,7 +89,7 @@ INTERFACE = flags.DEFINE_enum(
 TRAINED = flags.DEFINE_multi_string(
     "trained",
     [],
-    "Workdir of a finished run of case study 1 (arrays) or 2 (sizings): what its network proposes"
+    "Workdir of a finished run of case study 1 (arrays) or 2 (sizings): its network's proposal"
     " is shown beside the exact answer; may be given several times.",
 )
 _OWN = (
@@ -207,7 +207,7 @@ def _remove_earlier(folder: pathlib.Path) -> None:
 
 
 def main(console: rich.console.Console) -> None:
-    """Flags to answer, then to files."""
+    """Answers, then writes the files."""
     start = time.perf_counter()
     warnings.showwarning = lambda message, *_, **__: console.print(
         f"warning: {message}", highlight=False, markup=False, soft_wrap=True

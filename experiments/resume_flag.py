@@ -1,9 +1,9 @@
-"""The flag of scripts whose workdirs can be gone on with."""
+"""The flag of the scripts that can resume a run."""
 
 from __future__ import annotations
 
 from absl import flags
 
 RESUME = flags.DEFINE_boolean(
-    "resume", False, "Go on with the run that the workdir holds; start one if it holds none."
+    "resume", False, "Resume the run in the workdir, or start one if there is none."
 )

@@ -1,4 +1,4 @@
-"""Flags that all experiment scripts share, and how they start."""
+"""Flags that all experiment scripts share, and their entry point."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from experiments import script
 WORKDIR = flags.DEFINE_string(
     "workdir", "runs/experiment", "Folder for the results; created if it does not exist."
 )
-SEED = flags.DEFINE_integer(
-    "seed", 0, "Seed of everything random.", lower_bound=0, upper_bound=2**31 - 1
-)
+SEED = flags.DEFINE_integer("seed", 0, "Random seed.", lower_bound=0, upper_bound=2**31 - 1)
 PLUGIN = flags.DEFINE_multi_string(
     "plugin",
     [],

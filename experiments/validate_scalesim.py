@@ -148,7 +148,7 @@ def compare(console: rich.console.Console, simulate: Simulate) -> int:
 
 
 def main(console: rich.console.Console) -> None:
-    """With the package itself."""
+    """Runs the comparison with the scalesim package."""
     check_package()
     status = compare(console, run_gemm)
     if status:

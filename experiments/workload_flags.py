@@ -1,4 +1,4 @@
-"""Flags that say which GEMMs under which MAC budgets."""
+"""Flags for random GEMMs and MAC budgets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is computed for each workload, and the columns that it makes."""
+"""Labelling tasks: the results for each workload, and their columns."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ class ArrayDataflowTask:
 
     @property
     def chunk(self) -> int:
-        """A few kilobytes a row where every cost is written out."""
+        """Few rows where every cost is written, which takes kilobytes per row."""
         return 1 << 20 if self._labels_only else 1 << 14
 
     @property
