@@ -1,4 +1,4 @@
-"""Labelling sets of workloads of any size: files in, shards of exact labels out."""
+"""Labels workload sets of any size: files in, shards of exact labels out."""
 
 from airchitect_jax.labelling.engine import Engine, Process, count_rows, merge_rejects
 from airchitect_jax.labelling.sources import FileSource, SampledSource

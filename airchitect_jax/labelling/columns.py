@@ -18,7 +18,7 @@ _DIGITS = rf"^\s*\+?[0-9]{{1,{_MAX_DIGITS}}}(\.0*)?\s*$"
 
 
 def to_integers(column: pa.ChunkedArray) -> Int[np.ndarray, "rows"]:
-    """int32 or int64; nulls, fractions, texts that are no number and what is too large become 0.
+    """A column as int32 or int64; nulls, fractions, non-numbers and values out of range become 0.
 
     Raises:
       ValueError: the column's type holds no numbers.
@@ -48,7 +48,7 @@ def to_integers(column: pa.ChunkedArray) -> Int[np.ndarray, "rows"]:
 
 
 def _whole_decimals(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """As int64, exactly; what is no whole number or has more than 18 digits becomes null."""
+    """Decimals as int64, exact; fractions and more than 18 digits become null."""
     kind = column.type
     if kind.bit_width < 128:  # for which Arrow cannot round
         return _whole_decimals(column.cast(pa.decimal128(kind.precision, kind.scale)))
@@ -60,6 +60,6 @@ def _whole_decimals(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def shown(column: pa.ChunkedArray, row: int) -> str:
-    """A cell as its file has it, for a message of one line: escaped, and cut if it is long."""
+    """A cell as text for a message: one line, escaped and shortened."""
     value = column[row].as_py()
     return "null" if value is None else one_line(str(value), 80)

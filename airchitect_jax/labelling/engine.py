@@ -1,4 +1,4 @@
-"""The engine: reading, computing and writing overlap, shards appear whole, memory stays bounded.
+"""The labelling engine: overlaps reading, computing and writing, with bounded memory.
 
 One thread reads and converts the next shard while the devices label this one and others write the
 last; a fixed number of shards is in flight. A shard is written under a temporary name and renamed,
@@ -36,7 +36,7 @@ _END = object()
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Process:
-    """Which share of the shards is ours: those whose running index is `index` modulo `count`."""
+    """The share of a process: the shards whose running index is `index` modulo `count`."""
 
     index: int = 0
     count: int = 1
@@ -65,11 +65,11 @@ class Engine:
     process: Process = Process()
 
     def shard_path(self, name: str) -> pathlib.Path:
-        """Where the labels of a shard go."""
+        """The file of a shard's labels."""
         return self.folder / "labels" / f"{name}.parquet"
 
     def run(self, on_rows: Callable[[int, bool], None]) -> None:
-        """Makes the shards of our share that are missing.
+        """Labels the missing shards of this process.
 
         Args:
           on_rows: called for every finished shard, from any thread, with its number of rows and
@@ -123,7 +123,7 @@ class Engine:
             yield shard, columns
 
     def _compute(self, columns: list[Int[np.ndarray, "rows"]]) -> list[tuple[slice, Any, Any]]:
-        """Dispatches all rows to the local devices; waits for none of them."""
+        """Dispatches all rows to the local devices without waiting."""
         chunk = self.task.chunk
         results = []
         for first in range(0, len(columns[0]), chunk):
@@ -229,7 +229,7 @@ def _objection(column: object, value: object, allowed: object) -> str:
 
 
 class _Prefetch:
-    """Runs an iterator in a thread, one item ahead; its errors come out where it is consumed."""
+    """Runs an iterator in a thread, one item ahead; its errors are raised by the consumer."""
 
     def __init__(self, items: Iterator[Any]) -> None:
         self._items = items

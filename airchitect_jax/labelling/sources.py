@@ -91,7 +91,7 @@ class SampledSource:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FileSource:
-    """Parquet and CSV files with one workload a row, read as a stream.
+    """Parquet and CSV files with one workload per row, read as a stream.
 
     Attributes:
       paths: the files, in order.

@@ -32,7 +32,7 @@ class Report(enum.Enum):
 
 
 class LabelTask(Protocol):
-    """The engine's view of a case study."""
+    """What the engine needs to know of a case study."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -46,7 +46,7 @@ class LabelTask(Protocol):
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What every result is named with."""
+        """The settings that identify the results."""
         ...
 
     @property
@@ -59,11 +59,11 @@ class LabelTask(Protocol):
         ...
 
     def inexact(self, results: PyTree[np.ndarray]) -> Bool[np.ndarray, "rows"]:
-        """Valid rows that the device could not answer exactly."""
+        """Valid rows whose results are not exact on the device."""
         ...
 
     def repair(self, results: PyTree[np.ndarray], row: int, columns: Columns) -> None:
-        """Answers such a row in Python, or raises ValueError."""
+        """Computes such a row in Python, or raises ValueError."""
         ...
 
     def outputs(self, results: PyTree[np.ndarray]) -> list[pa.Array]:
@@ -211,7 +211,7 @@ class ArrayDataflowTask:
 
     @property
     def schema(self) -> pa.Schema:
-        """No column but the cycles of infeasible designs can be null."""
+        """See `LabelTask`. Only the cycles of infeasible designs can be null."""
         names = [(name, pa.int32()) for name in self.inputs]
         names += [("design_id", pa.int32()), ("rows", pa.int32()), ("cols", pa.int32())]
         names += [("dataflow", pa.dictionary(pa.int8(), pa.string())), ("cycles", pa.int64())]

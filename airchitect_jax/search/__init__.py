@@ -1,4 +1,4 @@
-"""Search baselines behind one small interface: any searcher on any problem."""
+"""Searchers behind one interface: any searcher runs on any problem."""
 
 from airchitect_jax.search.base import Searcher, Tally, evaluate, repair
 from airchitect_jax.search.driver import Searches, prepare, search, steps_within

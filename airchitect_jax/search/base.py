@@ -1,9 +1,8 @@
-"""What is searched, and what a searcher is.
+"""The interfaces of search problems and searchers.
 
 A searcher is a pair of pure functions, `init` and `step`, over a state of its own type. They serve
-one workload and are traceable, so that `jit(vmap(...))` runs a thousand searches at once; the
-exceptions say so (`Searcher.traceable`). A state has a `Tally`: the best design so far, and what
-it took to find.
+one workload and are traceable, so that `jit(vmap(...))` runs a thousand searches at once, unless
+`Searcher.traceable` is false. A state has a `Tally`: the incumbent and the counted evaluations.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _State = TypeVar("_State", bound="HasTally")
 
 
 class Problem(Protocol):
-    """Designs as points of a grid, and what they cost for one workload; all traceable.
+    """Designs as points of a grid, and their costs for one workload; all traceable.
 
     To be used under 64-bit mode, in which costs are exact.
     """
@@ -36,9 +35,9 @@ class Problem(Protocol):
         ...
 
     def confine(self, workload: Workload, sizes: Float[Array, "sizes"]) -> Float[Array, "sizes"]:
-        """Sizes within their ranges and the constraints; what is within already stays.
+        """Projects sizes onto their ranges and the constraints; feasible sizes do not change.
 
-        Rounding down leads to no violation.
+        Rounding the result down keeps it feasible.
         """
         ...
 
@@ -56,10 +55,11 @@ class Problem(Protocol):
 def repair(
     problem: Problem, workload: Workload, points: Int[Array, "count coordinates"]
 ) -> Int[Array, "count coordinates"]:
-    """Feasible points. What is feasible stays.
+    """Repairs infeasible points; feasible points do not change.
 
-    Sizes are confined and rounded down. What that leaves of a budget goes to the sizes in order, a
-    level each at most and none above what was asked for: the optimum often uses a budget up.
+    Sizes are projected onto the constraints and rounded down. The rest of the budget goes to the
+    sizes in order, at most one level each and none above the requested one, because the optimum
+    often uses the whole budget.
     """
     num_sizes = len(problem.layout.sizes)
 
@@ -78,7 +78,7 @@ def repair(
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Tally:
-    """The best point so far and what it took.
+    """The incumbent and the number of evaluations so far.
 
     Attributes:
       point: the best feasible point that was evaluated.
@@ -110,14 +110,14 @@ def evaluate(
     points: Int[Array, "count coordinates"],
     counts: Bool[Array, "count"] | None = None,
 ) -> tuple[Tally, Float[Array, "count"]]:
-    """Exact costs of feasible points, and the tally with these; of equals the first stays.
+    """Exact costs of feasible points, and the updated tally; ties keep the earlier point.
 
     Args:
       problem: what is searched.
       workload: of this search.
       tally: so far.
-      points: feasible; `repair` sees to that.
-      counts: which of the points are meant; the others cost infinity and are not counted.
+      points: feasible, for example from `repair`.
+      counts: which points to evaluate; the others cost infinity and are not counted.
     """
     costs = jax.vmap(lambda point: problem.cost(workload, point))(points)
     number = jnp.asarray(len(points), jnp.int32)
@@ -137,17 +137,17 @@ def evaluate(
 
 
 class HasTally(Protocol):
-    """What every state has."""
+    """The part that all searcher states share."""
 
     @property
     def tally(self) -> Tally:
-        """The best so far."""
+        """The incumbent and the counts."""
         ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Searcher(Generic[_State]):
-    """A way to search.
+    """A search algorithm.
 
     Attributes:
       init: from a key and a workload, the state before the first step.

@@ -1,4 +1,4 @@
-"""Runs a searcher on many workloads at once and keeps how it went."""
+"""Runs a searcher on many workloads at once and records its progress."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airchitect_jax.search.base import Searcher, Workload
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Searches:
-    """What searches of several workloads came to.
+    """The results of searches of several workloads.
 
     Attributes:
       points: the best point of each.
@@ -67,7 +67,7 @@ def search(
 def prepare(
     searcher: Searcher[Any], workloads: Workload, *, num_steps: int, budget: int | None = None
 ) -> Run:
-    """`search` without its key: what it returns compiles once, and takes one key after another."""
+    """`search` without its key: the result compiles once and accepts any number of keys."""
     instance("searcher", searcher, Searcher)
     num_steps = whole_number("num_steps", num_steps)
     budget = None if budget is None else whole_number("budget", budget)
@@ -86,7 +86,7 @@ def prepare(
 
 
 def steps_within(searcher: Searcher[Any], workloads: Workload, budget: int) -> int:
-    """Steps in which searches spend their budget or come to an end; what some first ones take.
+    """Steps until searches spend their budget or end, estimated from a few first steps.
 
     Where only counts are asked for, the compiler drops what they do not depend on.
     """

@@ -114,7 +114,7 @@ class CmaState:
 
 
 def num_keys(layout: Layout) -> int:
-    """Real numbers that make a point: one for each size, value of a choice, thing permuted."""
+    """Length of the real vector: one number per size, per value of a choice, per permuted item."""
     return len(layout.sizes) + sum(layout.choices) + layout.permuted
 
 
@@ -196,7 +196,7 @@ def cma_es(problem: Problem, *, population: int = 8, spread: float = 1.0) -> Sea
 
 @contextlib.contextmanager
 def _as_evosax_wants() -> Iterator[None]:
-    """Numbers of 64 bits, as costs have, and of mixed types and ranks."""
+    """Allows 64-bit costs and implicit promotion, which evosax needs."""
     with (
         jax.enable_x64(True),
         jax.numpy_dtype_promotion("standard"),

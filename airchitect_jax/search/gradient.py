@@ -35,7 +35,7 @@ LogCost = Callable[[Any, Workload, RelaxedPoint, Float[Array, ""]], Float[Array,
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Descent:
-    """How to descend.
+    """Settings of gradient descent.
 
     Attributes:
       starts: points that descend side by side.
@@ -55,7 +55,7 @@ class Descent:
     noisy: bool = False
 
     def temperature(self, update: Int[Array, ""]) -> Float[Array, ""]:
-        """Of an update of a descent."""
+        """The temperature of an update."""
         share = update.astype(jnp.float32) / max(self.updates - 1, 1)
         return self.hottest * (self.coldest / self.hottest) ** share
 
@@ -63,7 +63,7 @@ class Descent:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What the optimiser moves, float32.
+    """The variables of the optimiser (float32).
 
     Attributes:
       sizes: as shares of their range.
@@ -77,7 +77,7 @@ class Scores:
 
     @classmethod
     def random(cls, key: Key, layout: Layout) -> Scores:
-        """Sizes anywhere; scores that lean to a value each, or all starts would go one way."""
+        """Uniform sizes, and random scores so that the starts differ."""
         keys = jax.random.split(key, 2 + len(layout.choices))
 
         def leaning(key: Key, *shape: int) -> Float[Array, "*shape"]:
@@ -157,7 +157,7 @@ def round_point(
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DescentState:
-    """The starts of the present descent, how far it is, and the tally.
+    """The current descent from several starts, its progress, and the tally.
 
     `prepared` is what depends on the workload only.
     """
@@ -251,5 +251,5 @@ def gradient(problem: Problem, descent: Descent | None = None) -> Searcher[Desce
 
 
 def gumbel(problem: Problem, descent: Descent | None = None) -> Searcher[DescentState]:
-    """The same on samples of choices and permutations: Gumbel-softmax and Gumbel-Sinkhorn."""
+    """Gradient descent with sampled choices and permutations: Gumbel-softmax, Gumbel-Sinkhorn."""
     return gradient(problem, dataclasses.replace(descent or Descent(), noisy=True))

@@ -1,4 +1,4 @@
-"""A space where enumeration hurts: one array and three SRAMs for a whole network.
+"""The joint space of one array and three SRAMs for a whole network.
 
 Millions of designs under a budget of MAC units and one of SRAM; every layer runs its best dataflow.
 """
@@ -29,7 +29,7 @@ JOINT_BUFFERS = BufferSpace(step_kb=32, num_levels=32)
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BudgetedNetwork:
-    """A network and what its design may take.
+    """A network and the budgets of its design.
 
     Attributes:
       dims: m, n and k of each GEMM; what is padded has ones.
@@ -68,7 +68,7 @@ class JointProblem:
         return JointSpace.within(1 << self.max_mac_exponent, most, self.buffers)
 
     def num_designs(self, mac_exponent: int, sram_steps: int) -> int:
-        """How many are within a budget."""
+        """Number of designs within a budget."""
         within = JointSpace.within(
             1 << mac_exponent, sram_steps * self.buffers.step_bytes, self.buffers
         )
@@ -123,7 +123,7 @@ class JointProblem:
 def _sum_over_gemms(
     of_gemm: Callable[[Gemm], Float[Array, ""]], workload: BudgetedNetwork, dtype: Any
 ) -> Float[Array, ""]:
-    """Counts times costs, summed; one GEMM after the other, so that few numbers are alive."""
+    """Sum of counts times costs, one GEMM at a time to limit memory."""
 
     @jax.checkpoint
     def add(

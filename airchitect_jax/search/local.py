@@ -1,4 +1,4 @@
-"""Searchers that go from a point to its neighbours: coordinate descent, simulated annealing."""
+"""Local search: coordinate descent and simulated annealing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airchitect_jax.spaces import Layout, permutations
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DescentState:
-    """Where a descent is.
+    """The state of a descent.
 
     Attributes:
       key: of the next step.
@@ -39,7 +39,7 @@ class DescentState:
 
 
 def coordinate_descent(problem: Problem) -> Searcher[DescentState]:
-    """One coordinate after the other to its best value, until none brings anything; then anew.
+    """Optimises one coordinate at a time until none improves, then restarts.
 
     A step evaluates all values of a coordinate, repaired. What is the same after repair is
     evaluated once, and where the descent stands not again. The start and the order of the
@@ -99,7 +99,7 @@ def repeated(points: Int[Array, "count coordinates"]) -> Bool[Array, "count"]:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AnnealingState:
-    """Where the chains are.
+    """The state of the chains.
 
     Attributes:
       key: of the next step.
@@ -124,7 +124,7 @@ def annealing(
     coldest: float = 0.01,
     steps: int = 50,
 ) -> Searcher[AnnealingState]:
-    """Metropolis chains on the logarithm of the cost, cooled geometrically, again and again.
+    """Metropolis chains on the logarithm of the cost, with geometric cooling and restarts.
 
     Logarithms, so that a temperature means the same on each workload: at 0.1 a cost 10% higher is
     accepted with a chance of 1/e. When the chains are cold they start anew.
@@ -211,7 +211,7 @@ def move(layout: Layout, key: Key, point: Int[Array, "coordinates"]) -> Int[Arra
 
 @functools.cache
 def _swaps(number: int) -> Int[np.ndarray, "permutations swaps"]:
-    """The places of the permutations that are a swap away from each; places as in `Layout`."""
+    """The permutations that differ from each permutation by one swap, as indices."""
     orders = [tuple(order) for order in permutations(number).tolist()]
     place = {order: row for row, order in enumerate(orders)}
     swaps = np.zeros((len(orders), number * (number - 1) // 2), np.int32)

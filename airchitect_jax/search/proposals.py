@@ -1,4 +1,4 @@
-"""Searchers that ask a trained network: down its ranking, or along its gradients."""
+"""Searchers that use a trained network: its ranking, or its gradients."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Logits = Callable[[Workload], Float[Array, "designs"]]
 
 
 def rerank(problem: CaseProblem, logits: Logits, *, batch: int = 4) -> Searcher[InOrderState]:
-    """The exact model looks at what the network ranks highest, the best of which is the answer."""
+    """Evaluates the designs in the order of the network's ranking and keeps the best."""
 
     def order(key: Key, workload: Workload) -> Int[Array, "designs coordinates"]:
         del key
@@ -32,7 +32,7 @@ def rerank(problem: CaseProblem, logits: Logits, *, batch: int = 4) -> Searcher[
 def surrogate(
     problem: CaseProblem, logits: Logits, descent: Descent | None = None
 ) -> Searcher[DescentState]:
-    """Gradient descent on what the network thinks: the mean of its logits around a relaxed point.
+    """Gradient descent on the network's logits, averaged around a relaxed point.
 
     Each size has Gaussian weights on its levels, which narrow as the temperature falls; choices
     and permutations have their probabilities. One inference serves a whole search.

@@ -26,7 +26,7 @@ _BATCH = 8  # points that a step of the exhaustive search evaluates
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainedNetwork:
-    """A network for the searchers that ask one.
+    """A trained network for the searchers that use one.
 
     Attributes:
       name: "best" or "paper", as in the comparison of models.
@@ -41,7 +41,7 @@ class TrainedNetwork:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Tools:
-    """What some searchers need beside the subject.
+    """Optional inputs of some searchers.
 
     Attributes:
       optimizer: an Optax transformation for gradient descent; None for each searcher's own.
@@ -57,12 +57,12 @@ Make = Callable[[Subject, Tools], Searcher[Any]]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A searcher, and what it takes.
+    """A registered searcher and its requirements.
 
     Attributes:
       make: the searcher of a subject.
       num_steps: of a searcher that goes to its end, whatever the budget; None of all others.
-      needs_network: whether it asks a network.
+      needs_network: whether it uses a trained network.
       module: one of the extra `search` that it imports.
     """
 
@@ -73,7 +73,7 @@ class Entry:
 
 
 def _of_problem(make: Callable[[Problem], Searcher[Any]]) -> Make:
-    """For searchers that need nothing else."""
+    """A maker for searchers that need only the problem."""
     return lambda subject, _: make(subject.problem)
 
 
@@ -92,7 +92,7 @@ def _points(subject: Subject) -> Int[np.ndarray, "points coordinates"]:
 
 
 def _descends(make: Callable[[Problem, Descent], Searcher[Any]]) -> Make:
-    """For searchers that descend gradients of the cost model, with the optimiser that is given."""
+    """A maker for gradient searchers, with the chosen optimiser."""
     return lambda subject, tools: make(subject.problem, _descent(tools))
 
 
@@ -135,7 +135,7 @@ for _name, _entry in _ALL.items():
 
 
 def entries(subject: Subject) -> dict[str, Entry]:
-    """The searchers that a subject can have: all for a case study."""
+    """The searchers that can run on a benchmark problem."""
     return {
         name: entry
         for name, entry in registered("searcher").items()
@@ -167,7 +167,7 @@ def chosen(names: Sequence[str], available: dict[str, Entry]) -> dict[str, Entry
 
 
 def optimizer_named(name: str, learning_rate: float) -> Any:
-    """An optimiser of Optax, any that learns from gradients alone.
+    """An Optax optimiser that needs no more than gradients.
 
     Raises:
       ValueError: Optax has none of this name, or it needs more than gradients.

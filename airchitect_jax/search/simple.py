@@ -1,4 +1,4 @@
-"""Searchers without ideas: at random, in order, down a ranking."""
+"""Searchers without a model: random, exhaustive, and in a given order."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def random(problem: Problem, *, batch: int = 8) -> Searcher[RandomState]:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InOrderState:
-    """The points to go through, how many are behind, and the tally."""
+    """The points to evaluate, the position, and the tally."""
 
     points: Int[Array, "points coordinates"]
     done: Int[Array, ""]
@@ -59,7 +59,7 @@ def in_order(
     *,
     batch: int = 8,
 ) -> Searcher[InOrderState]:
-    """Points in an order that is known beforehand; what is infeasible is passed over, uncounted.
+    """Evaluates points in a fixed order; infeasible points are skipped and not counted.
 
     Args:
       problem: what is searched.
@@ -88,5 +88,5 @@ def in_order(
 def exhaustive(
     problem: Problem, points: Int[np.ndarray, "points coordinates"], *, batch: int = 8
 ) -> Searcher[InOrderState]:
-    """All points, in an order that knows nothing of the workload."""
+    """Evaluates all points in a fixed order."""
     return in_order(problem, lambda *_: jnp.asarray(points), batch=batch)

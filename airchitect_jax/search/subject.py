@@ -1,4 +1,4 @@
-"""What searchers are compared on: a problem with workloads whose optima are known."""
+"""Benchmark problems: a search problem with workloads whose optima are known."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ExactCosts = Callable[[Workload, Int[np.ndarray, "num coordinates"]], Int[np.nda
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A problem, workloads, and an exact model that is not the searchers' own.
+    """A benchmark problem: a search problem, workloads, and an independent exact model.
 
     Attributes:
       name: short identifier, for example "case_study1".
@@ -65,7 +65,7 @@ class Subject:
 
 
 def case_subject(case: CaseStudy, workloads: Int[np.ndarray, "features num"]) -> Subject:
-    """A case study with some workloads.
+    """The benchmark problem of a case study and some workloads.
 
     Raises:
       ValueError: searchers do not know the case study's objective or memory model.
@@ -98,7 +98,7 @@ def case_subject(case: CaseStudy, workloads: Int[np.ndarray, "features num"]) ->
 def joint_subject(
     problem: JointProblem, networks: Sequence[Network], budgets: Sequence[tuple[int, int]]
 ) -> Subject:
-    """One array and three SRAMs for each network, under each of the budgets.
+    """The benchmark problem of one array and three SRAMs per network and budget.
 
     Args:
       problem: the designs.

@@ -27,7 +27,7 @@ class TpeState:
 
 
 def tpe(problem: Problem) -> Searcher[TpeState]:
-    """One point a step, where the good ones so far are dense and the others are not.
+    """Proposes one point per step, where good points are dense.
 
     Sizes are whole numbers to Optuna, choices and the permutation categories. It is told the
     logarithm of the cost of the repaired point. Not traceable: it runs in Python.
@@ -68,7 +68,7 @@ def tpe(problem: Problem) -> Searcher[TpeState]:
 
 
 def _distributions(layout: Layout) -> dict[str, Any]:
-    """Of each coordinate, by a name of its own, in the order of a point."""
+    """Optuna's distribution of each coordinate, by name."""
     from optuna.distributions import CategoricalDistribution, IntDistribution
 
     sizes, others = layout.cardinalities[: len(layout.sizes)], layout.cardinalities
