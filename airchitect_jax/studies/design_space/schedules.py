@@ -224,17 +224,18 @@ def _serial_cycles(case: ScheduleCase, sample: Sample) -> Int[np.ndarray, "num"]
     return np.stack(sums).min(axis=0)
 
 
-def _draw_landscapes(found: Sequence[Float[np.ndarray, "permutations choices"]]) -> Figure:
-    figure, (axes,) = panels(1, len(found), width=12, height=4.4)
+def _draw_landscapes(cycles: Int[np.ndarray, "sets permutations choices"]) -> Figure:
+    figure, (axes,) = panels(1, len(cycles), width=12, height=4.4)
     image: Any = None
-    for number, (place, over) in enumerate(zip(axes, found, strict=True), start=1):
+    for number, (place, of_set) in enumerate(zip(axes, cycles, strict=True), start=1):
+        over = of_set / of_set.min()
         by_permutation = np.argsort(over.min(axis=1), kind="stable")
         by_choice = np.argsort(np.log(over).mean(axis=0), kind="stable")
         grid = Grid(x=np.arange(over.shape[1] + 1), y=np.arange(over.shape[0] + 1))
         cells = np.log2(over[by_permutation][:, by_choice])
         image = grid.draw(place, cells, cmap="viridis_r", vmin=0, vmax=5)
         place.set_xlabel("dataflows of the arrays, best on average first")
-        place.set_title(f"set {number}", fontsize=SMALL)
+        place.set_title(f"set {number}: fewest cycles {of_set.min():,}", fontsize=SMALL)
     axes[0].set_ylabel("permutations, best first")
     figure.colorbar(image, ax=list(axes), label="log2(makespan / least)", extend="max")
     return figure
@@ -267,7 +268,7 @@ def landscapes(case: ScheduleCase, sample: Sample) -> Exhibit:
             " {within_5_percent} within 5%; the worst takes {worst_over_best:,.1f} times as long",
             summary,
         ),
-        figure=_draw_landscapes(over),
+        figure=_draw_landscapes(cycles),
         rows=[
             ["set", "permutation", "best_makespan", "worst_makespan"],
             *(

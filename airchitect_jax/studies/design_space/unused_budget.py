@@ -68,7 +68,7 @@ def draw_usage(
         first.plot(one.budgets * step, one.shares, label=one.sample.name, **look(one.sample))
     figure.colorbar(image, ax=others, label=_SHARE)
     first.set(xlabel=budget, ylabel=_SHARE)
-    first.xaxis.set_major_locator(MaxNLocator(integer=True))
+    first.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     first.set_ylim(bottom=0)
     legend_below(figure, (first,), columns=2)
     return figure
