@@ -17,7 +17,7 @@ from airchitect_jax.search import driver, simple
 from airchitect_jax.search.case_problem import CaseProblem, design_ids
 from airchitect_jax.search.joint import JointProblem, batch_networks, exact_cycles, optimal_cycles
 from airchitect_jax.spaces import BufferSpace
-from airchitect_jax.workloads import Workload
+from airchitect_jax.workloads import GemmCounts
 
 # A delay that grows with the sides of the array; a current that every MAC unit leaks.
 WIRES = CostTerm(name="wires", cycles=lambda gemm, array, _: (array.rows + array.cols) * gemm.m)
@@ -120,7 +120,7 @@ def test_the_joint_search_adds_the_terms():
         buffers=BufferSpace(step_kb=1, num_levels=2),
         platform=Platform(terms=TERMS, bandwidth_bytes_per_cycle=4),
     )
-    network = Workload.of([(30, 20, 10), (5, 9, 40)], [3, 1])
+    network = GemmCounts.of([(30, 20, 10), (5, 9, 40)], [3, 1])
     one = jax.tree.map(lambda leaf: leaf[0], batch_networks(problem, [network], [(4, 6)]))
     points = np.array(list(itertools.product(*map(range, problem.layout.sizes))))
     points = points[points[:, :2].sum(axis=1) <= 2]

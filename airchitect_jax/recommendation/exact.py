@@ -29,7 +29,7 @@ from airchitect_jax.oracle.joint import (
 from airchitect_jax.oracle.joint.survey import survey
 from airchitect_jax.spaces import BufferSpace, JointSpace
 from airchitect_jax.types import Dataflow, Gemm, Interface, Objective, RuntimeModel
-from airchitect_jax.workloads import Layer, Network, Workload, open_network
+from airchitect_jax.workloads import GemmCounts, Layer, Network, open_network
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -218,7 +218,7 @@ def recommend(
     ]
     gemms = [_dims(layer) for _, layer, _ in places]
     found = survey(
-        Workload.of(gemms, [runs for _, _, runs in places]),
+        GemmCounts.of(gemms, [runs for _, _, runs in places]),
         space,
         platform,
         objective,

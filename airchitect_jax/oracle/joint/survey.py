@@ -31,7 +31,7 @@ from airchitect_jax.cost import (
 from airchitect_jax.oracle.buffer_search import OperandEnergy, sizes_of
 from airchitect_jax.spaces import JointSpace
 from airchitect_jax.types import ArrayShape, BufferSizes, Dataflow, Gemm, Memory, Objective
-from airchitect_jax.workloads import Workload
+from airchitect_jax.workloads import GemmCounts
 
 _CHUNK = 1 << 17  # designs at a time: what fits the caches
 # Is told what is being done, how many GEMMs are finished, and of how many.
@@ -61,7 +61,7 @@ class Survey:
       own_best: for each GEMM.
     """
 
-    workload: Workload
+    workload: GemmCounts
     space: JointSpace
     platform: Platform
     cycles: Mapping[Objective, Num[np.ndarray, "shapes sizings"]]
@@ -70,7 +70,7 @@ class Survey:
 
 
 def survey(
-    workload: Workload,
+    workload: GemmCounts,
     space: JointSpace,
     platform: Platform,
     objective: Objective,
