@@ -1,4 +1,4 @@
-"""The words of the field as types: GEMMs, arrays, dataflows, cost reports.
+"""Shared data types: GEMMs, arrays, dataflows, cost reports.
 
 Every numeric field may be a Python int, a NumPy array or a JAX array (traced or not); the shapes
 named on the fields say what a batch of them looks like. All types are frozen, keyword-only and
@@ -37,16 +37,16 @@ class Dataflow(enum.IntEnum):
 
 
 class RuntimeModel(enum.Enum):
-    """Which published form of the stall-free cycle count is meant; every result names its own."""
+    """The published form of the stall-free cycle count; every result names its model."""
 
     SCALESIM = "scalesim"
     ISPASS2020 = "ispass2020"
 
 
 class MemoryModel(enum.Enum):
-    """How memory stalls are counted; every result names its own."""
+    """How memory stalls are counted; every result names its model."""
 
-    IDEAL = "ideal"  # a double buffer as an architect means it, in closed form
+    IDEAL = "ideal"  # an ideal double buffer, in closed form
     SCALESIM3 = "scalesim3"  # what the scalesim 3.0.0 package does, replayed
 
 
@@ -58,7 +58,7 @@ class Interface(enum.Enum):
 
 
 class Objective(enum.Enum):
-    """What the best design has least of."""
+    """The quantity to minimise."""
 
     CYCLES = "cycles"
     ENERGY = "energy"
@@ -118,7 +118,7 @@ class ArrayDesign:
 
 @_pytree
 class CostReport:
-    """What the analytic model says about a GEMM on an array, memory stalls left out.
+    """The analytic costs of a GEMM on an array, without memory stalls.
 
     Utilisations are SCALE-Sim's, as fractions of one (the simulator prints percent).
     """
@@ -142,7 +142,7 @@ class BufferSizes:
 
 @_pytree
 class Memory:
-    """The memory beneath an array.
+    """The memory of an array.
 
     `bandwidth_bytes_per_cycle` is that of the one interface, or of each port (`Interface`).
     """
@@ -178,7 +178,7 @@ class BufferedGemm:
 
 @_pytree
 class Traffic:
-    """What a GEMM moves. SRAM accesses count elements, one at a time; DRAM traffic is in bytes.
+    """Data movement of a GEMM. SRAM accesses count single elements; DRAM traffic is in bytes.
 
     Reads and writes of an SRAM are those of the array and those of the DRAM interface together.
     """
@@ -207,7 +207,7 @@ class Traffic:
 
 @_pytree
 class MemoryReport:
-    """What the IDEAL memory model says about a GEMM on an array.
+    """The costs of a GEMM on an array under the IDEAL memory model.
 
     `stall_cycles` are all cycles beyond the compute cycles, the first fill among them.
     """
@@ -223,7 +223,7 @@ class MemoryReport:
 
 @_pytree
 class Schedule:
-    """One design of case study 3: what each of N arrays runs, and how."""
+    """One design of case study 3: the workload and the dataflow of each of N arrays."""
 
     workload: Int[Array, "*batch arrays"] | IntLike
     dataflow: Int[Array, "*batch arrays"] | IntLike
