@@ -37,16 +37,16 @@ class Dataflow(enum.IntEnum):
 
 
 class RuntimeModel(enum.Enum):
-    """Which published form of the stall-free cycle count is meant; every result names its own."""
+    """The published form of the stall-free cycle count; every result names its model."""
 
     SCALESIM = "scalesim"
     ISPASS2020 = "ispass2020"
 
 
 class MemoryModel(enum.Enum):
-    """How memory stalls are counted; every result names its own."""
+    """How memory stalls are counted; every result names its model."""
 
-    IDEAL = "ideal"  # a double buffer as an architect means it, in closed form
+    IDEAL = "ideal"  # an ideal double buffer, in closed form
     SCALESIM3 = "scalesim3"  # what the scalesim 3.0.0 package does, replayed
 
 
@@ -142,7 +142,7 @@ class BufferSizes:
 
 @_pytree
 class Memory:
-    """The memory beneath an array.
+    """The memory of an array.
 
     `bandwidth_bytes_per_cycle` is that of the one interface, or of each port (`Interface`).
     """

@@ -8,7 +8,7 @@ import airchitect_jax as aj
 from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, ScheduleCase
 from airchitect_jax.scalesim import ScalesimConfig
 from airchitect_jax.spaces import JointSpace
-from airchitect_jax.workloads import Workload, sample_integers
+from airchitect_jax.workloads import GemmCounts, sample_integers
 
 CONFIG = {"rows": 8, "cols": 8, "ifmap_sram_kb": 8, "filter_sram_kb": 8, "ofmap_sram_kb": 8}
 # As in `test_bad_arguments`.
@@ -85,8 +85,8 @@ TABLE = {
         {"mac_budget": w.COUNT, "sram_budget_bytes": w.NO_WHOLE, "buffers": w.OPTIONAL},
         {},
     ),
-    "Workload": (
-        Workload,
+    "GemmCounts": (
+        GemmCounts,
         {"gemms": ((1, 2, 3),), "counts": (1,)},
         {
             "gemms": [*w.BATCH, ((1, 2),), (1, 2, 3)],

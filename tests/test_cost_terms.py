@@ -17,11 +17,13 @@ from airchitect_jax.search import driver, simple
 from airchitect_jax.search.case_problem import CaseProblem, design_ids
 from airchitect_jax.search.joint import JointProblem, batch_networks, exact_cycles, optimal_cycles
 from airchitect_jax.spaces import BufferSpace
-from airchitect_jax.workloads import Workload
+from airchitect_jax.workloads import GemmCounts
 
 # A delay that grows with the sides of the array; a current that every MAC unit leaks.
 WIRES = CostTerm(name="wires", cycles=lambda gemm, array, _: (array.rows + array.cols) * gemm.m)
-LEAKAGE = CostTerm(name="leakage", energy_fj=lambda gemm, array, _: 2000 * array.rows * array.cols)
+LEAKAGE = CostTerm(
+    name="leakage", energy_fj=lambda gemm, array, _: 1_000_000 * array.rows * array.cols
+)
 TERMS = (WIRES, LEAKAGE)
 
 
@@ -41,7 +43,7 @@ def best_in_python(column, objective):
                 sram = (2**19,) * 3
                 moved = reference.memory(m, n, k, rows, cols, flow, sram, 1, 1, "scalesim")[1]
                 cost = reference.energy(m, n, k, rows, cols, flow, sram, moved, 1)
-                cost += 2000 * rows * cols
+                cost += 1_000_000 * rows * cols
             costs.append((cost, design_id))
     cost, design_id = min(costs)
     return design_id, cost
@@ -89,7 +91,7 @@ def test_a_recommendation_adds_the_terms_of_its_layers(objective):
     for policy in (Objective.CYCLES, Objective.ENERGY):
         cycles, energy = plain.survey.cycles[policy], plain.survey.energy_fj[policy]
         more_cycles = sides * sum(layer.m * layer.count for layer in layers)
-        more_energy = 2000 * macs * sum(layer.count for layer in layers)
+        more_energy = 1_000_000 * macs * sum(layer.count for layer in layers)
         np.testing.assert_array_equal(found.survey.cycles[policy], cycles + more_cycles)
         np.testing.assert_array_equal(found.survey.energy_fj[policy], energy + more_energy)
     assert found.design != plain.design
@@ -104,7 +106,9 @@ def test_a_recommendation_adds_the_terms_of_its_layers(objective):
         assert plan.stall_cycles == report.stall_cycles
         assert plan.total_cycles == report.total_cycles + more
         total_cycles += plan.layer.count * (int(report.total_cycles) + more)
-        total_energy += plan.layer.count * (int(report.energy_fj) + 2000 * found.design.num_macs)
+        total_energy += plan.layer.count * (
+            int(report.energy_fj) + 1_000_000 * found.design.num_macs
+        )
     assert (found.cycles, found.energy_fj) == (total_cycles, total_energy)
     if objective is Objective.CYCLES:
         assert found.cycles == found.survey.cycles[Objective.CYCLES].min()
@@ -116,7 +120,7 @@ def test_the_joint_search_adds_the_terms():
         buffers=BufferSpace(step_kb=1, num_levels=2),
         platform=Platform(terms=TERMS, bandwidth_bytes_per_cycle=4),
     )
-    network = Workload.of([(30, 20, 10), (5, 9, 40)], [3, 1])
+    network = GemmCounts.of([(30, 20, 10), (5, 9, 40)], [3, 1])
     one = jax.tree.map(lambda leaf: leaf[0], batch_networks(problem, [network], [(4, 6)]))
     points = np.array(list(itertools.product(*map(range, problem.layout.sizes))))
     points = points[points[:, :2].sum(axis=1) <= 2]

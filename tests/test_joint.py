@@ -27,7 +27,7 @@ from airchitect_jax.oracle.joint.edp import best_product, least_product
 from airchitect_jax.oracle.joint.pareto import nondominated
 from airchitect_jax.oracle.joint.survey import survey
 from airchitect_jax.spaces import JointSpace
-from airchitect_jax.workloads import Workload
+from airchitect_jax.workloads import GemmCounts
 
 SPACE = JointSpace.within(64, 6 * 1024, BufferSpace(step_kb=1, num_levels=3))
 MOST = 4  # GEMMs: the reference is compiled for one shape
@@ -88,7 +88,7 @@ def in_tie_order(space, costs):
 @given(GEMMS, PLATFORMS, st.sampled_from(Objective))
 @settings(max_examples=25)
 def test_survey_equals_brute_force(gemms, platform, objective):
-    workload = Workload.of(gemms, range(1, len(gemms) + 1))
+    workload = GemmCounts.of(gemms, range(1, len(gemms) + 1))
     found = survey(workload, SPACE, platform, objective)
     cycles, energy = reports(workload.gemms, SPACE, platform)
     counts = np.array(workload.counts)[:, None, None]
@@ -114,7 +114,7 @@ def test_survey_equals_brute_force(gemms, platform, objective):
 @settings(max_examples=15)
 def test_the_best_product_equals_brute_force(gemms, platform):
     """Over every design and every combination of dataflows."""
-    workload = Workload.of(gemms, range(1, len(gemms) + 1))
+    workload = GemmCounts.of(gemms, range(1, len(gemms) + 1))
     found = best_product(survey(workload, SPACE, platform, Objective.EDP))
     cycles, energy = (
         (costs.astype(object) * np.array(workload.counts, object)[:, None, None, None])
@@ -172,7 +172,7 @@ def test_nondominated_equals_brute_force(rows):
 
 
 def test_the_front_holds_the_best_designs():
-    workload = Workload.of([(50, 30, 200), (7, 90, 40)], [3, 1])
+    workload = GemmCounts.of([(50, 30, 200), (7, 90, 40)], [3, 1])
     found = survey(workload, SPACE, Platform(bandwidth_bytes_per_cycle=4), Objective.CYCLES)
     points = front(found)
     assert min(point.cycles for point in points) == found.cycles[Objective.CYCLES].min()
@@ -187,7 +187,7 @@ def test_costs_beyond_int64_are_counted_in_python_integers():
     gemm, count = (8192, 14336, 4096), 10**9
     space = JointSpace.within(16384, 300 * 1024)
     found, once = (
-        survey(Workload.of([gemm], [times]), space, Platform(), Objective.ENERGY)
+        survey(GemmCounts.of([gemm], [times]), space, Platform(), Objective.ENERGY)
         for times in (count, 1)
     )
     for table, single in ((found.cycles, once.cycles), (found.energy_fj, once.energy_fj)):
@@ -197,7 +197,7 @@ def test_costs_beyond_int64_are_counted_in_python_integers():
 
 
 def test_what_int64_cannot_hold_is_refused():
-    workload = Workload.of([(2**31 - 1, 2**31 - 1, 5)], [1])
+    workload = GemmCounts.of([(2**31 - 1, 2**31 - 1, 5)], [1])
     with pytest.raises(ValueError, match=r"m=2147483647, .* limited to int64"):
         survey(workload, SPACE, Platform(), Objective.CYCLES)
 
@@ -215,8 +215,8 @@ def test_space_and_its_budgets():
 
 
 def test_equal_gemms_are_counted_together():
-    workload = Workload.of([(1, 2, 3), (4, 5, 6), (1, 2, 3)], [1, 2, 3])
-    assert workload == Workload(gemms=((1, 2, 3), (4, 5, 6)), counts=(4, 2))
+    workload = GemmCounts.of([(1, 2, 3), (4, 5, 6), (1, 2, 3)], [1, 2, 3])
+    assert workload == GemmCounts(gemms=((1, 2, 3), (4, 5, 6)), counts=(4, 2))
 
 
 def test_arrays_of_any_sides_and_several_chunks():
@@ -226,7 +226,7 @@ def test_arrays_of_any_sides_and_several_chunks():
     space = JointSpace(rows=rows, cols=cols, sizings=np.arange(1000))
     assert space.num_designs > 1 << 17
     platform, gemm = Platform(), (1000, 77, 513)
-    found = survey(Workload.of([gemm], [1]), space, platform, Objective.CYCLES)
+    found = survey(GemmCounts.of([gemm], [1]), space, platform, Objective.CYCLES)
     few = JointSpace(rows=rows[-4:], cols=cols[-4:], sizings=np.arange(1000))
     cycles, _ = reports([gemm], few, platform)
     np.testing.assert_array_equal(found.cycles[Objective.CYCLES][-4:], cycles[0].min(axis=0))
@@ -263,7 +263,7 @@ def test_no_design_dominates_a_point_of_a_front():
         Platform(),
     )
     for name in network_names():
-        workload = Workload.of_layers(load_network(name).layers)
+        workload = GemmCounts.of_layers(load_network(name).layers)
         points = [
             (point.cycles, point.energy_fj, point.num_macs, point.sram_bytes)
             for point in front(survey(workload, space, platform, Objective.CYCLES))
@@ -278,6 +278,6 @@ def test_no_design_dominates_a_point_of_a_front():
 
 
 def test_the_front_of_bert():
-    workload = Workload.of_layers(load_network("bert_base").layers)
+    workload = GemmCounts.of_layers(load_network("bert_base").layers)
     found = survey(workload, JointSpace.within(4096, 3000 * 1024), Platform(), Objective.CYCLES)
     assert len(front(found)) == 465

@@ -26,7 +26,7 @@ from airchitect_jax.spaces import (
     within_sum,
 )
 from airchitect_jax.types import Objective
-from airchitect_jax.workloads import Layer, Network, Workload
+from airchitect_jax.workloads import GemmCounts, Layer, Network
 
 
 @pytest.fixture(autouse=True)
@@ -165,7 +165,7 @@ SMALL_BUDGETS = [(4, 5), (6, 12)]
 def test_the_cube_is_the_survey():
     platform = Platform(bandwidth_bytes_per_cycle=3)
     for network in NETWORKS:
-        workload = Workload.of_layers(network.layers)
+        workload = GemmCounts.of_layers(network.layers)
         budgets = [(1 << exponent, steps * 1024) for exponent, steps in SMALL_BUDGETS]
         found = fewest_cycles(workload, SMALL.space, platform, budgets)
         for (macs, sram), fewest in zip(budgets, found, strict=True):
@@ -175,7 +175,7 @@ def test_the_cube_is_the_survey():
 
 
 def test_costs_of_the_joint_space_are_exact():
-    workloads = [Workload.of_layers(network.layers) for network in NETWORKS]
+    workloads = [GemmCounts.of_layers(network.layers) for network in NETWORKS]
     searches = batch_networks(SMALL, workloads, SMALL_BUDGETS)
     points = np.asarray(SMALL.layout.sample(jax.random.key(0), 4))
     with jax.enable_x64(True):
@@ -198,7 +198,7 @@ def test_answers_are_scored_anew_and_have_to_be_feasible():
 
 
 def test_the_relaxed_cost_of_a_network_goes_to_the_exact_one():
-    workloads = [Workload.of_layers(network.layers) for network in NETWORKS]
+    workloads = [GemmCounts.of_layers(network.layers) for network in NETWORKS]
     searches = jax.tree.map(jnp.asarray, batch_networks(SMALL, workloads, SMALL_BUDGETS))
     points = jnp.array([[1, 2, 3, 0, 1], [2, 1, 2, 2, 2], [0, 0, 0, 3, 0], [4, 0, 1, 1, 1]])
 
@@ -217,6 +217,6 @@ def test_the_relaxed_cost_of_a_network_goes_to_the_exact_one():
 
 
 def test_what_float64_cannot_count_is_refused():
-    huge = Workload.of([(10**4, 10**4, 10**4)], [10**5])
+    huge = GemmCounts.of([(10**4, 10**4, 10**4)], [10**5])
     with pytest.raises(ValueError, match=r"in sum; both are limited to 2\*\*53"):
         batch_networks(SMALL, [huge], SMALL_BUDGETS)

@@ -58,7 +58,7 @@ _NETWORK_BANDWIDTH = 16
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BufferCase(CaseStudy):
-    """The eight features of a workload, and what they are weighed by.
+    """Buffer sizes for a GEMM on a given array, with eight features.
 
     Features: the SRAM budget in steps of the space, m, n, k, the array's row and column
     exponent (it has 2**row_exponent rows), its dataflow, and the bandwidth in bytes per cycle.

@@ -11,7 +11,7 @@ from airchitect_jax.workloads import Distribution
 
 
 def gemm_fields(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What all case studies are told about GEMMs and their cycles, as their fields."""
+    """The fields that all case studies share: GEMM dimensions and the cycle count."""
     return {
         "max_dim": settings["max_dim"],
         "distribution": Distribution(settings["distribution"]),

@@ -224,7 +224,7 @@ class ScheduleCase(CaseStudy):
         point: RelaxedPoint,
         temperature: Float[Array, ""],
     ) -> Float[Array, ""]:
-        """See `CaseStudy`: a doubly stochastic matrix says which array runs which workload."""
+        """See `CaseStudy`: a doubly stochastic matrix assigns workloads to arrays."""
         cycles = self._cycles(workload.astype(jnp.float32))
         assert point.assignment is not None  # noqa: S101 - the layout has a permutation
         relaxation = Relaxation(temperature=temperature)

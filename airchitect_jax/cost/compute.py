@@ -37,13 +37,14 @@ def mapped_dims(gemm: Gemm, dataflow: Dataflow) -> tuple[Number, Number, Number]
 def mixed_dims(gemm: Gemm, dataflow: Number) -> list[Number]:
     """`mapped_dims` where dataflows differ along the batch."""
     by_flow = [mapped_dims(gemm, flow) for flow in Dataflow]
+    own = {flow: dataflow == flow for flow in (Dataflow.IS, Dataflow.OS)}
     mixed = []
     for values in zip(*by_flow, strict=True):
         # WS shares s_r with IS and s_c with OS, so no more is selected than differs.
         result = values[Dataflow.WS]
-        for flow in (Dataflow.IS, Dataflow.OS):
+        for flow, is_own in own.items():
             if values[flow] is not values[Dataflow.WS]:
-                result = select(dataflow == flow, values[flow], result)
+                result = select(is_own, values[flow], result)
         mixed.append(result)
     return mixed
 

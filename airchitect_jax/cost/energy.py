@@ -4,7 +4,7 @@ The default costs are those of M. Horowitz, "Computing's energy problem (and wha
 it)", ISSCC 2014, figure 1.1.9 (45 nm, 0.9 V): 8-bit integer multiplication 0.2 pJ and addition
 0.03 pJ; 64 bits from a memory of 8 KB 10 pJ, of 32 KB 20 pJ, of 1 MB 100 pJ; 64 bits from DRAM 1.3
 to 2.6 nJ, of which the lower end is taken. Between sizes a power law runs through the first and
-the last of the three memories; it says 19.3 pJ for the middle one. Leakage is left out.
+the last of the three memories; it gives 19.3 pJ for the middle one. Leakage is not modelled.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def evaluate_memory(
       workloads: as for `evaluate`.
       designs: as for `evaluate`.
       runtime_model: which compute cycles are meant.
-      memory: buffers in bytes (2..2**40), bytes per cycle (1..2**20) and bytes an element (1..64),
+      memory: buffers in bytes (2..2**40), bytes per cycle (1..2**20) and bytes per element (1..64),
         all broadcast against the rest.
       interface: one for all operands, or a port for each.
       energy_table: energy of single events; Horowitz's by default.
@@ -164,7 +164,7 @@ def _batched(
     function: Callable[[_Columns], tuple[_Report, Bool[Array, "batch"]]],
     fields: Mapping[str, np.ndarray],
 ) -> _Report:
-    """Broadcasts the fields, calls `function` on chunks of columns, and refuses what is too large.
+    """Broadcasts the fields, calls `function` on chunks of columns, and refuses overflow.
 
     `function` returns a report and where int64 is too small for it.
     """
@@ -182,7 +182,7 @@ def _batched(
 
 
 def _select(dataflow: Int[Array, "batch"], by_dataflow: Sequence[Any]) -> Any:
-    """From a report for each dataflow, each row that of its own."""
+    """Selects from one report per dataflow, row by row."""
     cases = [dataflow == value for value in Dataflow]
     return jax.tree.map(lambda *fields: jnp.select(cases, fields), *by_dataflow)
 

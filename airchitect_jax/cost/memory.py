@@ -6,7 +6,7 @@ A closed form of this timeline, fold by fold in SCALE-Sim's order (`for col_fold
 * While a fold computes, the interface brings what the next fold needs and takes what this fold
   leaves. The fold lasts as long as the slower of the two; the difference is a stall. Before the
   first fold its operands have to come: the first fill, a stall as well.
-* Three roles cover the three dataflows (who plays which: `ROLES`):
+* Three roles cover the three dataflows (`ROLES`):
   - swept: the operand indexed by row folds, swept once for each column fold. What fits into its
     working half stays; the rest comes again with each column fold.
   - column: the operand indexed by column folds only. Within a column fold it is used with every
@@ -146,7 +146,7 @@ def tiling_of(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """What one sweep over the row folds of the swept operand fetches.
+    """The bytes that one sweep over the row folds of the swept operand fetches.
 
     Row folds 1 .. row_folds - 2 are resident (nothing to fetch), at most one partial, and
     streamed (fetched whole), in this order; the first and the last stand for themselves.
@@ -183,12 +183,12 @@ def sweep(folds: Tiling, resident_bytes: Number) -> Sweep:
 
 
 def resident_bytes(operand_bytes: Number, sram_bytes: Number) -> Number:
-    """How much of an operand stays in the working half of its double buffer."""
+    """The bytes of an operand that stay in the working half of its double buffer."""
     return smaller(operand_bytes, floor_div(sram_bytes, 2))
 
 
 def spilled_bytes(operand_bytes: Number, sram_bytes: Number) -> Number:
-    """How much of an operand does not fit into the working half of its double buffer."""
+    """The bytes of an operand that do not fit into the working half of its double buffer."""
     return larger(operand_bytes - floor_div(sram_bytes, 2), 0)
 
 
@@ -209,10 +209,10 @@ def busy_bytes(
     bandwidth: Number,
     interface: Interface,
 ) -> Number:
-    """Total cycles times bandwidth: for how many bytes' time the array or the interface is busy.
+    """Total cycles times bandwidth.
 
-    The unit keeps everything whole. Sizes of buffers enter through four arguments only, so that a
-    search over sizes can compute each once for every size of its own buffer.
+    In this unit every term is a whole number. Buffer sizes enter through four arguments only, so
+    that a search over sizes can compute each once for every size of its own buffer.
 
     Args:
       folds: the GEMM.
@@ -313,7 +313,7 @@ def cycles_by_role(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Moved:
-    """What one operand moves: SRAM accesses in elements, DRAM traffic in bytes."""
+    """The data that one operand moves: SRAM accesses in elements, DRAM traffic in bytes."""
 
     sram_reads: Number
     sram_writes: Number

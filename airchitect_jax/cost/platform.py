@@ -1,4 +1,4 @@
-"""The machine: what the cost model is told beside design and workload."""
+"""The machine: all inputs of the cost model other than the design and the workload."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HALF_A_MEGABYTE = BufferSizes(**dict.fromkeys(BUFFERS, 2**19))
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Platform:
-    """What all designs have in common. Hashable: a static argument of compiled functions.
+    """The parameters that all designs share. Hashable: a static argument of compiled functions.
 
     Attributes:
       bandwidth_bytes_per_cycle: of the DRAM interface, in 1..2**20; where it is a feature of the
@@ -69,11 +69,11 @@ class Platform:
 
     @property
     def memory(self) -> Memory:
-        """The memory beneath a design without buffers of its own."""
+        """The memory of a design that does not choose its buffers."""
         return self.memory_of(self.buffers)
 
     def memory_of(self, buffers: BufferSizes) -> Memory:
-        """The memory beneath a design with these buffers."""
+        """The memory of a design with these buffers."""
         return Memory(
             buffers=buffers,
             bandwidth_bytes_per_cycle=self.bandwidth_bytes_per_cycle,

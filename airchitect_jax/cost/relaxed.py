@@ -7,10 +7,10 @@ every step of the model is replaced by its mean. Why each step has to be smoothe
 
 * fold counts are ceilings: their slope is zero almost everywhere, and hides that a larger array
   takes fewer folds;
-* residency and spills are clipped at what fits: beneath, the slope is zero, and hides how much is
-  missing;
+* residency and spills are clipped at the buffer size: below it the slope is zero and hides how much
+  is missing;
 * a fold lasts as long as the slower of array and interface, a makespan as long as the slowest
-  array: only the larger has a slope, so nothing else would ever be improved;
+  array: only the larger has a slope, so the others would never improve;
 * the energy of an SRAM access is rounded to femtojoules.
 
 At temperature zero all of these are exact wherever sizes are whole numbers and choices are made;
@@ -58,7 +58,7 @@ class RelaxedArray:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Relaxation:
-    """How much is smoothed, and which exact model is meant.
+    """The amount of smoothing, and the exact model that is smoothed.
 
     Attributes:
       temperature: spread of every size as a share of it; positive. The spread of its logarithm in

@@ -16,12 +16,12 @@ from airchitect_jax.types import ArrayShape, Dataflow, Gemm
 
 
 def makespan(cycles: Sequence[Number]) -> Number:
-    """The latest finish of arrays that start together: the largest of their cycles."""
+    """The latest finish of arrays that start together: the maximum of their cycles."""
     return functools.reduce(larger, cycles)
 
 
 def sum_of_cycles(cycles: Sequence[Number]) -> Number:
-    """The cycles of all arrays together, which settles ties of the makespan."""
+    """The sum over the arrays, which breaks ties of the makespan."""
     return functools.reduce(lambda a, b: a + b, cycles)
 
 
@@ -33,9 +33,9 @@ def dataflow_cycles(gemm: Gemm, array: ArrayShape, platform: Platform) -> list[N
 def best_dataflow(cycles: Sequence[Number]) -> tuple[Number, Number]:
     """The fewest of the cycles by dataflow, and the first dataflow that takes no more.
 
-    What an array's dataflow costs depends on nothing that the other arrays do, and fewer cycles
-    never make a makespan longer and always make a sum smaller. So with ties by makespan, then sum,
-    then lower id, every array of the best schedule runs this dataflow.
+    The cycles of an array do not depend on the other arrays, and fewer cycles never increase the
+    makespan and always decrease the sum. With ties broken by sum, then lower id, every array of the
+    best schedule therefore runs this dataflow.
     """
     fewest, first = cycles[0], 0
     for dataflow, count in enumerate(cycles[1:], start=1):

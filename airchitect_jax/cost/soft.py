@@ -26,7 +26,7 @@ from jaxtyping import Array
 # Steps are gone when the spread is this large: the ripple left is 0.2% of a step.
 _WIDEST = 0.4
 _CERTAIN = 1e3  # so many spreads away nothing is uncertain
-_SMALLEST = 1e-6  # spread beneath which nothing is told apart; what is compared is bytes or cycles
+_SMALLEST = 1e-6  # spreads below this count as none; bytes and cycles are compared
 _SMALLEST_STEP = 1e-12  # the same of quotients, of which a half byte is a small part
 
 
@@ -200,7 +200,7 @@ def _mean_floor_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
 
 def _nearby(x: Array, spread: Array) -> tuple[Array, Array, Array]:
     """The whole number below x; for 8 nearby with what probability, and from how far, reached."""
-    # What is spread over the steps is computed once, not once a step.
+    # What the steps share is computed once, not once per step.
     x, spread = jax.lax.optimization_barrier((x, spread))
     base = jnp.floor(x)
     shape = (1,) * jnp.ndim(x) + (8,)

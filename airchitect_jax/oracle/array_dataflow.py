@@ -5,14 +5,14 @@ cycles of `airchitect_jax.cost.compute` are
 
     row_folds(i) * [ col_folds(j) * q(i) + col_folds(j) * 2**j ],    q(i) = p 2**i + t - 2,
 
-so for each i and dataflow the best j is the lowest of a few straight lines in q: one addition of
-a multiple and one comparison a design. Four devices keep it at that on a vector unit:
+so for each i and dataflow the best j is the lowest of a few straight lines in q: one multiply-add
+and one comparison per design. Four techniques keep this cost on a vector unit:
 
 * The batch lies in the vector lanes and all designs are unrolled at trace time.
 * Columns are indexed by the slack v = mac_exponent - j. A design fits the budget if i <= v, which
   is known at trace time though the budget differs from lane to lane: no masks.
 * From one i to the next a line moves by a multiple of its slope, so it is updated in place.
-* Ties are settled by a code in the low bits of the cost, so that one minimum finds cost and
+* Ties are broken by a code in the low bits of the cost, so that one minimum finds cost and
   design together. All numbers are whole and below 2**53, where float64 is exact; an optimum that
   is not is detected (rounding is monotone, so it cannot look smaller) and left to Python integers.
 """
@@ -79,7 +79,7 @@ def label(
       workloads: fields of one shape (scalars broadcast): whole numbers, mac_budget in
         4..2**31 - 1, m, n and k in 1..2**31 - 1. Any number of workloads; NumPy or JAX.
       space: the designs; the 459 of case study 1 by default.
-      runtime_model: which cycle count is meant.
+      runtime_model: the cycle count.
       objective: what is minimised: compute cycles, energy, or their product. The last two go
         through the whole cost matrix, which is a hundred times slower.
       memory: what energy is counted with, in Python integers; its bandwidth plays no part.
@@ -133,9 +133,9 @@ def label_columns(
 ) -> tuple[Labels, Bool[Array, "rows"]]:
     """Labels on the device, not waited for, and which workloads are valid.
 
-    The engine beneath `label`: mac_budget, m, n and k as int32 or int64 of one length. Rows are
+    The search behind `label`: mac_budget, m, n and k as int32 or int64 of one length. Rows are
     independent, so columns that are sharded over devices give labels sharded alike. Labels of
-    invalid workloads mean nothing; those of optima that are not exact here are -1.
+    invalid workloads are undefined; those of optima that are not exact here are -1.
     """
     with jax.enable_x64(True):
         if not is_factored(platform, objective):

@@ -1,4 +1,4 @@
-"""What every oracle does around its search: checks, chunks, Python integers as the last word."""
+"""Common to all oracles: checks, chunks, and Python integers where the device is not exact."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def exact_labels(
     shape = common_shape(arrays)
     flat = [np.broadcast_to(array, shape).reshape(-1) for array in arrays.values()]
     labels, valid = map_chunks(search, flat, chunk=chunk or CHUNK)
-    if not valid.all():  # the slow checks find the culprit and name it
+    if not valid.all():  # the slow checks name the invalid value
         _checked(arrays, limits)
     for row in np.flatnonzero(labels.design_id < 0):
         labels.design_id[row], labels.cost[row] = search_in_python(

@@ -1,7 +1,7 @@
-"""The search beneath `airchitect_jax.oracle.buffers`: the best pair of sizes, unrolled and shared.
+"""The search behind `airchitect_jax.oracle.buffers`: the best pair of sizes, unrolled and shared.
 
 Traceable, elementwise, under 64-bit mode. `columns` are m, n, k, rows, cols, dataflow and bandwidth
-of valid workloads (int64); `steps` is what the budget leaves for a pair, in steps of the space.
+of valid workloads (int64); `steps` is the budget for a pair, in steps of the space.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def sizes_of(space: BufferSpace) -> list[int]:
 
 
 def _ceil_div(a: Float[Array, "rows"], b: Float[Array, "rows"]) -> Float[Array, "rows"]:
-    """ceil(a / b) of whole numbers below 2**52, many a to each b.
+    """ceil(a / b) of whole numbers below 2**52, many values of a per value of b.
 
     With the reciprocal of b, then corrected: XLA computes 1 / b once, and would give each division
     a kernel of its own.
@@ -283,7 +283,7 @@ def _least_product(
 ) -> tuple[Int[Array, "rows"], Float[Array, "rows"]]:
     """Place of the best pair and its energy times cycles, for energies of any size.
 
-    A loop over the pairs: 128 bits a product would be a long program if they were unrolled.
+    A loop over the pairs: unrolled products of 128 bits would be a long program.
     """
     levels = jnp.asarray(pairs(space))
     sizes, all_prices = jnp.asarray(sizes_of(space)), jnp.asarray(prices)

@@ -1,8 +1,8 @@
 """The exact best sizes of three SRAMs for a GEMM on a given array (case study 2), IDEAL memory.
 
-Exhaustive, but factored. Of the three roles of `airchitect_jax.cost.memory` the tile operand gains
-nothing from a larger SRAM, and a larger one costs energy, so it gets the smallest; ties, which go
-to the smaller total, say the same. That leaves every pair of sizes for the swept and the column
+Exhaustive, but factored. Of the three roles of `airchitect_jax.cost.memory` the tile operand does
+not benefit from a larger SRAM, which only costs energy, so it gets the smallest; so does the tie
+rule, the smaller total. That leaves every pair of sizes for the swept and the column
 operand, and of each pair's cost all but a few terms depend on one of the two
 (`airchitect_jax.oracle.buffer_search`). The batch lies in the vector lanes, the pairs are unrolled
 at trace time, and XLA computes what pairs share once.
@@ -139,7 +139,7 @@ def label_buffer_columns(
 ) -> tuple[Labels, Bool[Array, "rows"]]:
     """Labels on the device, not waited for, and which workloads are valid.
 
-    Columns as in `buffer_limits`, int32 or int64. Labels of invalid workloads mean nothing; those
+    Columns as in `buffer_limits`, int32 or int64. Labels of invalid workloads are undefined; those
     of optima that are not exact here are -1.
     """
     with jax.enable_x64(True):

@@ -4,9 +4,9 @@ The order within a queue does not matter, so a schedule is an array for each wor
 problems are solved exactly, in integers: workload by workload, all loads of the arrays that may
 still end within the limit are kept, and no two that are equal. Large ones are solved by HiGHS (in
 SciPy) as a mixed integer programme, from which a schedule is taken whenever its time is up; a list
-schedule improved by local search stands beneath it. No bound is taken from HiGHS, whose floats are
-off by a tolerance. It gives prices of the arrays' time (a dual solution of the linear relaxation),
-and the bound that any prices prove is computed from them in whole numbers.
+schedule improved by local search is the fallback. No bound is taken from HiGHS, whose floats are
+only accurate to a tolerance. It gives prices of the arrays' time (a dual solution of the linear
+relaxation), and the bound that any prices prove is computed from them in whole numbers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SAFE_SUM = 2**53  # cycles of all workloads together, where float64 is exact
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class QueueSchedule:
-    """A schedule of W workloads on A arrays, and how good it can be at best.
+    """A schedule of W workloads on A arrays, with a lower bound on the makespan.
 
     Attributes:
       array: Int[W], where each workload runs.
@@ -63,7 +63,7 @@ def schedule_queues(
     runtime_model: RuntimeModel = RuntimeModel.SCALESIM,
     time_limit_s: float = 20.0,
 ) -> QueueSchedule:
-    """A schedule of least makespan, or the best that is found in time with a bound beneath it.
+    """A schedule of least makespan, or the best found in time with a lower bound.
 
     Args:
       workloads: fields of shape [W], W in 1..2000: whole numbers in 1..2**31 - 1.

@@ -1,8 +1,9 @@
 """The exact best schedule of N workloads on N arrays (case study 3).
 
-N! * 3**N designs, of which few need a look. An array's best dataflow for a workload depends on
-nothing else (`airchitect_jax.cost.schedule.best_dataflow`), which leaves the N! permutations; and
-those share their parts. Two passes over the subsets of workloads, each `N 2**(N - 1)` steps:
+N! * 3**N designs, few of which need to be evaluated. An array's best dataflow for a workload is
+independent of the rest (`airchitect_jax.cost.schedule.best_dataflow`), which leaves the N!
+permutations, and those share their parts. Two passes over the subsets of workloads, each of
+`N 2**(N - 1)` steps:
 
 1. the least makespan: of the last arrays with a subset, the least largest cycles;
 2. the least sum of cycles among the schedules of that makespan, which are those that use no pair
@@ -131,7 +132,7 @@ def label_schedule_columns(
 ) -> tuple[Labels, Bool[Array, "rows"]]:
     """Labels on the device, not waited for, and which sets are valid.
 
-    Columns as in `schedule_limits`, int32 or int64. Labels of invalid sets mean nothing; those of
+    Columns as in `schedule_limits`, int32 or int64. Labels of invalid sets are undefined; those of
     optima that are not exact here are -1.
     """
     with jax.enable_x64(True):

@@ -29,7 +29,7 @@ from airchitect_jax.oracle.joint import (
 from airchitect_jax.oracle.joint.survey import survey
 from airchitect_jax.spaces import BufferSpace, JointSpace
 from airchitect_jax.types import Dataflow, Gemm, Interface, Objective, RuntimeModel
-from airchitect_jax.workloads import Layer, Network, Workload, open_network
+from airchitect_jax.workloads import GemmCounts, Layer, Network, open_network
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,11 +78,11 @@ class Recommendation:
 
     Attributes:
       networks, weights: the workload.
-      objective: what the design has least of.
+      objective: the quantity to minimise.
       design: one array and one sizing for all layers.
-      layers: what each layer does on it.
+      layers: the plan of each layer on it.
       cycles, energy_fj: of the whole workload, Python integers.
-      own_cycles, own_energy_fj: of a machine that had each layer's own best design for it.
+      own_cycles, own_energy_fj: with each layer on its own best design.
       survey: the costs of every other design.
     """
 
@@ -187,7 +187,7 @@ def recommend(
       energy_table: energy of single events; Horowitz's by default.
       terms: what else costs cycles or energy; registered terms by name.
       buffers: the sizings; the 1000 of case study 2 by default.
-      on_progress: called with what is being done, how many layers are finished, and of how many.
+      on_progress: called with the stage, the number of finished layers, and their total number.
 
     Raises:
       ValueError: an argument is not allowed, a file is refused, or a layer is too large.
@@ -218,7 +218,7 @@ def recommend(
     ]
     gemms = [_dims(layer) for _, layer, _ in places]
     found = survey(
-        Workload.of(gemms, [runs for _, _, runs in places]),
+        GemmCounts.of(gemms, [runs for _, _, runs in places]),
         space,
         platform,
         objective,

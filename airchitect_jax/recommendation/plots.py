@@ -100,7 +100,7 @@ def roofline(recommendation: Recommendation) -> Figure:
 def utilization(recommendation: Recommendation) -> Figure:
     """A bar a layer, as wide as its share of the cycles; a line for its own best design."""
     figure, axes = new_figure(width=10)
-    plans = _dearest(recommendation.layers)
+    plans = _costliest(recommendation.layers)
     shares = _cycle_shares(plans)
     edges = np.concatenate([[0], np.cumsum(shares)]) * 100
     for plan, left, right in zip(plans, edges, edges[1:], strict=False):
@@ -230,7 +230,7 @@ def _cycle_shares(plans: Sequence[LayerPlan]) -> np.ndarray:
     return cycles / cycles.sum()
 
 
-def _dearest(plans: Sequence[LayerPlan]) -> list[LayerPlan]:
+def _costliest(plans: Sequence[LayerPlan]) -> list[LayerPlan]:
     """The layers with the most cycles, in their order: as many as can be told apart."""
     limit = sorted((plan.total_cycles * plan.runs for plan in plans), reverse=True)
     least = limit[min(_MOST_BARS, len(limit)) - 1]

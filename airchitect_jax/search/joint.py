@@ -20,7 +20,7 @@ from airchitect_jax.oracle.joint import check_exact, design_costs
 from airchitect_jax.oracle.joint.fewest_cycles import fewest_cycles
 from airchitect_jax.spaces import BufferSpace, JointSpace, Layout, RelaxedPoint, within_sum
 from airchitect_jax.types import ArrayShape, BufferSizes, Gemm, Memory
-from airchitect_jax.workloads import Workload
+from airchitect_jax.workloads import GemmCounts
 
 # 32 KB to 1 MB in steps of 32 KB: with 2**12 MAC units and 1.5 MB a million designs.
 JOINT_BUFFERS = BufferSpace(step_kb=32, num_levels=32)
@@ -138,7 +138,7 @@ def _sum_over_gemms(
 
 def batch_networks(
     problem: JointProblem,
-    workloads: Sequence[Workload],
+    workloads: Sequence[GemmCounts],
     budgets: Sequence[tuple[int, int]],
 ) -> BudgetedNetwork:
     """Every network under every budget, networks slowest; NumPy, for `driver.search`.
@@ -169,7 +169,7 @@ def batch_networks(
 
 
 def optimal_cycles(
-    problem: JointProblem, workloads: Sequence[Workload], budgets: Sequence[tuple[int, int]]
+    problem: JointProblem, workloads: Sequence[GemmCounts], budgets: Sequence[tuple[int, int]]
 ) -> Int[np.ndarray, "searches"]:
     """The optimum of each search of `batch_networks`, by enumeration."""
     step = problem.buffers.step_bytes
@@ -182,7 +182,7 @@ def optimal_cycles(
     )
 
 
-def exact_cycles(problem: JointProblem, workload: Workload, point: Int[np.ndarray, "5"]) -> int:
+def exact_cycles(problem: JointProblem, workload: GemmCounts, point: Int[np.ndarray, "5"]) -> int:
     """Total cycles of a network on a design, in Python integers and apart from `cost`."""
     rows, cols = (1 << (int(exponent) + 1) for exponent in point[:2])
     ifmap, filters, ofmap = ((int(level) + 1) * problem.buffers.step_bytes for level in point[2:])

@@ -19,8 +19,7 @@ from airchitect_jax.search.joint import (
     exact_cycles,
     optimal_cycles,
 )
-from airchitect_jax.workloads import Network
-from airchitect_jax.workloads import Workload as NetworkWorkload
+from airchitect_jax.workloads import GemmCounts, Network
 
 # Exact costs of points, one for each of some workloads.
 ExactCosts = Callable[[Workload, Int[np.ndarray, "num coordinates"]], Int[np.ndarray, "num"]]
@@ -108,7 +107,7 @@ def joint_subject(
     Raises:
       ValueError: float64 cannot count a network's cycles, or a budget is too small.
     """
-    gemms = [NetworkWorkload.of_layers(network.layers) for network in networks]
+    gemms = [GemmCounts.of_layers(network.layers) for network in networks]
     workloads = batch_networks(problem, gemms, budgets)
 
     def exact_costs(

@@ -44,7 +44,7 @@ class DesignSpace(Protocol):
         ...
 
     def describe(self, design_id: int) -> str:
-        """The design in the words of its user, for example "32x64 OS"."""
+        """A readable description of the design, for example "32x64 OS"."""
         ...
 
     def fields(self, design_id: Any) -> Fields:

@@ -42,7 +42,7 @@ class Axis:
             )
 
     def describe(self, value: int) -> str:
-        """The value in the words of the user: its name where it has one."""
+        """The value as text: its name where it has one."""
         member = self.values[self.values.index(value)]
         return getattr(member, "name", str(member))
 

@@ -120,7 +120,7 @@ def with_distinct_names(layers: list[Layer]) -> tuple[Layer, ...]:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Workload:
+class GemmCounts:
     """Distinct GEMMs and the number of runs of each.
 
     Raises:
@@ -148,7 +148,7 @@ class Workload:
         )
 
     @classmethod
-    def of(cls, gemms: Sequence[tuple[int, int, int]], counts: Sequence[int]) -> Workload:
+    def of(cls, gemms: Sequence[tuple[int, int, int]], counts: Sequence[int]) -> GemmCounts:
         """Merges equal GEMMs and adds their counts."""
         each = cls(gemms=tuple(gemms), counts=tuple(counts))
         total: dict[tuple[int, int, int], int] = {}
@@ -157,7 +157,7 @@ class Workload:
         return cls(gemms=tuple(total), counts=tuple(total.values()))
 
     @classmethod
-    def of_layers(cls, layers: Sequence[Layer]) -> Workload:
+    def of_layers(cls, layers: Sequence[Layer]) -> GemmCounts:
         """The GEMMs of layers, with their counts."""
         gemms = [(layer.m, layer.n, layer.k) for layer in layers]
         return cls.of(gemms, [layer.count for layer in layers])

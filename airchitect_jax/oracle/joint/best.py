@@ -1,4 +1,4 @@
-"""The best design of a survey, in the words of its user."""
+"""The best design of a survey, as array sides and SRAM sizes."""
 
 from __future__ import annotations
 

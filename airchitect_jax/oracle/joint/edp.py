@@ -1,11 +1,11 @@
 """The least energy-delay product of a whole network: total energy times total cycles, exact.
 
-The product does not add up over layers, so neither the fastest nor the thriftiest dataflows need be
-best. For one design each layer offers a point (cycles, energy) for each dataflow, and the network
-any sum of one point a layer. The product is quasi-concave where both factors are positive: over a
-set of points it is least at a vertex of their convex hull. Vertices of a hull of sums are sums of
-vertices that the layers' hulls reach in the same direction, so one walk along the layers' edges in
-order of their slopes meets every candidate.
+The product does not add up over layers, so neither the fastest dataflows nor those of least energy
+need be optimal. For one design each layer offers one point (cycles, energy) per dataflow, and the
+network any sum of one point per layer. The product is quasi-concave where both factors are
+positive: over a set of points it is least at a vertex of their convex hull. Vertices of a hull of
+sums are sums of vertices that the layers' hulls reach in the same direction, so one walk along the
+layers' edges in order of their slopes meets every candidate.
 
 Of designs, only those are looked at whose least cycles times least energy do not exceed the best
 product found so far.

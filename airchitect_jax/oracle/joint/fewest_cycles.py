@@ -22,13 +22,13 @@ from airchitect_jax.oracle.buffer_search import sizes_of
 from airchitect_jax.oracle.joint.survey import cost_bounds
 from airchitect_jax.spaces import BufferSpace, JointSpace
 from airchitect_jax.types import ArrayShape, BufferSizes, Dataflow, Gemm, Memory
-from airchitect_jax.workloads import Workload
+from airchitect_jax.workloads import GemmCounts
 
 _EXACT = 2.0**53
 
 
 def fewest_cycles(
-    workload: Workload,
+    workload: GemmCounts,
     space: JointSpace,
     platform: Platform,
     budgets: Sequence[tuple[int, int]],
@@ -76,7 +76,7 @@ def fewest_cycles(
     return np.array(best).astype(np.int64)
 
 
-def check_exact(workload: Workload, space: JointSpace, platform: Platform) -> None:
+def check_exact(workload: GemmCounts, space: JointSpace, platform: Platform) -> None:
     """Refuses what float64 does not count exactly.
 
     Raises:

@@ -13,9 +13,9 @@ from airchitect_jax.types import Objective
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FrontPoint:
-    """A design that nothing beats in all of cycles, energy, MACs and SRAM.
+    """A design that no other dominates in cycles, energy, MACs and SRAM.
 
-    `dataflows` says whether its layers run the dataflows of fewest cycles or of least energy.
+    `dataflows`: whether its layers run the dataflows of fewest cycles or of least energy.
     """
 
     shape: int
@@ -28,7 +28,7 @@ class FrontPoint:
 
 
 def front(survey: Survey) -> list[FrontPoint]:
-    """The front over all designs, each with its fastest and with its thriftiest dataflows.
+    """The front over all designs, each with the dataflows of fewest cycles and of least energy.
 
     Of points that are equal in all four, one is kept. Ascending in MACs, SRAM, cycles.
     """

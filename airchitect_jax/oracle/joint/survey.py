@@ -31,10 +31,10 @@ from airchitect_jax.cost import (
 from airchitect_jax.oracle.buffer_search import OperandEnergy, sizes_of
 from airchitect_jax.spaces import JointSpace
 from airchitect_jax.types import ArrayShape, BufferSizes, Dataflow, Gemm, Memory, Objective
-from airchitect_jax.workloads import Workload
+from airchitect_jax.workloads import GemmCounts
 
 _CHUNK = 1 << 17  # designs at a time: what fits the caches
-# Is told what is being done, how many GEMMs are finished, and of how many.
+# Called with the current stage, the number of finished GEMMs, and their total number.
 OnProgress = Callable[[str, int, int], None]
 # What each layer's dataflow is chosen by; an energy-delay product is in `oracle.joint.edp`.
 POLICIES = (Objective.CYCLES, Objective.ENERGY)
@@ -55,13 +55,13 @@ class Survey:
     """Every design of a joint space, for a workload.
 
     Attributes:
-      workload, space, platform: what was asked.
+      workload, space, platform: the inputs.
       cycles, energy_fj: of the whole workload, by what each layer's dataflow is chosen by; int64,
         or Python integers where those could overflow.
       own_best: for each GEMM.
     """
 
-    workload: Workload
+    workload: GemmCounts
     space: JointSpace
     platform: Platform
     cycles: Mapping[Objective, Num[np.ndarray, "shapes sizings"]]
@@ -70,7 +70,7 @@ class Survey:
 
 
 def survey(
-    workload: Workload,
+    workload: GemmCounts,
     space: JointSpace,
     platform: Platform,
     objective: Objective,
@@ -261,10 +261,10 @@ def _own_best(
 def cost_bounds(
     gemm: tuple[int, int, int], space: JointSpace, platform: Platform
 ) -> tuple[float, float]:
-    """More than a GEMM can take on any design: cycles, and femtojoules.
+    """Upper bounds over all designs on the cycles and the femtojoules of a GEMM.
 
     Raises:
-      ValueError: int64 does not hold what is computed on the way.
+      ValueError: int64 does not hold an intermediate value.
     """
     m, n, k = (float(side) for side in gemm)
     wide = Gemm(m=m, n=n, k=k)
@@ -280,7 +280,7 @@ def cost_bounds(
         bandwidth_bytes_per_cycle=bandwidth,
         element_bytes=platform.element_bytes,
     )
-    dearest = float(platform.energy_table.sram_fj_per_byte(sizes_of(space.buffers)[-1]))
+    highest = float(platform.energy_table.sram_fj_per_byte(sizes_of(space.buffers)[-1]))
     cycles = energy = 0.0
     for flow in Dataflow:
         most = ideal_cycles(wide, array, flow, memory_of_smallest, platform)
@@ -288,9 +288,9 @@ def cost_bounds(
         operands = OperandEnergy(folds=folds, table=platform.energy_table)
         joules = (
             operands.fixed()
-            + operands.tile(dearest)
-            + operands.swept(smallest, dearest)
-            + operands.column(smallest, dearest)
+            + operands.tile(highest)
+            + operands.swept(smallest, highest)
+            + operands.column(smallest, highest)
         )
         joules = add_energy_fj(platform.terms, joules, wide, array, flow)
         cycles, energy = max(cycles, float(np.max(most))), max(energy, float(np.max(joules)))
