@@ -23,7 +23,7 @@ def main(console: rich.console.Console) -> None:
     """Flags to configuration to library."""
     case = case_flags.make_case(**gemm_flags.fields())
     config = learning.run_config(learning.presets(case, {}), case.best_network or "paper")
-    own = (case_flags.CASE_STUDY, *gemm_flags.ALL)
+    own = (*case_flags.ALL, *gemm_flags.ALL)
     learning.learn(case, config, own, console, extra_figures={})
 
 

@@ -24,11 +24,12 @@ from matplotlib.figure import Figure
 from airchitect_jax.case_studies import ArrayDataflowCase, plots
 from airchitect_jax.learning import Dataset
 from airchitect_jax.types import Objective
-from experiments import learning, objective_flags, runner, workload_flags
+from experiments import learning, objective_flags, runner, term_flags, workload_flags
 
 flags.adopt_module_key_flags(learning)
 flags.adopt_module_key_flags(workload_flags)
 flags.adopt_module_key_flags(objective_flags)
+flags.adopt_module_key_flags(term_flags)
 flags.set_default(runner.WORKDIR, "runs/case_study1")
 
 SRAM_KB = flags.DEFINE_integer(
@@ -39,7 +40,7 @@ SRAM_KB = flags.DEFINE_integer(
     upper_bound=2**20,
 )
 
-_OWN = (*workload_flags.ALL, *objective_flags.ALL, SRAM_KB)
+_OWN = (*workload_flags.ALL, *objective_flags.ALL, SRAM_KB, term_flags.COST_TERMS)
 
 _CHANGES: learning.Changes = {
     "additive": {

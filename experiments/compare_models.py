@@ -134,7 +134,7 @@ def main(console: rich.console.Console) -> None:
     if any(isinstance(model, Classifier) for model in models):
         check_extra()
     settings = runner.values(
-        case_flags.CASE_STUDY,
+        *case_flags.ALL,
         *comparison_flags.ALL,
         *gemm_flags.ALL,
         MODELS,

@@ -177,7 +177,7 @@ def main(console: rich.console.Console) -> None:
     subject = make_subject()
     searchers = chosen([name.strip() for name in SEARCHERS.value], entries(subject))
     settings = runner.values(
-        case_flags.CASE_STUDY,
+        *case_flags.ALL,
         JOINT,
         *_OWN,
         *gemm_flags.ALL,

@@ -56,7 +56,7 @@ def main(console: rich.console.Console) -> None:
     fields = gemm_flags.fields()
     case = case_flags.make_case(**fields if is_chosen else fields | {"distribution": shown})
     settings = runner.values(
-        case_flags.CASE_STUDY, NUM_WORKLOADS, *gemm_flags.ALL, runner.SEED, runner.WORKDIR
+        *case_flags.ALL, NUM_WORKLOADS, *gemm_flags.ALL, runner.SEED, runner.WORKDIR
     )
     settings["distribution"] = case.distribution.value  # resolved
     # The same settings may be run again: the results are the same.

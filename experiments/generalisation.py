@@ -249,7 +249,7 @@ def main(console: rich.console.Console) -> None:
                 f"--models: {name!r} is not allowed; expected some of {', '.join(available)}"
             )
     settings = runner.values(
-        case_flags.CASE_STUDY,
+        *case_flags.ALL,
         *comparison_flags.ALL,
         *gemm_flags.ALL,
         *_OWN,

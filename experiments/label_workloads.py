@@ -38,7 +38,7 @@ from airchitect_jax.labelling import (
     row_bytes,
 )
 from airchitect_jax.types import RuntimeModel
-from experiments import case_flags, gemm_flags, runner, runtime_flags, workload_flags
+from experiments import case_flags, gemm_flags, runner, runtime_flags, term_flags, workload_flags
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
@@ -118,7 +118,7 @@ def _task(report: Report) -> LabelTask:
     Raises:
       ValueError: a flag asks for what only case study 1 has.
     """
-    if case_flags.CASE_STUDY.value == "1":
+    if case_flags.CASE_STUDY.value == "1" and not term_flags.COST_TERMS.value:
         return ArrayDataflowTask(
             runtime_model=RuntimeModel(runtime_flags.RUNTIME_MODEL.value),
             topk=TOPK.value,
@@ -127,7 +127,7 @@ def _task(report: Report) -> LabelTask:
         )
     for flag in (MAC_BUDGET, TOPK, RUNNER_UP, REPORT):
         if flags.FLAGS[flag.name].present:
-            raise ValueError(f"--{flag.name}: only case study 1 has it")
+            raise ValueError(f"--{flag.name}: only case study 1 without --cost_terms has it")
     return CaseTask(case=case_flags.make_case(**gemm_flags.fields()))
 
 
@@ -155,7 +155,7 @@ def _source(shard_rows: int, task: LabelTask) -> SampledSource | FileSource:
 def _settings(source: SampledSource | FileSource) -> dict[str, Any]:
     """The settings that identify this set of labels, with the sizes and times of its files."""
     own = (SAMPLE, INPUT, MAC_BUDGET, TOPK, RUNNER_UP, REPORT, STRICT, SHARD_ROWS, COMPRESSION)
-    shared = (case_flags.CASE_STUDY, runner.SEED, runner.WORKDIR, *workload_flags.ALL)
+    shared = (*case_flags.ALL, runner.SEED, runner.WORKDIR, *workload_flags.ALL)
     paths = source.paths if isinstance(source, FileSource) else ()
     return {
         **runner.values(*own, *shared),

@@ -40,10 +40,11 @@ from airchitect_jax.recommendation import (
 )
 from airchitect_jax.types import Dataflow, Interface, RuntimeModel
 from airchitect_jax.workloads import Layer, Network
-from experiments import objective_flags, runner, runtime_flags
+from experiments import objective_flags, runner, runtime_flags, term_flags
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(objective_flags)
+flags.adopt_module_key_flags(term_flags)
 flags.adopt_module_key_flags(runtime_flags)
 flags.set_default(runner.WORKDIR, "runs/recommend")
 
@@ -102,6 +103,7 @@ _OWN = (
     runtime_flags.RUNTIME_MODEL,
     INTERFACE,
     TRAINED,
+    term_flags.COST_TERMS,
     *objective_flags.ALL,
 )
 # Relative to the workdir, beside config.json.
@@ -236,6 +238,7 @@ def _answer(
             runtime_model=RuntimeModel(runtime_flags.RUNTIME_MODEL.value),
             interface=Interface(INTERFACE.value),
             energy_table=objective_flags.energy_table(),
+            terms=term_flags.COST_TERMS.value,
             on_progress=progress,
         )
     _print_answer(recommendation, console)
