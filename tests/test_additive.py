@@ -106,6 +106,7 @@ def test_log_terms_are_the_costs_of_all_designs():
     np.testing.assert_allclose(terms, np.log(exact.astype(float)), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_it_learns_within_seconds_and_holds_beyond_its_range():
     trained, metrics = lessons.learn(
         Additive(CASE, key=jax.random.key(0)), CASE, steps=192, batch_size=512

@@ -235,6 +235,7 @@ def dense(layer, x):
     return x @ np.asarray(layer.kernel[...]) + np.asarray(layer.bias[...])
 
 
+@pytest.mark.slow
 def test_a_cross_has_a_row_for_each_combination():
     features = [Feature(name="a", low=0, high=2), Feature(name="b", low=0, high=4)]
     network = CrossedAirchitect(
@@ -272,6 +273,7 @@ def test_a_forest_grown_in_parts_learns_and_repeats():
 SMALL = ("--batch_size=64", "--embedding_dim=8", "--hidden_size=16", "--learning_rate=0.01")
 
 
+@pytest.mark.slow
 def test_convolutions_end_to_end(conv_file, tmp_path):
     result = scripts.run(
         SCRIPT,

@@ -140,6 +140,7 @@ def test_products_of_energies_beyond_float64_are_rounded_once():
     assert list(zip(labels.design_id.tolist(), labels.cost.tolist(), strict=True)) == expected
 
 
+@pytest.mark.slow
 def test_labels_equal_brute_force_over_all_1000():
     space = BufferSpace()
     rng = np.random.default_rng(1)
@@ -212,6 +213,7 @@ def test_bad_workloads_are_refused(field, value, message):
         label_buffers(BufferedGemm(**fields), SMALL)
 
 
+@pytest.mark.slow
 def test_the_case_agrees_with_itself():
     case = BufferCase(objective=Objective.ENERGY, runtime_model=RuntimeModel.ISPASS2020)
     batch = np.asarray(jax.jit(case.sample, static_argnums=1)(jax.random.key(0), 64))

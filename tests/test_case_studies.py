@@ -77,7 +77,7 @@ def test_labels_are_the_first_of_the_cheapest_feasible_designs(name):
     case = CASES[name]
     labels = case.exact(workloads(name))
     assert (np.asarray(case.label(jnp.asarray(workloads(name)))) == labels.design_id).all()
-    for row in range(3):
+    for row in range(2):
         costs = python_costs(name, row)
         least = min(cost for cost in costs if cost is not None)
         assert labels.cost[row] == least

@@ -149,6 +149,7 @@ def test_metrics_have_a_row_a_block(finished):
     assert all("validation_accuracy" in row for row in rows)
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_ends_as_an_undisturbed_run(finished, tmp_path):
     folder, topology, _ = finished
     arguments = [*TINY, f"--workdir={tmp_path}/run", f"--eval_workloads={topology}"]

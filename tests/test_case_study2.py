@@ -35,6 +35,7 @@ def finished(tmp_path_factory):
     return folder / "run", result
 
 
+@pytest.mark.slow
 def test_everything_is_written(finished):
     folder, result = finished
     figures = ["training_curves", "design_histogram", "normalized_performance", "confusion"]
@@ -49,6 +50,7 @@ def test_everything_is_written(finished):
     assert "http" not in page.replace("http-equiv", "")
 
 
+@pytest.mark.slow
 def test_the_summary_says_what_was_run(finished):
     summary = json.loads((finished[0] / "summary.json").read_text())
     assert summary["case_study"] == "case_study2"

@@ -33,6 +33,7 @@ def summary_of(folder):
     return json.loads((folder / "summary.json").read_text())
 
 
+@pytest.mark.slow
 def test_both_networks_end_to_end_and_a_finished_run_resumes_to_itself(tmp_path):
     counts = {}
     for model in ("paper", "symmetric"):

@@ -66,6 +66,7 @@ def test_every_row_has_a_file_of_its_own():
     assert "longest_first_on_the_fastest_array_left-1.json" in files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["majority", "linear_svc", "rbf_svc", "random_forest", "xgboost", "paper", "best"],
@@ -101,6 +102,7 @@ TINY = [
 ]
 
 
+@pytest.mark.slow
 def test_the_script_end_to_end_and_only_what_is_missing_again(tmp_path):
     arguments = [*TINY, "--models=heuristics,linear_svc,majority", f"--workdir={tmp_path}"]
     result = scripts.run("experiments.compare_models", *arguments, "--seeds=1")

@@ -130,6 +130,7 @@ def test_an_infeasible_answer_is_refused():
         subject.exact_costs(subject.workloads, np.array([[16, 0, 0]]))
 
 
+@pytest.mark.slow
 def test_a_budget_is_kept_and_spent(subject):
     random = simple.random(subject.problem, batch=8)
     steps = steps_within(random, subject.workloads, 30)
@@ -145,6 +146,7 @@ def test_a_budget_is_kept_and_spent(subject):
     assert first.evaluations.tolist() == [[8, 8]] * len(subject)
 
 
+@pytest.mark.slow
 def test_the_same_budget_in_python(subject):
     random = dataclasses.replace(simple.random(subject.problem, batch=8), traceable=False)
     few = subject.first(2).workloads
@@ -214,6 +216,7 @@ TINY = ["--case_study=3", "--max_dim=60", "--num_workloads=6", "--evaluations=24
 TINY += ["--train_seconds=0.1", "--tpe_workloads=1"]
 
 
+@pytest.mark.slow
 def test_the_script_end_to_end_and_only_what_is_missing_again(tmp_path):
     arguments = [*TINY, "--searchers=exhaustive,random,tpe", f"--workdir={tmp_path}"]
     result = scripts.run("experiments.compare_search", *arguments, "--seeds=1")

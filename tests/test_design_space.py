@@ -62,6 +62,7 @@ def test_more_budget_never_costs_cycles():
     np.testing.assert_array_equal(here, case.exact(sample.workloads).cost)
 
 
+@pytest.mark.slow
 def test_exhibits_of_arrays():
     case = ArrayDataflowCase(distribution=Distribution.LOG_UNIFORM)
     some = [drawn(case, 10_000), drawn(ArrayDataflowCase(), 10_000)]
@@ -134,6 +135,7 @@ def sized():
     return drawn(BufferCase(), 1000)
 
 
+@pytest.mark.slow
 def test_roles_of_operands(sized):
     case = sized.case
     levels = buffer_operands.role_levels(case, sized.design_ids, sized.workloads[6])
@@ -186,6 +188,7 @@ def finished(tmp_path_factory):
     return folder, result
 
 
+@pytest.mark.slow
 def test_everything_is_written(finished):
     folder, result = finished
     summary = json.loads((folder / "summary.json").read_text())
@@ -204,6 +207,7 @@ def test_everything_is_written(finished):
     assert not list(folder.rglob("*.partial"))
 
 
+@pytest.mark.slow
 def test_the_summary_says_what_was_run(finished):
     summary = json.loads((finished[0] / "summary.json").read_text())
     assert summary["case_study"] == "case_study3"
@@ -234,6 +238,7 @@ def test_bad_flags_end_with_one_line(tmp_path, arguments, message):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_leaves_nothing_half_written(tmp_path):
     flags = ["--case_study=3", "--num_workloads=10000"]
     code = """

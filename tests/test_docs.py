@@ -21,7 +21,18 @@ def blocks(page, language):
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+# Pages whose code trains networks, compiles a lot, or searches.
+_SLOW_PAGES = ("baselines.md", "extending.md", "labelling.md", "training.md")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.slow if page.name in _SLOW_PAGES else ())
+        for page in PAGES
+    ],
+    ids=lambda page: page.name,
+)
 def test_python_blocks_run(page, tmp_path, monkeypatch):
     """In order, the blocks of a page together, in a folder of their own."""
     monkeypatch.chdir(tmp_path)
@@ -59,6 +70,7 @@ def flags_of(script):
     return set(re.findall(r"^  (?:-.,)?--(?:\[no\])?(\w+):", listed, re.MULTILINE))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_flags_that_are_named_exist(page):
     for command in blocks(page, "sh"):

@@ -130,6 +130,7 @@ TINY = [
 ]
 
 
+@pytest.mark.slow
 def test_the_script_end_to_end_and_again(tmp_path):
     arguments = [*TINY, f"--workdir={tmp_path}"]
     result = scripts.run("experiments.generalisation", *arguments)

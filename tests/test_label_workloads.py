@@ -59,6 +59,7 @@ def test_summary_and_output(undisturbed):
     assert metadata[b"seed"] == b"3"
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_it_makes_the_same_bytes(undisturbed, environment, tmp_path):
     process = subprocess.Popen(
         command(*SAMPLE, f"--workdir={tmp_path}"),
@@ -82,6 +83,7 @@ def test_killed_and_started_again_it_makes_the_same_bytes(undisturbed, environme
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_same_bytes(undisturbed, environment, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

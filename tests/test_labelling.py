@@ -327,6 +327,7 @@ def test_shares_of_processes_make_up_the_whole(tmp_path):
         assert path.read_bytes() == (tmp_path / "three" / "labels" / path.name).read_bytes()
 
 
+@pytest.mark.slow
 def test_more_devices_give_the_same_bytes(tmp_path):
     pq.write_table(pa.table(workloads(3000)), tmp_path / "in.parquet")
     code = (

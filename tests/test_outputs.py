@@ -89,6 +89,7 @@ def test_the_report_is_self_contained_well_formed_and_escaped():
     assert all(link.startswith("data:image/png;base64,") for link in links)
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_from_any_names_and_are_deterministic():
     space = ArrayDataflowSpace()
     rng = np.random.default_rng(0)

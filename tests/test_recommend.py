@@ -297,6 +297,7 @@ def test_the_report_is_one_file_with_names_escaped(finished):
     assert "Recommended accelerator for &lt;b&gt;net" in text
 
 
+@pytest.mark.slow
 def test_a_later_answer_replaces_an_earlier_one_whole(tmp_path):
     folder = tmp_path / "run"
     first = run("--workload=dlrm", "--mac_budget=64", f"--workdir={folder}")

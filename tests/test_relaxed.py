@@ -158,6 +158,7 @@ def test_costs_are_positive(cost):
         assert (function(numbers, batch, flow) > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("cost", ["compute_cycles", "total_cycles", "energy_fj"])
 def test_slopes_are_finite_at_every_edge(cost, dtype):
@@ -186,6 +187,7 @@ def test_slopes_are_those_of_finite_differences(cost):
             check_grads(value, (logs, flow), order=1, modes=["rev"], eps=1e-7, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_vmap_over_workloads_and_starts_is_one_by_one():
     rows = designs(2, 3)
 

@@ -108,6 +108,7 @@ SEARCHERS = {  # and how many steps they are given
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEARCHERS)
 def test_a_searcher_finds_the_optimum_within_the_budget(name):
     make, steps = SEARCHERS[name]
@@ -149,6 +150,7 @@ def stepped(searcher, budget, steps, seed=0):
     return [jax.tree.map(np.asarray, dataclasses.replace(s, key=None)) for s in states]
 
 
+@pytest.mark.slow
 def test_coordinate_descent_is_that_of_plain_python():
     states = stepped(local.coordinate_descent(TOY), 6, 40)
     assert sum(state.settled == 0 for state in states) > 3  # it began anew more than once
@@ -174,6 +176,7 @@ def test_coordinate_descent_is_that_of_plain_python():
         assert after.cost == min(before.cost, best) == plain_cost(after.point)
 
 
+@pytest.mark.slow
 def test_a_population_keeps_the_best_and_evaluates_none_twice():
     states = stepped(evolution.genetic(TOY), 9, 30)
     assert states[1].tally.evaluations == len(np.unique(states[1].points, axis=0))
@@ -207,6 +210,7 @@ def test_annealing_counts_moves_and_cools():
         assert after.tally.cost == min([before.tally.cost, *after.costs])
 
 
+@pytest.mark.slow
 def test_a_move_changes_a_size_or_two_a_choice_or_swaps():
     layout = Layout(sizes=(6, 7, 9), choices=(3,), permuted=4)
     point = np.array([3, 3, 4, 1, 9], np.int32)

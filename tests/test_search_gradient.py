@@ -71,6 +71,7 @@ DESCENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DESCENTS)
 def test_descents_find_the_optimum_within_the_budget(name):
     steps = 40
@@ -127,6 +128,7 @@ def told(case):
     return logits
 
 
+@pytest.mark.slow
 def test_a_ranking_is_gone_through_from_the_top(arrays):
     case, problem, workloads = arrays
     searcher = rerank(problem, told(case), batch=1)
@@ -138,6 +140,7 @@ def test_a_ranking_is_gone_through_from_the_top(arrays):
     assert not found.gradients.any()
 
 
+@pytest.mark.slow
 def test_a_surrogate_is_descended(arrays):
     case, problem, workloads = arrays
     searcher = surrogate(problem, told(case))
@@ -184,6 +187,7 @@ def test_costs_of_the_joint_space_are_exact():
     assert costs.tolist() == expected
 
 
+@pytest.mark.slow
 def test_answers_are_scored_anew_and_have_to_be_feasible():
     subject = joint_subject(SMALL, NETWORKS, SMALL_BUDGETS)
     found = search(random(SMALL), subject.workloads, key=jax.random.key(0), num_steps=60)
@@ -197,6 +201,7 @@ def test_answers_are_scored_anew_and_have_to_be_feasible():
         subject.exact_costs(subject.workloads, too_large)
 
 
+@pytest.mark.slow
 def test_the_relaxed_cost_of_a_network_goes_to_the_exact_one():
     workloads = [GemmCounts.of_layers(network.layers) for network in NETWORKS]
     searches = jax.tree.map(jnp.asarray, batch_networks(SMALL, workloads, SMALL_BUDGETS))

@@ -131,6 +131,7 @@ def test_slopes_are_those_of_finite_differences(b):
         check_grads(values, (3.0, 0.7, b, 0.4), order=1, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("spread", [0.0, 1e-6, 1.0, 1e9])
 def test_slopes_are_finite_everywhere(dtype, spread):

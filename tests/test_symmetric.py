@@ -72,6 +72,7 @@ def test_exact_loads_make_exact_schedules(monkeypatch):
     assert np.mean(chosen == labels.design_id) > 0.97
 
 
+@pytest.mark.slow
 def test_it_learns_schedules_from_the_cycles_of_single_workloads():
     model = SymmetricScheduler(CASE, key=jax.random.key(0))
     _, metrics = lessons.learn(model, CASE, steps=192, batch_size=512)

@@ -45,6 +45,7 @@ def trained(arrays):
     return load_trained(arrays)
 
 
+@pytest.mark.slow
 def test_a_restored_network_is_the_one_that_was_trained(arrays, trained):
     """It chooses for the test set what the run's summary says that it chose."""
     test = sample_dataset(trained.case, seed=3, num=400, split=Split.TEST)
@@ -53,6 +54,7 @@ def test_a_restored_network_is_the_one_that_was_trained(arrays, trained):
     assert np.mean(chosen == test.design_ids) == pytest.approx(summary["test_accuracy"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["cycles", "edp"])
 def test_a_proposal_is_certified(trained, objective):
     found = recommend("vit_b16", mac_budget=5000, objective=objective)
@@ -70,6 +72,7 @@ def test_a_proposal_is_certified(trained, objective):
         )
 
 
+@pytest.mark.slow
 def test_a_second_network_adds_candidates(trained):
     found = recommend("resnet50", mac_budget=256)
     once, twice = (propose(found, [trained] * number) for number in (1, 2))
@@ -77,11 +80,13 @@ def test_a_second_network_adds_candidates(trained):
     assert once.design == twice.design
 
 
+@pytest.mark.slow
 def test_layers_out_of_range_are_counted(trained):
     found = recommend("gpt2", mac_budget=256)
     assert propose(found, [trained]).num_out_of_range == 3
 
 
+@pytest.mark.slow
 def test_the_script_shows_it(arrays, tmp_path):
     result = run("recommend", tmp_path / "run", "--mac_budget=256", f"--trained={arrays}")
     assert "certified regret" in result.stdout
@@ -90,6 +95,7 @@ def test_the_script_shows_it(arrays, tmp_path):
     assert "its certified regret" in (tmp_path / "run" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_sizings_are_proposed_as_well(trained):
     """By a network that was never trained: certified all the same."""
     case = BufferCase()
@@ -109,6 +115,7 @@ def test_sizings_are_proposed_as_well(trained):
         propose(wide, [sizings])
 
 
+@pytest.mark.slow
 def test_what_is_no_run_is_refused(arrays, tmp_path):
     with pytest.raises(ValueError, match="no finished run"):
         load_trained(tmp_path)
@@ -136,6 +143,7 @@ def test_what_is_no_run_is_refused(arrays, tmp_path):
         load_trained(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_is_read_and_never_written(arrays, trained):
     before = {path: path.lstat().st_mtime_ns for path in arrays.rglob("*")}
     load_trained(arrays)
@@ -147,6 +155,7 @@ def copied(arrays, tmp_path):
     return tmp_path / "run"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
@@ -171,6 +180,7 @@ def test_sizes_that_are_not_the_checkpoints_are_refused(arrays, tmp_path, sizes,
         load_trained(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:checkpoint")
 @pytest.mark.parametrize("name", ["config.json", "checkpoints/32/state/_METADATA"])
 def test_damage_is_refused(arrays, tmp_path, name):

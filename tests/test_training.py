@@ -119,6 +119,7 @@ def test_cross_entropy_against_optax():
     assert float(accuracy) == pytest.approx(np.mean(np.argmax(logits, 1) == labels))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make_source", [streamed, stored])
 def test_training_learns_and_validates_each_epoch(make_source):
     result = fit(model(), make_source(), VALIDATION, CONFIG, LOSS)
