@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import jax
 import rich.console
@@ -51,6 +51,7 @@ def run(main: Callable[[rich.console.Console], None], hint: str) -> None:
             # An error that a library logs with its trace is raised as well, and described here.
             logging.get_absl_logger().addFilter(lambda record: not record.exc_info)
             sys.excepthook = _main_thread_only
+            sys.unraisablehook = _unraisable_in_main_thread_only
 
         def work() -> None:
             main(make_console())
@@ -81,6 +82,12 @@ def _main_thread_only(
     """
     if threading.current_thread() is threading.main_thread():
         sys.__excepthook__(kind, error, trace)
+
+
+def _unraisable_in_main_thread_only(unraisable: Any) -> None:
+    """As `_main_thread_only`, for callbacks whose errors nobody can catch."""
+    if threading.current_thread() is threading.main_thread():
+        sys.__unraisablehook__(unraisable)
 
 
 def _parse(arguments: Sequence[str]) -> list[str]:
