@@ -6,12 +6,10 @@ import contextlib
 import math
 import os
 import sys
-import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from types import TracebackType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import jax
 import rich.console
@@ -50,8 +48,7 @@ def run(main: Callable[[rich.console.Console], None], hint: str) -> None:
         if not debugging:
             # An error that a library logs with its trace is raised as well, and described here.
             logging.get_absl_logger().addFilter(lambda record: not record.exc_info)
-            sys.excepthook = _main_thread_only
-            sys.unraisablehook = _unraisable_in_main_thread_only
+            sys.excepthook = sys.unraisablehook = _silent
 
         def work() -> None:
             main(make_console())
@@ -64,8 +61,12 @@ def run(main: Callable[[rich.console.Console], None], hint: str) -> None:
                 _OUT_OF_MEMORY not in str(error)
             )
             if debugging or is_bug:
+                _show_traces()
                 raise
             _fail(describe(error))
+        except BaseException:
+            _show_traces()
+            raise
 
     try:
         app.run(guarded, flags_parser=_parse)
@@ -73,21 +74,13 @@ def run(main: Callable[[rich.console.Console], None], hint: str) -> None:
         _fail(describe(error))
 
 
-def _main_thread_only(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
-    """Prints what ends the script, and not what callbacks of libraries fail with after that.
-
-    Python's own threads have a hook of their own; those of libraries in C++ come here.
-    """
-    if threading.current_thread() is threading.main_thread():
-        sys.__excepthook__(kind, error, trace)
+def _silent(*_: object) -> None:
+    """Ignores errors in callbacks of libraries: what ends the script is raised, not printed."""
 
 
-def _unraisable_in_main_thread_only(unraisable: Any) -> None:
-    """As `_main_thread_only`, for callbacks whose errors nobody can catch."""
-    if threading.current_thread() is threading.main_thread():
-        sys.__unraisablehook__(unraisable)
+def _show_traces() -> None:
+    """From now on an error that nobody catches shows its trace."""
+    sys.excepthook, sys.unraisablehook = sys.__excepthook__, sys.__unraisablehook__
 
 
 def _parse(arguments: Sequence[str]) -> list[str]:
