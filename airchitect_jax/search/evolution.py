@@ -77,7 +77,8 @@ def genetic(
     def born(key: Key, points: Int[Array, "population coordinates"]) -> Int[Array, "coordinates"]:
         tournament_key, gene_key, mutation_key, move_key = jax.random.split(key, 4)
         entrants = jax.random.randint(tournament_key, (2, 2), 0, population)
-        parents = points[entrants.min(axis=1)]  # the best come first
+        # The best come first. Of few designs some places may still be empty: those count as zeros.
+        parents = jnp.maximum(points[entrants.min(axis=1)], 0)
         second = jax.random.bernoulli(gene_key, crossover, (number,))
         child = jnp.where(second, parents[1], parents[0])
         same = (parents == child[None]).all(axis=1).any()
