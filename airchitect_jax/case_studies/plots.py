@@ -28,7 +28,7 @@ def aspect_ratio_map(
     dataflow: Attribute,
     optimal: Int[np.ndarray, "num"],
 ) -> Figure:
-    """The optimal aspect ratio over workload shape, a panel a dataflow that is optimal there.
+    """The optimal aspect ratio over workload shape, one panel per optimal dataflow.
 
     Args:
       workload_aspect: log2(m / n).
@@ -71,7 +71,7 @@ def sizes_by_budget(
     dataflows: Int[np.ndarray, "num"],
     names: Sequence[str],
 ) -> Figure:
-    """Mean optimal size of the ifmap, filter and ofmap SRAM over the budget, a panel a dataflow.
+    """Mean optimal size of the ifmap, filter and ofmap SRAM over the budget, one panel per dataflow.
 
     Args:
       budgets_kb: the SRAM budget of each workload.
@@ -103,7 +103,7 @@ Bar = tuple[str, int, float, float]
 
 @styled
 def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> Figure:
-    """Schedules side by side, a row a lane, on one axis of time.
+    """Schedules side by side, one lane per row, on one time axis.
 
     Args:
       lanes: their names, first on top.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -44,8 +45,7 @@ def log_relaxed_cost(
     soften = Relaxation(temperature=temperature).soften
     values = case.by_name(workload.astype(jnp.float32))
     sizes = {name: soften(size) for name, size in case.space.sizes_at(point.sizes).items()}
-    chances = np.meshgrid(*(np.arange(len(p)) for p in point.choices), indexing="ij")
-    places = np.stack(chances, axis=-1).reshape(-1, len(point.choices))
+    places = itertools.product(*(range(len(p)) for p in point.choices))
     total: Any = 0.0
     for chosen, place in zip(combinations(case.space.choices), places, strict=True):
         chance = math.prod(p[i] for p, i in zip(point.choices, place, strict=True))

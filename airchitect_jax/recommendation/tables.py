@@ -252,5 +252,5 @@ def headline(recommendation: Recommendation, proposal: Proposal | None) -> list[
 
 
 def pareto_csv(recommendation: Recommendation, points: Sequence[FrontPoint]) -> str:
-    """The whole front, a row a point."""
+    """The whole front, one row per point."""
     return csv_text([PARETO_COLUMNS, *pareto_rows(recommendation, points)])
