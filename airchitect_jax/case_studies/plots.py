@@ -71,7 +71,7 @@ def sizes_by_budget(
     dataflows: Int[np.ndarray, "num"],
     names: Sequence[str],
 ) -> Figure:
-    """Mean optimal size of the ifmap, filter and ofmap SRAM over the budget, one panel per dataflow.
+    """Mean optimal size of the ifmap, filter and ofmap SRAM by budget, one panel per dataflow.
 
     Args:
       budgets_kb: the SRAM budget of each workload.
