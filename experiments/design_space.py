@@ -39,8 +39,9 @@ NUM_WORKLOADS = flags.DEFINE_integer(
 )
 flags.set_default(runner.WORKDIR, "runs/design_space")
 
-# The module with what only a case study shows, and the distribution that shows more of it:
-# log-uniform dimensions fill the plane of shapes, uniform ones are large enough to need memory.
+# The module with what only a case study shows (a registered one has none), and the distribution
+# that shows more of it: log-uniform dimensions fill the plane of shapes, uniform ones are large
+# enough to need memory.
 _SHOWN: Any = {
     "1": (array_dataflow, Distribution.LOG_UNIFORM),
     "2": (buffers, Distribution.UNIFORM),
@@ -78,9 +79,9 @@ def main(console: rich.console.Console) -> None:
             finished = report.make(
                 report.sections(
                     samples,
-                    own.variants(case),
+                    own.variants(case) if own else {},
                     networks,
-                    own.exhibits(case, samples, networks),
+                    own.exhibits(case, samples, networks) if own else [],
                 ),
                 lambda name, done, total: progress.show("figure", done, total, 0.0, name),
             )

@@ -225,3 +225,19 @@ def test_what_float64_cannot_count_is_refused():
     huge = GemmCounts.of([(10**4, 10**4, 10**4)], [10**5])
     with pytest.raises(ValueError, match=r"in sum; both are limited to 2\*\*53"):
         batch_networks(SMALL, [huge], SMALL_BUDGETS)
+
+
+def test_a_ranking_is_gone_through_without_infeasible_designs(arrays):
+    """A network that puts them first costs no steps: the best feasible design is the first."""
+    case, problem, workloads = arrays
+    perfect = told(case)
+
+    def logits(workload):
+        costs = perfect(workload)
+        return jnp.where(costs == -99.0, 99.0, costs)
+
+    searcher = rerank(problem, logits, batch=1)
+    found = search(searcher, workloads.T, key=jax.random.key(0), num_steps=1)
+    ids = design_ids(problem, found.points)
+    assert (found.costs[:, 0] == case.costs(workloads, ids)).all()
+    assert (found.evaluations == 1).all()

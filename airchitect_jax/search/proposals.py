@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax.search.base import Key, Searcher, Workload
+from airchitect_jax.search.base import Key, Searcher, Workload, repair
 from airchitect_jax.search.case_problem import CaseProblem
 from airchitect_jax.search.gradient import Descent, DescentState, descend
 from airchitect_jax.search.simple import InOrderState, in_order
@@ -20,11 +20,13 @@ Logits = Callable[[Workload], Float[Array, "designs"]]
 
 
 def rerank(problem: CaseProblem, logits: Logits, *, batch: int = 4) -> Searcher[InOrderState]:
-    """Evaluates the designs in the order of the network's ranking and keeps the best."""
+    """Evaluates the feasible designs in the order of the network's ranking and keeps the best."""
 
     def order(key: Key, workload: Workload) -> Int[Array, "designs coordinates"]:
         del key
-        return jnp.asarray(problem.points)[jnp.argsort(-logits(workload))]
+        points = jnp.asarray(problem.points)
+        feasible = (repair(problem, workload, points) == points).all(axis=1)
+        return points[jnp.argsort(jnp.where(feasible, -logits(workload), jnp.inf))]
 
     return in_order(problem, order, batch=batch)
 
