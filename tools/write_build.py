@@ -64,22 +64,23 @@ def file_of(module: str) -> pathlib.Path | None:
     return None
 
 
-def imports(text: str) -> Iterator[str]:
-    """The modules that are imported, wherever in the text."""
+def imports(text: str, package: str) -> Iterator[str]:
+    """The modules that are imported, wherever in the text of a file of the package."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
+            module = f"{package}.{node.module}" if node.level else str(node.module)
             for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
-                yield inner if file_of(inner) else str(node.module)
+                inner = f"{module}.{alias.name}"
+                yield inner if file_of(inner) else module
 
 
 @functools.cache
 def needs(path: pathlib.Path) -> set[str]:
     """The libraries that a source file imports; of a test also those of what it runs."""
     text = path.read_text(encoding="utf-8")
-    modules = set(imports(text))
+    modules = set(imports(text, ".".join(path.relative_to(ROOT).parent.parts)))
     if path.name.startswith("test_"):  # scripts by name, code within strings and pages
         if "exec(" in text and '"docs"' in text:
             pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -143,6 +144,7 @@ def rules(folder: pathlib.Path) -> Iterator[str]:
     """Those of a folder with sources."""
     own = package(folder)
     files = sorted(path for path in folder.rglob("*.py") if home(path) == folder)
+    stubs = sorted(path for path in folder.rglob("*.pyi") if home(path) == folder)
     tests = [path for path in files if path.name.startswith("test_")]
     shared = [path for path in files if library(path).endswith(":types")]
     rest = [path for path in files if path not in (*tests, *shared)]
@@ -151,8 +153,8 @@ def rules(folder: pathlib.Path) -> Iterator[str]:
         more = {"data": '["//:pyproject.toml"]', "imports": '["."]', "deps": deps(rest, SUPPORT)}
         yield rule("py_library", "support", testonly="True", srcs=srcs, **more)
     else:
-        tables = 'glob(["networks/*.csv"])' if (folder / "networks").is_dir() else ""
-        yield rule("py_library", folder.name, srcs=srcs, data=tables, deps=deps(rest, own))
+        data = 'glob(["networks/*.csv"])' if (folder / "networks").is_dir() else names(stubs)
+        yield rule("py_library", folder.name, srcs=srcs, data=data, deps=deps(rest + stubs, own))
     if shared:
         needed = deps(shared, own, f"{own}:types")
         yield rule("py_library", "types", srcs=names(shared), data='["py.typed"]', deps=needed)

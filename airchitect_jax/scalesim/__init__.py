@@ -1,14 +1,6 @@
 """SCALE-Sim: configurations, an exact replay of scalesim 3.0.0, the installed package."""
 
-from airchitect_jax.scalesim.config import ScalesimConfig, read_config, write_config
-from airchitect_jax.scalesim.package import PackageRun, run_gemm
-from airchitect_jax.scalesim.replay import ReplayReport
+import lazy_loader
 
-__all__ = [
-    "PackageRun",
-    "ReplayReport",
-    "ScalesimConfig",
-    "read_config",
-    "run_gemm",
-    "write_config",
-]
+# Names are imported when they are used: see __init__.pyi.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
