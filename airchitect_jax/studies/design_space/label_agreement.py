@@ -88,7 +88,7 @@ def label_agreement(samples: Sequence[Sample], variants: Mapping[str, CaseStudy]
     }
     num = len(samples[0])
     return Exhibit(
-        name="agreement",
+        name="label_agreement",
         title="Labels under other models and objectives",
         caption=f"Against {names[0]}, on {min(num, _MOST_LABELLED):,} workloads per distribution"
         f" (costs: {min(num, _MOST_JUDGED):,}). "
