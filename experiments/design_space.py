@@ -19,7 +19,6 @@ import rich.console
 import rich.table
 from absl import flags
 
-from airchitect_jax._support import workdir
 from airchitect_jax._support.progress import Progress
 from airchitect_jax.studies.design_space import array_dataflow, buffers, draw, report, schedules
 from airchitect_jax.workloads import Distribution, load_network, network_names
@@ -61,9 +60,7 @@ def main(console: rich.console.Console) -> None:
     )
     settings["distribution"] = case.distribution.value  # resolved
     # The same settings may be run again: the results are the same.
-    with workdir.claim(
-        runner.WORKDIR.value, "design_space", settings, resume=True, free={"workdir"}
-    ) as folder:
+    with runner.claim("design_space", settings, resume=True) as folder:
         networks = [load_network(name) for name in network_names()]
         with Progress(console, case.name) as progress:
             progress.show("figure", 0, None, 0.0, "labelling")
@@ -91,11 +88,9 @@ def main(console: rich.console.Console) -> None:
         for row in report.glance(samples, finished):
             table.add_row(*map(str, row))
         console.print(table)
-        console.print(
+        runner.say(
+            console,
             f"{len(finished)} figures in {summary['wall_seconds']:.0f} s: {folder / 'report.html'}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
         )
 
 

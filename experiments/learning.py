@@ -9,7 +9,6 @@ from typing import Any
 import rich.console
 from absl import flags
 
-from airchitect_jax._support import workdir
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.learning import Loss, Optimizer, RunConfig, check_network
 from airchitect_jax.learning.experiment import ExtraFigure, check_memory, run
@@ -103,7 +102,7 @@ EVAL_WORKLOADS = flags.DEFINE_multi_string(
 )
 
 # Settings that may differ when a run is resumed: they do not change what is trained.
-FREE = {"workdir", "resume", "eval_workloads"}
+FREE = {"resume", "eval_workloads"}
 
 
 SMOKE = RunConfig(
@@ -253,18 +252,12 @@ def learn(
     check_memory(case, config)
     found = networks(case)
     written = settings(config, script_flags) | dict(resolved or {})
-    with workdir.claim(
-        runner.WORKDIR.value, case.name, written, resume=resume_flag.RESUME.value, free=FREE
-    ) as folder:
+    resume = resume_flag.RESUME.value
+    with runner.claim(case.name, written, resume=resume, free=FREE) as folder:
         run(
-            case,
-            config,
-            folder,
-            found,
-            settings=written,
-            extra_figures=extra_figures,
-            console=console,
-        )
+            case, config, folder, found,
+            settings=written, extra_figures=extra_figures, console=console,
+        )  # fmt: skip
 
 
 def settings(config: RunConfig, script_flags: Sequence[flags.FlagHolder[Any]]) -> dict[str, Any]:

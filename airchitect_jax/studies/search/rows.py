@@ -14,21 +14,13 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
+from airchitect_jax import search
 from airchitect_jax._support import check_fits, csv_text
 from airchitect_jax.baselines import Task
 from airchitect_jax.baselines.registry import networks
 from airchitect_jax.case_studies import CaseStudy
-from airchitect_jax.learning import Split, performance_metrics, sample_dataset
+from airchitect_jax.learning import performance_metrics
 from airchitect_jax.reporting import Column, Row, Spread, SpreadTable, by_name
-from airchitect_jax.search import (
-    Entry,
-    Searches,
-    Subject,
-    Tools,
-    TrainedNetwork,
-    prepare,
-    steps_within,
-)
 
 _NUM_VALIDATION = 5_000  # workloads that the network's training curve is measured on
 
@@ -55,7 +47,7 @@ CURVE_KEYS = (
 )
 
 
-def train_network(case: CaseStudy, *, seed: int, seconds: float) -> TrainedNetwork:
+def train_network(case: CaseStudy, *, seed: int, seconds: float) -> search.TrainedNetwork:
     """The best network of a case study, or the paper's, trained on workloads of the TRAIN split.
 
     Args:
@@ -64,21 +56,15 @@ def train_network(case: CaseStudy, *, seed: int, seconds: float) -> TrainedNetwo
       seconds: about as long as the training may take.
     """
     competitor = networks(case)[-1]
-    validation = sample_dataset(case, seed=seed, num=_NUM_VALIDATION, split=Split.VALIDATION)
-    task = Task(
-        case=case,
-        seed=seed,
-        budget_seconds=seconds,
-        num_test=_NUM_VALIDATION,
-        validation=validation,
-    )
+    num = _NUM_VALIDATION
+    task = Task.sampled(case, seed=seed, budget_seconds=seconds, num_test=num, num_validation=num)
     trained = competitor.train(task)
     graphdef, state = nnx.split(trained.model)
 
     def logits(workload: Int[Array, "features"]) -> Float[Array, "designs"]:
         return nnx.merge(graphdef, state)(workload.astype(jnp.int32)[:, None])[0]
 
-    return TrainedNetwork(name=competitor.name, logits=logits, train_seconds=trained.seconds)
+    return search.TrainedNetwork(name=competitor.name, logits=logits, train_seconds=trained.seconds)
 
 
 def checkpoints(limit: int) -> list[int]:
@@ -91,9 +77,9 @@ def checkpoints(limit: int) -> list[int]:
 
 def measurer(
     name: str,
-    entry: Entry,
-    subject: Subject,
-    tools: Tools,
+    entry: search.Entry,
+    subject: search.Subject,
+    tools: search.Tools,
     *,
     evaluations: int,
     python_workloads: int,
@@ -112,12 +98,12 @@ def measurer(
     if not searcher.traceable:
         subject = subject.first(python_workloads)
     if entry.num_steps:
-        run = prepare(searcher, subject.workloads, num_steps=entry.num_steps(subject))
+        run = search.prepare(searcher, subject.workloads, num_steps=entry.num_steps(subject))
     else:
-        num_steps = steps_within(searcher, subject.workloads, evaluations)
+        num_steps = search.steps_within(searcher, subject.workloads, evaluations)
         # A cost and two counts are kept of each step.
         check_fits("evaluations", evaluations, 16 * num_steps * len(subject))
-        run = prepare(searcher, subject.workloads, num_steps=num_steps, budget=evaluations)
+        run = search.prepare(searcher, subject.workloads, num_steps=num_steps, budget=evaluations)
     trained: Row = {}
     if entry.needs_network and tools.network:
         trained = {"network": tools.network.name, "train_seconds": tools.network.train_seconds}
@@ -130,7 +116,7 @@ def measurer(
     return measure
 
 
-def measured(searches: Searches, subject: Subject, evaluations: int) -> Row:
+def measured(searches: search.Searches, subject: search.Subject, evaluations: int) -> Row:
     """The measurements of one run over the workloads.
 
     Raises:
