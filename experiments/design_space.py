@@ -21,6 +21,7 @@ from absl import flags
 
 from airchitect_jax._support.progress import Progress
 from airchitect_jax.studies.design_space import array_dataflow, buffers, draw, report, schedules
+from airchitect_jax.studies.design_space.label_agreement import variants
 from airchitect_jax.workloads import Distribution, load_network, network_names
 from experiments import case_flags, gemm_flags, runner
 
@@ -76,7 +77,7 @@ def main(console: rich.console.Console) -> None:
             finished = report.make(
                 report.sections(
                     samples,
-                    own.variants(case) if own else {},
+                    variants(case) if own else {},
                     networks,
                     own.exhibits(case, samples, networks) if own else [],
                 ),

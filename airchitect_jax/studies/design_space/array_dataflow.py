@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,22 +14,13 @@ from airchitect_jax.reporting.style import BLACK, Axes, Figure, styled
 from airchitect_jax.studies.design_space.array_budgets import returns, unused
 from airchitect_jax.studies.design_space.array_shapes import by_shape, by_size
 from airchitect_jax.studies.design_space.exhibit import Exhibit, Grid, Maker, captioned, panels
-from airchitect_jax.studies.design_space.runtime_variants import runtime_variants
 from airchitect_jax.studies.design_space.samples import Sample
-from airchitect_jax.types import Dataflow, Objective
+from airchitect_jax.types import Dataflow
 from airchitect_jax.workloads import Layer, Network
 
 # The layers, by network and name, whose designs are all shown.
 LANDSCAPES = (("resnet50", "conv4_1_3x3"), ("gpt2", "mlp_up"), ("mobilenet_v2", "block5_expand"))
 _LANDSCAPE_BUDGET = 14  # as a power of two
-
-
-def variants(case: ArrayDataflowCase) -> Mapping[str, ArrayDataflowCase]:
-    """The case study itself, with the other runtime model, and with the other objectives."""
-    return runtime_variants(case, "cycles") | {
-        objective.value: dataclasses.replace(case, objective=objective)
-        for objective in (Objective.ENERGY, Objective.EDP)
-    }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

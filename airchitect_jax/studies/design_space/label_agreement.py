@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,9 +20,29 @@ from airchitect_jax.studies.design_space.exhibit import (
     panels,
 )
 from airchitect_jax.studies.design_space.samples import Sample, labels_of
+from airchitect_jax.types import Objective, RuntimeModel
 
 _MOST_LABELLED = 100_000
 _MOST_JUDGED = 20_000
+
+
+def variants(case: Any) -> dict[str, CaseStudy]:
+    """The case study itself, with the other runtime model, and with the other objectives if any.
+
+    Args:
+      case: a dataclass with a runtime model that minimises cycles.
+    """
+    fields = {field.name: getattr(case, field.name) for field in dataclasses.fields(case)}
+    quantity = "cycles" if "objective" in fields else "makespan"
+    found = {f"{quantity}, {fields['runtime_model'].value}": case}
+    for model in RuntimeModel:
+        if model is not fields["runtime_model"]:
+            found[f"{quantity}, {model.value}"] = dataclasses.replace(case, runtime_model=model)
+    return found | {
+        one.value: dataclasses.replace(case, objective=one)
+        for one in Objective
+        if "objective" in fields and one is not Objective.CYCLES
+    }
 
 
 def agreement_of(

@@ -109,21 +109,13 @@ def labels_of(
 
 def dims(case: CaseStudy, workloads: Int[np.ndarray, "features num"]) -> Int[np.ndarray, "3 gemms"]:
     """m, n and k of all GEMMs of the workloads, one GEMM of each workload after the other."""
-    return np.stack(
-        [
-            np.concatenate([workloads[place] for place in _places(case, letter)])
-            for letter in ("m", "n", "k")
-        ]
-    )
+    rows = list(zip((letter_of(feature.name) for feature in case.features), workloads, strict=True))
+    return np.stack([np.concatenate([row for of, row in rows if of == one]) for one in "mnk"])
 
 
-def _places(case: CaseStudy, letter: str) -> list[int]:
-    """Where m (m0, m1, ...) stands among the features."""
-    return [
-        place
-        for place, feature in enumerate(case.features)
-        if feature.name.rstrip("0123456789") == letter
-    ]
+def letter_of(name: str) -> str:
+    """M of the features m, m0, m1 and so on."""
+    return name.rstrip("0123456789")
 
 
 def entropy_bits(category: Int[np.ndarray, "num"]) -> float:
