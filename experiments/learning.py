@@ -241,13 +241,7 @@ def learn(
 ) -> None:
     """Runs a case study in the workdir of the flags, real networks checked before it is claimed.
 
-    Args:
-      case: the problem to learn.
-      config: `run_config`'s.
-      script_flags: the script's own, for config.json.
-      console: where progress goes.
-      extra_figures: as for `airchitect_jax.learning.experiment.run`.
-      resolved: settings whose flags may be left open, by name.
+    `resolved` has the settings whose flags may be left open, by name.
     """
     check_memory(case, config)
     found = networks(case)

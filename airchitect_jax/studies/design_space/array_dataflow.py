@@ -25,15 +25,7 @@ _LANDSCAPE_BUDGET = 14  # as a power of two
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Landscape:
-    """The cycles of all designs for one layer.
-
-    Attributes:
-      name: of network and layer.
-      layer: its GEMM.
-      cycles: Int[designs].
-      best: the id of the best design.
-      best_allowed: of the best design within `_LANDSCAPE_BUDGET`.
-    """
+    """The cycles of all designs for one layer; best of all, and within `_LANDSCAPE_BUDGET`."""
 
     name: str
     layer: Layer

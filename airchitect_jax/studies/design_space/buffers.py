@@ -82,12 +82,7 @@ def unused(case: BufferCase, samples: Sequence[Sample]) -> Exhibit:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Returns:
-    """Cycles of the best sizing for each workload under each budget.
-
-    Attributes:
-      sample: the workloads.
-      cycles: Int[budgets, num].
-    """
+    """Cycles of the best sizing for each workload under each budget."""
 
     sample: Sample
     cycles: Int[np.ndarray, "budgets num"]

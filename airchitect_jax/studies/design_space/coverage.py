@@ -53,12 +53,7 @@ _SMALL_DIM = 64
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _LayerShapes:
-    """Different GEMMs of the layers of each network.
-
-    Attributes:
-      gemms: Int[3, num], m, n and k.
-      names: of the network of each.
-    """
+    """Different GEMMs (m, n, k) of the layers of each network, and the network of each."""
 
     gemms: Int[np.ndarray, "3 num"]
     names: np.ndarray
@@ -139,12 +134,7 @@ def _top(case: CaseStudy) -> int:
 
 @styled
 def coverage(samples: Sequence[Sample], layers: Layers) -> Exhibit:
-    """Sizes and shapes of layers beside those of each distribution, and neighbours' accuracy.
-
-    Args:
-      samples: one of each distribution.
-      layers: of real networks.
-    """
+    """Sizes and shapes of layers beside those of each distribution, and neighbours' accuracy."""
     case = samples[0].case
     shapes = _LayerShapes.of(case, layers)
     num, small = len(shapes.names), _small_share(shapes.gemms)

@@ -88,12 +88,7 @@ def _draw(results: Mapping[str, tuple[Any, Any]], names: Sequence[str]) -> Figur
 
 @styled
 def label_agreement(samples: Sequence[Sample], variants: Mapping[str, CaseStudy]) -> Exhibit:
-    """Labels under each variant of a case study against each other, one row per distribution.
-
-    Args:
-      samples: the workloads.
-      variants: case studies over the same space and inputs, the usual one first.
-    """
+    """Labels under the variants of a case study, the usual one first; one row per distribution."""
     names = list(variants)
     results = {sample.name: agreement_of(sample, variants) for sample in samples}
     summary = {

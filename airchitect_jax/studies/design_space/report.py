@@ -122,12 +122,7 @@ def write(
 ) -> dict[str, Any]:
     """Figures, tables, labelled samples, report.html, and last summary.json; returns the summary.
 
-    Args:
-      folder: the workdir.
-      samples: what was looked at.
-      finished: what was found.
-      settings: the flags of the run.
-      seconds: what the run took before writing.
+    `settings` are the flags of the run, `seconds` what it took before writing.
     """
     start = time.perf_counter()
     case = samples[0].case

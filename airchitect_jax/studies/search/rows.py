@@ -48,13 +48,7 @@ CURVE_KEYS = (
 
 
 def train_network(case: CaseStudy, *, seed: int, seconds: float) -> search.TrainedNetwork:
-    """The best network of a case study, or the paper's, trained on workloads of the TRAIN split.
-
-    Args:
-      case: the case study.
-      seed: of the training.
-      seconds: about as long as the training may take.
-    """
+    """The best network of a case study, or the paper's, trained for about so many seconds."""
     competitor = networks(case)[-1]
     num = _NUM_VALIDATION
     task = Task.sampled(case, seed=seed, budget_seconds=seconds, num_test=num, num_validation=num)
@@ -86,13 +80,8 @@ def measurer(
 ) -> Callable[[int], Row]:
     """Compiles a searcher; the function that it returns measures one row per seed.
 
-    Args:
-      name: of the searcher.
-      entry: what makes it.
-      subject: what it searches, and what its answers are scored by.
-      tools: what it may need besides.
-      evaluations: the budget of a search, gradients included.
-      python_workloads: how many workloads a searcher in Python is given.
+    A search may take `evaluations`, gradients included; a searcher in Python gets only
+    `python_workloads` of the subject's workloads.
     """
     searcher = entry.make(subject, tools)
     if not searcher.traceable:
