@@ -245,7 +245,6 @@ def test_an_interrupted_run_leaves_nothing_half_written(tmp_path):
     code = """
 import numpy as np
 
-from airchitect_jax.learning import Dataset
 from airchitect_jax.studies.design_space import report
 from airchitect_jax.studies.design_space.samples import Sample
 from experiments import design_space, runner
@@ -260,7 +259,8 @@ report.make = lambda *_: []
 design_space.draw = lambda name, case, **_: Sample(
     name=name,
     case=case,
-    data=Dataset(workloads=np.ones((12, 5), np.int32), design_ids=np.zeros(5, np.int32)),
+    workloads=np.ones((12, 5), np.int32),
+    design_ids=np.zeros(5, np.int32),
 )
 runner.run_main(design_space.main, interrupted="start again")
 """
