@@ -37,24 +37,13 @@ MODEL = flags.DEFINE_string(
     " of each workload on each array and is permutation-equivariant (case study 3); or a plugin's."
     " The best for the case study unless given.",
 )
-NUM_TRAIN = flags.DEFINE_integer(
-    "num_train", None, f"Training examples in an epoch; {_PRESET}.", lower_bound=1
-)
-NUM_TEST = flags.DEFINE_integer(
-    "num_test", None, f"Unseen workloads to test on; {_PRESET}.", lower_bound=1
-)
-NUM_VALIDATION = flags.DEFINE_integer(
-    "num_validation",
-    None,
-    f"Unseen workloads that are evaluated after every epoch; {_PRESET}.",
-    lower_bound=1,
-)
-EPOCHS = flags.DEFINE_integer(
-    "epochs",
-    None,
-    f"Epochs; each ends with validation and a checkpoint; {_PRESET}.",
-    lower_bound=1,
-)
+for _name, _meaning in (
+    ("num_train", "Training examples in an epoch"),
+    ("num_test", "Unseen workloads to test on"),
+    ("num_validation", "Unseen workloads that are evaluated after every epoch"),
+    ("epochs", "Epochs; each ends with validation and a checkpoint"),
+):
+    flags.DEFINE_integer(_name, None, f"{_meaning}; {_PRESET}.", lower_bound=1)
 BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, f"Examples in a step; {_PRESET}.", lower_bound=1, upper_bound=2**20
 )
