@@ -33,8 +33,9 @@ class Sample(Dataset):
 
     def where(self, here: Bool[np.ndarray, "num"] | slice) -> Sample:
         """Some of them."""
-        part = {"workloads": self.workloads[:, here], "design_ids": self.design_ids[here]}
-        return dataclasses.replace(self, **part)
+        return dataclasses.replace(
+            self, workloads=self.workloads[:, here], design_ids=self.design_ids[here]
+        )
 
 
 @functools.partial(jax.jit, static_argnames=("case", "count"))
