@@ -32,7 +32,6 @@ from experiments.comparison_files import row_at, write_comparison
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
 flags.adopt_module_key_flags(comparison_flags)
-flags.adopt_module_key_flags(gemm_flags)
 flags.set_default(runner.WORKDIR, "runs/compare_models")
 
 MODELS = flags.DEFINE_list(
@@ -114,7 +113,7 @@ def rows_of(
 
 def main(console: rich.console.Console) -> None:
     """Measures the models of the flags and writes tables and figures."""
-    case = case_flags.make_case(**gemm_flags.fields())
+    case = case_flags.make_case()
     models = chosen(competitors(case, comparison_flags.BATCH_SIZE.value))
     if any(isinstance(model, Classifier) for model in models):
         check_extra()

@@ -43,7 +43,6 @@ from experiments.comparison_files import row_at, write_comparison
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
-flags.adopt_module_key_flags(gemm_flags)
 flags.adopt_module_key_flags(resume_flag)
 flags.set_default(runner.WORKDIR, "runs/compare_search")
 
@@ -110,7 +109,7 @@ def make_subject() -> search.Subject:
         )
         networks = [load_network(name) for name in network_names()]
         return search.joint_subject(problem, networks, _JOINT_BUDGETS)
-    case = case_flags.make_case(**gemm_flags.fields())
+    case = case_flags.make_case()
     test = sample_dataset(
         case,
         seed=runner.SEED.value,

@@ -27,7 +27,6 @@ from experiments import case_flags, gemm_flags, runner
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
-flags.adopt_module_key_flags(gemm_flags)
 
 NUM_WORKLOADS = flags.DEFINE_integer(
     "num_workloads",
@@ -54,8 +53,7 @@ def main(console: rich.console.Console) -> None:
     start = time.perf_counter()
     own, shown = _SHOWN.get(case_flags.CASE_STUDY.value, (None, Distribution.LOG_UNIFORM))
     is_chosen = flags.FLAGS["distribution"].present
-    fields = gemm_flags.fields()
-    case = case_flags.make_case(**fields if is_chosen else fields | {"distribution": shown})
+    case = case_flags.make_case(**{} if is_chosen else {"distribution": shown})
     settings = runner.values(
         *case_flags.ALL, NUM_WORKLOADS, *gemm_flags.ALL, runner.SEED, runner.WORKDIR
     )
@@ -68,7 +66,7 @@ def main(console: rich.console.Console) -> None:
             samples = [
                 draw(
                     distribution.value.replace("_", "-"),
-                    case_flags.make_case(**fields | {"distribution": distribution}),
+                    case_flags.make_case(distribution=distribution),
                     seed=runner.SEED.value,
                     num=NUM_WORKLOADS.value,
                 )

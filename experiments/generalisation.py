@@ -43,7 +43,6 @@ from experiments.comparison_files import row_at
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
 flags.adopt_module_key_flags(comparison_flags)
-flags.adopt_module_key_flags(gemm_flags)
 flags.set_default(runner.WORKDIR, "runs/generalisation")
 
 MODELS = flags.DEFINE_list(
@@ -89,9 +88,7 @@ def cases() -> tuple[CaseStudy, CaseStudy, dict[str, CaseStudy]]:
     kind = type(case_flags.make_case())
     budgets = kind.trained_budgets
 
-    def case(**changes: object) -> CaseStudy:
-        return case_flags.make_case(**gemm_flags.fields() | changes)
-
+    case = case_flags.make_case
     near, far = TRAINED_MAX_DIM.value, gemm_flags.MAX_DIM.value
     farther = min(kind.farthest * far, gemm_flags.LARGEST_DIM)
     others = {

@@ -38,7 +38,7 @@ from airchitect_jax.labelling import (
     row_bytes,
 )
 from airchitect_jax.types import RuntimeModel
-from experiments import case_flags, gemm_flags, runner, runtime_flags, term_flags, workload_flags
+from experiments import case_flags, runner, runtime_flags, term_flags, workload_flags
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
@@ -126,7 +126,7 @@ def _task(report: Report) -> LabelTask:
     for flag in (MAC_BUDGET, TOPK, RUNNER_UP, REPORT):
         if flags.FLAGS[flag.name].present:
             raise ValueError(f"--{flag.name}: only case study 1 without --cost_terms has it")
-    return CaseTask(case=case_flags.make_case(**gemm_flags.fields()))
+    return CaseTask(case=case_flags.make_case())
 
 
 def _source(shard_rows: int, task: LabelTask) -> SampledSource | FileSource:
