@@ -14,7 +14,6 @@ from __future__ import annotations
 import rich.console
 from absl import flags
 
-from airchitect_jax._support import workdir
 from airchitect_jax.studies.airchitect_v2 import Settings, forest, read_table, run
 from experiments import runner
 
@@ -52,16 +51,10 @@ FOREST_TREES = flags.DEFINE_integer(
     upper_bound=10_000,
 )
 
-_OWN = (
-    DATA,
-    NUM_NETWORKS,
-    EPOCHS,
-    BATCH_SIZE,
-    LEARNING_RATE,
-    EMBEDDING_DIM,
-    HIDDEN_SIZE,
-    FOREST_TREES,
-)
+# Fields of `Settings`.
+_SIZES = (
+    NUM_NETWORKS, EPOCHS, BATCH_SIZE, LEARNING_RATE, EMBEDDING_DIM, HIDDEN_SIZE, FOREST_TREES
+)  # fmt: skip
 
 
 def main(console: rich.console.Console) -> None:
@@ -70,34 +63,16 @@ def main(console: rich.console.Console) -> None:
         raise ValueError("--data: no file is given; expected one of the data set's .csv files")
     if FOREST_TREES.value:
         forest.check_installed()
-    settings = Settings(
-        seed=runner.SEED.value,
-        num_networks=NUM_NETWORKS.value,
-        epochs=EPOCHS.value,
-        batch_size=BATCH_SIZE.value,
-        learning_rate=LEARNING_RATE.value,
-        embedding_dim=EMBEDDING_DIM.value,
-        hidden_size=HIDDEN_SIZE.value,
-        forest_trees=FOREST_TREES.value,
-    )
+    settings = Settings(**runner.values(runner.SEED, *_SIZES))
     table = read_table(DATA.value)
-    console.print(
+    runner.say(
+        console,
         f"{DATA.value}: {len(table)} layers; {table.num_rejected} rows that are no layers left out",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
     )
-    with workdir.claim(
-        runner.WORKDIR.value,
-        "airchitect_v2",
-        runner.values(runner.SEED, runner.WORKDIR, *_OWN),
-        resume=True,  # the same settings may be run again
-        free={"workdir"},
-    ) as folder:
+    written = runner.values(runner.SEED, runner.WORKDIR, DATA, *_SIZES)
+    with runner.claim("airchitect_v2", written, resume=True) as folder:  # may be run again
         run(table, settings, folder, console)
-        console.print(
-            f"{folder}: summary.json, metrics.jsonl, figures", highlight=False, markup=False
-        )
+        runner.say(console, f"{folder}: summary.json, metrics.jsonl, figures")
 
 
 if __name__ == "__main__":

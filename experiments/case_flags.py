@@ -9,8 +9,9 @@ from absl import flags
 
 from airchitect_jax._support import find
 from airchitect_jax.case_studies import CaseStudy
-from experiments import term_flags
+from experiments import gemm_flags, term_flags
 
+flags.adopt_module_key_flags(gemm_flags)
 flags.adopt_module_key_flags(term_flags)
 
 CASE_STUDY = flags.DEFINE_string(
@@ -23,13 +24,14 @@ ALL = (CASE_STUDY, term_flags.COST_TERMS)
 
 
 def make_case(**settings: Any) -> CaseStudy:
-    """The case study of the flag, with those of the settings that are its fields.
+    """The case study of the flags; settings replace flags. Both count where it has such a field.
 
     Raises:
       ValueError: there is no such case study, or a field's value is not allowed.
     """
     kind = find("case_study", CASE_STUDY.value)
     fields = {field.name for field in dataclasses.fields(kind)}
+    settings = gemm_flags.fields() | settings
     if term_flags.COST_TERMS.value:
         if "terms" not in fields:
             raise ValueError(f"--cost_terms: not allowed with --case_study={CASE_STUDY.value}")

@@ -15,13 +15,12 @@ from experiments import case_flags, gemm_flags, learning, runner
 
 flags.adopt_module_key_flags(learning)
 flags.adopt_module_key_flags(case_flags)
-flags.adopt_module_key_flags(gemm_flags)
 flags.set_default(runner.WORKDIR, "runs/case_study")
 
 
 def main(console: rich.console.Console) -> None:
     """Flags to configuration to library."""
-    case = case_flags.make_case(**gemm_flags.fields())
+    case = case_flags.make_case()
     config = learning.run_config(learning.presets(case, {}), case.best_network or "paper")
     own = (*case_flags.ALL, *gemm_flags.ALL)
     learning.learn(case, config, own, console, extra_figures={})

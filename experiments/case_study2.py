@@ -147,7 +147,7 @@ def main(console: rich.console.Console) -> None:
         raise ValueError(f"--loss: {config.loss} is not allowed with --memory_model=scalesim3")
     for path in learning.EVAL_WORKLOADS.value if replayed else ():
         if note := overlapping_windows(read_topology(path)):
-            console.print(f"warning: {note}", highlight=False, markup=False, soft_wrap=True)
+            runner.say(console, f"warning: {note}")
     learning.learn(
         case,
         config,

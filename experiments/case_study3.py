@@ -29,7 +29,7 @@ import rich.console
 from absl import flags
 from matplotlib.figure import Figure
 
-from airchitect_jax._support import files, workdir
+from airchitect_jax._support import files
 from airchitect_jax.case_studies import ScheduleCase, plots
 from airchitect_jax.learning import Dataset, Evaluation
 from airchitect_jax.oracle import MAX_WORKLOADS, QueueSchedule, schedule_queues
@@ -159,13 +159,8 @@ def schedule(case: ScheduleCase, console: rich.console.Console) -> None:
     settings = runner.values(
         *_OWN, NUM_WORKLOADS, WORKLOADS, TIME_LIMIT, runner.SEED, runner.WORKDIR
     )
-    with workdir.claim(
-        runner.WORKDIR.value,
-        case.name,
-        settings,
-        resume=resume_flag.RESUME.value,
-        free=learning.FREE,
-    ) as folder:
+    resume = resume_flag.RESUME.value
+    with runner.claim(case.name, settings, resume=resume, free=learning.FREE) as folder:
         _schedule(case, layers, folder, console)
 
 
@@ -198,13 +193,11 @@ def _schedule(
     style.save_figures(folder, {"gantt": plots.gantt(case.space.array_names, {title: bars})})
     files.write_json(folder / "summary.json", summary)
     for row in rows:
-        console.print("  ".join(map(str, row)), highlight=False, markup=False, soft_wrap=True)
+        runner.say(console, "  ".join(map(str, row)))
     proof = "optimal" if found.is_exact else f"at most {found.gap:.4%} above the least"
-    console.print(
+    runner.say(
+        console,
         f"makespan {found.makespan} cycles, lower bound {found.lower_bound}, {proof}: {folder}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
     )
 
 

@@ -20,7 +20,6 @@ from collections.abc import Sequence
 import rich.console
 from absl import flags
 
-from airchitect_jax._support import workdir
 from airchitect_jax.baselines import Classifier, Competitor, Task, competitors
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.learning import Dataset, Split, sample_dataset
@@ -33,7 +32,6 @@ from experiments.comparison_files import row_at, write_comparison
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
 flags.adopt_module_key_flags(comparison_flags)
-flags.adopt_module_key_flags(gemm_flags)
 flags.set_default(runner.WORKDIR, "runs/compare_models")
 
 MODELS = flags.DEFINE_list(
@@ -42,7 +40,7 @@ MODELS = flags.DEFINE_list(
 SEEDS = flags.DEFINE_integer(
     "seeds", 3, "Each model is trained with this many seeds, from --seed on.", lower_bound=1
 )
-_FREE = {"workdir", "models", "seeds"}
+_FREE = {"models", "seeds"}
 
 
 def chosen(available: dict[str, list[Competitor]]) -> list[Competitor]:
@@ -82,21 +80,9 @@ def check_extra() -> None:
 @functools.lru_cache(maxsize=1)  # all models of a seed follow each other
 def _task(case: CaseStudy, seed: int) -> tuple[Task, Dataset]:
     """The training task of a seed, and its test workloads."""
-    validation, test = (
-        sample_dataset(case, seed=seed, num=num, split=split)
-        for num, split in (
-            (comparison_flags.NUM_VALIDATION.value, Split.VALIDATION),
-            (comparison_flags.NUM_TEST.value, Split.TEST),
-        )
-    )
-    task = Task(
-        case=case,
-        seed=seed,
-        budget_seconds=comparison_flags.BUDGET_SECONDS.value,
-        num_test=comparison_flags.NUM_TEST.value,
-        validation=validation,
-    )
-    return task, test
+    num_test = comparison_flags.NUM_TEST.value
+    test = sample_dataset(case, seed=seed, num=num_test, split=Split.TEST)
+    return comparison_flags.task(case, seed), test
 
 
 def _measured(case: CaseStudy, model: Competitor, seed: int) -> Row:
@@ -116,20 +102,18 @@ def rows_of(
             path = folder / "rows" / row_name(model.name, seed)
             row = row_at(path, functools.partial(_measured, case, model, seed))
             rows.append(row)
-            console.print(
+            runner.say(
+                console,
                 f"{model.name}, seed {seed}: accuracy {row['test_accuracy']:.2%},"
                 f" geomean {row['geomean_normalized_performance']:.3%},"
                 f" {row['examples']:,} examples in {row['train_seconds']:.1f} s",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
             )
     return rows
 
 
 def main(console: rich.console.Console) -> None:
     """Measures the models of the flags and writes tables and figures."""
-    case = case_flags.make_case(**gemm_flags.fields())
+    case = case_flags.make_case()
     models = chosen(competitors(case, comparison_flags.BATCH_SIZE.value))
     if any(isinstance(model, Classifier) for model in models):
         check_extra()
@@ -142,13 +126,8 @@ def main(console: rich.console.Console) -> None:
         runner.SEED,
         runner.WORKDIR,
     )
-    with workdir.claim(
-        runner.WORKDIR.value,
-        "compare_models",
-        settings,
-        resume=resume_flag.RESUME.value,
-        free=_FREE,
-    ) as folder:
+    resume = resume_flag.RESUME.value
+    with runner.claim("compare_models", settings, resume=resume, free=_FREE) as folder:
         rows = rows_of(case, models, folder, console)
         write_comparison(
             folder,
@@ -164,9 +143,7 @@ def main(console: rich.console.Console) -> None:
                 "sorted_performance": plots.sorted_performance(rows),
             },
         )
-        console.print(
-            f"{folder}: comparison.md, .csv, .json, figures", highlight=False, markup=False
-        )
+        runner.say(console, f"{folder}: comparison.md, .csv, .json, figures")
 
 
 if __name__ == "__main__":

@@ -23,23 +23,12 @@ from typing import Any
 import rich.console
 from absl import flags
 
+from airchitect_jax import search
 from airchitect_jax._support import files, workdir
 from airchitect_jax.cost import Platform
 from airchitect_jax.learning import Split, sample_dataset
 from airchitect_jax.reporting import Row, SpreadTable
 from airchitect_jax.reporting.style import save_figures
-from airchitect_jax.search import (
-    Entry,
-    JointProblem,
-    Subject,
-    Tools,
-    TrainedNetwork,
-    case_subject,
-    chosen,
-    entries,
-    joint_subject,
-    optimizer_named,
-)
 from airchitect_jax.studies.search import (
     curves,
     curves_csv,
@@ -54,7 +43,6 @@ from experiments.comparison_files import row_at, write_comparison
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
-flags.adopt_module_key_flags(gemm_flags)
 flags.adopt_module_key_flags(resume_flag)
 flags.set_default(runner.WORKDIR, "runs/compare_search")
 
@@ -103,25 +91,25 @@ TRAIN_SECONDS = flags.DEFINE_float(
     lower_bound=0.1,
     upper_bound=1e6,
 )
-_FREE = {"workdir", "searchers", "seeds"}
+_FREE = {"searchers", "seeds"}
 _OWN = (NUM_WORKLOADS, TPE_WORKLOADS, OPTIMIZER, LEARNING_RATE, TRAIN_SECONDS)
 # Exponents of MAC units, and steps of 32 KB: from a million to 2.4 million designs.
 _JOINT_BUDGETS = ((12, 48), (14, 48), (16, 48), (18, 48))
 
 
-def make_subject() -> Subject:
+def make_subject() -> search.Subject:
     """The benchmark problem of --case_study or --joint.
 
     Raises:
       ValueError: a flag's value is not allowed.
     """
     if JOINT.value:
-        problem = JointProblem(
+        problem = search.JointProblem(
             platform=Platform(runtime_model=gemm_flags.fields()["runtime_model"])
         )
         networks = [load_network(name) for name in network_names()]
-        return joint_subject(problem, networks, _JOINT_BUDGETS)
-    case = case_flags.make_case(**gemm_flags.fields())
+        return search.joint_subject(problem, networks, _JOINT_BUDGETS)
+    case = case_flags.make_case()
     test = sample_dataset(
         case,
         seed=runner.SEED.value,
@@ -129,7 +117,7 @@ def make_subject() -> Subject:
         split=Split.TEST,
         name=NUM_WORKLOADS.name,
     )
-    return case_subject(case, test.workloads)
+    return search.case_subject(case, test.workloads)
 
 
 def num_evaluations() -> int:
@@ -140,17 +128,19 @@ def num_evaluations() -> int:
 class Bench:
     """Measures searchers on a subject; trains the network when the first searcher asks for it."""
 
-    def __init__(self, subject: Subject, optimizer: Any) -> None:
+    def __init__(self, subject: search.Subject, optimizer: Any) -> None:
         self._subject, self._optimizer = subject, optimizer
 
     @functools.cached_property
-    def _network(self) -> TrainedNetwork:
+    def _network(self) -> search.TrainedNetwork:
         assert self._subject.case is not None  # noqa: S101 - see `registry.entries`
         return train_network(
             self._subject.case, seed=runner.SEED.value, seconds=TRAIN_SECONDS.value
         )
 
-    def rows_of(self, name: str, entry: Entry, paths: Mapping[int, pathlib.Path]) -> list[Row]:
+    def rows_of(
+        self, name: str, entry: search.Entry, paths: Mapping[int, pathlib.Path]
+    ) -> list[Row]:
         """One row per seed, measured unless it is there."""
 
         @functools.cache
@@ -160,7 +150,7 @@ class Bench:
                 name,
                 entry,
                 self._subject,
-                Tools(optimizer=self._optimizer, network=network),
+                search.Tools(optimizer=self._optimizer, network=network),
                 evaluations=num_evaluations(),
                 python_workloads=TPE_WORKLOADS.value,
             )
@@ -173,9 +163,9 @@ class Bench:
 
 def main(console: rich.console.Console) -> None:
     """Measures the searchers of the flags and writes tables and figures."""
-    optimizer = OPTIMIZER.value and optimizer_named(OPTIMIZER.value, LEARNING_RATE.value)
+    optimizer = OPTIMIZER.value and search.optimizer_named(OPTIMIZER.value, LEARNING_RATE.value)
     subject = make_subject()
-    searchers = chosen([name.strip() for name in SEARCHERS.value], entries(subject))
+    searchers = search.chosen([name.strip() for name in SEARCHERS.value], search.entries(subject))
     settings = runner.values(
         *case_flags.ALL,
         JOINT,
@@ -186,28 +176,21 @@ def main(console: rich.console.Console) -> None:
         runner.SEED,
         runner.WORKDIR,
     ) | {EVALUATIONS.name: num_evaluations()}
-    with workdir.claim(
-        runner.WORKDIR.value,
-        "compare_search",
-        settings,
-        resume=resume_flag.RESUME.value,
-        free=_FREE,
-    ) as folder:
+    resume = resume_flag.RESUME.value
+    with runner.claim("compare_search", settings, resume=resume, free=_FREE) as folder:
         bench, rows = Bench(subject, optimizer), list[Row]()
         seeds = range(runner.SEED.value, runner.SEED.value + SEEDS.value)
         for name, entry in searchers.items():
             paths = {seed: folder / "rows" / f"{name}-{seed}.json" for seed in seeds}
             rows += bench.rows_of(name, entry, paths)
             for row in rows[-len(paths) :]:
-                console.print(
+                runner.say(
+                    console,
                     f"{name}, seed {row['seed']}: geomean"
                     f" {row['geomean_normalized_performance']:.3%},"
                     f" {row['optimal_set_accuracy']:.1%} solved exactly,"
                     f" {row['evaluations']:.0f} evaluations and {row['gradients']:.0f} gradients in"
                     f" {row['milliseconds']:.3g} ms a search",
-                    highlight=False,
-                    markup=False,
-                    soft_wrap=True,
                 )
         whole, found = table(rows), curves(rows)
         about = {"case_study": subject.name, **subject.settings}
@@ -238,10 +221,8 @@ def main(console: rich.console.Console) -> None:
                 "quality_against_seconds": plots.quality_against_time(found),
             },
         )
-        console.print(
-            f"{folder}: comparison.md, .csv, .json, curves.csv, summary.json, figures",
-            highlight=False,
-            markup=False,
+        runner.say(
+            console, f"{folder}: comparison.md, .csv, .json, curves.csv, summary.json, figures"
         )
 
 

@@ -30,16 +30,7 @@ def write_comparison(
     about: Mapping[str, Any],
     notes: str = "",
 ) -> None:
-    """Writes the table, with what it was made with beside it.
-
-    Args:
-      folder: of the run.
-      table: what was measured.
-      title: the heading.
-      flags: of the run.
-      about: what else results have to be named with, JSON-compatible.
-      notes: Markdown to stand above the table.
-    """
+    """Writes the table below its title, the settings of the run and notes in Markdown."""
     settings = "\n".join(f"- {name}: {value}" for name, value in {**about, **flags}.items())
     text = f"# {title}\n\n{settings}\n\nMean ± standard deviation over the seeds.\n\n{notes}"
     files.write_text(folder / "comparison.md", text + table.markdown())

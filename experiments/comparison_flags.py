@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from absl import flags
 
+from airchitect_jax.baselines import Task
+from airchitect_jax.case_studies import CaseStudy
 from experiments import resume_flag
 
 flags.adopt_module_key_flags(resume_flag)
@@ -34,3 +36,14 @@ BATCH_SIZE = flags.DEFINE_integer(
 )
 
 ALL = (BUDGET_SECONDS, NUM_TEST, NUM_VALIDATION, BATCH_SIZE)
+
+
+def task(case: CaseStudy, seed: int) -> Task:
+    """The training task that the flags set."""
+    return Task.sampled(
+        case,
+        seed=seed,
+        budget_seconds=BUDGET_SECONDS.value,
+        num_test=NUM_TEST.value,
+        num_validation=NUM_VALIDATION.value,
+    )

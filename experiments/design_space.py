@@ -19,15 +19,14 @@ import rich.console
 import rich.table
 from absl import flags
 
-from airchitect_jax._support import workdir
 from airchitect_jax._support.progress import Progress
 from airchitect_jax.studies.design_space import array_dataflow, buffers, draw, report, schedules
+from airchitect_jax.studies.design_space.label_agreement import variants
 from airchitect_jax.workloads import Distribution, load_network, network_names
 from experiments import case_flags, gemm_flags, runner
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
-flags.adopt_module_key_flags(gemm_flags)
 
 NUM_WORKLOADS = flags.DEFINE_integer(
     "num_workloads",
@@ -54,23 +53,20 @@ def main(console: rich.console.Console) -> None:
     start = time.perf_counter()
     own, shown = _SHOWN.get(case_flags.CASE_STUDY.value, (None, Distribution.LOG_UNIFORM))
     is_chosen = flags.FLAGS["distribution"].present
-    fields = gemm_flags.fields()
-    case = case_flags.make_case(**fields if is_chosen else fields | {"distribution": shown})
+    case = case_flags.make_case(**{} if is_chosen else {"distribution": shown})
     settings = runner.values(
         *case_flags.ALL, NUM_WORKLOADS, *gemm_flags.ALL, runner.SEED, runner.WORKDIR
     )
     settings["distribution"] = case.distribution.value  # resolved
     # The same settings may be run again: the results are the same.
-    with workdir.claim(
-        runner.WORKDIR.value, "design_space", settings, resume=True, free={"workdir"}
-    ) as folder:
+    with runner.claim("design_space", settings, resume=True) as folder:
         networks = [load_network(name) for name in network_names()]
         with Progress(console, case.name) as progress:
             progress.show("figure", 0, None, 0.0, "labelling")
             samples = [
                 draw(
                     distribution.value.replace("_", "-"),
-                    case_flags.make_case(**fields | {"distribution": distribution}),
+                    case_flags.make_case(distribution=distribution),
                     seed=runner.SEED.value,
                     num=NUM_WORKLOADS.value,
                 )
@@ -79,7 +75,7 @@ def main(console: rich.console.Console) -> None:
             finished = report.make(
                 report.sections(
                     samples,
-                    own.variants(case) if own else {},
+                    variants(case) if own else {},
                     networks,
                     own.exhibits(case, samples, networks) if own else [],
                 ),
@@ -91,11 +87,9 @@ def main(console: rich.console.Console) -> None:
         for row in report.glance(samples, finished):
             table.add_row(*map(str, row))
         console.print(table)
-        console.print(
+        runner.say(
+            console,
             f"{len(finished)} figures in {summary['wall_seconds']:.0f} s: {folder / 'report.html'}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
         )
 
 

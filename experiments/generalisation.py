@@ -23,10 +23,9 @@ import rich.table
 from absl import flags
 
 from airchitect_jax._support import files, workdir
-from airchitect_jax.baselines import NetworkCompetitor, Task
+from airchitect_jax.baselines import NetworkCompetitor
 from airchitect_jax.baselines.registry import networks
 from airchitect_jax.case_studies import CaseStudy
-from airchitect_jax.learning import Split, sample_dataset
 from airchitect_jax.reporting import markdown_table
 from airchitect_jax.reporting.style import save_figures
 from airchitect_jax.studies.generalisation import (
@@ -44,7 +43,6 @@ from experiments.comparison_files import row_at
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
 flags.adopt_module_key_flags(comparison_flags)
-flags.adopt_module_key_flags(gemm_flags)
 flags.set_default(runner.WORKDIR, "runs/generalisation")
 
 MODELS = flags.DEFINE_list(
@@ -61,7 +59,6 @@ MAX_RISK = flags.DEFINE_float(
     lower_bound=0.0,
     upper_bound=1.0,
 )
-_FREE = {"workdir", "models"}
 _OWN = (MODELS, TRAINED_MAX_DIM, MAX_RISK)
 _BUDGETS, _SMALL = "other budgets", "log-uniform"
 # Columns of generalisation.md.
@@ -91,9 +88,7 @@ def cases() -> tuple[CaseStudy, CaseStudy, dict[str, CaseStudy]]:
     kind = type(case_flags.make_case())
     budgets = kind.trained_budgets
 
-    def case(**changes: object) -> CaseStudy:
-        return case_flags.make_case(**gemm_flags.fields() | changes)
-
+    case = case_flags.make_case
     near, far = TRAINED_MAX_DIM.value, gemm_flags.MAX_DIM.value
     farther = min(kind.farthest * far, gemm_flags.LARGEST_DIM)
     others = {
@@ -128,19 +123,7 @@ def train_and_audit(
     sets: Sequence[TestSet],
 ) -> dict[str, Any]:
     """Trains one network and audits it."""
-    validation = sample_dataset(
-        trained,
-        seed=runner.SEED.value,
-        num=comparison_flags.NUM_VALIDATION.value,
-        split=Split.VALIDATION,
-    )
-    task = Task(
-        case=trained,
-        seed=runner.SEED.value,
-        budget_seconds=comparison_flags.BUDGET_SECONDS.value,
-        num_test=comparison_flags.NUM_TEST.value,
-        validation=validation,
-    )
+    task = comparison_flags.task(trained, runner.SEED.value)
     result = model.train(task)
     return {
         "examples": result.history[-1]["examples"],
@@ -150,7 +133,7 @@ def train_and_audit(
             trained,
             asked,
             result.model,
-            validation,
+            task.validation,
             sets,
             any_value=model.any_value,
             max_risk=MAX_RISK.value,
@@ -233,7 +216,7 @@ def show(audits: Mapping[str, Mapping[str, Any]], console: rich.console.Console)
                 f"{row['by_confidence_coverage']:.1%}",
                 "" if risk is None else f"{risk:.2%}",
             )
-        console.print(f"{model}:", highlight=False, markup=False)
+        runner.say(console, f"{model}:")
         console.print(table)
 
 
@@ -256,17 +239,12 @@ def main(console: rich.console.Console) -> None:
         runner.SEED,
         runner.WORKDIR,
     )
-    with workdir.claim(
-        runner.WORKDIR.value,
-        "generalisation",
-        settings,
-        resume=resume_flag.RESUME.value,
-        free=_FREE,
-    ) as folder:
+    resume = resume_flag.RESUME.value
+    with runner.claim("generalisation", settings, resume=resume, free={MODELS.name}) as folder:
         sets = functools.cache(lambda: test_sets(trained, asked, others))
 
         def audited(name: str) -> dict[str, Any]:
-            console.print(f"training {name}", highlight=False)
+            runner.say(console, f"training {name}")
             return train_and_audit(available[name], trained, asked, sets())
 
         audits = {
@@ -275,11 +253,7 @@ def main(console: rich.console.Console) -> None:
         }
         write(folder, audits, trained, settings)
         show(audits, console)
-        console.print(
-            f"{folder}: generalisation.md, .json, sets.csv, regions.csv, figures",
-            highlight=False,
-            markup=False,
-        )
+        runner.say(console, f"{folder}: generalisation.md, .json, sets.csv, regions.csv, figures")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import jax
 import rich.console
 from absl import flags
 
-from airchitect_jax._support import check_fits, files, workdir
+from airchitect_jax._support import check_fits, files
 from airchitect_jax._support.progress import RowProgress
 from airchitect_jax.case_studies import ArrayDataflowCase
 from airchitect_jax.labelling import (
@@ -38,7 +38,7 @@ from airchitect_jax.labelling import (
     row_bytes,
 )
 from airchitect_jax.types import RuntimeModel
-from experiments import case_flags, gemm_flags, runner, runtime_flags, term_flags, workload_flags
+from experiments import case_flags, runner, runtime_flags, term_flags, workload_flags
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
@@ -108,8 +108,6 @@ PROCESS_ID = flags.DEFINE_integer("process_id", None, "Index of this process.", 
 
 _MAX_COST_ROWS = 1_000_000
 _COST_SHARD_ROWS = 1 << 16  # a quarter of a gigabyte of costs
-# What does not change the labels may change when a run is started again.
-_FREE = {"workdir"}
 
 
 def _task(report: Report) -> LabelTask:
@@ -128,7 +126,7 @@ def _task(report: Report) -> LabelTask:
     for flag in (MAC_BUDGET, TOPK, RUNNER_UP, REPORT):
         if flags.FLAGS[flag.name].present:
             raise ValueError(f"--{flag.name}: only case study 1 without --cost_terms has it")
-    return CaseTask(case=case_flags.make_case(**gemm_flags.fields()))
+    return CaseTask(case=case_flags.make_case())
 
 
 def _source(shard_rows: int, task: LabelTask) -> SampledSource | FileSource:
@@ -227,9 +225,7 @@ def main(console: rich.console.Console) -> None:
     folder = pathlib.Path(runner.WORKDIR.value)
     claim: AbstractContextManager[Any] = contextlib.nullcontext()
     if process.index == 0:  # holds the folder for all processes
-        claim = workdir.claim(
-            runner.WORKDIR.value, "label_workloads", _settings(source), resume=True, free=_FREE
-        )
+        claim = runner.claim("label_workloads", _settings(source), resume=True)
     with claim:
         if process.count > 1:
             _wait_for_all("claimed")
@@ -278,12 +274,10 @@ def _close(
         "workloads_per_second": round(rate),
     }
     files.write_json(folder / "summary.json", summary)
-    console.print(
+    runner.say(
+        console,
         f"{rows} workloads labelled in {shards} shards, {rejected} rejected,"
         f" {seconds:.1f} s: {folder / 'labels'}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
     )
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import rich.console
 from absl import flags
 
-from airchitect_jax._support import workdir
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.learning import Loss, Optimizer, RunConfig, check_network
 from airchitect_jax.learning.experiment import ExtraFigure, check_memory, run
@@ -38,24 +37,13 @@ MODEL = flags.DEFINE_string(
     " of each workload on each array and is permutation-equivariant (case study 3); or a plugin's."
     " The best for the case study unless given.",
 )
-NUM_TRAIN = flags.DEFINE_integer(
-    "num_train", None, f"Training examples in an epoch; {_PRESET}.", lower_bound=1
-)
-NUM_TEST = flags.DEFINE_integer(
-    "num_test", None, f"Unseen workloads to test on; {_PRESET}.", lower_bound=1
-)
-NUM_VALIDATION = flags.DEFINE_integer(
-    "num_validation",
-    None,
-    f"Unseen workloads that are evaluated after every epoch; {_PRESET}.",
-    lower_bound=1,
-)
-EPOCHS = flags.DEFINE_integer(
-    "epochs",
-    None,
-    f"Epochs; each ends with validation and a checkpoint; {_PRESET}.",
-    lower_bound=1,
-)
+for _name, _meaning in (
+    ("num_train", "Training examples in an epoch"),
+    ("num_test", "Unseen workloads to test on"),
+    ("num_validation", "Unseen workloads that are evaluated after every epoch"),
+    ("epochs", "Epochs; each ends with validation and a checkpoint"),
+):
+    flags.DEFINE_integer(_name, None, f"{_meaning}; {_PRESET}.", lower_bound=1)
 BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, f"Examples in a step; {_PRESET}.", lower_bound=1, upper_bound=2**20
 )
@@ -103,7 +91,7 @@ EVAL_WORKLOADS = flags.DEFINE_multi_string(
 )
 
 # Settings that may differ when a run is resumed: they do not change what is trained.
-FREE = {"workdir", "resume", "eval_workloads"}
+FREE = {"resume", "eval_workloads"}
 
 
 SMOKE = RunConfig(
@@ -242,29 +230,17 @@ def learn(
 ) -> None:
     """Runs a case study in the workdir of the flags, real networks checked before it is claimed.
 
-    Args:
-      case: the problem to learn.
-      config: `run_config`'s.
-      script_flags: the script's own, for config.json.
-      console: where progress goes.
-      extra_figures: as for `airchitect_jax.learning.experiment.run`.
-      resolved: settings whose flags may be left open, by name.
+    `resolved` has the settings whose flags may be left open, by name.
     """
     check_memory(case, config)
     found = networks(case)
     written = settings(config, script_flags) | dict(resolved or {})
-    with workdir.claim(
-        runner.WORKDIR.value, case.name, written, resume=resume_flag.RESUME.value, free=FREE
-    ) as folder:
+    resume = resume_flag.RESUME.value
+    with runner.claim(case.name, written, resume=resume, free=FREE) as folder:
         run(
-            case,
-            config,
-            folder,
-            found,
-            settings=written,
-            extra_figures=extra_figures,
-            console=console,
-        )
+            case, config, folder, found,
+            settings=written, extra_figures=extra_figures, console=console,
+        )  # fmt: skip
 
 
 def settings(config: RunConfig, script_flags: Sequence[flags.FlagHolder[Any]]) -> dict[str, Any]:

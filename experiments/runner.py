@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import pathlib
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import rich.console
 from absl import flags
 
+from airchitect_jax._support import workdir
 from experiments import script
 
 WORKDIR = flags.DEFINE_string(
@@ -26,6 +29,20 @@ PLUGIN = flags.DEFINE_multi_string(
 def values(*holders: flags.FlagHolder[Any]) -> dict[str, Any]:
     """What the flags are set to, by name."""
     return {holder.name: holder.value for holder in holders}
+
+
+def claim(
+    experiment: str, settings: Mapping[str, Any], *, resume: bool, free: Collection[str] = ()
+) -> AbstractContextManager[pathlib.Path]:
+    """`workdir.claim` of --workdir, which may be another folder when a run is resumed."""
+    return workdir.claim(
+        WORKDIR.value, experiment, settings, resume=resume, free={WORKDIR.name, *free}
+    )
+
+
+def say(console: rich.console.Console, text: str) -> None:
+    """Prints a line as it is: no markup, no colours, no line breaks."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def run_main(main: Callable[[rich.console.Console], None], *, interrupted: str) -> None:

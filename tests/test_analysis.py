@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from airchitect_jax.case_studies import ArrayDataflowCase, ScheduleCase
-from airchitect_jax.learning import Dataset
 from airchitect_jax.studies.design_space import (
     boundaries,
     coverage,
@@ -33,8 +32,8 @@ def sample_of(num=3000, seed=0):
 
 
 def made_of(workloads, ids):
-    data = Dataset(workloads=np.asarray(workloads, np.int32), design_ids=np.asarray(ids, np.int32))
-    return samples.Sample(name="made", case=CASE, data=data)
+    workloads, ids = np.asarray(workloads, np.int32), np.asarray(ids, np.int32)
+    return samples.Sample(name="made", case=CASE, workloads=workloads, design_ids=ids)
 
 
 def test_a_sample_is_exact_and_repeatable():
@@ -179,10 +178,10 @@ def test_neighbours_are_judged_on_what_they_have_not_seen():
 
 def test_a_score_counts_no_design_beyond_the_budget():
     sample = sample_of().first(200)
-    perfect = neighbours.score(CASE, sample.data, sample.design_ids, 1)
+    perfect = neighbours.score(CASE, sample, sample.design_ids, 1)
     assert (perfect.accuracy, perfect.near) == (1, 1)
     largest = np.full(200, CASE.space.num_designs - 1)
-    assert neighbours.score(CASE, sample.data, largest, 1).near == 0
+    assert neighbours.score(CASE, sample, largest, 1).near == 0
 
 
 def test_agreement_with_oneself_and_with_others():

@@ -20,6 +20,7 @@ from airchitect_jax.studies.design_space import (
     buffer_operands,
     buffers,
     coverage,
+    label_agreement,
     report,
     samples,
     schedules,
@@ -83,7 +84,7 @@ def test_exhibits_of_arrays():
         of_layer = [row for row in rows if row[0] == name]
         assert min(row[5] for row in of_layer) == best.cost[0]
         assert made["landscapes"].summary[name]["best"] == case.space.describe(best.design_id[0])
-    assert next(iter(array_dataflow.variants(case).values())) is case
+    assert next(iter(label_agreement.variants(case).values())) is case
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +126,7 @@ def test_every_figure_of_a_case_study(case, packaged):
     own = {"case_study1": array_dataflow, "case_study2": buffers, "case_study3": schedules}
     own = own[case.name]
     shown = own.exhibits(case, some, packaged)
-    for _, makers in report.sections(some, own.variants(case), packaged, shown):
+    for _, makers in report.sections(some, label_agreement.variants(case), packaged, shown):
         for _, make in makers:
             looks_made(make())
 
@@ -244,7 +245,6 @@ def test_an_interrupted_run_leaves_nothing_half_written(tmp_path):
     code = """
 import numpy as np
 
-from airchitect_jax.learning import Dataset
 from airchitect_jax.studies.design_space import report
 from airchitect_jax.studies.design_space.samples import Sample
 from experiments import design_space, runner
@@ -259,7 +259,8 @@ report.make = lambda *_: []
 design_space.draw = lambda name, case, **_: Sample(
     name=name,
     case=case,
-    data=Dataset(workloads=np.ones((12, 5), np.int32), design_ids=np.zeros(5, np.int32)),
+    workloads=np.ones((12, 5), np.int32),
+    design_ids=np.zeros(5, np.int32),
 )
 runner.run_main(design_space.main, interrupted="start again")
 """

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import jax
 import numpy as np
+from jaxtyping import Bool
 
 from airchitect_jax._support.printable import one_line
 from airchitect_jax.types import Dataflow
@@ -36,9 +37,7 @@ def is_traced(*values: Any) -> bool:
 
 def shown(value: Any) -> str:
     """A value as shown in a message: one line of limited length."""
-    if (
-        isinstance(value, int) and value.bit_length() > _WIDEST
-    ):  # Python refuses to print very long ones
+    if isinstance(value, int) and value.bit_length() > _WIDEST:  # Python refuses to print more
         return f"an integer of {value.bit_length()} bits"
     text = str(value) if isinstance(value, (int, float, np.number)) else repr(value)
     return one_line(text, _LONGEST)
@@ -106,7 +105,10 @@ def member(name: str, value: Any, kind: type[_Member]) -> _Member:
         for one in kind:
             if one.value == value:
                 return one
-    raise ValueError(f"{name}: {shown(value)} is not allowed; expected {_choice(kind)}")
+    *first, last = (str(one.value) for one in kind)
+    raise ValueError(
+        f"{name}: {shown(value)} is not allowed; expected {', '.join(first)} or {last}"
+    )
 
 
 def dataflow_member(name: str, value: Any) -> Dataflow:
@@ -125,16 +127,10 @@ def dataflow_member(name: str, value: Any) -> Dataflow:
         number = _scalar(value)
         if number is not None and number in tuple(Dataflow):
             return Dataflow(int(number))
-    raise ValueError(f"{name}: {shown(value)} is not allowed; expected {_dataflows()}")
-
-
-def _choice(kind: type[enum.Enum]) -> str:
-    *first, last = (str(one.value) for one in kind)
-    return f"{', '.join(first)} or {last}"
-
-
-def _dataflows() -> str:
-    return f"{', '.join(flow.name for flow in Dataflow)} or 0..{len(Dataflow) - 1}"
+    raise ValueError(
+        f"{name}: {shown(value)} is not allowed; expected"
+        f" {', '.join(flow.name for flow in Dataflow)} or 0..{len(Dataflow) - 1}"
+    )
 
 
 def instance(name: str, value: Any, kind: type[_Object]) -> _Object:
@@ -240,14 +236,20 @@ def int_field(name: str, values: Any, *, low: int, high: int = MAX_DIM) -> np.nd
         bad = ~((array >= low) & (array <= high)).reshape(-1)
         if array.dtype.kind == "f":
             bad |= (array != np.floor(array)).reshape(-1)
+    _refuse_first(name, array, bad, f"a whole number in {low}..{high}")
+    return array.astype(np.int64)
+
+
+def _refuse_first(
+    name: str, array: np.ndarray, bad: Bool[np.ndarray, "values"], allowed: str
+) -> None:
+    """Raises a ValueError for the first bad value of an array, if there is one."""
     if bad.any():
         row = int(np.argmax(bad))
         where = f" at row {row}" if array.ndim else ""
         raise ValueError(
-            f"{name}: {shown(array.flat[row])}{where} is not allowed; expected a whole number"
-            f" in {low}..{high}"
+            f"{name}: {shown(array.flat[row])}{where} is not allowed; expected {allowed}"
         )
-    return array.astype(np.int64)
 
 
 def _kind(array: np.ndarray) -> str:
@@ -269,13 +271,7 @@ def real_field(name: str, values: Any, *, low: float = -math.inf, high: float = 
     if not np.issubdtype(array.dtype, np.number) or array.dtype.kind in "cm":
         raise ValueError(f"{name}: expected numbers, got {_kind(array)}")
     bad = ~(np.isfinite(array) & (array >= low) & (array <= high)).reshape(-1)
-    if bad.any():
-        row = int(np.argmax(bad))
-        where = f" at row {row}" if array.ndim else ""
-        raise ValueError(
-            f"{name}: {shown(array.flat[row])}{where} is not allowed; expected a number in"
-            f" {low:g}..{high:g}"
-        )
+    _refuse_first(name, array, bad, f"a number in {low:g}..{high:g}")
 
 
 def dataflow_field(name: str, values: Any) -> np.ndarray:

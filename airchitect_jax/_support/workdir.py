@@ -51,13 +51,7 @@ def read_config(folder: pathlib.Path) -> dict[str, Any]:
 
 
 def write_config(folder: pathlib.Path, experiment: str, flags: Mapping[str, Any]) -> None:
-    """Writes config.json, which assigns an occupied folder to this run.
-
-    Args:
-      folder: the folder that `occupy` yields.
-      experiment: the name of the script.
-      flags: JSON-compatible settings by name, all of them.
-    """
+    """Writes config.json with all settings, which assigns an occupied folder to this run."""
     with _writing(folder):
         write_sealed(
             folder / _CONFIG,
@@ -76,9 +70,6 @@ def occupy(workdir: str, experiment: str, flags: Collection[str]) -> Iterator[pa
       workdir: created if it does not exist, and removed at the end if nothing was written.
       experiment: the name of the script.
       flags: the names of its settings, which identify runs without an owner.
-
-    Yields:
-      The folder.
 
     Raises:
       ValueError: it is in use, holds a run of another experiment, or cannot be written.
@@ -125,9 +116,6 @@ def claim(
       flags: JSON-compatible settings by name, all of them.
       resume: whether an existing run may be continued.
       free: names of settings that may differ when a run is resumed.
-
-    Yields:
-      The folder.
 
     Raises:
       ValueError: the folder is in use, holds another run, or one with other settings, or cannot

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Protocol
 
 from airchitect_jax.case_studies import CaseStudy
-from airchitect_jax.learning import Dataset, Ranker
+from airchitect_jax.learning import Dataset, Ranker, Split, sample_dataset
 
 # Examples seen, seconds and validation accuracy, at one point of a training.
 Point = dict[str, float | int]
@@ -29,6 +29,26 @@ class Task:
     budget_seconds: float
     num_test: int
     validation: Dataset
+
+    @classmethod
+    def sampled(
+        cls,
+        case: CaseStudy,
+        *,
+        seed: int,
+        budget_seconds: float,
+        num_test: int,
+        num_validation: int,
+    ) -> Task:
+        """With random workloads of the VALIDATION split."""
+        validation = sample_dataset(case, seed=seed, num=num_validation, split=Split.VALIDATION)
+        return cls(
+            case=case,
+            seed=seed,
+            budget_seconds=budget_seconds,
+            num_test=num_test,
+            validation=validation,
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

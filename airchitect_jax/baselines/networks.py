@@ -9,22 +9,9 @@ from collections.abc import Callable
 
 from flax import nnx
 
+from airchitect_jax import learning
 from airchitect_jax.baselines.competitor import Fitted, Task
 from airchitect_jax.case_studies import CaseStudy
-from airchitect_jax.learning import (
-    BLOCK_STEPS,
-    FitResult,
-    Loss,
-    Optimizer,
-    Recommender,
-    Split,
-    StreamedBatches,
-    TrainConfig,
-    fit,
-    loss_fn,
-    num_parameters,
-    sample_dataset,
-)
 from airchitect_jax.learning.models import Mlp, StandardInputs
 
 _TIMED_BLOCKS = 4  # of the short run that measures the rate, after a first that compiles
@@ -46,13 +33,13 @@ class NetworkCompetitor:
 
     name: str
     make: Callable[[CaseStudy, int], nnx.Module]
-    loss: Loss
+    loss: learning.Loss
     batch_size: int
     learning_rate: float
-    optimizer: Optimizer = Optimizer.ADAM
+    optimizer: learning.Optimizer = learning.Optimizer.ADAM
     any_value: bool = False
 
-    def train(self, task: Task) -> FitResult:
+    def train(self, task: Task) -> learning.FitResult:
         """The trained network; a short run, not counted, says how many steps fit the budget."""
         blocks = _blocks_in(task.budget_seconds, self._train(task, 1, 1 + _TIMED_BLOCKS))
         epochs = min(_EPOCHS, blocks)
@@ -62,8 +49,8 @@ class NetworkCompetitor:
         """See `Competitor`."""
         result = self.train(task)
         return Fitted(
-            ranker=Recommender(task.case, result.model),
-            parameters=num_parameters(result.model),
+            ranker=learning.Recommender(task.case, result.model),
+            parameters=learning.num_parameters(result.model),
             examples=int(result.history[-1]["examples"]),
             train_seconds=result.seconds,
             curve=[
@@ -77,24 +64,26 @@ class NetworkCompetitor:
             ],
         )
 
-    def _train(self, task: Task, epochs: int, blocks: int) -> FitResult:
-        source = StreamedBatches(
+    def _train(self, task: Task, epochs: int, blocks: int) -> learning.FitResult:
+        source = learning.StreamedBatches(
             case=task.case,
             batch_size=self.batch_size,
-            steps_per_epoch=blocks * BLOCK_STEPS,
+            steps_per_epoch=blocks * learning.BLOCK_STEPS,
             seed=task.seed,
         )
-        next(source.blocks(0, BLOCK_STEPS))  # compiles the oracle, which is not training
-        return fit(
+        next(source.blocks(0, learning.BLOCK_STEPS))  # compiles the oracle, which is not training
+        return learning.fit(
             self.make(task.case, task.seed),
             source,
             task.validation,
-            TrainConfig(epochs=epochs, learning_rate=self.learning_rate, optimizer=self.optimizer),
-            loss_fn(task.case, self.loss),
+            learning.TrainConfig(
+                epochs=epochs, learning_rate=self.learning_rate, optimizer=self.optimizer
+            ),
+            learning.loss_fn(task.case, self.loss),
         )
 
 
-def _blocks_in(budget: float, timed: FitResult) -> int:
+def _blocks_in(budget: float, timed: learning.FitResult) -> int:
     """How many blocks of steps fit, compilation and validation left room for; at least one."""
     seconds = [float(row["seconds"]) for row in timed.history]
     one = statistics.median(after - before for before, after in itertools.pairwise(seconds))
@@ -104,7 +93,7 @@ def _blocks_in(budget: float, timed: FitResult) -> int:
 
 def perceptron(case: CaseStudy, seed: int, hidden_sizes: tuple[int, ...]) -> nnx.Module:
     """A multilayer perceptron on inputs that training workloads standardise."""
-    data = sample_dataset(case, seed=seed, num=_STATISTICS, split=Split.TRAIN)
+    data = learning.sample_dataset(case, seed=seed, num=_STATISTICS, split=learning.Split.TRAIN)
     return Mlp(
         StandardInputs.of(data.workloads),
         case.space.num_designs,

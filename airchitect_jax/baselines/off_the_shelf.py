@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,58 +18,20 @@ _ROUNDS = 10
 _FOREST_BYTES = 1 << 32  # for the trees that are grown at one time
 
 
-def _missing(error: ImportError) -> ImportError:
-    return ImportError(f"{error.name} is needed: pip install 'airchitect-jax[baselines]'")
+@contextlib.contextmanager
+def _extra() -> Iterator[None]:
+    """Names the extra if an import fails."""
+    try:
+        yield
+    except ImportError as error:
+        message = f"{error.name} is needed: pip install 'airchitect-jax[baselines]'"
+        raise ImportError(message) from error
 
 
-class LinearSvc:
-    """Linear support vectors, one design against the rest."""
+class _ScikitLearn:
+    """An estimator of scikit-learn's interface, which scores by its decision function."""
 
-    def __init__(self, seed: int) -> None:
-        try:
-            from sklearn.svm import LinearSVC
-        except ImportError as error:
-            raise _missing(error) from error
-        self._model: Any = LinearSVC(random_state=seed)
-
-    @property
-    def num_parameters(self) -> int:
-        """Coefficients and intercepts."""
-        return int(self._model.coef_.size + self._model.intercept_.size)
-
-    def fit(self, inputs: Float[np.ndarray, "num inputs"], classes: Int[np.ndarray, "num"]) -> None:
-        """See `Estimator`."""
-        self._model.fit(inputs, classes)
-
-    def scores(
-        self, inputs: Float[np.ndarray, "batch inputs"]
-    ) -> Float[np.ndarray, "batch classes"]:
-        """Distances from the planes."""
-        return np.asarray(self._model.decision_function(inputs))
-
-
-class RbfSvc:
-    """Support vectors with a Gaussian kernel, one design against the rest.
-
-    scikit-learn's SVC by itself compares each pair of designs: a hundred thousand pairs and more.
-    """
-
-    def __init__(self, seed: int) -> None:
-        del seed  # nothing is random
-        try:
-            from sklearn.multiclass import OneVsRestClassifier
-            from sklearn.svm import SVC
-        except ImportError as error:
-            raise _missing(error) from error
-        self._model: Any = OneVsRestClassifier(SVC(kernel="rbf"), n_jobs=-1)
-
-    @property
-    def num_parameters(self) -> int:
-        """Support vectors, their weights and the intercepts."""
-        return sum(
-            int(one.support_vectors_.size + one.dual_coef_.size + one.intercept_.size)
-            for one in self._model.estimators_
-        )
+    _model: Any
 
     def fit(self, inputs: Float[np.ndarray, "num inputs"], classes: Int[np.ndarray, "num"]) -> None:
         """See `Estimator`."""
@@ -84,6 +48,42 @@ class RbfSvc:
         return np.asarray(self._model.decision_function(inputs))
 
 
+class LinearSvc(_ScikitLearn):
+    """Linear support vectors, one design against the rest."""
+
+    def __init__(self, seed: int) -> None:
+        with _extra():
+            from sklearn.svm import LinearSVC
+        self._model = LinearSVC(random_state=seed)
+
+    @property
+    def num_parameters(self) -> int:
+        """Coefficients and intercepts."""
+        return int(self._model.coef_.size + self._model.intercept_.size)
+
+
+class RbfSvc(_ScikitLearn):
+    """Support vectors with a Gaussian kernel, one design against the rest.
+
+    scikit-learn's SVC by itself compares each pair of designs: a hundred thousand pairs and more.
+    """
+
+    def __init__(self, seed: int) -> None:
+        del seed  # nothing is random
+        with _extra():
+            from sklearn.multiclass import OneVsRestClassifier
+            from sklearn.svm import SVC
+        self._model = OneVsRestClassifier(SVC(kernel="rbf"), n_jobs=-1)
+
+    @property
+    def num_parameters(self) -> int:
+        """Support vectors, their weights and the intercepts."""
+        return sum(
+            int(one.support_vectors_.size + one.dual_coef_.size + one.intercept_.size)
+            for one in self._model.estimators_
+        )
+
+
 class RandomForest:
     """A hundred trees, fully grown, which vote.
 
@@ -92,10 +92,8 @@ class RandomForest:
     """
 
     def __init__(self, seed: int) -> None:
-        try:
+        with _extra():
             from sklearn.ensemble import RandomForestClassifier
-        except ImportError as error:
-            raise _missing(error) from error
         self._seed, self._make = seed, RandomForestClassifier
         self._trees: list[tuple[Any, Int[np.ndarray, "nodes"]]] = []
         self._num_classes = 0
@@ -154,19 +152,17 @@ def _leaves(
         at[moving] = np.where(goes_left, left[node], right[node])
 
 
-class XgBoost:
+class XgBoost(_ScikitLearn):
     """Ten rounds of boosted trees of depth six, by histograms; one tree per class and round."""
 
     def __init__(self, seed: int) -> None:
         # Threads that wait in a loop stop all others where cores are shared.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        try:
+        with _extra():
             from xgboost import XGBClassifier
-        except ImportError as error:
-            raise _missing(error) from error
         # Steps are bounded as XGBoost's documentation advises for rare classes: unbounded ones
         # overshoot, and more examples make the model worse.
-        self._model: Any = XGBClassifier(
+        self._model = XGBClassifier(
             n_estimators=_ROUNDS,
             max_delta_step=1,
             tree_method="hist",
@@ -180,10 +176,6 @@ class XgBoost:
         model = json.loads(self._model.get_booster().save_raw("json"))
         trees = model["learner"]["gradient_booster"]["model"]["trees"]
         return sum(_tree_parameters(int(tree["tree_param"]["num_nodes"])) for tree in trees)
-
-    def fit(self, inputs: Float[np.ndarray, "num inputs"], classes: Int[np.ndarray, "num"]) -> None:
-        """See `Estimator`."""
-        self._model.fit(inputs, classes)
 
     def scores(
         self, inputs: Float[np.ndarray, "batch inputs"]

@@ -13,28 +13,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from airchitect_jax.search.base import Key, Problem, Searcher, Tally, Workload, evaluate, repair
-from airchitect_jax.search.local import move, repeated
+from airchitect_jax.search.local import Population, move, repeated
 from airchitect_jax.spaces import Layout
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class GeneticState:
-    """A population.
-
-    Attributes:
-      key: of the next step.
-      points: of the population, best first.
-      costs: of these; infinite where nothing has been evaluated.
-      steps: taken so far.
-      tally: of all generations.
-    """
-
-    key: Key
-    points: Int[Array, "population coordinates"]
-    costs: Float[Array, "population"]
-    steps: Int[Array, ""]
-    tally: Tally
 
 
 def genetic(
@@ -44,7 +24,7 @@ def genetic(
     children: int = 8,
     crossover: float = 0.5,
     mutation: float = 0.5,
-) -> Searcher[GeneticState]:
+) -> Searcher[Population]:
     """A genetic algorithm whose genes are the coordinates themselves.
 
     Parents are the winners of tournaments of two, children get each gene of one of them (uniform
@@ -56,7 +36,7 @@ def genetic(
 
     Args:
       problem: what is searched.
-      population: points that survive; the first are random.
+      population: points that survive, best first; the first are random.
       children: points in a step.
       crossover: chance of a gene to come from the second parent.
       mutation: chance of a child to mutate; one that is as one of its parents always does.
@@ -64,9 +44,9 @@ def genetic(
     layout = problem.layout
     number = len(layout.cardinalities)
 
-    def init(key: Key, workload: Workload) -> GeneticState:
+    def init(key: Key, workload: Workload) -> Population:
         del workload
-        return GeneticState(
+        return Population(
             key=key,
             points=jnp.full((population, number), -1, jnp.int32),  # equal to no point
             costs=jnp.full(population, jnp.inf, jnp.float64),
@@ -85,7 +65,7 @@ def genetic(
         mutates = same | jax.random.bernoulli(mutation_key, mutation)
         return jnp.where(mutates, move(layout, move_key, child), child)
 
-    def step(workload: Workload, state: GeneticState) -> GeneticState:
+    def step(workload: Workload, state: Population) -> Population:
         key, first_key, child_key = jax.random.split(state.key, 3)
         bred = jax.vmap(born, in_axes=(0, None))(
             jax.random.split(child_key, children), state.points
@@ -97,7 +77,7 @@ def genetic(
         tally, costs = evaluate(problem, workload, state.tally, points[population:], new)
         costs = jnp.concatenate([state.costs, costs])
         best = jnp.argsort(costs)[:population]
-        return GeneticState(
+        return Population(
             key=key, points=points[best], costs=costs[best], steps=state.steps + 1, tally=tally
         )
 

@@ -178,11 +178,7 @@ def descend(
 ) -> Searcher[DescentState]:
     """Gradient descent on any smooth cost, its rounded points evaluated by the exact model.
 
-    Args:
-      problem: what is searched.
-      log_cost: what is descended.
-      descent: how.
-      prepare: computes once a workload what `log_cost` needs.
+    `prepare` computes once per workload what `log_cost` needs.
     """
 
     def fresh(key: Key) -> tuple[Scores, Any]:

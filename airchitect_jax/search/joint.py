@@ -141,12 +141,7 @@ def batch_networks(
     workloads: Sequence[GemmCounts],
     budgets: Sequence[tuple[int, int]],
 ) -> BudgetedNetwork:
-    """Every network under every budget, networks slowest; NumPy, for `driver.search`.
-
-    Args:
-      problem: the designs.
-      workloads: the networks.
-      budgets: pairs of `mac_exponent` and `sram_steps`.
+    """Every network under every budget (`mac_exponent`, `sram_steps`), networks slowest.
 
     Raises:
       ValueError: float64 cannot count a network's cycles.

@@ -98,19 +98,20 @@ def repeated(points: Int[Array, "count coordinates"]) -> Bool[Array, "count"]:
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AnnealingState:
-    """The state of the chains.
+class Population:
+    """Points side by side: the chains of annealing, or a genetic population, best first.
 
     Attributes:
       key: of the next step.
-      points, costs: where each chain stands; costs are infinite before the first evaluation.
+      points: of the population.
+      costs: of these; infinite before they are evaluated.
       steps: taken since the last start.
-      tally: of all chains.
+      tally: of all points so far.
     """
 
     key: Key
-    points: Int[Array, "chains coordinates"]
-    costs: Float[Array, "chains"]
+    points: Int[Array, "population coordinates"]
+    costs: Float[Array, "population"]
     steps: Int[Array, ""]
     tally: Tally
 
@@ -123,7 +124,7 @@ def annealing(
     hottest: float = 0.03,
     coldest: float = 0.01,
     steps: int = 50,
-) -> Searcher[AnnealingState]:
+) -> Searcher[Population]:
     """Metropolis chains on the logarithm of the cost, with geometric cooling and restarts.
 
     Logarithms, so that a temperature means the same on each workload: at 0.1 a cost 10% higher is
@@ -139,9 +140,9 @@ def annealing(
     """
     layout = problem.layout
 
-    def init(key: Key, workload: Workload) -> AnnealingState:
+    def init(key: Key, workload: Workload) -> Population:
         del workload
-        return AnnealingState(
+        return Population(
             key=key,
             points=jnp.zeros((chains, len(layout.cardinalities)), jnp.int32),
             costs=jnp.full(chains, jnp.inf, jnp.float64),
@@ -149,7 +150,7 @@ def annealing(
             tally=Tally.empty(layout),
         )
 
-    def step(workload: Workload, state: AnnealingState) -> AnnealingState:
+    def step(workload: Workload, state: Population) -> Population:
         key, start_key, move_key, accept_key = jax.random.split(state.key, 4)
         anew = state.steps == 0
         starting = state.steps < starts
@@ -165,7 +166,7 @@ def annealing(
         rise = jnp.log(costs) - jnp.log(state.costs)
         tolerated = -temperature * jnp.log(jax.random.uniform(accept_key, (chains,), jnp.float64))
         accepted = anew | (rise <= jnp.where(starting, 0.0, tolerated))
-        return AnnealingState(
+        return Population(
             key=key,
             points=jnp.where(accepted[:, None], proposed, state.points),
             costs=jnp.where(accepted, costs, state.costs),

@@ -51,6 +51,11 @@ class Tools:
     optimizer: Any = None
     network: TrainedNetwork | None = None
 
+    @property
+    def descent(self) -> Descent:
+        """Settings of gradient descent with the optimiser."""
+        return Descent(optimizer=self.optimizer) if self.optimizer else Descent()
+
 
 Make = Callable[[Subject, Tools], Searcher[Any]]
 
@@ -77,35 +82,9 @@ def _of_problem(make: Callable[[Problem], Searcher[Any]]) -> Make:
     return lambda subject, _: make(subject.problem)
 
 
-def _exhaustive(subject: Subject, tools: Tools) -> Searcher[Any]:
-    del tools
-    return simple.exhaustive(subject.problem, _points(subject), batch=_BATCH)
-
-
-def _steps_through(subject: Subject) -> int:
-    return -(-len(_points(subject)) // _BATCH)
-
-
 def _points(subject: Subject) -> Int[np.ndarray, "points coordinates"]:
     assert subject.points is not None  # noqa: S101 - see `entries`
     return subject.points
-
-
-def _descends(make: Callable[[Problem, Descent], Searcher[Any]]) -> Make:
-    """A maker for gradient searchers, with the chosen optimiser."""
-    return lambda subject, tools: make(subject.problem, _descent(tools))
-
-
-def _surrogate(subject: Subject, tools: Tools) -> Searcher[Any]:
-    return proposals.surrogate(*_proposes(subject, tools), _descent(tools))
-
-
-def _rerank(subject: Subject, tools: Tools) -> Searcher[Any]:
-    return proposals.rerank(*_proposes(subject, tools))
-
-
-def _descent(tools: Tools) -> Descent:
-    return Descent(optimizer=tools.optimizer) if tools.optimizer else Descent()
 
 
 def _proposes(subject: Subject, tools: Tools) -> tuple[CaseProblem, proposals.Logits]:
@@ -117,16 +96,27 @@ def _proposes(subject: Subject, tools: Tools) -> tuple[CaseProblem, proposals.Lo
 # In the order of tables.
 _ALL = {
     "random": Entry(make=_of_problem(simple.random)),
-    "exhaustive": Entry(make=_exhaustive, num_steps=_steps_through),
+    "exhaustive": Entry(
+        make=lambda subject, _: simple.exhaustive(subject.problem, _points(subject), batch=_BATCH),
+        num_steps=lambda subject: -(-len(_points(subject)) // _BATCH),
+    ),
     "coordinate_descent": Entry(make=_of_problem(local.coordinate_descent)),
     "annealing": Entry(make=_of_problem(local.annealing)),
     "genetic": Entry(make=_of_problem(evolution.genetic)),
     "cma_es": Entry(make=_of_problem(evolution.cma_es), module="evosax"),
     "tpe": Entry(make=_of_problem(tpe.tpe), module="optuna"),
-    "gradient": Entry(make=_descends(gradient.gradient)),
-    "gumbel": Entry(make=_descends(gradient.gumbel)),
-    "surrogate": Entry(make=_surrogate, needs_network=True),
-    "rerank": Entry(make=_rerank, needs_network=True),
+    "gradient": Entry(
+        make=lambda subject, tools: gradient.gradient(subject.problem, tools.descent)
+    ),
+    "gumbel": Entry(make=lambda subject, tools: gradient.gumbel(subject.problem, tools.descent)),
+    "surrogate": Entry(
+        make=lambda subject, tools: proposals.surrogate(*_proposes(subject, tools), tools.descent),
+        needs_network=True,
+    ),
+    "rerank": Entry(
+        make=lambda subject, tools: proposals.rerank(*_proposes(subject, tools)),
+        needs_network=True,
+    ),
 }
 
 

@@ -59,12 +59,9 @@ def in_order(
     *,
     batch: int = 8,
 ) -> Searcher[InOrderState]:
-    """Evaluates points in a fixed order; infeasible points are skipped and not counted.
+    """Evaluates `batch` points per step in a fixed order, the most promising ones first.
 
-    Args:
-      problem: what is searched.
-      order: gives the points of a workload, most promising first.
-      batch: points in a step.
+    Infeasible points are skipped and not counted.
     """
 
     def init(key: Key, workload: Workload) -> InOrderState:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import pathlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -16,7 +17,7 @@ import rich.box
 import rich.console
 import rich.table
 from flax import nnx
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from airchitect_jax._support import files, map_chunks
 from airchitect_jax._support.progress import TrainingProgress
@@ -71,18 +72,8 @@ class Settings:
     forest_trees: int
 
 
-class _Judge:
-    """Scores answers for the test layers."""
-
-    def __init__(self, table: Table, encoded: Encoded) -> None:
-        rows = encoded.rows[Split.TEST]
-        self.labels: Int[np.ndarray, "num"] = table.design_ids[rows]
-        self.best: Bool[np.ndarray, "num designs"] | None = None
-        if table.is_conv:
-            self.best = optimal_set({name: values[rows] for name, values in table.columns.items()})
-
-    def __call__(self, chosen: Int[np.ndarray, "num"]) -> dict[str, float]:
-        return scores(self.labels, chosen, self.best)
+# Scores of answers for the test layers.
+_Judge = Callable[[Int[np.ndarray, "num"]], dict[str, float]]
 
 
 def run(
@@ -101,8 +92,17 @@ def run(
             f"--data: {len(table)} layers are too few for batches of {settings.batch_size}"
             " (--batch_size) and splits of 90%, 5% and 5%"
         )
-    judge = _Judge(table, encoded)
-    lines = {**_constants(table, encoded, judge), **_forests(table, encoded, judge, settings)}
+    rows, known = encoded.rows[Split.TEST], table.design_ids[_not_test(encoded)]
+    labels = table.design_ids[rows]
+    best = None
+    if table.is_conv:
+        best = optimal_set({name: values[rows] for name, values in table.columns.items()})
+    judge = functools.partial(scores, labels, best=best)
+    lines = {
+        "majority class": judge(np.full_like(labels, majority_class(known))),
+        "nearest PE": judge(np.full_like(labels, nearest_constant(known))),
+        **_forests(table, encoded, judge, settings),
+    }
 
     histories: list[Row] = []
     probabilities: Float[np.ndarray, "num designs"] | float = 0.0
@@ -131,8 +131,8 @@ def run(
         lines["networks together"] = judge(chosen) | {
             "seconds": sum(network["seconds"] for network in networks)
         }
-    if judge.best is not None:
-        lines["closed form"] = judge(most_pes(judge.best))
+    if best is not None:
+        lines["closed form"] = judge(most_pes(best))
 
     exact = [network["accuracy"] for network in networks]
     summary: dict[str, Any] = {
@@ -148,14 +148,14 @@ def run(
         "accuracy_max": max(exact),
         "answers": lines,
     }
-    if judge.best is not None:
-        summary["labels_best_in_closed_form"] = judge(judge.labels)["optimal_set_accuracy"]
+    if best is not None:
+        summary["labels_best_in_closed_form"] = judge(labels)["optimal_set_accuracy"]
     text = "".join(json.dumps(row) + "\n" for row in histories)
     files.write_text(workdir / "metrics.jsonl", text)
     style.save_figures(
         workdir,
         {
-            "confusion": plots.confusion(_attributes(), judge.labels, chosen),
+            "confusion": plots.confusion(_attributes(), labels, chosen),
             "training_curves": plots.training_curves(fitted.history),
         },
     )
@@ -163,17 +163,6 @@ def run(
     files.write_json(workdir / "summary.json", summary)
     console.print(closing_table(summary))
     return summary
-
-
-def _constants(table: Table, encoded: Encoded, judge: _Judge) -> dict[str, dict[str, float]]:
-    known = table.design_ids[_not_test(encoded)]
-    return {
-        name: judge(np.full_like(judge.labels, answer))
-        for name, answer in (
-            ("majority class", majority_class(known)),
-            ("nearest PE", nearest_constant(known)),
-        )
-    }
 
 
 def _forests(

@@ -37,16 +37,8 @@ def predict(
     """Trains a forest and returns its answers.
 
     A few trees are grown at a time and their probabilities added up: all trees of the data set
-    together take 12 GB.
-
-    Args:
-      train: columns of the training layers.
-      labels: their design ids.
-      test: the same columns of the layers to answer for.
-      num_trees: how many trees.
-      all_columns: whether each split of a tree may choose among all columns. The library's own
-        choice is a random few, the square root of their number.
-      seed: of the trees.
+    together take 12 GB. With `all_columns` each split of a tree chooses among all columns; the
+    library's own choice is a random few, the square root of their number.
     """
     from sklearn.ensemble import RandomForestClassifier
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,8 @@ from airchitect_jax.reporting.style import BLACK, Axes, Figure, styled
 from airchitect_jax.studies.design_space.array_budgets import returns, unused
 from airchitect_jax.studies.design_space.array_shapes import by_shape, by_size
 from airchitect_jax.studies.design_space.exhibit import Exhibit, Grid, Maker, captioned, panels
-from airchitect_jax.studies.design_space.runtime_variants import runtime_variants
 from airchitect_jax.studies.design_space.samples import Sample
-from airchitect_jax.types import Dataflow, Objective
+from airchitect_jax.types import Dataflow
 from airchitect_jax.workloads import Layer, Network
 
 # The layers, by network and name, whose designs are all shown.
@@ -24,50 +23,25 @@ LANDSCAPES = (("resnet50", "conv4_1_3x3"), ("gpt2", "mlp_up"), ("mobilenet_v2", 
 _LANDSCAPE_BUDGET = 14  # as a power of two
 
 
-def variants(case: ArrayDataflowCase) -> Mapping[str, ArrayDataflowCase]:
-    """The case study itself, with the other runtime model, and with the other objectives."""
-    return runtime_variants(case, "cycles") | {
-        objective.value: dataclasses.replace(case, objective=objective)
-        for objective in (Objective.ENERGY, Objective.EDP)
-    }
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Landscape:
-    """The cycles of all designs for one layer.
-
-    Attributes:
-      name: of network and layer.
-      layer: its GEMM.
-      cycles: Int[designs].
-      best: the id of the best design.
-      best_allowed: of the best design within `_LANDSCAPE_BUDGET`.
-    """
+    """The cycles of all designs for one layer."""
 
     name: str
     layer: Layer
     cycles: Int[np.ndarray, "designs"]
-    best: int
-    best_allowed: int
 
     @classmethod
     def of(cls, case: ArrayDataflowCase, name: str, layer: Layer) -> _Landscape:
         space = case.space
         workload = np.array([[space.max_mac_exponent], [layer.m], [layer.n], [layer.k]])
         cycles = case.costs(workload, np.arange(space.num_designs)[None, :])[0]
-        allowed = np.flatnonzero(space.feasible(_LANDSCAPE_BUDGET))
-        return cls(
-            name=name,
-            layer=layer,
-            cycles=cycles,
-            best=int(cycles.argmin()),
-            best_allowed=int(allowed[cycles[allowed].argmin()]),
-        )
+        return cls(name=name, layer=layer, cycles=cycles)
 
     @property
     def over(self) -> Any:
         """Cycles over the fewest, Float[designs]."""
-        return self.cycles / self.cycles[self.best]
+        return self.cycles / self.cycles.min()
 
 
 def _draw_flow(axes: Axes, case: ArrayDataflowCase, one: _Landscape, flow: Dataflow) -> Any:
@@ -80,7 +54,9 @@ def _draw_flow(axes: Axes, case: ArrayDataflowCase, one: _Landscape, flow: Dataf
     image = grid.draw(axes, np.log2(cells), cmap="viridis_r", vmin=0, vmax=10)
     ends = [0.5, _LANDSCAPE_BUDGET - 0.5]
     axes.plot(ends, ends[::-1], color=BLACK, linestyle="--", linewidth=1)
-    for star, marker in ((one.best, "*"), (one.best_allowed, "P")):
+    allowed = np.flatnonzero(space.feasible(_LANDSCAPE_BUDGET))
+    best_allowed = allowed[one.cycles[allowed].argmin()]
+    for star, marker in ((one.cycles.argmin(), "*"), (best_allowed, "P")):
         if space.dataflow[star] == flow:
             x, y = space.col_exponent[star], space.row_exponent[star]
             axes.plot(x, y, marker, markersize=9, color="white", markeredgecolor=BLACK)
@@ -112,7 +88,7 @@ def landscapes(case: ArrayDataflowCase, networks: Sequence[Network]) -> Exhibit:
     ]
     summary = {
         one.name: {
-            "best": space.describe(one.best),
+            "best": space.describe(int(one.cycles.argmin())),
             "within_1_percent": int((one.over <= 1.01).sum()),
             "within_5_percent": int((one.over <= 1.05).sum()),
             "worst_over_best": float(one.over.max()),

@@ -16,7 +16,7 @@ from airchitect_jax.studies.design_space.exhibit import (
     look,
     panels,
 )
-from airchitect_jax.studies.design_space.samples import Sample, labels_of
+from airchitect_jax.studies.design_space.samples import Sample, labels_of, letter_of
 
 _MOST_JUDGED = 20_000
 _OF_DIM = {
@@ -69,11 +69,6 @@ def step(sample: Sample, place: int) -> Steps:
     return Steps(values=moved[place] - 1, changed=changed, stale=stale)
 
 
-def _letter(name: str) -> str:
-    """M of m, m0, m1 and so on."""
-    return name.rstrip("0123456789")
-
-
 def by_octave(
     values: Int[np.ndarray, "num"], changed: Bool[np.ndarray, "num"]
 ) -> tuple[Float[np.ndarray, "octaves"], Float[np.ndarray, "octaves"]]:
@@ -91,7 +86,7 @@ def _draw(found: Sequence[tuple[Sample, Mapping[str, Steps]]], names: Sequence[s
     figure, ((left, right),) = panels(1, 2, width=11, height=height)
     for group, (sample, steps) in enumerate(found):
         for letter, own in _OF_DIM.items():
-            taken = [one for name, one in steps.items() if _letter(name) == letter]
+            taken = [one for name, one in steps.items() if letter_of(name) == letter]
             if taken:
                 values = np.concatenate([one.values for one in taken])
                 changed = np.concatenate([one.changed for one in taken])
@@ -122,7 +117,7 @@ def boundaries(samples: Sequence[Sample]) -> Exhibit:
         sample.name: {
             "changed_share": {name: one.share for name, one in steps.items()},
             "mean_changed_share_of_dims": float(
-                np.mean([one.share for name, one in steps.items() if _letter(name) in _OF_DIM])
+                np.mean([one.share for name, one in steps.items() if letter_of(name) in _OF_DIM])
             ),
         }
         for sample, steps in found

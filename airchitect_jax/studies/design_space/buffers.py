@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,22 +30,13 @@ from airchitect_jax.studies.design_space.exhibit import (
     look,
     panels,
 )
-from airchitect_jax.studies.design_space.runtime_variants import runtime_variants
 from airchitect_jax.studies.design_space.samples import Sample, labels_of
 from airchitect_jax.studies.design_space.unused_budget import Usage, draw_usage
-from airchitect_jax.types import Dataflow, Objective
+from airchitect_jax.types import Dataflow
 from airchitect_jax.workloads import Network
 
 _MOST_RETURNS = 10_000  # workloads whose optimum is found for every budget
 _BANDWIDTHS = ((1, 8), (9, 32), (33, 10_000))  # bytes per cycle: narrow, middle, wide
-
-
-def variants(case: BufferCase) -> Mapping[str, BufferCase]:
-    """The case study itself, with the other runtime model, and with the other objectives."""
-    return runtime_variants(case, "cycles") | {
-        objective.value: dataclasses.replace(case, objective=objective)
-        for objective in (Objective.ENERGY, Objective.EDP)
-    }
 
 
 def _budgets(case: BufferCase) -> Int[np.ndarray, "budgets"]:
@@ -91,12 +82,7 @@ def unused(case: BufferCase, samples: Sequence[Sample]) -> Exhibit:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Returns:
-    """Cycles of the best sizing for each workload under each budget.
-
-    Attributes:
-      sample: the workloads.
-      cycles: Int[budgets, num].
-    """
+    """Cycles of the best sizing for each workload under each budget."""
 
     sample: Sample
     cycles: Int[np.ndarray, "budgets num"]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.reporting.style import (
@@ -51,34 +50,21 @@ _OTHERS = (INDIGO, "p")
 _SMALL_DIM = 64
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _LayerShapes:
-    """Different GEMMs of the layers of each network.
-
-    Attributes:
-      gemms: Int[3, num], m, n and k.
-      names: of the network of each.
-    """
-
-    gemms: Int[np.ndarray, "3 num"]
-    names: np.ndarray
-
-    @classmethod
-    def of(cls, case: CaseStudy, layers: Layers) -> _LayerShapes:
-        repeated = dims(case, layers.workloads)
-        network = np.tile(layers.network, repeated.shape[1] // len(layers.network))
-        different = np.unique(np.stack([*repeated, network]), axis=1)
-        return cls(gemms=different[:3], names=np.array(layers.networks)[different[3]])
-
-    def where(self, here: Bool[np.ndarray, "num"]) -> _LayerShapes:
-        return _LayerShapes(gemms=self.gemms[:, here], names=self.names[here])
+def _different(case: CaseStudy, layers: Layers) -> tuple[Int[np.ndarray, "3 num"], np.ndarray]:
+    """Different GEMMs of the layers of each network, and the name of the network of each."""
+    repeated = dims(case, layers.workloads)
+    network = np.tile(layers.network, repeated.shape[1] // len(layers.network))
+    different = np.unique(np.stack([*repeated, network]), axis=1)
+    return different[:3], np.array(layers.networks)[different[3]]
 
 
 def _small_share(gemms: Int[np.ndarray, "3 num"]) -> float:
     return float((gemms < _SMALL_DIM).any(axis=0).mean())
 
 
-def _histogram(axes: Axes, samples: Sequence[Sample], shapes: _LayerShapes, row: int) -> None:
+def _histogram(
+    axes: Axes, samples: Sequence[Sample], layers: Int[np.ndarray, "3 num"], row: int
+) -> None:
     """Of one dimension, of the samples and of the layers."""
     edges = np.linspace(0, np.log2(_top(samples[0].case) + 1), 29)
 
@@ -88,21 +74,23 @@ def _histogram(axes: Axes, samples: Sequence[Sample], shapes: _LayerShapes, row:
     for sample in samples:
         values = shares(dims(sample.case, sample.workloads))
         axes.stairs(values, edges, color=look(sample)["color"], linewidth=1.5, label=sample.name)
-    axes.stairs(shares(shapes.gemms), edges, color=BLACK, fill=True, alpha=0.25, label="layers")
+    axes.stairs(shares(layers), edges, color=BLACK, fill=True, alpha=0.25, label="layers")
     axes.set_xlabel(f"log2({'mnk'[row]})")
 
 
-def _plane(axes: Axes, sample: Sample, shapes: _LayerShapes, num_others: int) -> None:
+def _plane(axes: Axes, sample: Sample, gemms: Int[np.ndarray, "3 num"], names: np.ndarray) -> None:
     """Layers in range over the density of a sample."""
     grid = shape_grid(_top(sample.case))
     counts = grid.counts(*shape_axes(dims(sample.case, sample.workloads)))
     density = np.where(counts > 0, counts / counts.sum(), np.nan)
     grid.draw(axes, np.log10(density), cmap="Greys", vmin=-7, vmax=-1)
-    x, y = shape_axes(shapes.gemms)
-    other = ~np.isin(shapes.names, list(_MARKS))
-    shown = [(f"{num_others} other networks", other, _OTHERS)]
-    shown += [(name, shapes.names == name, mark) for name, mark in _MARKS.items()]
-    for name, here, (color, marker) in shown:
+    x, y = shape_axes(gemms)
+    in_range = gemms.max(axis=0) <= _top(sample.case)
+    other = ~np.isin(names, list(_MARKS))
+    shown = [(f"{len(set(names[other]))} other networks", other, _OTHERS)]
+    shown += [(name, names == name, mark) for name, mark in _MARKS.items()]
+    for name, of_name, (color, marker) in shown:
+        here = of_name & in_range
         if here.any():
             axes.scatter(
                 x[here], y[here], s=14, color=color, marker=marker, linewidths=0, label=name
@@ -111,14 +99,18 @@ def _plane(axes: Axes, sample: Sample, shapes: _LayerShapes, num_others: int) ->
     label_shape_axes([axes], [axes])
 
 
-def _draw(samples: Sequence[Sample], shapes: _LayerShapes, scores: Mapping[str, Score]) -> Figure:
+def _draw(
+    samples: Sequence[Sample],
+    gemms: Int[np.ndarray, "3 num"],
+    names: np.ndarray,
+    scores: Mapping[str, Score],
+) -> Figure:
     figure, axes = panels(2, 3, width=12, height=7.4)
     for row, place in enumerate(axes[0]):
-        _histogram(place, samples, shapes, row)
+        _histogram(place, samples, gemms, row)
     axes[0, 0].set_ylabel("share")
-    in_range = shapes.where(shapes.gemms.max(axis=0) <= _top(samples[0].case))
     for place, sample in zip(axes[1], samples, strict=False):
-        _plane(place, sample, in_range, len(set(shapes.names) - set(_MARKS)))
+        _plane(place, sample, gemms, names)
     last = axes[1, 2]
     for group, sample in enumerate(samples):
         if sample.name in scores:
@@ -139,15 +131,10 @@ def _top(case: CaseStudy) -> int:
 
 @styled
 def coverage(samples: Sequence[Sample], layers: Layers) -> Exhibit:
-    """Sizes and shapes of layers beside those of each distribution, and neighbours' accuracy.
-
-    Args:
-      samples: one of each distribution.
-      layers: of real networks.
-    """
+    """Sizes and shapes of layers beside those of each distribution, and neighbours' accuracy."""
     case = samples[0].case
-    shapes = _LayerShapes.of(case, layers)
-    num, small = len(shapes.names), _small_share(shapes.gemms)
+    gemms, names = _different(case, layers)
+    num, small = len(names), _small_share(gemms)
     scores = layer_scores(samples, layers) if layers.in_range.any() else {}
     rows: list[list[Any]] = [
         ["distribution", "workloads", "any_dim_below_64", "layers_right_label", "layers_within_1"],
@@ -172,7 +159,7 @@ def coverage(samples: Sequence[Sample], layers: Layers) -> Exhibit:
         + captioned("{any_dim_below_64:.1%} of the workloads have one", of_sample)
         + f" {int(layers.in_range.sum()):,} of {len(layers.in_range):,} layers (one per context)"
         " are in the sampled range; these are judged by their nearest neighbour.",
-        figure=_draw(samples, shapes, scores),
+        figure=_draw(samples, gemms, names, scores),
         rows=rows,
         summary={"layers": num, "any_dim_below_64": small, **of_sample},
     )

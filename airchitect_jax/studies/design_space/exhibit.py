@@ -16,14 +16,7 @@ from airchitect_jax.reporting.style import BLUE, ORANGE
 from airchitect_jax.studies.design_space.samples import Sample
 
 SMALL = 10  # points: titles of panels
-
-_UNIFORM: Mapping[str, Any] = {"color": BLUE, "marker": "o", "linestyle": "-", "markersize": 4}
-_LOG_UNIFORM: Mapping[str, Any] = {
-    "color": ORANGE,
-    "marker": "s",
-    "linestyle": "--",
-    "markersize": 4,
-}
+_UNIFORM, _LOG_UNIFORM = (BLUE, "o", "-"), (ORANGE, "s", "--")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,7 +53,8 @@ def captioned(template: str, numbers: Mapping[str, Mapping[str, Any]], **common:
 
 def look(sample: Sample) -> Mapping[str, Any]:
     """Colour, marker and line style of a sample's distribution in all figures."""
-    return _LOG_UNIFORM if sample.name == "log-uniform" else _UNIFORM
+    color, marker, line = _LOG_UNIFORM if sample.name == "log-uniform" else _UNIFORM
+    return {"color": color, "marker": marker, "linestyle": line, "markersize": 4}
 
 
 def panels(rows: int, columns: int, *, width: float, height: float) -> tuple[Figure, np.ndarray]:

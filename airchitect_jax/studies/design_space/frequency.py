@@ -31,7 +31,7 @@ def classes_covering(shares: Float[np.ndarray, "seen"], covered: float) -> int:
 
 
 def _statistics(sample: Sample, shares: Float[np.ndarray, "seen"]) -> dict[str, Any]:
-    statistics = label_statistics(sample.case, sample.data)
+    statistics = label_statistics(sample.case, sample)
     return {
         **statistics,
         "effective_classes": 2 ** statistics["label_entropy_bits"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,9 +20,29 @@ from airchitect_jax.studies.design_space.exhibit import (
     panels,
 )
 from airchitect_jax.studies.design_space.samples import Sample, labels_of
+from airchitect_jax.types import Objective, RuntimeModel
 
 _MOST_LABELLED = 100_000
 _MOST_JUDGED = 20_000
+
+
+def variants(case: Any) -> dict[str, CaseStudy]:
+    """The case study itself, with the other runtime model, and with the other objectives if any.
+
+    Args:
+      case: a dataclass with a runtime model that minimises cycles.
+    """
+    fields = {field.name: getattr(case, field.name) for field in dataclasses.fields(case)}
+    quantity = "cycles" if "objective" in fields else "makespan"
+    found = {f"{quantity}, {fields['runtime_model'].value}": case}
+    for model in RuntimeModel:
+        if model is not fields["runtime_model"]:
+            found[f"{quantity}, {model.value}"] = dataclasses.replace(case, runtime_model=model)
+    return found | {
+        one.value: dataclasses.replace(case, objective=one)
+        for one in Objective
+        if "objective" in fields and one is not Objective.CYCLES
+    }
 
 
 def agreement_of(
@@ -67,12 +88,7 @@ def _draw(results: Mapping[str, tuple[Any, Any]], names: Sequence[str]) -> Figur
 
 @styled
 def label_agreement(samples: Sequence[Sample], variants: Mapping[str, CaseStudy]) -> Exhibit:
-    """Labels under each variant of a case study against each other, one row per distribution.
-
-    Args:
-      samples: the workloads.
-      variants: case studies over the same space and inputs, the usual one first.
-    """
+    """Labels under the variants of a case study, the usual one first; one row per distribution."""
     names = list(variants)
     results = {sample.name: agreement_of(sample, variants) for sample in samples}
     summary = {
@@ -88,7 +104,7 @@ def label_agreement(samples: Sequence[Sample], variants: Mapping[str, CaseStudy]
     }
     num = len(samples[0])
     return Exhibit(
-        name="agreement",
+        name="label_agreement",
         title="Labels under other models and objectives",
         caption=f"Against {names[0]}, on {min(num, _MOST_LABELLED):,} workloads per distribution"
         f" (costs: {min(num, _MOST_JUDGED):,}). "

@@ -108,7 +108,7 @@ def near_ties(samples: Sequence[Sample]) -> Exhibit:
     found = [(sample, NearTies.of(relative_costs(sample))) for sample in samples]
     summary = {sample.name: ties.summary() for sample, ties in found}
     return Exhibit(
-        name="floors",
+        name="near_ties",
         title="Ties and near-ties",
         caption=captioned(
             "{tie_share:.1%} of {workloads:,} workloads have several designs of the least cost,"

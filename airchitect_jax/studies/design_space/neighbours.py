@@ -72,7 +72,7 @@ def growth(sample: Sample) -> tuple[list[Score], float, int]:
     tested = unseen.first(_MOST_TESTED)
     sizes = np.unique(np.geomspace(min(100, len(known)), len(known), 9).astype(int)).tolist()
     scores = [
-        score(sample.case, tested.data, nearest_designs(known.first(size), tested.workloads), size)
+        score(sample.case, tested, nearest_designs(known.first(size), tested.workloads), size)
         for size in sizes
     ]
     majority = np.bincount(known.design_ids).argmax()

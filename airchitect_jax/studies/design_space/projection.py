@@ -9,17 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from airchitect_jax.reporting.style import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    RED,
-    SKY,
-    Axes,
-    Figure,
-    styled,
-)
+from airchitect_jax.reporting import style
 from airchitect_jax.spaces import Attribute
 from airchitect_jax.studies.design_space.estimators import PCA, LinearDiscriminantAnalysis
 from airchitect_jax.studies.design_space.exhibit import (
@@ -33,7 +23,7 @@ from airchitect_jax.studies.design_space.exhibit import (
 from airchitect_jax.studies.design_space.samples import Sample, entropy_bits, input_names, inputs
 
 _MOST_FITTED = 50_000  # and as many more to test on
-_COLORS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
+_COLORS = (style.BLUE, style.RED, style.GREEN, style.ORANGE, style.PURPLE, style.SKY)
 _CELLS = 56
 _MOST_CATEGORIES = 12
 
@@ -70,8 +60,8 @@ def parting_directions(
 
 
 def _draw(
-    axes: Axes,
-    figure: Figure,
+    axes: style.Axes,
+    figure: style.Figure,
     points: Float[np.ndarray, "num 2"],
     attribute: Attribute,
     category: Int[np.ndarray, "num"],
@@ -99,7 +89,7 @@ def shown_attribute(sample: Sample) -> Attribute:
     return max(few, key=lambda one: entropy_bits(one.of_design[sample.design_ids]))
 
 
-@styled
+@style.styled
 def projection(samples: Sequence[Sample]) -> Exhibit:
     """Principal components, and linear discriminants of an attribute, one row per distribution."""
     case = samples[0].case

@@ -62,8 +62,12 @@ def sections(
                 ("projection", lambda: projection(samples)),
                 ("neighbours", lambda: neighbours(samples)),
                 ("boundaries", lambda: boundaries(samples)),
-                ("floors", lambda: near_ties(samples)),
-                *([("agreement", lambda: label_agreement(samples, variants))] if variants else []),
+                ("near_ties", lambda: near_ties(samples)),
+                *(
+                    [("label_agreement", lambda: label_agreement(samples, variants))]
+                    if variants
+                    else []
+                ),
             ),
         ),
         ("Sensitivity", (("coverage", lambda: coverage(samples, layers)),)),
@@ -98,8 +102,8 @@ def glance(samples: Sequence[Sample], finished: Sequence[Finished]) -> list[list
         row("label entropy (bits)", "frequency", "label_entropy_bits", lambda x: f"{abs(x):.2f}"),
         row("effective number of classes", "frequency", "effective_classes", "{:.0f}".format),
         row("classes that cover 99%", "frequency", "classes_covering_99", str),
-        row("workloads with several designs of least cost", "floors", "tie_share", percent),
-        row("with another design within 1%", "floors", "shared_within_1_percent", percent),
+        row("workloads with several designs of least cost", "near_ties", "tie_share", percent),
+        row("with another design within 1%", "near_ties", "shared_within_1_percent", percent),
         row("a step of one in m, n or k changes the label", "boundaries",
             "mean_changed_share_of_dims", percent),
         row("nearest neighbour has the right label", "neighbours", "accuracy", percent),
@@ -118,12 +122,7 @@ def write(
 ) -> dict[str, Any]:
     """Figures, tables, labelled samples, report.html, and last summary.json; returns the summary.
 
-    Args:
-      folder: the workdir.
-      samples: what was looked at.
-      finished: what was found.
-      settings: the flags of the run.
-      seconds: what the run took before writing.
+    `settings` are the flags of the run, `seconds` what it took before writing.
     """
     start = time.perf_counter()
     case = samples[0].case

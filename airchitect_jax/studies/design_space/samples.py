@@ -21,31 +21,11 @@ _MOST_INEXACT = 1000  # labels that Python integers may be asked for
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Sample:
-    """Labelled workloads of one distribution.
-
-    Attributes:
-      name: of the distribution, in words.
-      case: the case study that they are of.
-      data: the workloads and their exact best designs.
-    """
+class Sample(Dataset):
+    """Workloads of one distribution, whose name is in words, and of one case study."""
 
     name: str
     case: CaseStudy
-    data: Dataset
-
-    @property
-    def workloads(self) -> Int[np.ndarray, "features num"]:
-        """Raw feature values."""
-        return self.data.workloads
-
-    @property
-    def design_ids(self) -> Int[np.ndarray, "num"]:
-        """The labels."""
-        return self.data.design_ids
-
-    def __len__(self) -> int:
-        return len(self.data)
 
     def first(self, num: int) -> Sample:
         """The first `num` of them, or all if there are fewer: a random sample as well."""
@@ -53,8 +33,9 @@ class Sample:
 
     def where(self, here: Bool[np.ndarray, "num"] | slice) -> Sample:
         """Some of them."""
-        data = Dataset(workloads=self.workloads[:, here], design_ids=self.design_ids[here])
-        return dataclasses.replace(self, data=data)
+        return dataclasses.replace(
+            self, workloads=self.workloads[:, here], design_ids=self.design_ids[here]
+        )
 
 
 @functools.partial(jax.jit, static_argnames=("case", "count"))
@@ -75,8 +56,8 @@ def draw(name: str, case: CaseStudy, *, seed: int, num: int) -> Sample:
     key = jax.random.key(seed)
     blocks = [_draw(case, key, jnp.int32(block), _BLOCK) for block in range(-(-num // _BLOCK))]
     workloads = np.concatenate(jax.device_get(blocks), axis=1)[:, :num]
-    data = Dataset(workloads=workloads, design_ids=labels_of(case, workloads))
-    return Sample(name=name, case=case, data=data)
+    labels = labels_of(case, workloads)
+    return Sample(name=name, case=case, workloads=workloads, design_ids=labels)
 
 
 def labels_of(
@@ -109,21 +90,13 @@ def labels_of(
 
 def dims(case: CaseStudy, workloads: Int[np.ndarray, "features num"]) -> Int[np.ndarray, "3 gemms"]:
     """m, n and k of all GEMMs of the workloads, one GEMM of each workload after the other."""
-    return np.stack(
-        [
-            np.concatenate([workloads[place] for place in _places(case, letter)])
-            for letter in ("m", "n", "k")
-        ]
-    )
+    rows = list(zip((letter_of(feature.name) for feature in case.features), workloads, strict=True))
+    return np.stack([np.concatenate([row for of, row in rows if of == one]) for one in "mnk"])
 
 
-def _places(case: CaseStudy, letter: str) -> list[int]:
-    """Where m (m0, m1, ...) stands among the features."""
-    return [
-        place
-        for place, feature in enumerate(case.features)
-        if feature.name.rstrip("0123456789") == letter
-    ]
+def letter_of(name: str) -> str:
+    """M of the features m, m0, m1 and so on."""
+    return name.rstrip("0123456789")
 
 
 def entropy_bits(category: Int[np.ndarray, "num"]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,18 +25,12 @@ from airchitect_jax.studies.design_space.exhibit import (
     panels,
     shape_grid,
 )
-from airchitect_jax.studies.design_space.runtime_variants import runtime_variants
 from airchitect_jax.studies.design_space.samples import Sample, dims, shape_axes
 from airchitect_jax.types import Dataflow, Gemm
 from airchitect_jax.workloads import Network
 
 _BLOCK = 1 << 16
 _LANDSCAPES = 3
-
-
-def variants(case: ScheduleCase) -> Mapping[str, ScheduleCase]:
-    """The case study itself, and with the other runtime model."""
-    return runtime_variants(case, "makespan")
 
 
 def array_of_gemm(

@@ -51,12 +51,7 @@ def draw_usage(
 ) -> Figure:
     """Shares by budget, then by budget and size, one panel per sample.
 
-    Args:
-      usage: of each sample.
-      grid: over sizes and budgets times `step`.
-      budget: the label of its axis.
-      size: the label of its axis.
-      step: the unit of budgets.
+    `budget` and `size` label the axes; `grid` is over sizes and budgets times `step`.
     """
     figure, ((first, *others),) = panels(1, len(usage) + 1, width=12, height=4)
     image: Any = None

@@ -81,9 +81,9 @@ def sampled_sets(
         data = dataclasses.replace(drawn, design_ids=labels)
         beyond = _num_beyond(trained, data.workloads)
         for count in np.unique(beyond):
-            yield TestSet(
-                group=group, name=f"{count} features beyond", data=_part(data, beyond == count)
-            )
+            here = beyond == count
+            part = Dataset(workloads=data.workloads[:, here], design_ids=data.design_ids[here])
+            yield TestSet(group=group, name=f"{count} features beyond", data=part)
 
 
 def network_sets(case: CaseStudy, networks: Sequence[Network], group: str) -> Iterator[TestSet]:
@@ -92,13 +92,9 @@ def network_sets(case: CaseStudy, networks: Sequence[Network], group: str) -> It
         workloads = np.concatenate(
             [case.from_gemms(network.gemms, context) for context in case.contexts], axis=1
         )
-        yield TestSet(
-            group=group,
-            name=network.name,
-            data=Dataset(
-                workloads=workloads, design_ids=np.asarray(case.exact(workloads).design_id)
-            ),
-        )
+        labels = np.asarray(case.exact(workloads).design_id)
+        data = Dataset(workloads=workloads, design_ids=labels)
+        yield TestSet(group=group, name=network.name, data=data)
 
 
 def one_token(network: Network) -> Network:
@@ -113,10 +109,6 @@ def _num_beyond(
     low = np.array([[feature.low] for feature in case.features])
     high = np.array([[feature.high] for feature in case.features])
     return ((workloads < low) | (workloads > high)).sum(axis=0)
-
-
-def _part(data: Dataset, rows: Bool[np.ndarray, "num"]) -> Dataset:
-    return Dataset(workloads=data.workloads[:, rows], design_ids=data.design_ids[rows])
 
 
 def audit(
@@ -186,12 +178,11 @@ def audit(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Answers:
-    """A network's answers for workloads; all fields but the first of shape [num].
+    """A network's answers for workloads.
 
     Attributes:
-      workloads: [features, num].
-      confidence: with the fitted temperature.
-      raw_confidence: without.
+      workloads: their features.
+      confidence: with the fitted temperature; `raw_confidence` without.
       is_label: whether the choice is the label.
       performance: normalised.
       is_beyond: whether the workload lies outside of the trained ranges.
@@ -214,15 +205,12 @@ class _Answers:
 
     def where(self, rows: Bool[np.ndarray, "num"]) -> _Answers:
         """A part."""
-        fields = {f.name: getattr(self, f.name)[..., rows] for f in dataclasses.fields(self)}
-        return _Answers(**fields)
+        return _Answers(**{name: field[..., rows] for name, field in vars(self).items()})
 
 
 def _concatenate(parts: Sequence[_Answers]) -> _Answers:
-    names = [field.name for field in dataclasses.fields(_Answers)]
-    return _Answers(
-        **{name: np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in names}
-    )
+    fields = {name: [vars(part)[name] for part in parts] for name in vars(parts[0])}
+    return _Answers(**{name: np.concatenate(some, axis=-1) for name, some in fields.items()})
 
 
 def _judge(

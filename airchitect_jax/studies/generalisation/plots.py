@@ -65,12 +65,7 @@ def risk_coverage(audits: Audits) -> Figure:
 
 @styled
 def regions(audits: Audits, limits: Mapping[str, int]) -> Figure:
-    """Optimal-set accuracy over each feature, one panel per feature.
-
-    Args:
-      audits: by model.
-      limits: the largest trained value of each feature, drawn as a line.
-    """
+    """Optimal-set accuracy over each feature, with its largest trained value as a line."""
     names = list(
         dict.fromkeys(region["feature"] for audit in audits.values() for region in audit["regions"])
     )

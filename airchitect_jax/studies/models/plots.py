@@ -57,11 +57,7 @@ def sorted_performance(rows: Sequence[Row]) -> Figure:
 
 @styled
 def decisions(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Seconds per decision over the problems, fewest designs first: one marker per contender.
-
-    Args:
-      rows: each with problem, designs, contender and seconds.
-    """
+    """Seconds per decision over the problems, fewest designs first: one marker per contender."""
     figure, axes = new_figure(width=10.0, height=4.8)
     designs = {row["problem"]: row["designs"] for row in rows}
     problems = sorted(designs, key=lambda name: designs[name])

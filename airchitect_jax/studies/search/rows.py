@@ -14,21 +14,13 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
+from airchitect_jax import search
 from airchitect_jax._support import check_fits, csv_text
 from airchitect_jax.baselines import Task
 from airchitect_jax.baselines.registry import networks
 from airchitect_jax.case_studies import CaseStudy
-from airchitect_jax.learning import Split, performance_metrics, sample_dataset
+from airchitect_jax.learning import performance_metrics
 from airchitect_jax.reporting import Column, Row, Spread, SpreadTable, by_name
-from airchitect_jax.search import (
-    Entry,
-    Searches,
-    Subject,
-    Tools,
-    TrainedNetwork,
-    prepare,
-    steps_within,
-)
 
 _NUM_VALIDATION = 5_000  # workloads that the network's training curve is measured on
 
@@ -55,30 +47,18 @@ CURVE_KEYS = (
 )
 
 
-def train_network(case: CaseStudy, *, seed: int, seconds: float) -> TrainedNetwork:
-    """The best network of a case study, or the paper's, trained on workloads of the TRAIN split.
-
-    Args:
-      case: the case study.
-      seed: of the training.
-      seconds: about as long as the training may take.
-    """
+def train_network(case: CaseStudy, *, seed: int, seconds: float) -> search.TrainedNetwork:
+    """The best network of a case study, or the paper's, trained for about so many seconds."""
     competitor = networks(case)[-1]
-    validation = sample_dataset(case, seed=seed, num=_NUM_VALIDATION, split=Split.VALIDATION)
-    task = Task(
-        case=case,
-        seed=seed,
-        budget_seconds=seconds,
-        num_test=_NUM_VALIDATION,
-        validation=validation,
-    )
+    num = _NUM_VALIDATION
+    task = Task.sampled(case, seed=seed, budget_seconds=seconds, num_test=num, num_validation=num)
     trained = competitor.train(task)
     graphdef, state = nnx.split(trained.model)
 
     def logits(workload: Int[Array, "features"]) -> Float[Array, "designs"]:
         return nnx.merge(graphdef, state)(workload.astype(jnp.int32)[:, None])[0]
 
-    return TrainedNetwork(name=competitor.name, logits=logits, train_seconds=trained.seconds)
+    return search.TrainedNetwork(name=competitor.name, logits=logits, train_seconds=trained.seconds)
 
 
 def checkpoints(limit: int) -> list[int]:
@@ -91,33 +71,28 @@ def checkpoints(limit: int) -> list[int]:
 
 def measurer(
     name: str,
-    entry: Entry,
-    subject: Subject,
-    tools: Tools,
+    entry: search.Entry,
+    subject: search.Subject,
+    tools: search.Tools,
     *,
     evaluations: int,
     python_workloads: int,
 ) -> Callable[[int], Row]:
     """Compiles a searcher; the function that it returns measures one row per seed.
 
-    Args:
-      name: of the searcher.
-      entry: what makes it.
-      subject: what it searches, and what its answers are scored by.
-      tools: what it may need besides.
-      evaluations: the budget of a search, gradients included.
-      python_workloads: how many workloads a searcher in Python is given.
+    A search may take `evaluations`, gradients included; a searcher in Python gets only
+    `python_workloads` of the subject's workloads.
     """
     searcher = entry.make(subject, tools)
     if not searcher.traceable:
         subject = subject.first(python_workloads)
     if entry.num_steps:
-        run = prepare(searcher, subject.workloads, num_steps=entry.num_steps(subject))
+        run = search.prepare(searcher, subject.workloads, num_steps=entry.num_steps(subject))
     else:
-        num_steps = steps_within(searcher, subject.workloads, evaluations)
+        num_steps = search.steps_within(searcher, subject.workloads, evaluations)
         # A cost and two counts are kept of each step.
         check_fits("evaluations", evaluations, 16 * num_steps * len(subject))
-        run = prepare(searcher, subject.workloads, num_steps=num_steps, budget=evaluations)
+        run = search.prepare(searcher, subject.workloads, num_steps=num_steps, budget=evaluations)
     trained: Row = {}
     if entry.needs_network and tools.network:
         trained = {"network": tools.network.name, "train_seconds": tools.network.train_seconds}
@@ -130,7 +105,7 @@ def measurer(
     return measure
 
 
-def measured(searches: Searches, subject: Subject, evaluations: int) -> Row:
+def measured(searches: search.Searches, subject: search.Subject, evaluations: int) -> Row:
     """The measurements of one run over the workloads.
 
     Raises:
