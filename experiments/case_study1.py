@@ -54,7 +54,8 @@ _CHANGES: learning.Changes = {
 
 def aspect_ratio(case: ArrayDataflowCase, test: Dataset) -> Figure:
     """The optimal aspect ratio over the shape of the workload."""
-    log_m, log_n, log_k = np.log2(test.workloads[1:])
+    features = case.by_name(test.workloads)
+    log_m, log_n, log_k = (np.log2(features[name]) for name in ("m", "n", "k"))
     space = case.space
     return plots.aspect_ratio_map(
         log_m - log_n,

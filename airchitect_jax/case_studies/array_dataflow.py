@@ -246,7 +246,7 @@ class ArrayDataflowCase(CaseStudy):
         self, workloads: Int[np.ndarray, "features batch"]
     ) -> Mapping[str, Int[np.ndarray, "batch"]]:
         """The array as square as the budget allows, with the best of its three dataflows."""
-        exponent = np.asarray(workloads[0])
+        exponent = np.asarray(self.by_name(workloads)["mac_exponent"])
         row_exponent = exponent // 2
         candidates = self.space.design_id(
             row_exponent[:, None], (exponent - row_exponent)[:, None], np.arange(len(Dataflow))

@@ -44,6 +44,10 @@ class Sample:
         """The labels."""
         return self.data.design_ids
 
+    def feature(self, name: str) -> Int[np.ndarray, "num"]:
+        """The values of one feature."""
+        return self.case.by_name(self.workloads)[name]
+
     def __len__(self) -> int:
         return len(self.data)
 
@@ -109,21 +113,13 @@ def labels_of(
 
 def dims(case: CaseStudy, workloads: Int[np.ndarray, "features num"]) -> Int[np.ndarray, "3 gemms"]:
     """m, n and k of all GEMMs of the workloads, one GEMM of each workload after the other."""
+    rows = case.by_name(workloads).items()
     return np.stack(
         [
-            np.concatenate([workloads[place] for place in _places(case, letter)])
+            np.concatenate([values for name, values in rows if name.rstrip("0123456789") == letter])
             for letter in ("m", "n", "k")
         ]
     )
-
-
-def _places(case: CaseStudy, letter: str) -> list[int]:
-    """Where m (m0, m1, ...) stands among the features."""
-    return [
-        place
-        for place, feature in enumerate(case.features)
-        if feature.name.rstrip("0123456789") == letter
-    ]
 
 
 def entropy_bits(category: Int[np.ndarray, "num"]) -> float:
@@ -175,7 +171,7 @@ class Layers:
     """The layers of real networks as workloads, one in each context of the case study.
 
     Attributes:
-      network: the network of each, as a place in `networks`.
+      network: the network of each, as an index into `networks`.
       networks: their names.
       workloads: Int[features, num], of any size.
       in_range: which lie within the ranges that are sampled.
@@ -190,14 +186,14 @@ class Layers:
 def layers_of(case: CaseStudy, networks: Sequence[Network]) -> Layers:
     """Every layer of the networks once in each context."""
     parts = [
-        (place, case.from_gemms(network.gemms, context))
-        for place, network in enumerate(networks)
+        (index, case.from_gemms(network.gemms, context))
+        for index, network in enumerate(networks)
         for context in case.contexts
     ]
     workloads = np.concatenate([part for _, part in parts], axis=1)
     return Layers(
         networks=tuple(network.name for network in networks),
-        network=np.concatenate([np.full(part.shape[1], place) for place, part in parts]),
+        network=np.concatenate([np.full(part.shape[1], index) for index, part in parts]),
         workloads=workloads,
         in_range=~out_of_range(case, workloads),
     )
