@@ -131,10 +131,10 @@ def _sizes(memory: Memory) -> list[Number]:
 def _by_role(*of_operand: Number) -> list[Number]:
     """What the operands in the roles of `memory.ROLES` have, each of shape [dataflows]."""
     stacked = _stack(of_operand)
-    places = np.array(
+    operands = np.array(
         [
             [memory_model.OPERANDS.index(name) for name in memory_model.ROLES[flow]]
             for flow in Dataflow
         ]
     )
-    return [jax.tree.map(lambda part, role=role: part[role], stacked) for role in places.T]
+    return [jax.tree.map(lambda part, role=role: part[role], stacked) for role in operands.T]

@@ -87,7 +87,7 @@ class Engine:
                 return False
             return ours
 
-        places = threading.BoundedSemaphore(_IN_FLIGHT)
+        slots = threading.BoundedSemaphore(_IN_FLIGHT)
         with (
             concurrent.futures.ThreadPoolExecutor(_WRITERS) as writers,
             _Prefetch(self._converted(wanted)) as shards,
@@ -95,14 +95,14 @@ class Engine:
             pending: list[concurrent.futures.Future[None]] = []
             try:
                 for shard, columns in shards:
-                    places.acquire()
+                    slots.acquire()
                     done = [future for future in pending if future.done()]
                     pending = [future for future in pending if future not in done]
                     for future in done:
                         future.result()
                     results = self._compute(columns)
                     future = writers.submit(self._finish, shard, columns, results, on_rows)
-                    future.add_done_callback(lambda _: places.release())
+                    future.add_done_callback(lambda _: slots.release())
                     pending.append(future)
                 for future in pending:
                     future.result()
@@ -193,17 +193,17 @@ class Engine:
         rejects: list[list[object]] = []
         for row in troubled:
             in_shard = first + row
-            place = [shard.origin, shard.first_row + in_shard]
+            where = [shard.origin, shard.first_row + in_shard]
             if valid[row]:
                 try:
                     self.task.repair(values, row, columns)
                     continue
                 except ValueError as error:
                     valid[row] = False
-                    rejects.append([*place, "cycles", "", str(error)])
+                    rejects.append([*where, "cycles", "", str(error)])
             else:
                 name, allowed = self.task.objection(columns, row)
-                rejects.append([*place, name, shown(shard.table[name], in_shard), allowed])
+                rejects.append([*where, name, shown(shard.table[name], in_shard), allowed])
             if self.strict:
                 origin, number, *reason = rejects[-1]
                 raise ValueError(f"{origin}: row {number}: {_objection(*reason)}")

@@ -83,9 +83,9 @@ def stored_shapes(checkpoint: pathlib.Path) -> dict[str, jax.ShapeDtypeStruct]:
     """
     try:
         metadata = ocp.StandardCheckpointHandler().metadata(checkpoint / "state")
-        place = SingleDeviceSharding(jax.local_devices()[0])
+        device = SingleDeviceSharding(jax.local_devices()[0])
         return {
-            name: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=place)
+            name: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=device)
             for name, array in metadata.tree.items()
         }
     except Exception as error:  # Orbax raises nearly anything
@@ -99,7 +99,7 @@ def restore_checkpoint(
 
     Args:
       checkpoint: found by `newest_checkpoint`.
-      like: names, shapes, types and places of the arrays.
+      like: names, shapes, types and shardings of the arrays.
 
     Raises:
       ValueError: it holds other arrays; names it.

@@ -83,10 +83,10 @@ def draw(
         fresh = case.sample(jax.random.fold_in(key, turn), count)
         chex.assert_shape(fresh, (len(case.features), count))
         wanted = split_of(fresh) == split
-        places = filled + jnp.cumsum(wanted, dtype=jnp.int32)
-        # Unwanted workloads, and those past the end, go to a place that does not exist.
-        workloads = workloads.at[:, jnp.where(wanted, places - 1, count)].set(fresh, mode="drop")
-        return turn + 1, places[-1], workloads
+        counts = filled + jnp.cumsum(wanted, dtype=jnp.int32)
+        # Unwanted workloads, and those past the end, get an index out of range: they are dropped.
+        workloads = workloads.at[:, jnp.where(wanted, counts - 1, count)].set(fresh, mode="drop")
+        return turn + 1, counts[-1], workloads
 
     nothing = jnp.zeros((len(case.features), count), jnp.int32)
     return jax.lax.while_loop(unfinished, append, (jnp.int32(0), jnp.int32(0), nothing))[2]

@@ -70,12 +70,12 @@ def evaluate_networks(
     case: CaseStudy, recommender: Recommender, networks: Sequence[Network]
 ) -> list[list[NetworkResult]]:
     """For each network, one result for each context of the case study."""
-    places = [(network, context) for network in networks for context in case.contexts]
-    if not places:
+    pairs = [(network, context) for network in networks for context in case.contexts]
+    if not pairs:
         return []
     # All layers of all networks in all contexts at once, then cut into pieces.
     workloads = np.concatenate(
-        [case.from_gemms(network.gemms, context) for network, context in places], axis=1
+        [case.from_gemms(network.gemms, context) for network, context in pairs], axis=1
     )
     optimum = case.exact(workloads)
     in_range = ~out_of_range(case, workloads)
@@ -84,7 +84,7 @@ def evaluate_networks(
     costs = case.costs(workloads, chosen)
     results: dict[int, list[NetworkResult]] = {}
     first = 0
-    for index, (network, context) in enumerate(places):
+    for index, (network, context) in enumerate(pairs):
         rows = slice(first, first + len(network.layers))
         first = rows.stop
         layers = tuple(

@@ -145,12 +145,12 @@ def label_buffer_columns(
     with jax.enable_x64(True):
         steps, *fields, valid = _prepare_jit(columns, space=space)
         if objective is Objective.CYCLES:
-            place, cost, exact = cheapest_cycles(steps, fields, space=space, platform=platform)
+            index, cost, exact = cheapest_cycles(steps, fields, space=space, platform=platform)
         else:
-            place, cost, exact = cheapest_energy(
+            index, cost, exact = cheapest_energy(
                 steps, fields, space=space, platform=platform, objective=objective
             )
-        return _labels_jit(fields[5], place, cost, exact, space=space), valid
+        return _labels_jit(fields[5], index, cost, exact, space=space), valid
 
 
 def _prepare(columns: Sequence[Array], space: BufferSpace) -> tuple[Array, ...]:
@@ -164,8 +164,8 @@ def _prepare(columns: Sequence[Array], space: BufferSpace) -> tuple[Array, ...]:
     return (budget // space.step_bytes - 1, *fields, valid)  # the tile operand takes one
 
 
-def _labels(dataflow: Array, place: Array, cost: Array, exact: Array, space: BufferSpace) -> Labels:
-    ids = jnp.asarray(ids_of_pairs(space))[dataflow, place]
+def _labels(dataflow: Array, index: Array, cost: Array, exact: Array, space: BufferSpace) -> Labels:
+    ids = jnp.asarray(ids_of_pairs(space))[dataflow, index]
     never = jnp.asarray(-1, cost.dtype)
     return Labels(design_id=jnp.where(exact, ids, -1), cost=jnp.where(exact, cost, never))
 

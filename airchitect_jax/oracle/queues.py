@@ -211,12 +211,12 @@ def _exhaustive(
         grown = grown.reshape(-1, num_arrays)
         # What is left takes its least time at best, spread over all arrays at best.
         fits = (grown.max(axis=1) <= limit) & (grown.sum(axis=1) + later <= limit * num_arrays)
-        places = np.flatnonzero(fits)
-        states, first = np.unique(grown[places], axis=0, return_index=True)
+        kept = np.flatnonzero(fits)
+        states, first = np.unique(grown[kept], axis=0, return_index=True)
         if len(states) > _MAX_STATES:
             return None, False
-        places = places[first]
-        steps.append((places // num_arrays, places % num_arrays))
+        kept = kept[first]
+        steps.append((kept // num_arrays, kept % num_arrays))
     if not len(states):
         return None, True
     state = int(states.max(axis=1).argmin())

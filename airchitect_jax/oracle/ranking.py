@@ -105,13 +105,13 @@ def best_designs(
     """
     costs = cost_matrix(columns, space=space, platform=platform, objective=objective)
     never = costs.dtype.type(NEVER) if objective is not Objective.EDP else jnp.inf
-    places = jnp.arange(space.num_designs, dtype=jnp.int32)[None, :]
+    every_id = jnp.arange(space.num_designs, dtype=jnp.int32)[None, :]
     num_ties = (costs == costs.min(axis=1, keepdims=True)).sum(axis=1, dtype=jnp.int32)
     ids, lowest_costs = [], []
     for _ in range(count):  # passes over the matrix: XLA's CPU backend sorts int64 far slower
         lowest = costs.min(axis=1, keepdims=True)
-        first = jnp.where(costs == lowest, places, space.num_designs).min(axis=1, keepdims=True)
-        costs = jnp.where(places == first, never, costs)
+        first = jnp.where(costs == lowest, every_id, space.num_designs).min(axis=1, keepdims=True)
+        costs = jnp.where(every_id == first, never, costs)
         found = lowest < never
         ids.append(jnp.where(found, first, -1))
         lowest_costs.append(jnp.where(found, lowest, -1))

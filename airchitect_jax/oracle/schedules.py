@@ -256,18 +256,18 @@ def _design_id(
     num, gemms = space.num_arrays, _gemms(dims)
     code = (key - jnp.floor(key / _scale(space)) * _scale(space)).astype(jnp.int32)
     on_array = [lax.div(code, np.int32(num**power)) % num for power in reversed(range(num))]
-    # A permutation's place counts, at each array, the later workloads that are smaller.
-    place: Any = 0
+    # A permutation's index counts, at each array, the later workloads that are smaller.
+    index: Any = 0
     for first, workload in enumerate(on_array):
         later = on_array[first + 1 :]
-        place = place * (num - first) + sum((other < workload).astype(jnp.int32) for other in later)
+        index = index * (num - first) + sum((other < workload).astype(jnp.int32) for other in later)
     dataflows = []
     for workload, array in zip(on_array, space.arrays, strict=True):
         gemm = gemms[0]
         for number in range(1, num):
             gemm = jax.tree.map(functools.partial(select, workload == number), gemms[number], gemm)
         dataflows.append(best_dataflow(_wide_cycles(gemm, array, platform))[1])
-    return jnp.where(key < _EXACT, space.design_id(place, dataflows), -1).astype(jnp.int32)
+    return jnp.where(key < _EXACT, space.design_id(index, dataflows), -1).astype(jnp.int32)
 
 
 _MODEL = ("space", "platform")
@@ -291,15 +291,15 @@ def label_schedule_in_python(
         for gemm in gemms
     ]
     ranked = []
-    for place, permutation in enumerate(space.permutations.tolist()):
+    for index, permutation in enumerate(space.permutations.tolist()):
         cycles, dataflows = zip(
             *(table[workload][array] for array, workload in enumerate(permutation)), strict=True
         )
-        ranked.append((makespan(cycles), sum_of_cycles(cycles), place, dataflows))
-    least, _, place, dataflows = min(ranked)  # places are distinct, and ids ascend with them
+        ranked.append((makespan(cycles), sum_of_cycles(cycles), index, dataflows))
+    least, _, index, dataflows = min(ranked)  # indices are distinct, and ids ascend with them
     if least >= 2**63:
         raise ValueError(
             f"the workloads {', '.join(f'{g.m}x{g.n}x{g.k}' for g in gemms)} take {least} cycles;"
             " labels are limited to int64 (2**63 - 1)"
         )
-    return space.design_id(place, dataflows), least
+    return space.design_id(index, dataflows), least

@@ -51,7 +51,7 @@ def best_product(survey: Survey, among: Int[np.ndarray, "designs"] | None = None
 
     Args:
       survey: the designs.
-      among: places in its flattened tables that are looked at; by default all.
+      among: indices in its flattened tables that are looked at; by default all.
     """
     space, counts = survey.space, survey.workload.counts
     cycles, energy = (
@@ -59,9 +59,9 @@ def best_product(survey: Survey, among: Int[np.ndarray, "designs"] | None = None
         for table in (survey.cycles, survey.energy_fj)
     )
     lower = cycles[Objective.CYCLES] * energy[Objective.ENERGY]
-    places = np.arange(space.num_designs) if among is None else among
-    reached = min(float((cycles[policy] * energy[policy])[places].min()) for policy in POLICIES)
-    candidates = places[lower[places] <= reached * _SLACK]
+    indices = np.arange(space.num_designs) if among is None else among
+    reached = min(float((cycles[policy] * energy[policy])[indices].min()) for policy in POLICIES)
+    candidates = indices[lower[indices] <= reached * _SLACK]
     candidates = candidates[np.argsort(lower[candidates], kind="stable")]
     best: tuple[tuple[int, int], int, tuple[Dataflow, ...]] | None = None
     for first in range(0, len(candidates), _BATCH):
@@ -88,8 +88,8 @@ def best_product(survey: Survey, among: Int[np.ndarray, "designs"] | None = None
                 best = key, int(design), tuple(Dataflow(flow) for flow in choice)
     assert best is not None  # noqa: S101 - the design that `reached` comes from is a candidate
     (product, _), design, dataflows = best
-    row, place = space.place(design)
-    return BestProduct(shape=row, sizing=place, dataflows=dataflows, product=product)
+    row, sizing = space.place(design)
+    return BestProduct(shape=row, sizing=sizing, dataflows=dataflows, product=product)
 
 
 def least_product(
@@ -128,8 +128,8 @@ def least_product(
 def _lower_hull(points: Sequence[Point]) -> list[int]:
     """Places of the points on the lower left convex hull: fewest cycles first, energy falling."""
     hull: list[int] = []
-    for place in sorted(range(len(points)), key=lambda place: (*points[place], place)):
-        cycles, energy = points[place]
+    for index in sorted(range(len(points)), key=lambda index: (*points[index], index)):
+        cycles, energy = points[index]
         if hull and energy >= points[hull[-1]][1]:
             continue
         while len(hull) > 1:
@@ -137,5 +137,5 @@ def _lower_hull(points: Sequence[Point]) -> list[int]:
             if (y0 - y1) * (cycles - x0) > (y0 - energy) * (x1 - x0):
                 break
             hull.pop()
-        hull.append(place)
+        hull.append(index)
     return hull

@@ -33,7 +33,7 @@ def front(survey: Survey) -> list[FrontPoint]:
     Of points that are equal in all four, one is kept. Ascending in MACs, SRAM, cycles.
     """
     space = survey.space
-    shape, sizing = (place.ravel() for place in np.indices((len(space.rows), len(space.sizings))))
+    shape, sizing = (axis.ravel() for axis in np.indices((len(space.rows), len(space.sizings))))
     macs, sram = space.num_macs[shape], space.sram_bytes[sizing]
     count = space.num_designs
     cycles, energy = (
@@ -44,15 +44,15 @@ def front(survey: Survey) -> list[FrontPoint]:
     points = np.stack([np.tile(macs, 2), np.tile(sram, 2), _ranks(cycles), _ranks(energy)], axis=1)
     return [
         FrontPoint(
-            shape=int(shape[place % count]),
-            sizing=int(sizing[place % count]),
-            dataflows=POLICIES[place // count],
-            cycles=int(cycles[place]),
-            energy_fj=int(energy[place]),
-            num_macs=int(macs[place % count]),
-            sram_bytes=int(sram[place % count]),
+            shape=int(shape[index % count]),
+            sizing=int(sizing[index % count]),
+            dataflows=POLICIES[index // count],
+            cycles=int(cycles[index]),
+            energy_fj=int(energy[index]),
+            num_macs=int(macs[index % count]),
+            sram_bytes=int(sram[index % count]),
         )
-        for place in nondominated(points)
+        for index in nondominated(points)
     ]
 
 
@@ -72,13 +72,13 @@ def nondominated(points: Int[np.ndarray, "num 4"]) -> list[int]:
         # Ascending in the third column: a row stays if its fourth is below all before it.
         lowest = np.minimum.accumulate(group[:, 3])
         stays = np.concatenate([[True], group[1:, 3] < lowest[:-1]])
-        group, places = group[stays], order[start:stop][stays]
+        group, indices = group[stays], order[start:stop][stays]
         earlier = front_points[front_points[:, 1] <= group[0, 1]]
         beaten = np.any(
             (earlier[:, None, 2] <= group[None, :, 2]) & (earlier[:, None, 3] <= group[None, :, 3]),
             axis=0,
         )
-        kept += [int(place) for place in places[~beaten]]
+        kept += [int(index) for index in indices[~beaten]]
         front_points = np.concatenate([front_points, group[~beaten]])
     return kept
 

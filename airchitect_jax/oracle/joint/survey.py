@@ -168,12 +168,12 @@ def layer_tables(
     sizes = np.array(sizes_of(space.buffers))
     prices = platform.energy_table.sram_fj_per_byte(sizes)
     swept_axis, column_axis = (None, slice(None), None), (None, None, slice(None))
-    places = space.levels - 1
+    positions = space.levels - 1
     cycles, energy = [], []
     for flow in Dataflow:
         folds = _folds(_gemm(gemm), array, flow, platform)
         swept, column, tile = (memory.OPERANDS.index(name) for name in memory.ROLES[flow])
-        pair = places[:, swept] * len(sizes) + places[:, column]
+        pair = positions[:, swept] * len(sizes) + positions[:, column]
         pair_cycles = memory.cycles_by_role(
             folds,
             sizes[swept_axis],
@@ -190,7 +190,7 @@ def layer_tables(
             + operands.column(sizes[column_axis], prices[column_axis])
         )
         pair_energy = add_energy_fj(platform.terms, pair_energy, _gemm(gemm), array, flow)
-        energy.append(_take(pair_energy, pair) + operands.tile(prices)[places[:, tile]])
+        energy.append(_take(pair_energy, pair) + operands.tile(prices)[positions[:, tile]])
     return np.stack(cycles), np.stack(energy)
 
 
