@@ -55,7 +55,7 @@ class LabelTask(Protocol):
         ...
 
     def compute(self, columns: Columns) -> tuple[PyTree[Array], Bool[Array, "rows"]]:
-        """Results on the device, not waited for, and which rows are valid."""
+        """Results on the device, without waiting, and which rows are valid."""
         ...
 
     def inexact(self, results: PyTree[np.ndarray]) -> Bool[np.ndarray, "rows"]:

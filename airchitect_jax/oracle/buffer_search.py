@@ -46,8 +46,8 @@ def sizes_of(space: BufferSpace) -> list[int]:
 def _ceil_div(a: Float[Array, "rows"], b: Float[Array, "rows"]) -> Float[Array, "rows"]:
     """ceil(a / b) of whole numbers below 2**52, many values of a per value of b.
 
-    With the reciprocal of b, then corrected: XLA computes 1 / b once, and would give each division
-    a kernel of its own.
+    Uses the reciprocal of b and corrects the result: XLA computes 1 / b once, but would give each
+    division its own kernel.
     """
     quotient = jnp.floor(a * (1.0 / b))  # off by one at most
     rest = a - quotient * b
@@ -102,7 +102,7 @@ def mixed_folds(columns: Sequence[Array], platform: Platform) -> memory.Tiling:
 class _Timing:
     """Busy bytes (`memory.busy_bytes`) of workloads by the sizes of two SRAMs.
 
-    All in float64: whole, and exact as far as float64 is.
+    Whole numbers in float64, exact as far as float64 is.
     """
 
     folds: memory.Tiling
@@ -114,11 +114,11 @@ class _Timing:
         return memory.sweep(self.folds, memory.resident_bytes(self.folds.swept_bytes, size))
 
     def spills(self, size: Any) -> list[Array]:
-        """What an SRAM of `size` bytes for the column operand does not hold."""
+        """The bytes of the column operand that do not fit into an SRAM of `size` bytes."""
         return memory.spills(self.folds, size)
 
     def busy_bytes(self, warm: memory.Sweep, spills: Sequence[Array]) -> Float[Array, "rows"]:
-        """For one size of each."""
+        """Busy bytes for one size of each operand."""
         cold = memory.sweep(self.folds, jnp.zeros_like(self.bandwidth))
         spill, last_spill = spills
         return memory.busy_bytes(
@@ -126,7 +126,7 @@ class _Timing:
         )
 
     def by_pair(self, space: BufferSpace) -> list[Float[Array, "rows"]]:
-        """For each pair of sizes, what depends on one size computed once."""
+        """For each pair of sizes; terms that depend on one size are computed once."""
         sizes = [float(size) for size in sizes_of(space)]
         warm, spills = [self.sweep(size) for size in sizes], [self.spills(size) for size in sizes]
         return [self.busy_bytes(warm[a - 1], spills[b - 1]) for a, b in pairs(space)]
@@ -150,7 +150,7 @@ def cheapest_cycles(
     platform: Platform,
 ) -> tuple[Int[Array, "rows"], Int[Array, "rows"], Bool[Array, "rows"]]:
     """Index of the best pair, its cycles, and where that is exact."""
-    # Programs of their own: XLA's CPU backend computes what has two users twice.
+    # Separate programs: XLA's CPU backend would compute values with two users twice.
     lowest = _lowest_jit(steps, columns, space=space, platform=platform)
     bandwidth = columns[-1].astype(jnp.float64)
     cycles = ceil_div(lowest, bandwidth)
@@ -164,7 +164,7 @@ def _lowest(
 ) -> Float[Array, "rows"]:
     """The fewest busy bytes within the budget.
 
-    A larger SRAM never costs any, so only pairs that use the whole budget are looked at.
+    A larger SRAM never adds any, so only pairs that use the whole budget are considered.
     """
     timing, lowest = _timing(columns, platform), jnp.full(steps.shape, jnp.inf)
     for a in range(1, space.num_levels + 1):
@@ -243,7 +243,7 @@ def _cheapest_energy(
     fixed = energy.fixed() + energy.tile(prices[0])
     swept = [fixed + energy.swept(size, fj) for size, fj in zip(sizes, prices, strict=True)]
     column = [energy.column(size, fj) for size, fj in zip(sizes, prices, strict=True)]
-    # More than any design takes: the traffic of the smallest SRAMs at the price of the largest.
+    # An upper bound for all designs: traffic of the smallest SRAMs at the price of the largest.
     timing = _timing(columns, platform)
     bound = OperandEnergy(folds=timing.folds, table=table)
     most = float(prices[-1])
@@ -330,11 +330,11 @@ def log_cost_grid(
     levels = space.num_levels
 
     def by_operand(swept: Array, column: Array, tile: Array, operand: str) -> Array:
-        """What stands for an operand in the role that it has in each workload's dataflow."""
+        """The values of an operand in its role under each workload's dataflow."""
         roles = [(swept, column, tile)[memory.ROLES[flow].index(operand)] for flow in Dataflow]
         return jnp.select([dataflow == flow for flow in Dataflow], roles)
 
-    # Barriers keep XLA from computing what designs share anew for each of them.
+    # Barriers keep XLA from recomputing shared terms for each design.
     costs = jnp.float32(0)
     if objective is not Objective.ENERGY:
         warm = timing.sweep(sizes.reshape(1, levels, 1, 1))

@@ -1,11 +1,11 @@
 """The exact best sizes of three SRAMs for a GEMM on a given array (case study 2), IDEAL memory.
 
 Exhaustive, but factored. Of the three roles of `airchitect_jax.cost.memory` the tile operand does
-not benefit from a larger SRAM, which only costs energy, so it gets the smallest; so does the tie
-rule, the smaller total. That leaves every pair of sizes for the swept and the column
-operand, and of each pair's cost all but a few terms depend on one of the two
+not benefit from a larger SRAM, which only costs energy, so it gets the smallest, as the tie rule
+(smaller total) also requires. That leaves every pair of sizes for the swept and the column operand,
+and all but a few terms of a pair's cost depend on only one of the two
 (`airchitect_jax.oracle.buffer_search`). The batch lies in the vector lanes, the pairs are unrolled
-at trace time, and XLA computes what pairs share once.
+at trace time, and XLA computes shared terms once.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def label_buffers(
         1..2**31 - 1, sram_budget_bytes of at least the smallest design, bandwidth in 1..2**20.
       space: the sizings; the 1000 of case study 2 by default.
       objective: what is minimised: total cycles, energy, or their product.
-      runtime_model: which compute cycles are meant.
+      runtime_model: the compute cycles to use.
       interface: one for all operands, or a port for each.
       element_bytes: width of an element, 1..64.
       energy_table: energy of single events; Horowitz's by default.
@@ -117,7 +117,7 @@ def label_buffers_on(
 
 
 def buffer_limits(space: BufferSpace) -> dict[str, tuple[int, int]]:
-    """The inputs in order, and what each may be."""
+    """The inputs in order, with their allowed ranges."""
     return {
         "sram_budget_bytes": (space.smallest_bytes, MAX_SRAM_BYTES),
         "m": (1, MAX_DIM),
@@ -137,7 +137,7 @@ def label_buffer_columns(
     platform: Platform,
     objective: Objective,
 ) -> tuple[Labels, Bool[Array, "rows"]]:
-    """Labels on the device, not waited for, and which workloads are valid.
+    """Labels on the device, without waiting, and which workloads are valid.
 
     Columns as in `buffer_limits`, int32 or int64. Labels of invalid workloads are undefined; those
     of optima that are not exact here are -1.

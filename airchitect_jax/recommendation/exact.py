@@ -183,7 +183,7 @@ def recommend(
       weights: how often each network runs, whole numbers; by default once.
       dims: sizes of symbolic dimensions, for ONNX models.
       element_bytes: width of an element.
-      runtime_model: which compute cycles are meant.
+      runtime_model: the compute cycles to use.
       interface: one for all operands, or a port for each.
       energy_table: energy of single events; Horowitz's by default.
       terms: additional cost terms; registered ones by name.

@@ -89,7 +89,7 @@ def best_design(
     Args:
       found: the survey.
       objective: what is minimised.
-      among: indices in its flattened tables that are looked at; by default all.
+      among: indices into its flattened tables to consider; by default all.
     """
     space, gemms = found.space, found.workload.gemms
     if objective is Objective.EDP:

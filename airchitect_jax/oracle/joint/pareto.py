@@ -1,4 +1,4 @@
-"""The Pareto front of a survey: cycles, energy, MAC units and SRAM, all to be small."""
+"""The Pareto front of a survey: cycles, energy, MAC units and SRAM, all minimised."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def front(survey: Survey) -> list[FrontPoint]:
         np.concatenate([table[policy].ravel() for policy in POLICIES])
         for table in (survey.cycles, survey.energy_fj)
     )
-    # Costs as ranks: all that dominance asks, and small whole numbers whatever the costs are.
+    # Ranks suffice for dominance, and are small whole numbers whatever the costs are.
     points = np.stack([np.tile(macs, 2), np.tile(sram, 2), _ranks(cycles), _ranks(energy)], axis=1)
     return [
         FrontPoint(
@@ -57,10 +57,10 @@ def front(survey: Survey) -> list[FrontPoint]:
 
 
 def nondominated(points: Int[np.ndarray, "num 4"]) -> list[int]:
-    """Rows that no other row is at most in all columns; of equal rows the first.
+    """Indices of nondominated rows, where less is better; of equal rows the first.
 
-    Rows with the same first two columns are thinned among themselves first; what is left of a group
-    is then held against the groups before it that are at most in both.
+    Rows that agree in the first two columns are filtered first; the rest of a group is then
+    compared with the earlier groups that are at most as large in both.
     """
     order = np.lexsort(points.T[::-1])  # by the first column, then the second, ...
     ordered = points[order]
