@@ -62,8 +62,8 @@ class Reliability:
 
     Attributes:
       confidence: mean confidence in each bin.
-      accuracy: share of right answers in it.
-      count: answers in it.
+      accuracy: share of right answers in each bin.
+      count: number of answers in each bin.
     """
 
     confidence: Float[np.ndarray, "bins"]
