@@ -87,7 +87,7 @@ class _Interrupts:
             raise KeyboardInterrupt
 
     def _mute(self) -> None:
-        """Closes stderr to libraries, which would print that they were interrupted."""
+        """Sends stderr to the null device: libraries would print that they were interrupted."""
         with contextlib.suppress(OSError):
             own, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 2)

@@ -44,12 +44,12 @@ class Sample:
         """The labels."""
         return self.data.design_ids
 
+    def __len__(self) -> int:
+        return len(self.data)
+
     def feature(self, name: str) -> Int[np.ndarray, "num"]:
         """The values of one feature."""
         return self.case.by_name(self.workloads)[name]
-
-    def __len__(self) -> int:
-        return len(self.data)
 
     def first(self, num: int) -> Sample:
         """The first `num` of them, or all if there are fewer: a random sample as well."""
@@ -113,13 +113,21 @@ def labels_of(
 
 def dims(case: CaseStudy, workloads: Int[np.ndarray, "features num"]) -> Int[np.ndarray, "3 gemms"]:
     """m, n and k of all GEMMs of the workloads, one GEMM of each workload after the other."""
-    rows = case.by_name(workloads).items()
     return np.stack(
         [
-            np.concatenate([values for name, values in rows if name.rstrip("0123456789") == letter])
+            np.concatenate([workloads[place] for place in _places(case, letter)])
             for letter in ("m", "n", "k")
         ]
     )
+
+
+def _places(case: CaseStudy, letter: str) -> list[int]:
+    """Where m (m0, m1, ...) stands among the features."""
+    return [
+        place
+        for place, feature in enumerate(case.features)
+        if feature.name.rstrip("0123456789") == letter
+    ]
 
 
 def entropy_bits(category: Int[np.ndarray, "num"]) -> float:
