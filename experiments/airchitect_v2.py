@@ -82,8 +82,7 @@ def main(console: rich.console.Console) -> None:
     )
     table = read_table(DATA.value)
     console.print(
-        f"{DATA.value}: {len(table)} layers; {table.num_rejected} rows that are not layers"
-        " left out",
+        f"{DATA.value}: {len(table)} layers; {table.num_rejected} rows that are no layers left out",
         highlight=False,
         markup=False,
         soft_wrap=True,

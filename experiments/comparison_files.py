@@ -30,14 +30,14 @@ def write_comparison(
     about: Mapping[str, Any],
     notes: str = "",
 ) -> None:
-    """Writes the table with the settings of the run.
+    """Writes the table, with what it was made with beside it.
 
     Args:
       folder: of the run.
       table: what was measured.
       title: the heading.
       flags: of the run.
-      about: further settings to report with the results, JSON-compatible.
+      about: what else results have to be named with, JSON-compatible.
       notes: Markdown to stand above the table.
     """
     settings = "\n".join(f"- {name}: {value}" for name, value in {**about, **flags}.items())

@@ -108,7 +108,7 @@ PROCESS_ID = flags.DEFINE_integer("process_id", None, "Index of this process.", 
 
 _MAX_COST_ROWS = 1_000_000
 _COST_SHARD_ROWS = 1 << 16  # a quarter of a gigabyte of costs
-# Flags that do not change the labels may differ when a run is started again.
+# What does not change the labels may change when a run is started again.
 _FREE = {"workdir"}
 
 

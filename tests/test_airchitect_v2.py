@@ -281,7 +281,7 @@ def test_convolutions_end_to_end(conv_file, tmp_path):
         *("--num_networks=2", "--epochs=8", "--forest_trees=3"),
     )
     assert result.returncode == 0, result.stderr
-    assert "3000 layers; 0 rows that are not layers" in result.stdout
+    assert "3000 layers; 0 rows that are no layers" in result.stdout
     summary = json.loads((tmp_path / "summary.json").read_text())
     answers = summary["answers"]
     assert answers["closed form"]["optimal_set_accuracy"] == 1

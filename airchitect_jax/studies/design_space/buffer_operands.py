@@ -85,7 +85,7 @@ class _Surface:
     """Cycles of one workload under all sizings.
 
     Attributes:
-      workload: its features by name.
+      workload: its features.
       cube: total cycles by the levels of the swept, the column and the tile operand.
       stall_share: share of cycles that are stalls by the first two, with the smallest tile operand.
       best: levels of the best sizing by role, Int[3].
