@@ -202,7 +202,7 @@ def _write_simulator_inputs(recommendation: Recommendation, folder: pathlib.Path
 
 
 def _remove_earlier(folder: pathlib.Path) -> None:
-    """Removes the answer of an earlier call, of which the new one may not replace every file."""
+    """Removes the answer of an earlier call, since the new one may not replace every file."""
     if (folder / "config.json").exists():
         for name in OUTPUTS:
             (folder / name).unlink(missing_ok=True)

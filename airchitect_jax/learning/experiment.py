@@ -264,7 +264,7 @@ def _figures(
             ),
         ),
         "confusion": (
-            "Chosen against optimal, by what the designs have in common.",
+            "Chosen against optimal, by attributes of the designs.",
             plots.confusion(case.space.attributes, optimal, chosen),
         ),
     }

@@ -1,4 +1,4 @@
-"""Losses of a recommendation network: from the label alone, or from what the designs cost."""
+"""Losses of a recommendation network: from the label alone, or from the costs of the designs."""
 
 from __future__ import annotations
 

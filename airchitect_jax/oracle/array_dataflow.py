@@ -80,8 +80,8 @@ def label(
         4..2**31 - 1, m, n and k in 1..2**31 - 1. Any number of workloads; NumPy or JAX.
       space: the designs; the 459 of case study 1 by default.
       runtime_model: the cycle count.
-      objective: what is minimised: compute cycles, energy, or their product. The last two need the
-        whole cost matrix, which is a hundred times slower.
+      objective: the quantity to minimise: compute cycles, energy, or their product. The last two
+        need the whole cost matrix, which is a hundred times slower.
       memory: for the energy, in Python integers; its bandwidth is not used.
       energy_table: energy of single events; Horowitz's by default.
 

@@ -65,7 +65,7 @@ def label_buffers(
       workloads: fields of one shape (scalars broadcast): whole numbers; m, n, k, rows and cols in
         1..2**31 - 1, sram_budget_bytes of at least the smallest design, bandwidth in 1..2**20.
       space: the sizings; the 1000 of case study 2 by default.
-      objective: what is minimised: total cycles, energy, or their product.
+      objective: the quantity to minimise: total cycles, energy, or their product.
       runtime_model: the compute cycles to use.
       interface: one for all operands, or a port for each.
       element_bytes: width of an element, 1..64.

@@ -233,7 +233,7 @@ def headline(recommendation: Recommendation, proposal: Proposal | None) -> list[
         ("MAC units, SRAM", f"{design.num_macs:,}, {design.sram_bytes // 1024:,} KB"),
         ("dataflows", ", ".join(f"{name} {count}" for name, count in sorted(flows.items()))),
         ("cycles", f"{recommendation.cycles:,}"),
-        ("of which stalls", f"{stalls:.1%}"),
+        ("stalls, share of cycles", f"{stalls:.1%}"),
         ("energy", f"{recommendation.energy_fj / 1e12:,.3f} mJ"),
         ("utilization", f"{recommendation.utilization:.1%}"),
         ("each layer on its own best design", f"{own_cost} {unit}"),

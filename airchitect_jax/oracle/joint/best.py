@@ -88,7 +88,7 @@ def best_design(
 
     Args:
       found: the survey.
-      objective: what is minimised.
+      objective: the quantity to minimise.
       among: indices into its flattened tables to consider; by default all.
     """
     space, gemms = found.space, found.workload.gemms

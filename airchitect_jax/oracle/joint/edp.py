@@ -88,8 +88,8 @@ def best_product(survey: Survey, among: Int[np.ndarray, "designs"] | None = None
                 best = key, int(design), tuple(Dataflow(flow) for flow in choice)
     assert best is not None  # noqa: S101 - the design that `reached` comes from is a candidate
     (product, _), design, dataflows = best
-    row, sizing = space.place(design)
-    return BestProduct(shape=row, sizing=sizing, dataflows=dataflows, product=product)
+    best_shape, best_sizing = space.place(design)
+    return BestProduct(shape=best_shape, sizing=best_sizing, dataflows=dataflows, product=product)
 
 
 def least_product(
