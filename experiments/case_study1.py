@@ -54,7 +54,8 @@ _CHANGES: learning.Changes = {
 
 def aspect_ratio(case: ArrayDataflowCase, test: Dataset) -> Figure:
     """The optimal aspect ratio over the shape of the workload."""
-    log_m, log_n, log_k = np.log2(test.workloads[1:])
+    features = case.by_name(test.workloads)
+    log_m, log_n, log_k = (np.log2(features[name]) for name in ("m", "n", "k"))
     space = case.space
     return plots.aspect_ratio_map(
         log_m - log_n,
@@ -68,7 +69,7 @@ def aspect_ratio(case: ArrayDataflowCase, test: Dataset) -> Figure:
 def main(console: rich.console.Console) -> None:
     """Runs the case study that the flags describe."""
     case = ArrayDataflowCase.from_settings(runner.values(*_OWN))
-    # Energy is a sum of terms that are no products: it does not add up in logarithms.
+    # Energy is a sum of terms, not a product: its logarithm is not a sum over the inputs.
     best = "additive" if case.objective is Objective.CYCLES else "paper"
     config = learning.run_config(learning.presets(case, _CHANGES), best)
     learning.learn(

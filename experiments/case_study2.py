@@ -87,7 +87,7 @@ _CHANGES: learning.Changes = {
 def _stored(config: RunConfig, num_train: int, num_test: int, epochs: int) -> RunConfig:
     """A preset for replayed labels, which are slow: a small data set, many epochs.
 
-    The loss knows no costs but the labels'; the others would have to be replayed at each step.
+    The loss uses only the labels; other costs would have to be replayed at each step.
     """
     return dataclasses.replace(
         config,
@@ -155,7 +155,7 @@ def main(console: rich.console.Console) -> None:
         console,
         extra_figures={
             "sizes_by_budget": (
-                "Which operand earns the memory: mean optimal sizes over the budget.",
+                "Which operand gets the memory: mean optimal sizes over the budget.",
                 lambda test, _: sizes_by_budget(case, test),
             )
         },

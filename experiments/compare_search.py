@@ -190,7 +190,7 @@ def main(console: rich.console.Console) -> None:
                     f" {row['geomean_normalized_performance']:.3%},"
                     f" {row['optimal_set_accuracy']:.1%} solved exactly,"
                     f" {row['evaluations']:.0f} evaluations and {row['gradients']:.0f} gradients in"
-                    f" {row['milliseconds']:.3g} ms a search",
+                    f" {row['milliseconds']:.3g} ms per search",
                 )
         whole, found = table(rows), curves(rows)
         about = {"case_study": subject.name, **subject.settings}
@@ -229,8 +229,8 @@ def main(console: rich.console.Console) -> None:
 def notes(rows: list[Row], num_workloads: int) -> str:
     """Notes on the searchers, for above the table."""
     found = [
-        "Milliseconds and searches per second are of all searches at once; to train the network,"
-        " which is shared, takes the training seconds besides."
+        "Milliseconds and searches per second are for all searches at once; training the shared"
+        " network takes the training seconds in addition."
     ]
     found += {
         f"{row['searcher']} runs in Python, on {row['workloads']} of the {num_workloads} workloads."

@@ -94,4 +94,4 @@ def main(console: rich.console.Console) -> None:
 
 
 if __name__ == "__main__":
-    runner.run_main(main, interrupted="what is there is whole; the same command starts again")
+    runner.run_main(main, interrupted="finished files are whole; the same command starts again")

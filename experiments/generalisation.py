@@ -2,7 +2,7 @@
 
 Test sets: the trained ranges; dimensions up to --max_dim and several times as far; small dimensions
 (log-uniform); budgets beyond the trained ones; the packaged networks, and the same with m = 1, a
-decoding step of one token. An embedding has no row for a value outside of the trained range: the
+decoding step of one token. An embedding has no row for a value outside the trained range: the
 network sees the nearest value in range. The temperature and the threshold for selective prediction
 are chosen on the validation split of the trained ranges. Writes generalisation.md and .json,
 sets.csv, regions.csv and figures. With --resume, trained networks are not trained again.
@@ -75,7 +75,7 @@ _SHARES = {
 
 
 def cases() -> tuple[CaseStudy, CaseStudy, dict[str, CaseStudy]]:
-    """The case study of training, the whole one, and those that test workloads are drawn from.
+    """The case study of training, the full one, and those to draw test workloads from.
 
     Raises:
       ValueError: training would leave nothing out.

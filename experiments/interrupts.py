@@ -33,7 +33,7 @@ class _Phase(enum.Enum):
 
 
 class _Interrupts:
-    """The handlers, and what they know."""
+    """The handlers and their state."""
 
     def __init__(self) -> None:
         self._phase = _Phase.IMPORTING
@@ -64,7 +64,7 @@ class _Interrupts:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and self._received is None:
                 self._received = signal.SIGINT  # raised by other means
-            # What a library makes of the interruption is no error of its own.
+            # An error that a library raises because of the interruption is not reported.
             if self._received is None or keeps_traces:
                 raise
         if self._received is not None:
@@ -87,7 +87,7 @@ class _Interrupts:
             raise KeyboardInterrupt
 
     def _mute(self) -> None:
-        """From now on stderr is ours: libraries would print what interrupting them does."""
+        """Sends stderr to the null device: libraries would print that they were interrupted."""
         with contextlib.suppress(OSError):
             own, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 2)
@@ -104,11 +104,11 @@ class _Interrupts:
 
     def _next(self, reader: int) -> int:
         while (number := os.read(reader, 1)[0]) not in _WORDS:
-            pass  # a signal of somebody else
+            pass  # not one of our signals
         return number
 
     def _leave(self, number: int) -> None:
-        """Prints the line, once, and ends the process without another word."""
+        """Prints the line, once, and ends the process without further output."""
         try:
             self._unsaid.pop()
         except IndexError:

@@ -74,7 +74,7 @@ REPORT = flags.DEFINE_enum(
     "report",
     Report.LABELS.value,
     [report.value for report in Report],
-    "labels, or costs: the cycles of every design besides, 4 kilobytes per row, for small sets.",
+    "labels, or costs: also the cycles of every design, 4 kilobytes per row, for small sets.",
 )
 STRICT = flags.DEFINE_boolean("strict", False, "Stop at the first row that cannot be labelled.")
 SHARD_ROWS = flags.DEFINE_integer(
@@ -188,7 +188,7 @@ def _join() -> Process:
 
 
 def _check_address(address: str) -> None:
-    """Refuses what JAX would crash on, or wait for until it gives up.
+    """Refuses addresses on which JAX would crash, or wait until it gives up.
 
     Raises:
       ValueError: it is not HOST:PORT, or there is no such host.
@@ -270,7 +270,7 @@ def _close(
         "shards": shards,
         "seed": runner.SEED.value,
         "wall_seconds": round(seconds, 3),
-        # What this process made, and in how long; a resumed run found the rest.
+        # The rows and time of this process; a resumed run found the rest.
         "workloads_per_second": round(rate),
     }
     files.write_json(folder / "summary.json", summary)

@@ -27,7 +27,7 @@ PRESET = flags.DEFINE_enum(
     "default",
     ["smoke", "default", "paper"],
     "Sizes of the run: a test of seconds, minutes, or what it takes to reach the paper's figures."
-    " Any flag given beside it wins.",
+    " Flags given with it take precedence.",
 )
 MODEL = flags.DEFINE_string(
     "model",
@@ -244,7 +244,7 @@ def learn(
 
 
 def settings(config: RunConfig, script_flags: Sequence[flags.FlagHolder[Any]]) -> dict[str, Any]:
-    """Every flag as JSON, presets resolved: what makes this run this run."""
+    """Every flag as JSON, presets resolved: the identity of the run."""
     own = runner.values(*script_flags, EVAL_WORKLOADS, runner.WORKDIR, resume_flag.RESUME)
     merged = {**dataclasses.asdict(config), **own}
     return {

@@ -65,12 +65,12 @@ DIM = flags.DEFINE_multi_string(
     "dim", [], "Size of a symbolic dimension of an ONNX model, as in --dim=batch=8."
 )
 MAC_BUDGET = flags.DEFINE_integer(
-    "mac_budget", 16_384, "Most MAC units.", lower_bound=4, upper_bound=2**24
+    "mac_budget", 16_384, "The largest number of MAC units.", lower_bound=4, upper_bound=2**24
 )
 SRAM_BUDGET = flags.DEFINE_integer(
     "sram_budget",
     3_000,
-    "Most SRAM of all three buffers together, in KB; beyond 3000 nothing is gained.",
+    "The largest total size of the three buffers, in KB; more than 3000 gains nothing.",
     lower_bound=300,
     upper_bound=2**30,
 )
@@ -202,7 +202,7 @@ def _write_simulator_inputs(recommendation: Recommendation, folder: pathlib.Path
 
 
 def _remove_earlier(folder: pathlib.Path) -> None:
-    """Removes the answer of an earlier call, of which the new one may not replace every file."""
+    """Removes the answer of an earlier call, since the new one may not replace every file."""
     if (folder / "config.json").exists():
         for name in OUTPUTS:
             (folder / name).unlink(missing_ok=True)

@@ -27,7 +27,7 @@ PLUGIN = flags.DEFINE_multi_string(
 
 
 def values(*holders: flags.FlagHolder[Any]) -> dict[str, Any]:
-    """What the flags are set to, by name."""
+    """The values of flags by name."""
     return {holder.name: holder.value for holder in holders}
 
 

@@ -1,4 +1,4 @@
-"""The flag that says which cycle count is meant."""
+"""The flag for the cycle count."""
 
 from __future__ import annotations
 

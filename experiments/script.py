@@ -1,4 +1,4 @@
-"""What all scripts and benchmarks share: parsing, the console, and how errors end them."""
+"""Shared by all scripts and benchmarks: parsing of flags, the console, errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from experiments import interrupts
 
 FLAGS = flags.FLAGS
 
-# What bad input and a bad environment raise; anything else is a bug, and shows its trace.
+# Raised by bad input and a bad environment; anything else is a bug, and shows its trace.
 _EXPECTED = (ValueError, OSError, MemoryError, EOFError, zipfile.BadZipFile, zlib.error)
 _OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
 
@@ -34,14 +34,14 @@ def run(main: Callable[[rich.console.Console], None], hint: str) -> None:
     SIGTERM with 143. `--verbosity=1` shows the whole trace of an error instead.
 
     Args:
-      main: the script's work, given where it prints.
+      main: the work of the script, called with the console.
       hint: what the user can do after an interruption.
     """
     interrupts.install()
 
     def guarded(arguments: Sequence[str]) -> None:
         del arguments
-        # Libraries narrate what they do; their warnings stay.
+        # Libraries log what they do; only their warnings are shown.
         if not FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)
         debugging = bool(logging.level_debug())
@@ -119,7 +119,7 @@ def _fail(message: str) -> NoReturn:
 
 
 class _Console(rich.console.Console):
-    """Leaves it to `run` to say that stdout is closed."""
+    """Lets `run` report that stdout is closed."""
 
     def on_broken_pipe(self) -> None:
         """Is called while the error is handled."""

@@ -47,10 +47,10 @@ def looks_made(made):
 
 
 def test_mapped_dimensions_of_each_dataflow():
-    workloads = np.array([[5, 5, 5], [10, 10, 10], [20, 20, 20], [30, 30, 30]])
+    gemms = np.array([[10, 10, 10], [20, 20, 20], [30, 30, 30]])
     dataflow = np.array([Dataflow.OS, Dataflow.WS, Dataflow.IS])
     expected = [[10, 20, 30], [30, 20, 10], [30, 10, 20]]
-    assert array_shapes.mapped(workloads, dataflow).T.tolist() == expected
+    assert array_shapes.mapped(gemms, dataflow).T.tolist() == expected
 
 
 def test_more_budget_never_costs_cycles():
@@ -59,7 +59,7 @@ def test_more_budget_never_costs_cycles():
     cycles = array_budgets.best_by_budget(case, samples.dims(case, sample.workloads))
     assert cycles.shape == (5, 200)
     assert (np.diff(cycles, axis=0) <= 0).all()
-    here = cycles[sample.workloads[0] - 6, np.arange(200)]
+    here = cycles[sample.feature("mac_exponent") - 6, np.arange(200)]
     np.testing.assert_array_equal(here, case.exact(sample.workloads).cost)
 
 
@@ -139,19 +139,19 @@ def sized():
 @pytest.mark.slow
 def test_roles_of_operands(sized):
     case = sized.case
-    levels = buffer_operands.role_levels(case, sized.design_ids, sized.workloads[6])
+    levels = buffer_operands.role_levels(case, sized.design_ids, sized.feature("dataflow"))
     assert (levels[:, buffer_operands.TILE] == 1).all()
     sizes = case.space.levels[sized.design_ids]
     np.testing.assert_array_equal(levels.sum(axis=1), sizes.sum(axis=1))
-    is_os = sized.workloads[6] == Dataflow.OS
+    is_os = sized.feature("dataflow") == Dataflow.OS
     np.testing.assert_array_equal(levels[is_os], sizes[is_os])  # ifmap, filter, ofmap
-    is_is = sized.workloads[6] == Dataflow.IS
+    is_is = sized.feature("dataflow") == Dataflow.IS
     np.testing.assert_array_equal(levels[is_is], sizes[is_is][:, [1, 2, 0]])
 
 
 def test_what_both_srams_gain(sized):
     gain = buffer_operands.least_gain(sized.case, sized)
-    levels = buffer_operands.role_levels(sized.case, sized.design_ids, sized.workloads[6])
+    levels = buffer_operands.role_levels(sized.case, sized.design_ids, sized.feature("dataflow"))
     both = levels[:, :2].min(axis=1) > 1
     assert (gain[both] > 1).all()  # or a smaller sizing would have won the tie
     assert (gain[~both] == 1).all()

@@ -156,7 +156,7 @@ class ArrayDataflowCase(CaseStudy):
         )
 
     def sample(self, key: jax.Array, count: int) -> Int[Array, "features count"]:
-        """Budgets with equal chances; dimensions by `distribution`, independent."""
+        """Budgets uniform, dimensions by `distribution`, all independent."""
         budget_key, dims_key = jax.random.split(key)
         budgets = sample_integers(
             budget_key,
@@ -227,7 +227,7 @@ class ArrayDataflowCase(CaseStudy):
         """Exact cycles of given designs, feasible or not."""
         if self.objective is Objective.CYCLES:
             return super().costs(workloads, design_ids)
-        # One axis more for each that design_ids has beyond the batch.
+        # Additional axes for those of design_ids beyond the batch.
         _, m, n, k = np.expand_dims(workloads, tuple(range(2, np.ndim(design_ids) + 1)))
         gemms, designs = Gemm(m=m, n=n, k=k), self.space.decode(design_ids)
         report = memory_reports(gemms, designs, self.platform.memory, self.platform)
@@ -246,7 +246,7 @@ class ArrayDataflowCase(CaseStudy):
         self, workloads: Int[np.ndarray, "features batch"]
     ) -> Mapping[str, Int[np.ndarray, "batch"]]:
         """The array as square as the budget allows, with the best of its three dataflows."""
-        exponent = np.asarray(workloads[0])
+        exponent = np.asarray(self.by_name(workloads)["mac_exponent"])
         row_exponent = exponent // 2
         candidates = self.space.design_id(
             row_exponent[:, None], (exponent - row_exponent)[:, None], np.arange(len(Dataflow))

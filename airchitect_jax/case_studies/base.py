@@ -1,4 +1,4 @@
-"""What a case study is: one definition, from which everything else follows.
+"""The base class of case studies: one definition, from which everything else follows.
 
 A case study has a design space, features with their ranges, and one scalar cost function. Exact
 labels, the costs of all designs, losses, the relaxed cost, the search problem and the labelling of
@@ -36,18 +36,20 @@ class CaseStudy(Definition):
 
     A subclass is a frozen dataclass that defines `name`, `title`, `space`, `features` and `cost`;
     if some designs are infeasible for some workloads, `fits`; and `from_gemms` if its features are
-    not m, n, k and others that a context fixes.
+    not m, n, k and some that a context fixes.
 
     Workloads are Int[features, batch] matrices of raw feature values, rows as in `features`. The
-    batch is last so that it lies contiguous: the lanes of the oracle's vector unit are workloads.
+    batch is last so that it is contiguous in memory: the lanes of the oracle's vector unit are
+    workloads.
 
     Attributes:
       distribution: how `sample` draws m, n and k.
       best_network: the registered network that learns it best; None for "paper".
-      has_many_optima: whether often several designs cost as little as the optimum, so that a loss
-        should know them all.
-      trained_budgets: fields that leave out some budgets, for audits of networks beyond them.
-      farthest: how many times the largest trained dimension costs are exact, for the same audits.
+      has_many_optima: whether several designs often share the optimal cost, so that a loss should
+        credit all of them.
+      trained_budgets: field values that leave some budgets out of training, to audit networks
+        there.
+      farthest: for the same audits, up to how many times the largest dimension costs are exact.
     """
 
     distribution: Distribution = Distribution.UNIFORM
@@ -57,7 +59,7 @@ class CaseStudy(Definition):
     farthest: ClassVar[int] = 10
 
     def from_gemms(self, gemms: Gemm, context: Context) -> Int[np.ndarray, "features batch"]:
-        """The workloads (int64, any size) that GEMMs of shape [batch] make in a context."""
+        """The workloads (int64, any size) of GEMMs of shape [batch] in a context."""
         dims = {name: np.asarray(getattr(gemms, name), np.int64) for name in DIMS}
         fixed = iter(context.values)
         return np.stack(
@@ -69,9 +71,9 @@ class CaseStudy(Definition):
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """The case study of settings by name, as flags give them and config.json keeps them.
+        """Builds the case study from settings by name, as in flags and config.json.
 
-        By default the settings that are fields, enums by their values; others are left out.
+        By default each field takes the setting of its name, enums by value; others are ignored.
 
         Raises:
           KeyError: a setting is missing.
@@ -88,14 +90,14 @@ class CaseStudy(Definition):
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """What every result must be named with, for example the runtime model."""
+        """The settings to report with every result, for example the runtime model."""
         return {"objective": self.objective.value, "distribution": self.distribution.value}
 
     @property
     def contexts(self) -> tuple[Context, ...]:
-        """The surroundings in which real networks are evaluated.
+        """The contexts in which real networks are evaluated.
 
-        By default some values of the constraint, the other features at their highest.
+        By default some values of the constraint, with the other features at their highest.
         """
         others = [feature for feature in self.features if feature.name not in DIMS]
         values = [_spread(f) if f.is_constraint else (f.high,) for f in others]
@@ -111,7 +113,7 @@ class CaseStudy(Definition):
     def sample(self, key: jax.Array, count: int) -> Int[Array, "features count"]:
         """`count` random workloads (int32), traceable; features are independent.
 
-        m, n and k by `distribution`, all else with equal chances.
+        m, n and k by `distribution`, all others uniform.
         """
         rows = [
             sample_integers(
@@ -131,7 +133,7 @@ class CaseStudy(Definition):
 
     @property
     def label_batch(self) -> int:
-        """How many workloads `label` takes at a time: one shape to compile, few if it is dear."""
+        """Workloads per call of `label`: one shape to compile, small if labels are expensive."""
         return max(16, 1 << (_MAX_COSTS // self.space.num_designs).bit_length() - 1)
 
     def label_columns(
@@ -186,9 +188,9 @@ class CaseStudy(Definition):
         return jnp.where(self.feasible(workloads), self.log_terms(workloads), jnp.inf)
 
     def log_terms(self, workloads: Int[Array, "features batch"]) -> Float[Array, "*rows terms"]:
-        """Logarithms of what the costs are made of, all finite; float32, traceable.
+        """Logarithms of the terms that make up the costs, all finite; float32, traceable.
 
-        For networks that learn these. By default the costs of all designs, feasible or not.
+        For networks that predict these. By default the costs of all designs, feasible or not.
         """
         workload = self.by_name(workloads.astype(jnp.float32)[:, :, None])
         designs = brute_force.all_designs(self, jnp.float32)
@@ -213,7 +215,7 @@ class CaseStudy(Definition):
         """Checks that searchers can minimise the cost.
 
         Raises:
-          ValueError: they cannot; says why.
+          ValueError: the cost cannot be searched; says why.
         """
         if self.objective is not Objective.CYCLES:
             raise ValueError(f"objective: {self.objective.value} is not allowed; expected cycles")
@@ -221,10 +223,10 @@ class CaseStudy(Definition):
     def confine(
         self, workload: Int[Array, "features"], sizes: Float[Array, "sizes"]
     ) -> Float[Array, "sizes"]:
-        """Projects sizes onto the constraints; what is feasible already stays.
+        """Projects sizes onto the constraints; feasible sizes stay as they are.
 
-        Rounding the result down leads to no violation. By default infeasible sizes move to the
-        nearest that some feasible design has. The slope is 1 throughout.
+        The result stays feasible when it is rounded down. By default infeasible sizes move to those
+        of the nearest feasible design. The derivative is 1 throughout.
         """
         return relaxation.nearest_feasible(self, workload, sizes)
 
@@ -260,7 +262,7 @@ def _spread(feature: Feature) -> tuple[int, ...]:
 def out_of_range(
     case: CaseStudy, workloads: Int[np.ndarray, "features batch"]
 ) -> Bool[np.ndarray, "batch"]:
-    """Which workloads lie outside of the ranges that the network is trained on."""
+    """Which workloads lie outside the ranges that the network is trained on."""
     low = np.array([[feature.low] for feature in case.features])
     high = np.array([[feature.high] for feature in case.features])
     return np.any((workloads < low) | (workloads > high), axis=0)

@@ -1,4 +1,4 @@
-"""What follows from a case study's cost function by comparing all designs."""
+"""Labels and costs of a case study by comparing all designs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def combinations(choices: Mapping[str, tuple[int, ...]]) -> list[dict[str, int]]
 def cost_of_any(case: Definition, workload: Mapping[str, Number], design: Fields) -> Number:
     """`CaseStudy.cost` with the choices of the design as numbers.
 
-    The cost of each combination of choices, of which the design's own is selected.
+    Computes the cost of every combination of choices and selects that of the design.
     """
     every = combinations(case.space.choices)
     costs = [case.cost(workload, {**design, **chosen}) for chosen in every]
@@ -75,9 +75,9 @@ def label_columns(
     found, fits = _costs(workload, designs, case=case)
     found = jnp.where(case.fits(workload, designs) & fits, found, _NEVER)
     lowest = found.min(axis=1)
-    places = jnp.arange(case.space.num_designs, dtype=jnp.int32)[None, :]
+    ids = jnp.arange(case.space.num_designs, dtype=jnp.int32)[None, :]
     # The first minimum, in two reductions that XLA's CPU backend vectorises.
-    first = jnp.where(found == lowest[:, None], places, case.space.num_designs).min(axis=1)
+    first = jnp.where(found == lowest[:, None], ids, case.space.num_designs).min(axis=1)
     exact = lowest < _NEVER
     labels = Labels(
         design_id=jnp.where(exact, first, -1).astype(jnp.int32),
@@ -121,7 +121,7 @@ def costs(
     design_ids: Int[np.ndarray, "*shape"],
 ) -> Num[np.ndarray, "*shape"]:
     """See `CaseStudy.costs`."""
-    # One axis more for each that design_ids has beyond the batch.
+    # Additional axes for those of design_ids beyond the batch.
     axes = tuple(range(2, np.ndim(design_ids) + 1))
     workload = np.expand_dims(np.asarray(workloads, np.int64), axes)
     design = case.space.fields(design_ids)

@@ -83,7 +83,7 @@ class BufferCase(CaseStudy):
     name = "case_study2"
     title = "SRAM buffer sizing"
     trained_budgets: ClassVar[Mapping[str, int]] = {"max_budget_kb": 2_000}
-    farthest = 4  # energies, which exact costs come with, exceed int64 beyond
+    farthest = 4  # exact costs include energies, which exceed int64 beyond this
 
     def __post_init__(self) -> None:
         settle(
@@ -147,7 +147,7 @@ class BufferCase(CaseStudy):
 
     @functools.cached_property
     def platform(self) -> Platform:
-        """The machine, built from the fields once; buffers and bandwidth are not its own."""
+        """The machine, built from the fields once; designs bring buffers, workloads bandwidth."""
         return Platform(
             element_bytes=self.element_bytes,
             runtime_model=self.runtime_model,
@@ -275,7 +275,7 @@ class BufferCase(CaseStudy):
         self, workloads: Int[np.ndarray, "features batch"], design_ids: Int[np.ndarray, "*shape"]
     ) -> Num[np.ndarray, "*shape"]:
         """Exact costs of given designs, feasible or not."""
-        # One axis more for each that design_ids has beyond the batch.
+        # Additional axes for those of design_ids beyond the batch.
         columns = np.expand_dims(
             int_field("workloads", workloads, low=0), tuple(range(2, np.ndim(design_ids) + 1))
         )
@@ -365,7 +365,7 @@ class BufferCase(CaseStudy):
     def _parts(
         self, workload: Int[Array, "features"], sizes: Float[Array, "3"]
     ) -> tuple[Gemm, ArrayShape, Memory]:
-        """The workload with sizes in steps less one, in the dtype of these."""
+        """The workload with sizes in steps less one, in their dtype."""
         values = self.by_name(workload.astype(sizes.dtype))
         memory = Memory(
             buffers=BufferSizes(**self.space.sizes_at(sizes)),

@@ -22,7 +22,7 @@ class Feature:
     """One whole-number input of a workload, between `low` and `high` inclusive.
 
     Each value has its own row in the network's embedding table of this feature. A constraint
-    decides which designs are feasible, and not what any of them costs.
+    decides which designs are feasible, but does not change their costs.
     """
 
     name: str
@@ -38,10 +38,10 @@ class Feature:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Context:
-    """A fixed surrounding in which the layers of a real network are evaluated.
+    """Fixed feature values with which the layers of a real network are evaluated.
 
-    For case study 1 a MAC budget. `values` are the features that the context fixes, in the order of
-    the features.
+    For case study 1, a MAC budget. `values` are the features that the context fixes, in the order
+    of the features.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Context:
 
 
 class Definition(abc.ABC):
-    """What a case study decides, from which `CaseStudy` derives everything else.
+    """The definition of a case study, from which `CaseStudy` derives everything else.
 
     Attributes:
       name: short identifier, for example "case_study1".
@@ -78,7 +78,7 @@ class Definition(abc.ABC):
     def cost(self, workload: Mapping[str, Number], design: Fields) -> Number:
         """The exact cost of a design for a workload, feasible or not.
 
-        One text for Python integers, NumPy arrays, JAX tracers and soft numbers, as the equations
+        One text for Python integers, NumPy arrays, JAX tracers and soft numbers, like the equations
         in `airchitect_jax.cost`; it broadcasts.
 
         Args:
@@ -93,7 +93,7 @@ class Definition(abc.ABC):
 
     @property
     def limits(self) -> Mapping[str, tuple[int, int]]:
-        """The columns of a file of workloads, and what each may hold; by default the features."""
+        """The columns of a file of workloads with their allowed ranges; by default the features."""
         return {f.name: (1, MAX_DIM) if f.name in DIMS else (f.low, f.high) for f in self.features}
 
     def by_name(self, workloads: Iterable[Any]) -> dict[str, Any]:

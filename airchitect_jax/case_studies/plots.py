@@ -1,4 +1,4 @@
-"""Figures that only one case study has. Needs matplotlib (extra `plots`)."""
+"""Figures of single case studies. Needs matplotlib (extra `plots`)."""
 
 from __future__ import annotations
 
@@ -83,10 +83,10 @@ def sizes_by_budget(
     for index, (axes, name) in enumerate(zip(panels, names, strict=True)):
         here = dataflows == index
         budgets = np.unique(budgets_kb[here])
-        for place, (operand, marker) in enumerate(
+        for index, (operand, marker) in enumerate(
             zip(("ifmap", "filter", "ofmap"), "os^", strict=True)
         ):
-            means = [sizes_kb[here & (budgets_kb == budget), place].mean() for budget in budgets]
+            means = [sizes_kb[here & (budgets_kb == budget), index].mean() for budget in budgets]
             axes.plot(budgets, means, marker=marker, markersize=3.5, label=operand)
         axes.set_title(f"{name}: {here.mean():.1%} of workloads", fontsize=10)
         axes.set_xlabel("SRAM budget (KB)")
@@ -107,9 +107,9 @@ def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> Figur
 
     Args:
       lanes: their names, first on top.
-      schedules: for each panel by title its bars (text, lane, start, length), in cycles. The
-        first word of a text names the workload, and so the colour; more workloads than there are
-        light colours share one.
+      schedules: for each panel by title its bars (text, lane, start, length), in cycles. The first
+        word of a text names the workload and determines the colour; light colours repeat if there
+        are more workloads than colours.
     """
     figure, panels = new_figure(
         columns=len(schedules), width=5.5 * len(schedules), height=1.2 + 0.55 * len(lanes)

@@ -1,4 +1,4 @@
-"""What gradient search needs of a case study, from its cost function and its feasible designs."""
+"""The relaxed problem for gradient search, from costs and feasible designs of a case study."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def nearest_feasible(
     is_own = (own == jnp.floor(inside)[None, :]).all(axis=1)
     distance = jnp.square(own - inside[None, :]).sum(axis=1)
     nearest = own[jnp.argmin(jnp.where(feasible, distance, jnp.inf))]
-    # The slope is that of `inside`, or descent would stop where it leaves the feasible sizes.
+    # The gradient is that of `inside`; otherwise descent would stop at infeasible sizes.
     moved = nearest + inside - jax.lax.stop_gradient(inside)
     return jnp.where((is_own & feasible).any(), inside, moved)
 
@@ -45,10 +45,10 @@ def log_relaxed_cost(
     soften = Relaxation(temperature=temperature).soften
     values = case.by_name(workload.astype(jnp.float32))
     sizes = {name: soften(size) for name, size in case.space.sizes_at(point.sizes).items()}
-    places = itertools.product(*(range(len(p)) for p in point.choices))
+    positions = itertools.product(*(range(len(p)) for p in point.choices))
     total: Any = 0.0
-    for chosen, place in zip(combinations(case.space.choices), places, strict=True):
-        chance = math.prod(p[i] for p, i in zip(point.choices, place, strict=True))
+    for chosen, position in zip(combinations(case.space.choices), positions, strict=True):
+        chance = math.prod(p[i] for p, i in zip(point.choices, position, strict=True))
         cost = case.cost(values, sizes | chosen)
         total = total + chance * (cost.mean if isinstance(cost, Soft) else cost)
     return jnp.log(total)

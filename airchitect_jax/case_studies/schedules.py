@@ -80,7 +80,7 @@ class ScheduleCase(CaseStudy):
 
     @functools.cached_property
     def platform(self) -> Platform:
-        """What all arrays have in common."""
+        """The machine parameters that all arrays share."""
         return Platform(runtime_model=self.runtime_model)
 
     @property
@@ -108,7 +108,7 @@ class ScheduleCase(CaseStudy):
 
     @functools.cached_property
     def contexts(self) -> tuple[Context, ...]:
-        """One: the arrays."""
+        """A single one: the arrays."""
         return (Context(name=" ".join(self.space.array_names), values=()),)
 
     def sample(self, key: jax.Array, count: int) -> Int[Array, "features count"]:
@@ -191,7 +191,7 @@ class ScheduleCase(CaseStudy):
 
     def log_costs(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
         """Logarithms of the makespans of all designs; float32."""
-        # Logarithms before the makespan, which they leave what it is: of few values, not all.
+        # Logarithms before the maximum, which they do not change: there are fewer values.
         return over_designs(self.space, larger, self.log_terms(workloads))
 
     def log_terms(
@@ -199,7 +199,7 @@ class ScheduleCase(CaseStudy):
     ) -> Float[Array, "workloads batch pairs"]:
         """Logarithms of the cycles of each workload with each pair of array and dataflow; float32.
 
-        A pair's place is that of the array times 3, plus the dataflow.
+        The index of a pair is that of the array times 3, plus the dataflow.
         """
         gemms = self._gemms(workloads.astype(jnp.float32))
         cycles = [
@@ -244,8 +244,8 @@ class ScheduleCase(CaseStudy):
     ) -> Mapping[str, Int[np.ndarray, "batch"]]:
         """Two rules, each with the best dataflow of each array.
 
-        The most multiplications on the most MAC units, and so on down; and workload by workload,
-        longest first, on the array where it ends first of those that are left.
+        The workload with the most MACs on the largest array, and so on; and workload by workload,
+        longest first, each on the free array where it ends first.
         """
         gemms = self._gemms(int_field("workloads", workloads, low=0))
         tables = [np.stack(dataflow_cycles(gemms, a, self.platform)) for a in self.arrays]
@@ -277,7 +277,7 @@ class ScheduleCase(CaseStudy):
         return self.space.encode(Schedule(workload=on_array, dataflow=np.stack(flows, axis=-1)))
 
     def from_gemms(self, gemms: Gemm, context: Context) -> Int[np.ndarray, "features batch"]:
-        """A pipeline: each layer together with those that follow it, and the first after the last.
+        """A pipeline: each layer together with those that follow it; the first follows the last.
 
         As many inputs are in flight as there are arrays, each one layer behind the one before, so
         that layers i, i + 1, ... are independent and compete for the arrays.
@@ -294,7 +294,7 @@ class ScheduleCase(CaseStudy):
 
 
 def parse_arrays(text: str) -> tuple[ArrayShape, ...]:
-    """Arrays from for example "64x64,32x32".
+    """Arrays from a text such as "64x64,32x32".
 
     Raises:
       ValueError: a shape is malformed.

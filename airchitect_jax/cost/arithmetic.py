@@ -1,7 +1,7 @@
-"""Whole-number arithmetic that Python integers, NumPy arrays and JAX tracers all go through.
+"""Whole-number arithmetic for Python integers, NumPy arrays and JAX tracers.
 
 Floats stand for whole numbers: divisions of those below 2**53 are exact. Soft numbers
-(`airchitect_jax.cost.soft`) go through as well, for gradients.
+(`airchitect_jax.cost.soft`) work as well, for gradients.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def floor_div(a: Number, b: Number) -> Number:
         return soft.floor_div(a, b)
     if any(np.issubdtype(getattr(x, "dtype", np.int64), np.floating) for x in (a, b)):
         quotient = _namespace(a, b).floor(a / b)
-        # Where b is the same for many a, XLA multiplies by its rounded reciprocal: off by one then.
+        # Where b is the same for many a, XLA multiplies by its rounded reciprocal, which can be off
+        # by one.
         rest = a - quotient * b
         return quotient + select(rest < b, 0.0, 1.0) - select(rest < 0, 1.0, 0.0)
     return a // b
@@ -39,7 +40,7 @@ def ceil_div(a: Number, b: Number) -> Number:
 
 
 def last_tile(a: Number, b: Number, tiles: Number) -> Number:
-    """How much of a the last of its ceil(a / b) tiles holds."""
+    """The size of the last of the ceil(a / b) tiles that cover a."""
     if _is_soft(a, b):
         return soft.last_tile(a, b, tiles)
     return a - (tiles - 1) * b
@@ -65,7 +66,7 @@ def select(condition: Any, a: Number, b: Number) -> Number:
         return a if condition else b
     if _is_soft(condition, a, b):
         return soft.select(condition, a, b)
-    # Not jnp.maximum and the like: their care for NaN, of which there are none, costs operations.
+    # Not jnp.maximum and the like: their handling of NaN, which cannot occur, costs operations.
     return _namespace(condition, a, b).where(condition, a, b)
 
 
@@ -88,7 +89,8 @@ def rounded_product(a: Number, b: Number) -> Number:
     cross, other = (a & half) * (b >> 32), (a >> 32) * (b & half)
     carry = (((a & half) * (b & half)) >> 32) + (cross & half) + (other & half)
     high, low = (a >> 32) * (b >> 32) + (cross >> 32) + (other >> 32) + (carry >> 32), a * b
-    # The first 63 bits or more, the last one set if any of those dropped is: this rounds alike.
+    # The first 63 bits or more, the last one set if any of those dropped is: this rounds the same
+    # way.
     length = high.astype(np.float64).view(np.uint64) >> 52  # biased; one too large at most
     dropped = xp.where(high > 0, length - 1022, 0)
     one = xp.ones_like(low)
@@ -102,7 +104,7 @@ def weighted_sum(
 ) -> Number:
     """Sum over groups (weight, rows) and their rows (weight, *arguments) of weights * function.
 
-    Soft numbers are stacked, and go through the function once: their graphs are large.
+    Soft numbers are stacked and evaluated once, since their graphs are large.
     """
     rows = [(weight, *row) for weight, group in groups for row in group]
     if _is_soft(*(number for row in rows for number in row)):

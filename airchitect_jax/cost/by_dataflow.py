@@ -31,7 +31,7 @@ def folds_by_dataflow(
     Args:
       gemm: m, n, k, scalars.
       array: rows and cols, scalars, soft or not.
-      platform: which cycles a fold takes.
+      platform: for the cycles of a fold.
       element_bytes: width of an element.
     """
     dims = [mapped_dims(gemm, flow) for flow in Dataflow]
@@ -63,7 +63,7 @@ def total_cycles(gemm: Gemm, array: ArrayShape, memory: Memory, platform: Platfo
     Args:
       gemm: m, n, k.
       array: rows and cols.
-      memory: buffers, bandwidth and width, in memory of those of the platform; soft or traced.
+      memory: buffers, bandwidth and width, in place of those of the platform; soft or traced.
       platform: models, interface and terms.
     """
     folds = folds_by_dataflow(gemm, array, platform, memory.element_bytes)
@@ -120,7 +120,7 @@ def _with_terms(
 
 
 def _stack(parts: Sequence[Number]) -> Number:
-    """Along a new first axis; soft numbers part by part."""
+    """Stacks along a new first axis; soft numbers part by part."""
     return jax.tree.map(lambda *leaves: jnp.stack(jnp.broadcast_arrays(*leaves)), *parts)
 
 
@@ -129,12 +129,12 @@ def _sizes(memory: Memory) -> list[Number]:
 
 
 def _by_role(*of_operand: Number) -> list[Number]:
-    """What the operands in the roles of `memory.ROLES` have, each of shape [dataflows]."""
+    """Values of the operands by role (`memory.ROLES`), each of shape [dataflows]."""
     stacked = _stack(of_operand)
-    places = np.array(
+    operands = np.array(
         [
             [memory_model.OPERANDS.index(name) for name in memory_model.ROLES[flow]]
             for flow in Dataflow
         ]
     )
-    return [jax.tree.map(lambda part, role=role: part[role], stacked) for role in places.T]
+    return [jax.tree.map(lambda part, role=role: part[role], stacked) for role in operands.T]

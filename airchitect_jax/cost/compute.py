@@ -40,7 +40,7 @@ def mixed_dims(gemm: Gemm, dataflow: Number) -> list[Number]:
     own = {flow: dataflow == flow for flow in (Dataflow.IS, Dataflow.OS)}
     mixed = []
     for values in zip(*by_flow, strict=True):
-        # WS shares s_r with IS and s_c with OS, so no more is selected than differs.
+        # WS shares s_r with IS and s_c with OS, so only what differs is selected.
         result = values[Dataflow.WS]
         for flow, is_own in own.items():
             if values[flow] is not values[Dataflow.WS]:
@@ -89,10 +89,10 @@ def compute_cycles(
       gemm: m, n and k, positive numbers.
       array: rows and cols, positive numbers.
       dataflow: one dataflow.
-      runtime_model: which cycle count is meant.
+      runtime_model: the cycle count to use.
 
     Raises:
-      TypeError: an operand is no number, or an integer array of less than 64 bits.
+      TypeError: an operand is not a number, or an integer array of less than 64 bits.
       ValueError: an operand is not positive, or shapes do not broadcast.
     """
     _check_operands(gemm, array)
@@ -118,7 +118,7 @@ def compute_report(
     cycles = compute_cycles(gemm, array, dataflow, runtime_model)
     s_r, s_c, t = mapped_dims(gemm, dataflow)
     row_folds, col_folds = ceil_div(s_r, array.rows), ceil_div(s_c, array.cols)
-    # m n k and F R C overflow before the cycles do: ratios of like sizes instead.
+    # Ratios of similar sizes: m n k and F R C would overflow before the cycles do.
     mapping = (s_r / (row_folds * array.rows)) * (s_c / (col_folds * array.cols))
     drain = 0 if dataflow is Dataflow.OS else array.cols - 1
     utilization_cycles = fold_cycles(array, t, dataflow, runtime_model) + drain
@@ -133,7 +133,7 @@ def compute_report(
 
 
 def _check_operands(gemm: Gemm, array: ArrayShape) -> None:
-    """Refuses what is no positive number; tracers and soft numbers have no value to look at."""
+    """Refuses operands that are not positive; tracers and soft numbers have no value to check."""
     instance("gemm", gemm, Gemm)
     instance("array", array, ArrayShape)
     operands = {

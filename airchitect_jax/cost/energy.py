@@ -3,7 +3,7 @@
 The default costs are those of M. Horowitz, "Computing's energy problem (and what we can do about
 it)", ISSCC 2014, figure 1.1.9 (45 nm, 0.9 V): 8-bit integer multiplication 0.2 pJ and addition
 0.03 pJ; 64 bits from a memory of 8 KB 10 pJ, of 32 KB 20 pJ, of 1 MB 100 pJ; 64 bits from DRAM 1.3
-to 2.6 nJ, of which the lower end is taken. Between sizes a power law runs through the first and
+to 2.6 nJ, of which the lower end is used. Between sizes a power law runs through the first and
 the last of the three memories; it gives 19.3 pJ for the middle one. Leakage is not modelled.
 """
 
@@ -42,7 +42,7 @@ class EnergyTable:
       dram_pj_per_byte: a byte from or to DRAM.
 
     Raises:
-      ValueError: a cost is negative or not finite, or a size is no whole number.
+      ValueError: a cost is negative or not finite, or a size is not a whole number.
     """
 
     mac_pj: float = 0.23
@@ -73,7 +73,7 @@ class EnergyTable:
         """A byte read from or written to an SRAM of a size, in whole femtojoules (int64).
 
         Raises:
-          ValueError: a size is no whole number of bytes, or int64 does not hold its price.
+          ValueError: a size is not a whole number of bytes, or int64 does not hold its price.
         """
         sizes = int_field("sram_bytes", sram_bytes, low=1, high=2**53)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -166,10 +166,10 @@ def operand_fj(
 
 
 def objective_value(objective: Objective, cycles: Number, energy: Number) -> Number:
-    """What is minimised: whole cycles, whole femtojoules, or their product.
+    """The quantity to minimise: whole cycles, whole femtojoules, or their product.
 
-    The product exceeds 64 bits: that of whole numbers is the exact one, rounded once to the nearest
-    float64, the same on every backend. Where one of them is of whole numbers in float64, so is it.
+    The product can exceed 64 bits: for whole numbers, also in float64, it is the exact product
+    rounded once to the nearest float64, the same on every backend.
     """
     match member("objective", objective, Objective):
         case Objective.CYCLES:

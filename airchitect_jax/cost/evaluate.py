@@ -60,7 +60,7 @@ def evaluate(
       workloads: m, n, k as whole numbers in 1..2**31 - 1, of any shapes that broadcast.
       designs: rows and cols as whole numbers in 1..2**31 - 1 (not only powers of two) and
         `Dataflow` values. For all pairs give `workloads` a trailing axis of one.
-      runtime_model: which cycle count is meant.
+      runtime_model: the cycle count to use.
 
     Returns:
       NumPy arrays of the broadcast shape: int64 counts, float64 utilisations.
@@ -88,7 +88,7 @@ def evaluate_memory(
     Args:
       workloads: as for `evaluate`.
       designs: as for `evaluate`.
-      runtime_model: which compute cycles are meant.
+      runtime_model: the compute cycles to use.
       memory: buffers in bytes (2..2**40), bytes per cycle (1..2**20) and bytes per element (1..64),
         all broadcast against the rest.
       interface: one for all operands, or a port for each.
@@ -225,7 +225,7 @@ def _evaluate_memory(
     compute, total, energy, moved = counts(gemm, array, memory, prices)
     wide = counts(*_floats((gemm, array, memory, prices)))
     _, cycles_estimate, energy_estimate, moved_estimate = wide
-    # The largest whole number on the way to the cycles is cycles times bandwidth. Energy bounds the
+    # The largest intermediate value of the cycles is cycles times bandwidth. Energy bounds the
     # traffic only where nothing is free.
     busy_estimate = (cycles_estimate + 1.0) * bandwidth.astype(jnp.float64)
     largest = functools.reduce(
@@ -237,7 +237,7 @@ def _evaluate_memory(
         compute_cycles=compute,
         stall_cycles=total - compute,
         total_cycles=total,
-        # Ratios of like sizes: m n k overflows before the cycles do.
+        # Ratios of similar sizes: m n k overflows before the cycles do.
         overall_utilization=(m / rows) * (n / cols) * (k / total),
         achieved_bandwidth_bytes_per_cycle=moved.dram_bytes / total,
         energy_fj=energy,

@@ -1,6 +1,6 @@
 """Cycles, traffic and energy of a GEMM on a design: the equations put together, with cost terms.
 
-Memory stalls are those of `MemoryModel.IDEAL`. As the equations, one text for Python integers,
+Memory stalls are those of `MemoryModel.IDEAL`. Like the equations, one text for Python integers,
 NumPy arrays and JAX tracers; it broadcasts.
 """
 
@@ -18,7 +18,7 @@ from airchitect_jax.types import ArrayShape, Dataflow, Gemm, Memory, Traffic
 
 
 class GemmCosts(NamedTuple):
-    """What a GEMM costs on a design; cycles and energy with those of the cost terms."""
+    """The costs of a GEMM on a design; cycles and energy include the cost terms."""
 
     compute_cycles: Number
     total_cycles: Number

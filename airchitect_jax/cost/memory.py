@@ -3,8 +3,8 @@
 A closed form of this timeline, fold by fold in SCALE-Sim's order (`for col_fold: for row_fold`):
 
 * A double buffer of S bytes has S // 2 to work with; the other half receives what comes next.
-* While a fold computes, the interface brings what the next fold needs and takes what this fold
-  leaves. The fold lasts as long as the slower of the two; the difference is a stall. Before the
+* While a fold computes, the interface brings the data of the next fold and takes the results of
+  this one. The fold lasts as long as the slower of the two; the difference is a stall. Before the
   first fold its operands have to come: the first fill, a stall as well.
 * Three roles cover the three dataflows (`ROLES`):
   - swept: the operand indexed by row folds, swept once for each column fold. What fits into its
@@ -65,9 +65,9 @@ class Tiling:
     Attributes:
       s_r, s_c, t: the dimensions mapped to rows, columns and time.
       output_stationary: a bool, or an array of them where dataflows differ along the batch.
-      row_folds, col_folds: how many.
+      row_folds, col_folds: their numbers.
       rows, cols: of a full fold: those of the array, or the operand's if it is smaller.
-      last_rows, last_cols: of the last fold of each direction.
+      last_rows, last_cols: of the last fold in each direction.
       fold_cycles: compute cycles of a fold.
       element_bytes: width of an element.
     """
@@ -149,7 +149,7 @@ class Sweep:
     """The bytes that one sweep over the row folds of the swept operand fetches.
 
     Row folds 1 .. row_folds - 2 are resident (nothing to fetch), at most one partial, and
-    streamed (fetched whole), in this order; the first and the last stand for themselves.
+    streamed (fetched whole), in this order; the first and the last have fields of their own.
     """
 
     first_bytes: Number
@@ -163,7 +163,7 @@ class Sweep:
 
 
 def sweep(folds: Tiling, resident_bytes: Number) -> Sweep:
-    """A sweep of which the first `resident_bytes` (at most the operand's) are there already."""
+    """A sweep whose first `resident_bytes` (at most the operand's) are in the buffer already."""
     whole = folds.rows * folds.t * folds.element_bytes  # the tile of a full row fold
     middle = larger(folds.row_folds - 2, 0)
     tiles_inside = floor_div(resident_bytes, whole)
@@ -212,7 +212,7 @@ def busy_bytes(
     """Total cycles times bandwidth.
 
     In this unit every term is a whole number. Buffer sizes enter through four arguments only, so
-    that a search over sizes can compute each once for every size of its own buffer.
+    that a search over sizes can compute each once for every size of its buffer.
 
     Args:
       folds: the GEMM.
@@ -231,11 +231,11 @@ def busy_bytes(
 
     def together(swept: Number, column: Number, tile: Number) -> Number:
         if interface is Interface.SHARED:
-            return swept + (column + tile)  # what repeats for every swept size in one term
+            return swept + (column + tile)  # one term for what does not depend on the swept size
         return larger(larger(swept, column), tile)
 
     def slot(swept: Number, column: Number, tile: Number) -> tuple[Number, ...]:
-        """While a fold computes, so many bytes of each operand move."""
+        """The bytes of each operand that move while a fold computes."""
         return compute, swept, column, tile
 
     def duration(compute: Number, swept: Number, column: Number, tile: Number) -> Number:
@@ -290,8 +290,8 @@ def total_cycles(
 ) -> Number:
     """Cycles with stalls: `ceil(busy_bytes / bandwidth)`.
 
-    Without stalls and fill this is folds * fold_cycles, for either runtime model: SCALE-Sim's
-    count from zero, one less, is in the compute cycles only, and the difference in the stalls.
+    Without stalls and fill this is folds * fold_cycles, for either runtime model: SCALE-Sim's count
+    from zero, one less, applies to the compute cycles only; the difference is a stall.
     """
     swept, column, _ = ROLES[dataflow_member("dataflow", dataflow)]
     return cycles_by_role(
@@ -302,7 +302,7 @@ def total_cycles(
 def cycles_by_role(
     folds: Tiling, swept: Number, column: Number, bandwidth: Number, interface: Interface
 ) -> Number:
-    """`total_cycles` from the sizes of the swept and the column operand's SRAM, all that matter."""
+    """`total_cycles` from the sizes of the swept and the column operand's SRAM, which suffice."""
     warm = sweep(folds, resident_bytes(folds.swept_bytes, swept))
     spill, last_spill = spills(folds, column)
     busy = busy_bytes(
@@ -336,7 +336,8 @@ def column_moved(folds: Tiling, spill: Number, last_spill: Number) -> Moved:
     """The column operand: touched once for each row fold.
 
     As the filter of OS it is read. As the outputs of WS and IS it is written with each row fold
-    and, with each but the first, read to be added to; in the end it is read to leave for DRAM.
+    and, with each but the first, read to be added to; at the end it is read once more, to be
+    written to DRAM.
     """
     os = folds.output_stationary
     elements = folds.s_c * folds.t

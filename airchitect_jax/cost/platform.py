@@ -23,14 +23,14 @@ class Platform:
 
     Attributes:
       bandwidth_bytes_per_cycle: of the DRAM interface, in 1..2**20; where it is a feature of the
-        workload, that of the workload counts.
+        workload, the workload's takes precedence.
       element_bytes: width of an element, in 1..64.
-      buffers: the SRAMs, in Python integers; where a design has its own, those count.
-      runtime_model: which compute cycles are meant.
+      buffers: the SRAMs, in Python integers; those of a design take precedence.
+      runtime_model: the compute cycles to use.
       memory_model: how memory stalls are counted.
       interface: one for all operands, or a port for each.
       energy_table: energy of single events.
-      terms: what else costs cycles or energy; registered terms may be given by name.
+      terms: additional cost terms; registered ones may be given by name.
 
     Raises:
       ValueError: a field is not allowed.
@@ -85,7 +85,7 @@ class Platform:
 
         Raises:
           ValueError: a field of the memory is out of range.
-          TypeError: it is no memory.
+          TypeError: it is not a memory.
         """
         instance("memory", memory, Memory)
         return dataclasses.replace(

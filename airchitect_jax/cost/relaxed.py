@@ -14,7 +14,7 @@ every step of the model is replaced by its mean. Why each step has to be smoothe
 * the energy of an SRAM access is rounded to femtojoules.
 
 At temperature zero all of these are exact wherever sizes are whole numbers and choices are made;
-no temperature needs to be that low, a thousandth is close for GEMMs of a few hundred.
+in practice a thousandth is close for GEMMs with dimensions of a few hundred.
 
 Costs are floats, of any float dtype; unbatched, to be put under `vmap`, `grad` and `jit`.
 """
@@ -48,7 +48,7 @@ class RelaxedArray:
     Attributes:
       log2_rows, log2_cols: logarithms of the sides.
       dataflow: probabilities in the order of `Dataflow`. A cost is the mean over them, linear, so
-        that its slope ranks the dataflows and a certain choice costs what it costs.
+        that its gradient ranks the dataflows and a probability of one gives the exact cost.
     """
 
     log2_rows: Float[Array, ""]
@@ -62,11 +62,11 @@ class Relaxation:
 
     Attributes:
       temperature: spread of every size as a share of it; positive. The spread of its logarithm in
-        base 2 is 1.44 times that: at 0.5 a step of a power of two is hardly to be seen.
+        base 2 is 1.44 times that: at 0.5 a step of a power of two is barely visible.
       platform: the machine of the exact model.
 
     Raises:
-      ValueError: the temperature is not allowed; a traced one is not looked at.
+      ValueError: the temperature is not allowed; a traced one is not checked.
       TypeError: the platform is of another type.
     """
 
@@ -154,7 +154,7 @@ class Relaxation:
         assignment: Float[Array, "arrays workloads"],
         dataflow: Float[Array, "arrays dataflows"],
     ) -> Float[Array, ""]:
-        """The latest finish (`cost.schedule.makespan`) of arrays that run workloads by chance.
+        """The latest finish (`cost.schedule.makespan`) of arrays with random workloads.
 
         Args:
           cycles: of each workload on each array with each dataflow, as floats.
@@ -182,7 +182,7 @@ def sensitivity(cost: Callable[[Gemm], Float[Array, ""]], gemm: Gemm) -> Gemm:
       gemm: m, n, k as floats.
 
     Raises:
-      ValueError: a dimension is less than one; what is traced is not looked at.
+      ValueError: a dimension is less than one; traced ones are not checked.
       TypeError: an argument is of another type.
     """
     if not callable(cost):
@@ -196,7 +196,7 @@ def sensitivity(cost: Callable[[Gemm], Float[Array, ""]], gemm: Gemm) -> Gemm:
 
 
 def _check(gemm: Gemm, array: RelaxedArray) -> None:
-    """Refuses what makes no design; tracers have no value to look at."""
+    """Refuses invalid designs; tracers have no value to check."""
     _check_gemm(gemm)
     instance("array", array, RelaxedArray)
     for name in ("log2_rows", "log2_cols"):

@@ -1,7 +1,7 @@
 """Makespan and sums of GEMMs that run at the same time, each on an array of its own.
 
-Operators only, as in `airchitect_jax.cost.compute`: Python integers, NumPy arrays and JAX tracers
-all go through, and broadcast.
+Operators only, as in `airchitect_jax.cost.compute`: for Python integers, NumPy arrays and JAX
+tracers, which broadcast.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def dataflow_cycles(gemm: Gemm, array: ArrayShape, platform: Platform) -> list[N
 
 
 def best_dataflow(cycles: Sequence[Number]) -> tuple[Number, Number]:
-    """The fewest of the cycles by dataflow, and the first dataflow that takes no more.
+    """The fewest of the cycles by dataflow, and the first dataflow that reaches them.
 
     The cycles of an array do not depend on the other arrays, and fewer cycles never increase the
     makespan and always decrease the sum. With ties broken by sum, then lower id, every array of the

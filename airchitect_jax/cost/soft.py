@@ -1,4 +1,4 @@
-"""Soft numbers: uncertain ones, on which steps have slopes.
+"""Soft numbers: random variables, for which step functions have useful gradients.
 
 The equations of the cost model are written with operators and the functions of
 `airchitect_jax.cost.arithmetic`. Floors, comparisons and maxima in them have derivatives that
@@ -6,11 +6,11 @@ vanish or jump. The same text on soft numbers is smooth: a soft number is a rand
 by its mean and its spread, and each step is replaced by its mean. As the spreads go to zero, every
 value goes to that of the exact equation.
 
-The random part is logistic, what is left of two Gumbel variables when one is taken from the other.
-So the mean of a maximum is the softplus that it is in discrete choice models, and the probability
-of being larger a sigmoid (D. McFadden, "Conditional logit analysis of qualitative choice behavior",
-1974). Sums, products and quotients propagate spreads to first order and add them up, as if
-everything varied together: no square root, whose slope is infinite at zero.
+The random part is logistic, the difference of two Gumbel variables. So the mean of a maximum is a
+softplus, as in discrete choice models, and the probability of being larger a sigmoid (D. McFadden,
+"Conditional logit analysis of qualitative choice behavior", 1974). Sums, products and quotients
+propagate spreads to first order and add them up, as if everything varied together: no square root,
+whose slope is infinite at zero.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from jaxtyping import Array
 
 # Steps are gone when the spread is this large: the ripple left is 0.2% of a step.
 _WIDEST = 0.4
-_CERTAIN = 1e3  # so many spreads away nothing is uncertain
+_CERTAIN = 1e3  # this many spreads away nothing is uncertain
 _SMALLEST = 1e-6  # spreads below this count as none; bytes and cycles are compared
-_SMALLEST_STEP = 1e-12  # the same of quotients, of which a half byte is a small part
+_SMALLEST_STEP = 1e-12  # the same for quotients, where half a byte is little
 
 
 @jax.tree_util.register_dataclass
@@ -43,7 +43,7 @@ class Soft:
     mean: Any
     spread: Any
 
-    __array_ufunc__ = None  # NumPy leaves the operators to us
+    __array_ufunc__ = None  # NumPy defers to these operators
 
     def __add__(self, other: Any) -> Soft:
         if not isinstance(other, Soft):
@@ -132,9 +132,9 @@ def floor_div(a: Any, b: Any) -> Soft:
 
 
 def last_tile(a: Any, b: Any, tiles: Soft) -> Soft:
-    """What the last of the tiles of b that cover a holds: uncertain by a tile at most.
+    """The size of the last of the tiles of b that cover a: uncertain by a tile at most.
 
-    To first order a - (tiles - 1) b would be as uncertain as a whole.
+    To first order a - (tiles - 1) b would be as uncertain as all of a.
     """
     last = a - (tiles - 1) * b
     return Soft(last.mean, tiles.spread * as_soft(b).mean)
@@ -166,14 +166,14 @@ def select(condition: Any, a: Any, b: Any) -> Soft:
 
 
 def as_soft(number: Any) -> Soft:
-    """A number without spread, or what is soft already."""
+    """A number without spread; soft numbers as they are."""
     if isinstance(number, Soft):
         return number
     return Soft(float(number) if isinstance(number, int) else number, 0.0)
 
 
-# Means of logistic variables, with their slopes in closed form: of a few operations, and free of
-# the branches of what computes them stably.
+# Means of logistic variables with derivatives in closed form: few operations, and no branches for
+# numerical stability.
 
 
 @jax.custom_jvp
@@ -199,8 +199,8 @@ def _mean_floor_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
 
 
 def _nearby(x: Array, spread: Array) -> tuple[Array, Array, Array]:
-    """The whole number below x; for 8 nearby with what probability, and from how far, reached."""
-    # What the steps share is computed once, not once per step.
+    """The whole number below x; of 8 nearby, the probabilities of reaching them, and the gaps."""
+    # Values that the steps share are computed once, not once per step.
     x, spread = jax.lax.optimization_barrier((x, spread))
     base = jnp.floor(x)
     shape = (1,) * jnp.ndim(x) + (8,)
@@ -213,7 +213,7 @@ def _nearby(x: Array, spread: Array) -> tuple[Array, Array, Array]:
 
 
 class _Logistic(NamedTuple):
-    """A sum or difference of means, in spreads: all that slopes need, from one exponential."""
+    """A sum or difference of means, in spreads: all that derivatives need, from one exponential."""
 
     gap: Array
     share: Array  # probability of being positive

@@ -14,20 +14,20 @@ Contribution = Callable[[Gemm, ArrayShape, Dataflow], Number]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CostTerm:
-    """What is added to the cost of a GEMM on an array with a dataflow.
+    """An addition to the cost of a GEMM on an array with a dataflow.
 
     Functions of (gemm, array, dataflow) that broadcast, written once for Python integers, NumPy
     arrays, JAX tracers and soft numbers: operators and the functions of
     `airchitect_jax.cost.arithmetic`. Whole numbers in, whole numbers out, not negative.
 
     Attributes:
-      name: what results are named with.
+      name: reported with the results.
       cycles: cycles, added to the compute cycles and to the total cycles; None for none.
       energy_fj: femtojoules, added to the energy; None for none.
 
     Raises:
-      ValueError: the name is no text, is empty or has a comma.
-      TypeError: a contribution is no function.
+      ValueError: the name is not a string, is empty or has a comma.
+      TypeError: a contribution is not a function.
     """
 
     name: str
@@ -50,7 +50,7 @@ def resolve_terms(terms: Sequence[CostTerm | str]) -> tuple[CostTerm, ...]:
 
     Raises:
       ValueError: something is neither a term nor a registered name, or two terms have one name.
-      TypeError: the terms are no tuple or list.
+      TypeError: the terms are not a tuple or list.
     """
     if not isinstance(terms, (list, tuple)):
         raise TypeError(f"terms: {shown(terms)} is not allowed; expected a tuple of CostTerm")

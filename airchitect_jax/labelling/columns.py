@@ -1,6 +1,6 @@
-"""Columns of foreign files as integers, whatever their type; what is no integer becomes 0.
+"""Columns of foreign files as integers, whatever their type; anything else becomes 0.
 
-Zero is no valid value of any input, so the check for validity that runs on the device finds it.
+Zero is not a valid value of any input, so the check for validity that runs on the device finds it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def to_integers(column: pa.ChunkedArray) -> Int[np.ndarray, "rows"]:
     """A column as int32 or int64; nulls, fractions, non-numbers and values out of range become 0.
 
     Raises:
-      ValueError: the column's type holds no numbers.
+      ValueError: the column is not of a numeric type.
     """
     kind = column.type
     if pa.types.is_dictionary(kind):

@@ -2,8 +2,8 @@
 
 One thread reads and converts the next shard while the devices label this one and others write the
 last; a fixed number of shards is in flight. A shard is written under a temporary name and renamed,
-after its rejected rows, so a shard that is there is finished, and a run that was killed makes only
-what is missing, byte for byte as it would have been.
+after its rejected rows, so an existing shard is complete, and a run that was killed makes only the
+missing ones, byte for byte as it would have made them before.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Engine:
       strict: whether the first invalid row ends the run with an error.
       compression: of the Parquet files, "none", "snappy" or "zstd".
       metadata: added to that of the task in each file.
-      process: our share.
+      process: the share of this process.
     """
 
     task: LabelTask
@@ -87,7 +87,7 @@ class Engine:
                 return False
             return ours
 
-        places = threading.BoundedSemaphore(_IN_FLIGHT)
+        slots = threading.BoundedSemaphore(_IN_FLIGHT)
         with (
             concurrent.futures.ThreadPoolExecutor(_WRITERS) as writers,
             _Prefetch(self._converted(wanted)) as shards,
@@ -95,14 +95,14 @@ class Engine:
             pending: list[concurrent.futures.Future[None]] = []
             try:
                 for shard, columns in shards:
-                    places.acquire()
+                    slots.acquire()
                     done = [future for future in pending if future.done()]
                     pending = [future for future in pending if future not in done]
                     for future in done:
                         future.result()
                     results = self._compute(columns)
                     future = writers.submit(self._finish, shard, columns, results, on_rows)
-                    future.add_done_callback(lambda _: places.release())
+                    future.add_done_callback(lambda _: slots.release())
                     pending.append(future)
                 for future in pending:
                     future.result()
@@ -148,7 +148,7 @@ class Engine:
                 schema,
                 compression=self.compression,
                 use_dictionary=["dataflow"],
-                write_statistics=False,  # rows in no order: minima and maxima would say nothing
+                write_statistics=False,  # rows in no order: minima and maxima would be useless
                 write_batch_size=1 << 17,
             ) as writer:
                 while results:
@@ -164,8 +164,10 @@ class Engine:
                     if trouble.any():
                         # Copies: what comes from a device is read-only.
                         values, valid = jax.tree.map(np.array, (values, valid))
-                        troubled = np.flatnonzero(trouble).tolist()
-                        rejects += self._reject(shard, rows.start, troubled, part, values, valid)
+                        questionable = np.flatnonzero(trouble).tolist()
+                        rejects += self._reject(
+                            shard, rows.start, questionable, part, values, valid
+                        )
                         part = [column[valid] for column in part]
                         values = jax.tree.map(lambda field, valid=valid: field[valid], values)
                     arrays = [pa.array(column.astype(np.int32, copy=False)) for column in part]
@@ -181,29 +183,29 @@ class Engine:
         self,
         shard: Shard,
         first: int,
-        troubled: list[int],
+        questionable: list[int],
         columns: list[Int[np.ndarray, "rows"]],
         values: Any,
         valid: np.ndarray,
     ) -> list[list[object]]:
-        """Those of the troubled rows that cannot be labelled, as rows of the rejects file.
+        """The questionable rows that cannot be labelled, as rows of the rejects file.
 
-        Marks them in `valid`, and answers the others in `values`.
+        Marks them in `valid`, and writes the labels of the others to `values`.
         """
         rejects: list[list[object]] = []
-        for row in troubled:
+        for row in questionable:
             in_shard = first + row
-            place = [shard.origin, shard.first_row + in_shard]
+            where = [shard.origin, shard.first_row + in_shard]
             if valid[row]:
                 try:
                     self.task.repair(values, row, columns)
                     continue
                 except ValueError as error:
                     valid[row] = False
-                    rejects.append([*place, "cycles", "", str(error)])
+                    rejects.append([*where, "cycles", "", str(error)])
             else:
                 name, allowed = self.task.objection(columns, row)
-                rejects.append([*place, name, shown(shard.table[name], in_shard), allowed])
+                rejects.append([*where, name, shown(shard.table[name], in_shard), allowed])
             if self.strict:
                 origin, number, *reason = rejects[-1]
                 raise ValueError(f"{origin}: row {number}: {_objection(*reason)}")

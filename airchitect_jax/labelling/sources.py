@@ -1,4 +1,4 @@
-"""Where workloads to label come from, cut into shards that do not depend on who asks.
+"""Sources of workloads to label, cut into shards whatever the number of processes.
 
 A shard has a name that stays the same from run to run and whatever the number of processes, so
 that a finished one is never made again.
@@ -20,7 +20,7 @@ from airchitect_jax.case_studies import CaseStudy
 
 _Out = TypeVar("_Out")
 _CSV_BLOCK = 1 << 23  # bytes
-_READ_BUFFER = 1 << 22  # bytes a column
+_READ_BUFFER = 1 << 22  # bytes per column
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class SampledSource:
     """Random workloads of a case study; every shard has its own seed.
 
     Attributes:
-      case: what draws them.
+      case: the case study that draws them.
       num_rows: how many in all.
       shard_rows: rows of a shard; the last may have fewer.
       seed: the same seed gives the same rows.
@@ -147,7 +147,8 @@ class FileSource:
 
     def _open(self, path: pathlib.Path) -> Iterator[pa.Table]:
         if _is_parquet(path):
-            # Buffered, or the columns of a whole row group, which may be the file, come at once.
+            # Buffered: otherwise the columns of a whole row group, maybe of the file, are read at
+            # once.
             file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_READ_BUFFER)
             names = self._names(file.schema_arrow.names)
             batches = file.iter_batches(min(self.shard_rows, 1 << 20), columns=list(names))
@@ -156,7 +157,7 @@ class FileSource:
                 path,
                 read_options=pacsv.ReadOptions(block_size=_CSV_BLOCK),
                 convert_options=pacsv.ConvertOptions(
-                    # As text: a bad cell is then one row's trouble, not the file's.
+                    # As text, so that a bad cell affects only its row.
                     column_types={name: pa.string() for name in _csv_header(path)},
                     strings_can_be_null=True,
                     null_values=[""],  # "nan" and the like are shown as they are

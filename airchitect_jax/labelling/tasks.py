@@ -25,14 +25,14 @@ Columns = Sequence[Int[np.ndarray | Array, "rows"]]
 
 
 class Report(enum.Enum):
-    """LABELS gives the optimum of each workload; COSTS the cycles of every design besides."""
+    """LABELS gives the optimum of each workload; COSTS also the cycles of every design."""
 
     LABELS = "labels"
     COSTS = "costs"
 
 
 class LabelTask(Protocol):
-    """What the engine needs to know of a case study."""
+    """A labelling task as the engine sees it."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ class LabelTask(Protocol):
         ...
 
     def compute(self, columns: Columns) -> tuple[PyTree[Array], Bool[Array, "rows"]]:
-        """Results on the device, not waited for, and which rows are valid."""
+        """Results on the device, without waiting, and which rows are valid."""
         ...
 
     def inexact(self, results: PyTree[np.ndarray]) -> Bool[np.ndarray, "rows"]:
@@ -76,7 +76,7 @@ class LabelTask(Protocol):
 
 
 def row_bytes(task: LabelTask) -> int:
-    """Bytes that a labelled row takes at least: its columns, and those that it is labelled from."""
+    """The least number of bytes per labelled row: its columns and those it is labelled from."""
 
     def width(kind: pa.DataType) -> int:
         if pa.types.is_fixed_size_list(kind):
@@ -187,7 +187,7 @@ class ArrayDataflowTask:
 
     @property
     def chunk(self) -> int:
-        """Few rows where every cost is written, which takes kilobytes per row."""
+        """Few rows if every cost is written, which takes kilobytes per row."""
         return 1 << 20 if self._labels_only else 1 << 14
 
     @property
@@ -234,7 +234,7 @@ class ArrayDataflowTask:
         results: dict[str, Any] = {"design_id": labels.design_id, "cycles": labels.cost}
         with jax.enable_x64(True):
             if not self._labels_only:
-                # Rows that are invalid are rejected later; until then they stand for 2 x 2 x 2.
+                # Invalid rows are rejected later; until then they are replaced by 2 x 2 x 2.
                 safe = [jnp.where(valid, jnp.asarray(c), 4).astype(jnp.int64) for c in columns]
                 if self._ranked:
                     count = max(self.topk, 2)

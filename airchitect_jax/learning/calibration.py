@@ -62,8 +62,8 @@ class Reliability:
 
     Attributes:
       confidence: mean confidence in each bin.
-      accuracy: share of right answers in it.
-      count: answers in it.
+      accuracy: share of right answers in each bin.
+      count: number of answers in each bin.
     """
 
     confidence: Float[np.ndarray, "bins"]
@@ -81,11 +81,11 @@ def reliability(
     confidence: Float[np.ndarray, "num"], is_right: Bool[np.ndarray, "num"], bins: int = _BINS
 ) -> Reliability:
     """Bins answers by confidence."""
-    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    count = np.bincount(place, minlength=bins)
+    bin_of = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    count = np.bincount(bin_of, minlength=bins)
     used = count > 0
     sums = [
-        np.bincount(place, weights=values, minlength=bins)[used]
+        np.bincount(bin_of, weights=values, minlength=bins)[used]
         for values in (confidence, is_right.astype(np.float64))
     ]
     return Reliability(

@@ -1,7 +1,7 @@
 """Checkpoints of training: whole or absent, with checksums, read without writing anything.
 
 A checkpoint is a folder named by its step, in Orbax's format, with checksums.json inside. It is
-written under a temporary name and renamed when its checksums are there.
+written under a temporary name and renamed once its checksums are written.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def save_checkpoint(
 
     Args:
       folder: an absolute path, which no other process writes to.
-      step: when the checkpoint is taken; one of the same step is replaced.
+      step: the step of training; a checkpoint of the same step is replaced.
       arrays: by readable names.
       history: JSON-compatible rows.
     """
@@ -52,9 +52,9 @@ def save_checkpoint(
 
 
 def newest_checkpoint(folder: pathlib.Path) -> pathlib.Path | None:
-    """The newest checkpoint whose files are as they were written; None if there is none at all.
+    """The newest checkpoint whose files match their checksums; None if there is none at all.
 
-    A damaged one is named in a warning, and the one before it is used.
+    A warning names a damaged one, and the one before it is used.
 
     Raises:
       ValueError: all are damaged; names the folder.
@@ -79,13 +79,13 @@ def stored_shapes(checkpoint: pathlib.Path) -> dict[str, jax.ShapeDtypeStruct]:
     """Shapes and types of the arrays of a checkpoint, which are not read.
 
     Raises:
-      ValueError: it is no checkpoint of ours; names it.
+      ValueError: it is not such a checkpoint; names it.
     """
     try:
         metadata = ocp.StandardCheckpointHandler().metadata(checkpoint / "state")
-        place = SingleDeviceSharding(jax.local_devices()[0])
+        device = SingleDeviceSharding(jax.local_devices()[0])
         return {
-            name: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=place)
+            name: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=device)
             for name, array in metadata.tree.items()
         }
     except Exception as error:  # Orbax raises nearly anything
@@ -99,7 +99,7 @@ def restore_checkpoint(
 
     Args:
       checkpoint: found by `newest_checkpoint`.
-      like: names, shapes, types and places of the arrays.
+      like: names, shapes, types and shardings of the arrays.
 
     Raises:
       ValueError: it holds other arrays; names it.

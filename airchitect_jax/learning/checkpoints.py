@@ -1,4 +1,4 @@
-"""Trained networks taken out of the workdirs of finished runs, to recommend again."""
+"""Loads trained networks from the workdirs of finished runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from airchitect_jax.learning.evaluation import Recommender
 from airchitect_jax.learning.models.registry import make_model
 from airchitect_jax.learning.training import RunConfig, named_leaves
 
-_PARAMS = "params."  # which the names of parameters in a checkpoint begin with
+_PARAMS = "params."  # prefix of the names of parameters in a checkpoint
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ def load_trained(workdir: str | pathlib.Path) -> Trained:
         run = RunConfig(**{name: value for name, value in flags.items() if name in fields})
         restored = _restored(case, run, (workdir / "checkpoints").absolute())
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
-        raise ValueError(f"{workdir}: no run of case study 1 or 2 that is known: {error}") from None
+        raise ValueError(f"{workdir}: not a known run of case study 1 or 2: {error}") from None
     return Trained(case=case, recommender=Recommender(case, restored), workdir=workdir)
 
 

@@ -1,7 +1,7 @@
 """Labelled workloads: drawn, split, stored, streamed.
 
-A workload belongs to one split for ever, by a hash of its values. So training data, stored or
-streamed without end, never contains a workload of the test set, and nothing has to be compared.
+A hash of its values assigns each workload to one split, always the same. So training data, stored
+or streamed, never contains a workload of the test set, and nothing has to be compared.
 """
 
 from __future__ import annotations
@@ -83,10 +83,10 @@ def draw(
         fresh = case.sample(jax.random.fold_in(key, turn), count)
         chex.assert_shape(fresh, (len(case.features), count))
         wanted = split_of(fresh) == split
-        places = filled + jnp.cumsum(wanted, dtype=jnp.int32)
-        # Unwanted workloads, and those past the end, go to a place that does not exist.
-        workloads = workloads.at[:, jnp.where(wanted, places - 1, count)].set(fresh, mode="drop")
-        return turn + 1, places[-1], workloads
+        counts = filled + jnp.cumsum(wanted, dtype=jnp.int32)
+        # Unwanted workloads, and those past the end, get an index out of range: they are dropped.
+        workloads = workloads.at[:, jnp.where(wanted, counts - 1, count)].set(fresh, mode="drop")
+        return turn + 1, counts[-1], workloads
 
     nothing = jnp.zeros((len(case.features), count), jnp.int32)
     return jax.lax.while_loop(unfinished, append, (jnp.int32(0), jnp.int32(0), nothing))[2]
@@ -111,11 +111,11 @@ def sample_dataset(
     """`num` labelled workloads of a split; the same seed gives the same ones.
 
     Args:
-      case: what draws and labels them.
+      case: the case study that draws and labels them.
       seed: of the random numbers.
       num: how many.
-      split: which workloads are looked for.
-      name: what errors call `num`; by default that of the split, as in num_train.
+      split: the split to draw from.
+      name: the name of `num` in errors; by default from that of the split, as in num_train.
 
     Raises:
       ValueError: the feature ranges are so small that a split has no workload at all, or `num`
@@ -159,8 +159,8 @@ def load_dataset(path: pathlib.Path, description: dict[str, object]) -> Dataset 
     """Reads what `save_dataset` wrote.
 
     Returns:
-      The data set; None if it has to be made again: there is no file, its origin differs, or, which
-      a warning says, it is damaged.
+      The data set; None if it has to be made again: there is no file, its origin differs, or it is
+      damaged (with a warning).
     """
     if not path.exists():
         return None
@@ -188,13 +188,13 @@ class BatchSource(Protocol):
         ...
 
     def blocks(self, epoch: int, block_steps: int) -> Iterator[Block]:
-        """The batches of an epoch in order, `block_steps` at a time; the last block may be less."""
+        """The batches of an epoch in order, `block_steps` at a time; the last may be shorter."""
         ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StoredBatches:
-    """A stored data set, shuffled anew each epoch; what does not fill a batch waits its turn."""
+    """A stored data set, shuffled anew each epoch; what fills no batch is left out."""
 
     dataset: Dataset
     batch_size: int

@@ -128,9 +128,9 @@ def num_parameters(model: nnx.Module) -> int:
 
 def first_argmax(values: Float[jax.Array, "batch designs"]) -> Int[jax.Array, "batch"]:
     """Argmax over the last axis, in two reductions that XLA's CPU backend vectorises."""
-    places = jnp.arange(values.shape[-1], dtype=jnp.int32)[None, :]
+    indices = jnp.arange(values.shape[-1], dtype=jnp.int32)[None, :]
     largest = values.max(axis=-1, keepdims=True)
-    return jnp.where(values == largest, places, values.shape[-1]).min(axis=-1)
+    return jnp.where(values == largest, indices, values.shape[-1]).min(axis=-1)
 
 
 def best_seconds(function: Callable[[], Any], repeats: int = 5) -> float:

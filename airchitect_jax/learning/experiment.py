@@ -165,7 +165,7 @@ def run(
             },
         }.items()
     }
-    # Training counts its time over all resumptions, everything else only over this one.
+    # Training time is that of all resumptions together, every other time that of this one.
     summary["wall_seconds"] = round(
         fitted.history[-1]["seconds"] + time.perf_counter() - start - fitted.seconds, 3
     )
@@ -264,7 +264,7 @@ def _figures(
             ),
         ),
         "confusion": (
-            "Chosen against optimal, by what the designs have in common.",
+            "Chosen against optimal, by attributes of the designs.",
             plots.confusion(case.space.attributes, optimal, chosen),
         ),
     }
@@ -302,7 +302,7 @@ def _examples_per_second(history: list[Row]) -> float:
 
 
 def _claims(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """What is compared, in this run, and in the paper."""
+    """Rows of (name, this run, the paper)."""
     geomean = "geomean_normalized_performance"
     rows = [
         ("test accuracy", f"{summary['test_accuracy']:.2%}", f"up to {PAPER_ACCURACY:.1%}"),

@@ -1,4 +1,4 @@
-"""Losses of a recommendation network: from the label alone, or from what the designs cost."""
+"""Losses of a recommendation network: from the label alone, or from the costs of the designs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from airchitect_jax.case_studies import CaseStudy
 # Network, workloads and design ids to the mean loss and the accuracy.
 LossFn = Callable[[Any, Array, Array], tuple[Float[Array, ""], Float[Array, ""]]]
 
-# Designs whose costs differ by less, relatively, count as equal: float32 tells no more apart.
+# Designs whose costs differ by less, relatively, count as equal: the precision of float32.
 _SAME = 1e-4
 
 
@@ -25,9 +25,9 @@ _TIES = 1e-6
 
 
 class Loss(enum.Enum):
-    """LABEL knows the label only; OPTIMAL_SET also which designs are as good; COST what they cost.
+    """LABEL uses only the label, OPTIMAL_SET also the designs that cost as little, COST all costs.
 
-    The latter two know the budget as well. COST is for networks that predict costs.
+    The latter two also use the budget. COST is for networks that predict costs.
     """
 
     LABEL = "label"
@@ -62,8 +62,9 @@ def with_optimal_set(
       design_ids: the labels.
     """
     chex.assert_rank([logits, log_costs, design_ids], [2, 2, 1])
-    # Every pass over the designs counts: one exponential. The least cost is searched for, although
-    # it is the label's: to look it up keeps XLA from fusing the costs into their use.
+    # Passes over the designs dominate the time: one exponential only. The least cost is searched
+    # for, although it is the label's: looking it up would keep XLA from fusing the costs into their
+    # use.
     lowest = log_costs.min(axis=-1, keepdims=True)
     logits = jnp.where(jnp.isfinite(log_costs), logits, -jnp.inf)
     chosen = jnp.take_along_axis(logits, design_ids[:, None], axis=-1)[:, 0]
@@ -77,7 +78,7 @@ def with_optimal_set(
 
 
 class CostNetwork(Protocol):
-    """A network that predicts `CaseStudy.log_terms`, and makes logits of them."""
+    """A network that predicts `CaseStudy.log_terms`, and converts them to logits."""
 
     def log_terms(self, workloads: Int[Array, "features batch"]) -> Float[Array, "*rows terms"]:
         """Predictions, in the shape of the case study's."""
@@ -96,7 +97,7 @@ def of_costs(
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Squared errors of the log terms, summed, in the mean over the rows; and the accuracy.
 
-    Ties and near ties are left to a vanishing share of the cross-entropy of feasible designs.
+    A small share of the cross-entropy of feasible designs decides ties and near ties.
     """
     # Predicted once: XLA does not see that two passes through a network are the same.
     log_terms = network.log_terms(workloads)
@@ -109,9 +110,9 @@ def of_costs(
 def loss_fn(case: CaseStudy, loss: Loss) -> LossFn:
     """The loss of a case study.
 
-    OPTIMAL_SET shuts the infeasible designs out, as a recommendation does, and adds to the
+    OPTIMAL_SET masks the infeasible designs, as a recommendation does, and adds to the
     cross-entropy of the label that of the optimal set: the label stays the first choice among
-    equals, and what costs more than the optimum is pushed down harder than what ties with it.
+    equals, and designs that cost more than the optimum are penalised more than ties.
     """
 
     def label(network: Any, workloads: Array, design_ids: Array) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-"""Figures of a training and of an evaluation. Needs matplotlib (extra `plots`)."""
+"""Figures of training and evaluation. Needs matplotlib (extra `plots`)."""
 
 from __future__ import annotations
 

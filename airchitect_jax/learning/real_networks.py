@@ -18,7 +18,7 @@ _MAX_COSTS = 1 << 20  # of layers and designs at a time
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LayerResult:
-    """One layer in one context. Where `in_range` is false the choice is the exact search's."""
+    """One layer in one context. Where `in_range` is false the choice comes from exact search."""
 
     layer: str
     m: int
@@ -62,7 +62,7 @@ class NetworkResult:
 
     @property
     def num_out_of_range(self) -> int:
-        """How many layers the network was not asked about."""
+        """Number of layers outside the trained ranges."""
         return sum(not layer.in_range for layer in self.layers)
 
 
@@ -70,12 +70,12 @@ def evaluate_networks(
     case: CaseStudy, recommender: Recommender, networks: Sequence[Network]
 ) -> list[list[NetworkResult]]:
     """For each network, one result for each context of the case study."""
-    places = [(network, context) for network in networks for context in case.contexts]
-    if not places:
+    pairs = [(network, context) for network in networks for context in case.contexts]
+    if not pairs:
         return []
     # All layers of all networks in all contexts at once, then cut into pieces.
     workloads = np.concatenate(
-        [case.from_gemms(network.gemms, context) for network, context in places], axis=1
+        [case.from_gemms(network.gemms, context) for network, context in pairs], axis=1
     )
     optimum = case.exact(workloads)
     in_range = ~out_of_range(case, workloads)
@@ -84,7 +84,7 @@ def evaluate_networks(
     costs = case.costs(workloads, chosen)
     results: dict[int, list[NetworkResult]] = {}
     first = 0
-    for index, (network, context) in enumerate(places):
+    for index, (network, context) in enumerate(pairs):
         rows = slice(first, first + len(network.layers))
         first = rows.stop
         layers = tuple(
@@ -118,7 +118,7 @@ def evaluate_networks(
 
 
 def check_network(case: CaseStudy, network: Network) -> None:
-    """Finds out, before anything is trained, whether a network can be evaluated exactly.
+    """Checks, before anything is trained, that a network can be evaluated exactly.
 
     Raises:
       ValueError: a layer is too large in some context; names the network and the layer.
@@ -133,9 +133,9 @@ def check_network(case: CaseStudy, network: Network) -> None:
 def _best_single_design(
     case: CaseStudy, workloads: Int[np.ndarray, "features layers"], network: Network
 ) -> tuple[int, int | float]:
-    """The first of the designs that costs least over all layers, and what it costs."""
+    """The first of the designs with the least cost over all layers, and that cost."""
     usable = np.flatnonzero(np.asarray(case.feasible(workloads.astype(np.int32))).all(axis=0))
-    # Python integers: a network may exceed what each of its layers may not.
+    # Python integers: the total may exceed int64 although no layer does.
     counts = np.array([[layer.count] for layer in network.layers], dtype=object)
     totals = []
     chunk = max(_MAX_COSTS // len(network.layers), 1)

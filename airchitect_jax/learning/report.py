@@ -88,8 +88,8 @@ def page(
 {figure_html}
 <h2>Real networks</h2>
 <p>Every layer with the exact best design for it, and the design that the trained network
-recommends. Cycles weigh each layer by how often it occurs. A layer with a dimension outside of the
-trained range is not shown to the network: exact search answers for it.</p>
+recommends. Cycles weigh each layer by how often it occurs. Exact search answers for layers with a
+dimension outside the trained range.</p>
 {network_html}
 <h2>Summary</h2>
 {table(["key", "value"], summary.items())}

@@ -69,13 +69,13 @@ def answer(
 ) -> tuple[Int[np.ndarray, "num"], Bool[np.ndarray, "num"]]:
     """Design ids, and which of them are the network's; the others are from exact search.
 
-    Exact search answers workloads outside of the trained ranges and those for which the network's
+    Exact search answers workloads outside the trained ranges and those for which the network's
     confidence is below the threshold.
 
     Args:
       case: the case study that the network was trained on.
       recommender: the network.
-      workloads: raw feature values, of any size that the exact search takes.
+      workloads: raw feature values, of any size that exact search accepts.
       temperature: of the softmax, from `calibration.fit_temperature`.
       threshold: from `threshold_for`.
     """

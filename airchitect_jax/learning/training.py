@@ -30,7 +30,7 @@ from airchitect_jax.learning.losses import Loss, LossFn
 Row = dict[str, float | int]
 
 BLOCK_STEPS = 64  # steps in one compiled call
-_WARMUP_SHARE = 0.02  # of all steps; the first updates of Adam are the least informed
+_WARMUP_SHARE = 0.02  # of all steps; the first updates of Adam are unreliable
 _MOMENTUM = 0.9
 _VALIDATION_BATCH = 8192  # or four training batches, which bounds the memory by that of a step
 
@@ -44,7 +44,7 @@ class Optimizer(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """What `fit` needs beside the model and its data.
+    """The settings of `fit`.
 
     Attributes:
       epochs: passes over the source; also how often validation runs and a checkpoint is written.
@@ -58,10 +58,10 @@ class TrainConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """What every case study is told. `num_train` counts the examples of one epoch.
+    """The settings of a run of any case study. `num_train` counts the examples of one epoch.
 
-    `model` is "paper", "additive" or, for schedules, "symmetric"; the first alone has embeddings
-    and hidden layers, and the others alone learn by the loss "cost".
+    `model` is "paper", "additive" or, for schedules, "symmetric"; only the first has embeddings and
+    hidden layers, and only the others can use the loss "cost".
     """
 
     preset: str
@@ -99,7 +99,7 @@ class FitResult:
     Attributes:
       model: the model with its trained parameters.
       history: one row per block of steps; the last of an epoch also has the validation metrics.
-      seconds: wall time of this call, which a resumed run's history exceeds.
+      seconds: wall time of this call; the history of a resumed run covers more.
     """
 
     model: nnx.Module
@@ -123,13 +123,13 @@ def train_block(
 ) -> Callable[[TrainState, Array, Array], tuple[TrainState, tuple[Array, Array]]]:
     """A compiled function: state and the batches of several steps in, state and means out.
 
-    One program for many steps, so that Python and dispatch cost nothing; the state is donated.
+    One program for many steps, so that Python and dispatch cost little; the state is donated.
 
     Args:
       graphdef: the model without its parameters, from `nnx.split`.
-      rest: what the model holds beside its parameters.
+      rest: the state of the model other than its parameters.
       transform: the optimiser.
-      loss: what is minimised.
+      loss: the quantity to minimise.
 
     Returns:
       A function of the state, Int[steps, features, batch] workloads and Int[steps, batch] design
@@ -190,14 +190,14 @@ def fit(
     """Trains `model` on all local devices and returns it with its history.
 
     Args:
-      model: what the loss takes; its initial parameters are used unless
-        `checkpoint_dir` holds a checkpoint.
+      model: a model that the loss accepts; its initial parameters are used unless `checkpoint_dir`
+        holds a checkpoint.
       source: the training batches.
       validation: workloads that training does not see, evaluated after every epoch.
       config: epochs and learning rate.
-      loss: what is minimised, and reported for the validation set.
-      checkpoint_dir: an absolute path; written after every epoch and resumed from. A resumed
-        run ends as an undisturbed one does.
+      loss: the quantity to minimise, also reported for the validation set.
+      checkpoint_dir: an absolute path; written after every epoch and resumed from. A resumed run
+        ends like an uninterrupted one.
       on_rows: called after every block with the history so far and the number of steps in all.
 
     Raises:

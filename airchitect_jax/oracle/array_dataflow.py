@@ -13,8 +13,8 @@ and one comparison per design. Four techniques keep this cost on a vector unit:
   is known at trace time though the budget differs from lane to lane: no masks.
 * From one i to the next a line moves by a multiple of its slope, so it is updated in place.
 * Ties are broken by a code in the low bits of the cost, so that one minimum finds cost and
-  design together. All numbers are whole and below 2**53, where float64 is exact; an optimum that
-  is not is detected (rounding is monotone, so it cannot look smaller) and left to Python integers.
+  design together. All numbers are whole and below 2**53, where float64 is exact; an inexact optimum
+  is detected (rounding is monotone, so it cannot look smaller) and computed in Python integers.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from airchitect_jax.types import (
 MIN_MAC_BUDGET = 4  # the smallest array is 2 x 2
 MATRIX_CHUNK = 1 << 14  # workloads whose whole cost matrix is held at once
 
-# The inputs in order, and what each may be.
+# The inputs in order, with their allowed ranges.
 LIMITS = {
     "mac_budget": (MIN_MAC_BUDGET, MAX_DIM),
     "m": (1, MAX_DIM),
@@ -80,9 +80,9 @@ def label(
         4..2**31 - 1, m, n and k in 1..2**31 - 1. Any number of workloads; NumPy or JAX.
       space: the designs; the 459 of case study 1 by default.
       runtime_model: the cycle count.
-      objective: what is minimised: compute cycles, energy, or their product. The last two go
-        through the whole cost matrix, which is a hundred times slower.
-      memory: what energy is counted with, in Python integers; its bandwidth plays no part.
+      objective: the quantity to minimise: compute cycles, energy, or their product. The last two
+        need the whole cost matrix, which is a hundred times slower.
+      memory: for the energy, in Python integers; its bandwidth is not used.
       energy_table: energy of single events; Horowitz's by default.
 
     Returns:
@@ -131,7 +131,7 @@ def label_columns(
     platform: Platform,
     objective: Objective = Objective.CYCLES,
 ) -> tuple[Labels, Bool[Array, "rows"]]:
-    """Labels on the device, not waited for, and which workloads are valid.
+    """Labels on the device, without waiting, and which workloads are valid.
 
     The search behind `label`: mac_budget, m, n and k as int32 or int64 of one length. Rows are
     independent, so columns that are sharded over devices give labels sharded alike. Labels of
@@ -143,7 +143,7 @@ def label_columns(
                 columns, space=space, platform=platform, objective=objective
             )
         *fields, valid = _prepare_jit(*columns, space=space)
-        # A program of its own: XLA's CPU backend computes a minimum with two users twice.
+        # A separate program: XLA's CPU backend would compute a minimum with two users twice.
         best = _packed_minimum_jit(*fields, space=space, platform=platform)
         return _unpack_jit(best, space=space, platform=platform), valid
 
@@ -222,7 +222,7 @@ def _packed_minimum(
         return slopes, intercepts
 
     def lowest(a: Array, b: Array) -> Array:
-        # Not jnp.minimum: its care for NaN, of which there are none, costs three more operations.
+        # Not jnp.minimum: its handling of NaN, which cannot occur, costs three more operations.
         return jnp.where(a > b, b, a)
 
     # Each dimension with its lines, which OS and WS share; k is never mapped to columns.

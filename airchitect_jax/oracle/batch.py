@@ -37,9 +37,9 @@ def exact_labels(
       name: the caller, for errors.
       fields: whole numbers by name, NumPy, JAX or Python; traced ones get -1 for what is invalid
         or not exact on the device.
-      limits: what each field may be.
+      limits: the allowed range of each field.
       search: the compiled search; it is elementwise.
-      search_in_python: design id and cost of one workload, for what `search` cannot answer.
+      search_in_python: design id and cost of one workload, where `search` is not exact.
       chunk: most rows in one compiled call, where a million would take too much memory.
 
     Raises:

@@ -46,8 +46,8 @@ def sizes_of(space: BufferSpace) -> list[int]:
 def _ceil_div(a: Float[Array, "rows"], b: Float[Array, "rows"]) -> Float[Array, "rows"]:
     """ceil(a / b) of whole numbers below 2**52, many values of a per value of b.
 
-    With the reciprocal of b, then corrected: XLA computes 1 / b once, and would give each division
-    a kernel of its own.
+    Uses the reciprocal of b and corrects the result: XLA computes 1 / b once, but would give each
+    division its own kernel.
     """
     quotient = jnp.floor(a * (1.0 / b))  # off by one at most
     rest = a - quotient * b
@@ -73,10 +73,10 @@ def ids_of_pairs(space: BufferSpace) -> Int[np.ndarray, "dataflows pairs"]:
     """The design id of each pair, the tile operand at its smallest."""
     ids = np.empty((len(Dataflow), len(pairs(space))), np.int32)
     for dataflow in Dataflow:
-        for place, (swept, column) in enumerate(pairs(space)):
+        for index, (swept, column) in enumerate(pairs(space)):
             levels = dict(zip(memory.ROLES[dataflow], (swept, column, 1), strict=True))
             triple = tuple(levels[name] - 1 for name in memory.OPERANDS)
-            ids[dataflow, place] = space.id_of_levels[triple]
+            ids[dataflow, index] = space.id_of_levels[triple]
     return ids
 
 
@@ -102,7 +102,7 @@ def mixed_folds(columns: Sequence[Array], platform: Platform) -> memory.Tiling:
 class _Timing:
     """Busy bytes (`memory.busy_bytes`) of workloads by the sizes of two SRAMs.
 
-    All in float64: whole, and exact as far as float64 is.
+    Whole numbers in float64, exact as far as float64 is.
     """
 
     folds: memory.Tiling
@@ -114,11 +114,11 @@ class _Timing:
         return memory.sweep(self.folds, memory.resident_bytes(self.folds.swept_bytes, size))
 
     def spills(self, size: Any) -> list[Array]:
-        """What an SRAM of `size` bytes for the column operand does not hold."""
+        """The bytes of the column operand that do not fit into an SRAM of `size` bytes."""
         return memory.spills(self.folds, size)
 
     def busy_bytes(self, warm: memory.Sweep, spills: Sequence[Array]) -> Float[Array, "rows"]:
-        """For one size of each."""
+        """Busy bytes for one size of each operand."""
         cold = memory.sweep(self.folds, jnp.zeros_like(self.bandwidth))
         spill, last_spill = spills
         return memory.busy_bytes(
@@ -126,7 +126,7 @@ class _Timing:
         )
 
     def by_pair(self, space: BufferSpace) -> list[Float[Array, "rows"]]:
-        """For each pair of sizes, what depends on one size computed once."""
+        """For each pair of sizes; terms that depend on one size are computed once."""
         sizes = [float(size) for size in sizes_of(space)]
         warm, spills = [self.sweep(size) for size in sizes], [self.spills(size) for size in sizes]
         return [self.busy_bytes(warm[a - 1], spills[b - 1]) for a, b in pairs(space)]
@@ -149,14 +149,14 @@ def cheapest_cycles(
     space: BufferSpace,
     platform: Platform,
 ) -> tuple[Int[Array, "rows"], Int[Array, "rows"], Bool[Array, "rows"]]:
-    """Place of the best pair, its cycles, and where that is exact."""
-    # Programs of their own: XLA's CPU backend computes what has two users twice.
+    """Index of the best pair, its cycles, and where that is exact."""
+    # Separate programs: XLA's CPU backend would compute values with two users twice.
     lowest = _lowest_jit(steps, columns, space=space, platform=platform)
     bandwidth = columns[-1].astype(jnp.float64)
     cycles = ceil_div(lowest, bandwidth)
-    place = _first_jit(cycles * bandwidth, columns, space=space, platform=platform)
+    index = _first_jit(cycles * bandwidth, columns, space=space, platform=platform)
     # A sum of whole parts is exact up to 2**53, and one that is not cannot look smaller.
-    return place, cycles.astype(jnp.int64), lowest < _EXACT / 2
+    return index, cycles.astype(jnp.int64), lowest < _EXACT / 2
 
 
 def _lowest(
@@ -164,7 +164,7 @@ def _lowest(
 ) -> Float[Array, "rows"]:
     """The fewest busy bytes within the budget.
 
-    A larger SRAM never costs any, so only pairs that use the whole budget are looked at.
+    A larger SRAM never adds any, so only pairs that use the whole budget are considered.
     """
     timing, lowest = _timing(columns, platform), jnp.full(steps.shape, jnp.inf)
     for a in range(1, space.num_levels + 1):
@@ -178,15 +178,15 @@ def _lowest(
 def _first(
     limit: Float[Array, "rows"], columns: Sequence[Array], *, space: BufferSpace, platform: Platform
 ) -> Int[Array, "rows"]:
-    """The place of the first pair with at most `limit` busy bytes.
+    """The index of the first pair with at most `limit` busy bytes.
 
     If the limit is met within the budget, this pair is within it: one that exceeds the budget has
     a larger total, and comes later.
     """
-    place = jnp.zeros(limit.shape)
+    index = jnp.zeros(limit.shape)
     for other, busy in reversed(list(enumerate(_timing(columns, platform).by_pair(space)))):
-        place = jnp.where(busy <= limit, float(other), place)
-    return place.astype(jnp.int32)
+        index = jnp.where(busy <= limit, float(other), index)
+    return index.astype(jnp.int32)
 
 
 _MODEL = ("space", "platform")
@@ -235,7 +235,7 @@ def _cheapest_energy(
     space: BufferSpace,
     platform: Platform,
 ) -> tuple[Int[Array, "rows"], Array, Bool[Array, "rows"]]:
-    """Place of the best pair, its energy or energy times cycles, and where that is exact."""
+    """Index of the best pair, its energy or energy times cycles, and where that is exact."""
     sizes, table = sizes_of(space), platform.energy_table
     prices = [int(table.sram_fj_per_byte(size)) for size in sizes]
     folds = mixed_folds(columns[:6], platform)
@@ -243,14 +243,14 @@ def _cheapest_energy(
     fixed = energy.fixed() + energy.tile(prices[0])
     swept = [fixed + energy.swept(size, fj) for size, fj in zip(sizes, prices, strict=True)]
     column = [energy.column(size, fj) for size, fj in zip(sizes, prices, strict=True)]
-    # More than any design takes: the traffic of the smallest SRAMs at the price of the largest.
+    # An upper bound for all designs: traffic of the smallest SRAMs at the price of the largest.
     timing = _timing(columns, platform)
     bound = OperandEnergy(folds=timing.folds, table=table)
     most = float(prices[-1])
     movable = bound.tile(most) + bound.swept(sizes[0], most) + bound.column(sizes[0], most)
     exact = bound.fixed() + movable < INT64_SAFE
-    places = pairs(space)
-    costs = [swept[a - 1] + column[b - 1] for a, b in places]
+    level_pairs = pairs(space)
+    costs = [swept[a - 1] + column[b - 1] for a, b in level_pairs]
     if objective is Objective.EDP:
         busy = timing.by_pair(space)
         exact &= busy[0] < _EXACT / 2  # the smallest design takes the most cycles
@@ -259,18 +259,18 @@ def _cheapest_energy(
             _ceil_div(here, timing.bandwidth) * fj.astype(jnp.float64)
             for here, fj in zip(busy, costs, strict=True)
         ]
-    best, place = costs[0], jnp.zeros(steps.shape, jnp.int32)
-    for other, ((a, b), cost) in enumerate(zip(places, costs, strict=True)):
+    best, index = costs[0], jnp.zeros(steps.shape, jnp.int32)
+    for other, ((a, b), cost) in enumerate(zip(level_pairs, costs, strict=True)):
         better = (cost < best) & (steps >= a + b)
-        best, place = jnp.where(better, cost, best), jnp.where(better, other, place)
+        best, index = jnp.where(better, cost, best), jnp.where(better, other, index)
     if objective is Objective.EDP:
         largest = functools.reduce(larger, swept) + functools.reduce(larger, column)
-        place, best = lax.cond(
+        index, best = lax.cond(
             jnp.any(exact & (largest >= int(_EXACT))),
             lambda: _least_product(steps, timing, energy, fixed, prices, space),
-            lambda: (place, best),
+            lambda: (index, best),
         )
-    return place, best, exact
+    return index, best, exact
 
 
 def _least_product(
@@ -281,7 +281,7 @@ def _least_product(
     prices: Sequence[int],
     space: BufferSpace,
 ) -> tuple[Int[Array, "rows"], Float[Array, "rows"]]:
-    """Place of the best pair and its energy times cycles, for energies of any size.
+    """Index of the best pair and its energy times cycles, for energies of any size.
 
     A loop over the pairs: unrolled products of 128 bits would be a long program.
     """
@@ -303,8 +303,8 @@ def _least_product(
         )
 
     nothing = jnp.zeros(steps.shape, jnp.int32), jnp.full(steps.shape, jnp.inf)
-    place, best = lax.fori_loop(0, len(levels), step, nothing)
-    return place, best
+    index, best = lax.fori_loop(0, len(levels), step, nothing)
+    return index, best
 
 
 cheapest_energy = jax.jit(_cheapest_energy, static_argnames=(*_MODEL, "objective"))
@@ -330,11 +330,11 @@ def log_cost_grid(
     levels = space.num_levels
 
     def by_operand(swept: Array, column: Array, tile: Array, operand: str) -> Array:
-        """What stands for an operand in the role that it has in each workload's dataflow."""
+        """The values of an operand in its role under each workload's dataflow."""
         roles = [(swept, column, tile)[memory.ROLES[flow].index(operand)] for flow in Dataflow]
         return jnp.select([dataflow == flow for flow in Dataflow], roles)
 
-    # Barriers keep XLA from computing what designs share anew for each of them.
+    # Barriers keep XLA from recomputing shared terms for each design.
     costs = jnp.float32(0)
     if objective is not Objective.ENERGY:
         warm = timing.sweep(sizes.reshape(1, levels, 1, 1))
@@ -364,8 +364,8 @@ def log_cost_grid(
             )
         )
         joules = [
-            jnp.moveaxis(by_operand(swept, column, tile, operand), 1, place)
-            for place, operand in enumerate(memory.OPERANDS, start=1)
+            jnp.moveaxis(by_operand(swept, column, tile, operand), 1, position)
+            for position, operand in enumerate(memory.OPERANDS, start=1)
         ]
         costs = costs + jnp.log(joules[0] + joules[1] + joules[2])
     order = np.ravel_multi_index(tuple(space.levels.T - 1), (levels,) * 3)

@@ -1,11 +1,11 @@
 """The exact best sizes of three SRAMs for a GEMM on a given array (case study 2), IDEAL memory.
 
 Exhaustive, but factored. Of the three roles of `airchitect_jax.cost.memory` the tile operand does
-not benefit from a larger SRAM, which only costs energy, so it gets the smallest; so does the tie
-rule, the smaller total. That leaves every pair of sizes for the swept and the column
-operand, and of each pair's cost all but a few terms depend on one of the two
+not benefit from a larger SRAM, which only costs energy, so it gets the smallest, as the tie rule
+(smaller total) also requires. That leaves every pair of sizes for the swept and the column operand,
+and all but a few terms of a pair's cost depend on only one of the two
 (`airchitect_jax.oracle.buffer_search`). The batch lies in the vector lanes, the pairs are unrolled
-at trace time, and XLA computes what pairs share once.
+at trace time, and XLA computes shared terms once.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def label_buffers(
       workloads: fields of one shape (scalars broadcast): whole numbers; m, n, k, rows and cols in
         1..2**31 - 1, sram_budget_bytes of at least the smallest design, bandwidth in 1..2**20.
       space: the sizings; the 1000 of case study 2 by default.
-      objective: what is minimised: total cycles, energy, or their product.
-      runtime_model: which compute cycles are meant.
+      objective: the quantity to minimise: total cycles, energy, or their product.
+      runtime_model: the compute cycles to use.
       interface: one for all operands, or a port for each.
       element_bytes: width of an element, 1..64.
       energy_table: energy of single events; Horowitz's by default.
@@ -117,7 +117,7 @@ def label_buffers_on(
 
 
 def buffer_limits(space: BufferSpace) -> dict[str, tuple[int, int]]:
-    """The inputs in order, and what each may be."""
+    """The inputs in order, with their allowed ranges."""
     return {
         "sram_budget_bytes": (space.smallest_bytes, MAX_SRAM_BYTES),
         "m": (1, MAX_DIM),
@@ -137,7 +137,7 @@ def label_buffer_columns(
     platform: Platform,
     objective: Objective,
 ) -> tuple[Labels, Bool[Array, "rows"]]:
-    """Labels on the device, not waited for, and which workloads are valid.
+    """Labels on the device, without waiting, and which workloads are valid.
 
     Columns as in `buffer_limits`, int32 or int64. Labels of invalid workloads are undefined; those
     of optima that are not exact here are -1.
@@ -145,12 +145,12 @@ def label_buffer_columns(
     with jax.enable_x64(True):
         steps, *fields, valid = _prepare_jit(columns, space=space)
         if objective is Objective.CYCLES:
-            place, cost, exact = cheapest_cycles(steps, fields, space=space, platform=platform)
+            index, cost, exact = cheapest_cycles(steps, fields, space=space, platform=platform)
         else:
-            place, cost, exact = cheapest_energy(
+            index, cost, exact = cheapest_energy(
                 steps, fields, space=space, platform=platform, objective=objective
             )
-        return _labels_jit(fields[5], place, cost, exact, space=space), valid
+        return _labels_jit(fields[5], index, cost, exact, space=space), valid
 
 
 def _prepare(columns: Sequence[Array], space: BufferSpace) -> tuple[Array, ...]:
@@ -164,8 +164,8 @@ def _prepare(columns: Sequence[Array], space: BufferSpace) -> tuple[Array, ...]:
     return (budget // space.step_bytes - 1, *fields, valid)  # the tile operand takes one
 
 
-def _labels(dataflow: Array, place: Array, cost: Array, exact: Array, space: BufferSpace) -> Labels:
-    ids = jnp.asarray(ids_of_pairs(space))[dataflow, place]
+def _labels(dataflow: Array, index: Array, cost: Array, exact: Array, space: BufferSpace) -> Labels:
+    ids = jnp.asarray(ids_of_pairs(space))[dataflow, index]
     never = jnp.asarray(-1, cost.dtype)
     return Labels(design_id=jnp.where(exact, ids, -1), cost=jnp.where(exact, cost, never))
 

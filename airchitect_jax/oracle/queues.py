@@ -1,12 +1,12 @@
 """Schedules of any number of workloads on a few arrays, each with a queue (R || Cmax).
 
 The order within a queue does not matter, so a schedule is an array for each workload. Small
-problems are solved exactly, in integers: workload by workload, all loads of the arrays that may
-still end within the limit are kept, and no two that are equal. Large ones are solved by HiGHS (in
-SciPy) as a mixed integer programme, from which a schedule is taken whenever its time is up; a list
-schedule improved by local search is the fallback. No bound is taken from HiGHS, whose floats are
-only accurate to a tolerance. It gives prices of the arrays' time (a dual solution of the linear
-relaxation), and the bound that any prices prove is computed from them in whole numbers.
+problems are solved exactly, in integers: workload by workload, all distinct loads of the arrays
+that can still end within the limit are kept. Large ones are solved by HiGHS (in SciPy) as a
+mixed-integer program with a time limit; a list schedule improved by local search is the fallback.
+No bound is taken from HiGHS, whose floats are only accurate to a tolerance. A lower bound is
+computed in whole numbers from its prices of the arrays' time (a dual solution of the linear
+relaxation).
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class QueueSchedule:
 
     Attributes:
       array: Int[W], where each workload runs.
-      dataflow: Int[W], with which `Dataflow`.
-      cycles: Int[W], how long.
+      dataflow: Int[W], the `Dataflow` of each.
+      cycles: Int[W], the cycles of each.
       loads: Int[A], the cycles of each array's queue.
       makespan: the largest of the loads.
-      lower_bound: no schedule ends before.
-      is_exact: whether the makespan is proven to be the least.
+      lower_bound: no schedule has a smaller makespan.
+      is_exact: whether the makespan is proven to be optimal.
     """
 
     array: Int[np.ndarray, "workloads"]
@@ -52,7 +52,7 @@ class QueueSchedule:
 
     @property
     def gap(self) -> float:
-        """Makespan / lower_bound - 1: how much shorter another schedule could be, at most."""
+        """Makespan / lower_bound - 1: at most how much longer it is than the optimum."""
         return 0.0 if self.is_exact else self.makespan / self.lower_bound - 1
 
 
@@ -63,15 +63,15 @@ def schedule_queues(
     runtime_model: RuntimeModel = RuntimeModel.SCALESIM,
     time_limit_s: float = 20.0,
 ) -> QueueSchedule:
-    """A schedule of least makespan, or the best found in time with a lower bound.
+    """A schedule of least makespan, or the best one found in time, with a lower bound.
 
     Args:
       workloads: fields of shape [W], W in 1..2000: whole numbers in 1..2**31 - 1.
       arrays: one or more.
-      runtime_model: which cycle count is meant.
-      time_limit_s: for each of HiGHS's two runs, where the exact search gives up (it does at a
-        number of states, not at a time: twenty GEMMs of like size on four arrays are within it,
-        thirty seldom).
+      runtime_model: the cycle count to use.
+      time_limit_s: seconds for each of HiGHS's two runs, where the exact search gives up (at a
+        number of states, not a time: it usually finishes twenty GEMMs of similar size on four
+        arrays, but rarely thirty).
 
     Raises:
       ValueError: a field is out of range, or the cycles of all workloads exceed 2**53.
@@ -148,13 +148,13 @@ def _makespan(cycles: np.ndarray, assigned: np.ndarray) -> int:
 
 
 def _simple_bound(cycles: Int[np.ndarray, "workloads arrays"]) -> int:
-    """The longest of the best times, and the average load if all ran at their best."""
+    """The longest best time, or if larger the mean load with all at their best times."""
     fewest = cycles.min(axis=1)
     return max(int(fewest.max()), -(-int(fewest.sum()) // cycles.shape[1]))
 
 
 def _list_schedule(cycles: Int[np.ndarray, "workloads arrays"]) -> Int[np.ndarray, "workloads"]:
-    """Longest first, each where it ends first; then improved."""
+    """Longest first, each on the array where it ends first; then improved."""
     assigned = np.zeros(len(cycles), np.int64)
     loads = np.zeros(cycles.shape[1], np.int64)
     for workload in np.argsort(-cycles.min(axis=1), kind="stable"):
@@ -166,7 +166,7 @@ def _list_schedule(cycles: Int[np.ndarray, "workloads arrays"]) -> Int[np.ndarra
 def _improve(
     cycles: Int[np.ndarray, "workloads arrays"], assigned: Int[np.ndarray, "workloads"]
 ) -> Int[np.ndarray, "workloads"]:
-    """Moves and swaps from the longest queue for as long as one shortens both queues' maximum."""
+    """Moves and swaps from the longest queue while one reduces the maximum of both queues."""
     assigned, everyone = assigned.copy(), np.arange(len(cycles))
     while True:
         loads = _loads(cycles, assigned)
@@ -196,9 +196,9 @@ def _improve(
 def _exhaustive(
     cycles: Int[np.ndarray, "workloads arrays"], limit: int
 ) -> tuple[Int[np.ndarray, "workloads"] | None, bool]:
-    """The best schedule that ends by `limit`, None if there is none; and whether it was found out.
+    """The best schedule that ends by `limit`, or None; and whether the search finished.
 
-    The second is False where more loads had to be kept than `_MAX_STATES`.
+    It does not if more than `_MAX_STATES` loads have to be kept.
     """
     num_arrays = cycles.shape[1]
     fewest = cycles.min(axis=1)
@@ -209,14 +209,14 @@ def _exhaustive(
     for workload, later in zip(order, left, strict=True):
         grown = states[:, None, :] + np.diag(cycles[workload])[None]
         grown = grown.reshape(-1, num_arrays)
-        # What is left takes its least time at best, spread over all arrays at best.
+        # The rest takes at least its fewest cycles, spread evenly over all arrays.
         fits = (grown.max(axis=1) <= limit) & (grown.sum(axis=1) + later <= limit * num_arrays)
-        places = np.flatnonzero(fits)
-        states, first = np.unique(grown[places], axis=0, return_index=True)
+        kept = np.flatnonzero(fits)
+        states, first = np.unique(grown[kept], axis=0, return_index=True)
         if len(states) > _MAX_STATES:
             return None, False
-        places = places[first]
-        steps.append((places // num_arrays, places % num_arrays))
+        kept = kept[first]
+        steps.append((kept // num_arrays, kept % num_arrays))
     if not len(states):
         return None, True
     state = int(states.max(axis=1).argmin())
@@ -229,7 +229,7 @@ def _exhaustive(
 def _priced_bound(
     cycles: Int[np.ndarray, "workloads arrays"], prices: Float[np.ndarray, "arrays"], limit: int
 ) -> int:
-    """What no schedule ends before, at most `limit` + 1, whatever the prices are.
+    """A lower bound on the makespan, at most `limit` + 1, valid for any prices.
 
     Let a cycle of array a cost p_a >= 0. A schedule's loads cost at least what its workloads cost
     where each is cheapest, and at most the makespan times the sum of the prices (weak duality):
@@ -256,7 +256,7 @@ def _priced_bound(
 def _prices(
     cycles: Int[np.ndarray, "workloads arrays"], limit: int, time_limit_s: float
 ) -> Float[np.ndarray, "arrays"]:
-    """Prices of the arrays' time for which `_priced_bound` is about as high as it gets.
+    """Prices of the arrays' time for which `_priced_bound` is near its maximum.
 
     A dual solution of the linear relaxation; all ones where none is found in time.
     """
@@ -303,10 +303,10 @@ def _highs(
 
 
 def _relaxation(cycles: Int[np.ndarray, "workloads arrays"]) -> tuple[np.ndarray, Any, Any]:
-    """The programme: shares of workloads on arrays, then the makespan, which is minimised.
+    """The linear program: shares of workloads on arrays, then the makespan, which is minimised.
 
-    Its objective; the rows that give each workload to arrays once; and the rows that are at most
-    zero, an array's load less the makespan.
+    Its objective; the rows that assign each workload once; and the rows that are at most zero, the
+    load of an array less the makespan.
     """
     from scipy import sparse
 

@@ -32,7 +32,7 @@ from airchitect_jax.types import (
     Objective,
 )
 
-# Half a megabyte per operand: what energy is counted with unless said otherwise.
+# Half a megabyte per operand: the default memory for energies.
 DEFAULT_MEMORY = Memory(
     buffers=BufferSizes(ifmap_sram_bytes=2**19, filter_sram_bytes=2**19, ofmap_sram_bytes=2**19),
     bandwidth_bytes_per_cycle=1,
@@ -54,7 +54,7 @@ def cost_matrix(
     `NEVER` (for EDP, infinity) where a design exceeds the budget or its costs exceed int64.
     """
     budget, m, n, k = (column.astype(jnp.int64)[:, None] for column in columns)
-    # Ids ascend by shape, then dataflow: one column a shape, then the dataflows side by side.
+    # Ids ascend by shape, then dataflow: one column per shape, then the dataflows side by side.
     shapes = slice(None, None, len(Dataflow))
     rows = jnp.asarray(np.int64(1) << space.row_exponent[shapes].astype(np.int64))[None, :]
     cols = jnp.asarray(np.int64(1) << space.col_exponent[shapes].astype(np.int64))[None, :]
@@ -105,13 +105,13 @@ def best_designs(
     """
     costs = cost_matrix(columns, space=space, platform=platform, objective=objective)
     never = costs.dtype.type(NEVER) if objective is not Objective.EDP else jnp.inf
-    places = jnp.arange(space.num_designs, dtype=jnp.int32)[None, :]
+    every_id = jnp.arange(space.num_designs, dtype=jnp.int32)[None, :]
     num_ties = (costs == costs.min(axis=1, keepdims=True)).sum(axis=1, dtype=jnp.int32)
     ids, lowest_costs = [], []
     for _ in range(count):  # passes over the matrix: XLA's CPU backend sorts int64 far slower
         lowest = costs.min(axis=1, keepdims=True)
-        first = jnp.where(costs == lowest, places, space.num_designs).min(axis=1, keepdims=True)
-        costs = jnp.where(places == first, never, costs)
+        first = jnp.where(costs == lowest, every_id, space.num_designs).min(axis=1, keepdims=True)
+        costs = jnp.where(every_id == first, never, costs)
         found = lowest < never
         ids.append(jnp.where(found, first, -1))
         lowest_costs.append(jnp.where(found, lowest, -1))

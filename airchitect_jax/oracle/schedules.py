@@ -5,13 +5,14 @@ independent of the rest (`airchitect_jax.cost.schedule.best_dataflow`), which le
 permutations, and those share their parts. Two passes over the subsets of workloads, each of
 `N 2**(N - 1)` steps:
 
-1. the least makespan: of the last arrays with a subset, the least largest cycles;
+1. the least makespan, of each subset of workloads on the last arrays;
 2. the least sum of cycles among the schedules of that makespan, which are those that use no pair
    of workload and array that takes longer, and among these the first permutation.
 
 The batch lies in the vector lanes and the subsets are unrolled at trace time. The second pass has
 the permutation in the low bits of the sum, so that one minimum settles both. All numbers are whole
-and below 2**53, where float64 is exact; what is not is detected and left to Python integers.
+and below 2**53, where float64 is exact; inexact optima are detected and computed in Python
+integers.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def label_schedules(
       workloads: fields of one shape [workloads, *batch] (scalars and batches broadcast): whole
         numbers in 1..2**31 - 1, as many workloads as the space has arrays. NumPy or JAX.
       space: the arrays; the four of case study 3 by default.
-      runtime_model: which cycle count is meant.
+      runtime_model: the cycle count to use.
 
     Returns:
       Design ids (int32) and makespans in cycles (int64) of shape [*batch]. NumPy arrays, or,
@@ -120,7 +121,7 @@ def _batch(name: str, dim: Any) -> Any:
 
 
 def schedule_limits(space: ScheduleSpace) -> dict[str, tuple[int, int]]:
-    """The inputs in order, m0, n0, k0, m1 and so on, and what each may be."""
+    """The inputs in order, m0, n0, k0, m1 and so on, with their allowed ranges."""
     return {f"{name}{number}": (1, MAX_DIM) for number in range(space.num_arrays) for name in "mnk"}
 
 
@@ -130,14 +131,14 @@ def label_schedule_columns(
     space: ScheduleSpace,
     platform: Platform,
 ) -> tuple[Labels, Bool[Array, "rows"]]:
-    """Labels on the device, not waited for, and which sets are valid.
+    """Labels on the device, without waiting, and which sets are valid.
 
     Columns as in `schedule_limits`, int32 or int64. Labels of invalid sets are undefined; those of
     optima that are not exact here are -1.
     """
     with jax.enable_x64(True):
         *dims, valid = _prepare_jit(columns, space=space)
-        # Programs of their own: XLA's CPU backend computes a minimum with two users twice.
+        # Separate programs: XLA's CPU backend would compute a minimum with two users twice.
         least = _least_makespan_jit(dims, space=space, platform=platform)
         key = _least_sum_jit(dims, least, space=space, platform=platform)
         return _labels_jit(dims, least, key, space=space, platform=platform), valid
@@ -182,7 +183,7 @@ def _pairs(dims: Sequence[Array], space: ScheduleSpace, platform: Platform) -> l
 
 
 def _over_subsets(num: int, pair: Any, join: Any) -> Any:
-    """The least value of giving all workloads to all arrays, one each.
+    """The least value of assigning all workloads to all arrays, one each.
 
     `pair(w, a)` is the value of workload w on array a, `join` adds it to that of the arrays after
     a, and less is better.
@@ -202,13 +203,13 @@ def _over_subsets(num: int, pair: Any, join: Any) -> Any:
 def _least_makespan(
     dims: Sequence[Array], *, space: ScheduleSpace, platform: Platform
 ) -> Float[Array, "*batch"]:
-    """Plus the offset."""
+    """The least makespan plus the offset."""
     cycles = _pairs(dims, space, platform)
     return _over_subsets(space.num_arrays, lambda w, a: cycles[w][a], larger)
 
 
 def _scale(space: ScheduleSpace) -> float:
-    """What leaves room for a permutation below a sum: a digit in base N for each array."""
+    """A factor that leaves room for a permutation below a sum: one base-N digit per array."""
     return float(1 << (space.num_arrays**space.num_arrays - 1).bit_length())
 
 
@@ -256,18 +257,18 @@ def _design_id(
     num, gemms = space.num_arrays, _gemms(dims)
     code = (key - jnp.floor(key / _scale(space)) * _scale(space)).astype(jnp.int32)
     on_array = [lax.div(code, np.int32(num**power)) % num for power in reversed(range(num))]
-    # A permutation's place counts, at each array, the later workloads that are smaller.
-    place: Any = 0
+    # A permutation's index counts, at each array, the later workloads that are smaller.
+    index: Any = 0
     for first, workload in enumerate(on_array):
         later = on_array[first + 1 :]
-        place = place * (num - first) + sum((other < workload).astype(jnp.int32) for other in later)
+        index = index * (num - first) + sum((other < workload).astype(jnp.int32) for other in later)
     dataflows = []
     for workload, array in zip(on_array, space.arrays, strict=True):
         gemm = gemms[0]
         for number in range(1, num):
             gemm = jax.tree.map(functools.partial(select, workload == number), gemms[number], gemm)
         dataflows.append(best_dataflow(_wide_cycles(gemm, array, platform))[1])
-    return jnp.where(key < _EXACT, space.design_id(place, dataflows), -1).astype(jnp.int32)
+    return jnp.where(key < _EXACT, space.design_id(index, dataflows), -1).astype(jnp.int32)
 
 
 _MODEL = ("space", "platform")
@@ -291,15 +292,15 @@ def label_schedule_in_python(
         for gemm in gemms
     ]
     ranked = []
-    for place, permutation in enumerate(space.permutations.tolist()):
+    for index, permutation in enumerate(space.permutations.tolist()):
         cycles, dataflows = zip(
             *(table[workload][array] for array, workload in enumerate(permutation)), strict=True
         )
-        ranked.append((makespan(cycles), sum_of_cycles(cycles), place, dataflows))
-    least, _, place, dataflows = min(ranked)  # places are distinct, and ids ascend with them
+        ranked.append((makespan(cycles), sum_of_cycles(cycles), index, dataflows))
+    least, _, index, dataflows = min(ranked)  # indices are distinct, and ids ascend with them
     if least >= 2**63:
         raise ValueError(
             f"the workloads {', '.join(f'{g.m}x{g.n}x{g.k}' for g in gemms)} take {least} cycles;"
             " labels are limited to int64 (2**63 - 1)"
         )
-    return space.design_id(place, dataflows), least
+    return space.design_id(index, dataflows), least

@@ -1,4 +1,4 @@
-"""A workload in, a design out: the exact answer, proposals, tables, figures, report."""
+"""Recommends a design for a workload: exact answer, proposals, tables, figures, report."""
 
 from airchitect_jax.recommendation.exact import Recommendation, recommend
 from airchitect_jax.recommendation.tables import (

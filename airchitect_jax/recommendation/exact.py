@@ -1,4 +1,4 @@
-"""A workload and a budget in, a design out: one array and one sizing, a dataflow for each layer."""
+"""The best design for a workload: one array and one buffer sizing, a dataflow for each layer."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ from airchitect_jax.workloads import GemmCounts, Layer, Network, open_network
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LayerPlan:
-    """One layer on the recommended design; all figures are of one run of it.
+    """A layer on the recommended design. All figures are for one run.
 
     Attributes:
       network: the name of its network.
       layer: the GEMM.
-      runs: how often it counts: its count times the weight of its network.
-      dataflow: the best for it on this design.
+      runs: the number of runs, its count times the weight of its network.
+      dataflow: the best one on this design.
       compute_cycles, stall_cycles, total_cycles: as in `MemoryReport`.
       mapping_efficiency, compute_utilization, overall_utilization: fractions; the last with stalls.
       energy_fj: femtojoules.
       dram_bytes: traffic.
       own_design, own_dataflow: the best for this layer alone, within the same budgets.
-      own_cycles, own_energy_fj: what it would cost there.
+      own_cycles, own_energy_fj: its costs there.
     """
 
     network: str
@@ -99,17 +99,17 @@ class Recommendation:
 
     @property
     def cost(self) -> int:
-        """In the unit of the objective."""
+        """The cost of the workload, in the unit of the objective."""
         return objective_cost(self.objective, self.cycles, self.energy_fj)
 
     @property
     def own_cost(self) -> int:
-        """Of each layer on its own best design."""
+        """The cost with each layer on its own best design."""
         return objective_cost(self.objective, self.own_cycles, self.own_energy_fj)
 
     @property
     def utilization(self) -> float:
-        """MACs of the workload over what the array could do in the same cycles."""
+        """MACs of the workload over those that the array could do in the same cycles."""
         macs = sum(plan.layer.m * plan.layer.n * plan.layer.k * plan.runs for plan in self.layers)
         return macs / (self.cycles * self.design.num_macs)
 
@@ -125,10 +125,10 @@ class Proposal:
     Attributes:
       trained: the workdirs that the networks come from.
       design: the best of the designs that the networks propose for single layers.
-      num_candidates: how many designs those are.
-      num_out_of_range: layers that a network was not asked about, being outside of its ranges.
+      num_candidates: number of proposed designs.
+      num_out_of_range: layers left out because they are outside the trained ranges of a network.
       cost: exact, of the whole workload, in the unit of the objective, with the best dataflows.
-      regret: cost over that of the exact answer, less one.
+      regret: cost / cost of the exact answer - 1.
     """
 
     trained: tuple[str, ...]
@@ -140,7 +140,7 @@ class Proposal:
 
 
 def objective_cost(objective: Objective, cycles: int, energy: int) -> int:
-    """Of a whole workload; its energy-delay product is total energy times total cycles."""
+    """The cost of a whole workload; for EDP, total energy times total cycles."""
     return {
         Objective.CYCLES: cycles,
         Objective.ENERGY: energy,
@@ -175,17 +175,18 @@ def recommend(
 
     Args:
       workload: a `Network`, the name of a packaged one, a `.csv` or `.onnx` file, or several.
-      mac_budget: most MAC units, in 4..2**30.
-      sram_budget_kb: most SRAM of all three buffers; by default what the largest sizing takes.
+      mac_budget: the largest number of MAC units, in 4..2**30.
+      sram_budget_kb: the largest total size of the three buffers; by default that of the largest
+        sizing.
       bandwidth_bytes_per_cycle: of the DRAM interface.
       objective: cycles, energy or edp.
       weights: how often each network runs, whole numbers; by default once.
       dims: sizes of symbolic dimensions, for ONNX models.
       element_bytes: width of an element.
-      runtime_model: which compute cycles are meant.
+      runtime_model: the compute cycles to use.
       interface: one for all operands, or a port for each.
       energy_table: energy of single events; Horowitz's by default.
-      terms: what else costs cycles or energy; registered terms by name.
+      terms: additional cost terms; registered ones by name.
       buffers: the sizings; the 1000 of case study 2 by default.
       on_progress: called with the stage, the number of finished layers, and their total number.
 
@@ -211,14 +212,14 @@ def recommend(
         raise TypeError(f"dims: {shown(dims)} is not allowed; expected a mapping of names to sizes")
     networks = _networks(workload, dims)
     weights = _weights(weights, len(networks))
-    places = [
+    occurrences = [
         (network.name, layer, layer.count * weight)
         for network, weight in zip(networks, weights, strict=True)
         for layer in network.layers
     ]
-    gemms = [_dims(layer) for _, layer, _ in places]
+    gemms = [_dims(layer) for _, layer, _ in occurrences]
     found = survey(
-        GemmCounts.of(gemms, [runs for _, _, runs in places]),
+        GemmCounts.of(gemms, [runs for _, _, runs in occurrences]),
         space,
         platform,
         objective,
@@ -235,11 +236,11 @@ def recommend(
         for gemm, alone in zip(found.workload.gemms, found.own_best, strict=True)
     }
     layers = []
-    for name, layer, runs in places:
+    for name, layer, runs in occurrences:
         costs = _costs(layer, best.design, best.dataflows[_dims(layer)], platform)
         layers.append(LayerPlan(network=name, layer=layer, runs=runs, **own[_dims(layer)], **costs))
         if on_progress is not None:
-            on_progress("planning", len(layers), len(places))
+            on_progress("planning", len(layers), len(occurrences))
 
     def total(field: str) -> int:
         return sum(getattr(plan, field) * plan.runs for plan in layers)
@@ -296,7 +297,7 @@ def _dims(layer: Layer) -> tuple[int, int, int]:
 
 
 def _costs(layer: Layer, design: Design, flow: Dataflow, platform: Platform) -> dict[str, Any]:
-    """The figures of a layer on a design, in Python integers and apart from the survey."""
+    """The figures of a layer on a design, in Python integers, independent of the survey."""
     gemm, array = Gemm(m=layer.m, n=layer.n, k=layer.k), design.array
     report = compute_report(gemm, array, flow, platform.runtime_model)
     prices = platform.energy_table.of_buffers(design.buffers).in_python()

@@ -34,18 +34,18 @@ def figures(
     """Caption and figure by file name."""
     return {
         "roofline": (
-            "Roofline: MACs a cycle of each layer over its MACs a byte of DRAM traffic, on the"
-            " recommended design. The roof is the bandwidth, then the array.",
+            "Roofline: MACs per cycle of each layer over its MACs per byte of DRAM traffic, on the"
+            " recommended design. The roof is set by the bandwidth, then by the array.",
             roofline(recommendation),
         ),
         "utilization": (
-            "Share of the array's MACs that each layer uses, stalls included; and on the design"
-            " that would be best for it alone. Widths are shares of the cycles.",
+            "Utilization of the array by each layer, stalls included, and that on the design that"
+            " is best for the layer alone. Widths are shares of the cycles.",
             utilization(recommendation),
         ),
         "pareto": (
             "The Pareto front within the budgets: cycles, energy and silicon. Each point is an"
-            " array and a sizing with its fastest or its thriftiest dataflows.",
+            " array and a sizing with its fastest or its most energy-efficient dataflows.",
             pareto(recommendation, points),
         ),
         "heatmap": (
@@ -58,7 +58,7 @@ def figures(
 
 @styled
 def roofline(recommendation: Recommendation) -> Figure:
-    """Every layer under the roofs of bandwidth and array; areas are shares of the cycles."""
+    """Layers under the roofs of bandwidth and array; marker areas are shares of the cycles."""
     figure, axes = new_figure(height=4.6)
     plans = recommendation.layers
     bandwidth = recommendation.survey.platform.bandwidth_bytes_per_cycle
@@ -72,23 +72,23 @@ def roofline(recommendation: Recommendation) -> Figure:
         np.minimum(num_macs, across * bandwidth),
         color=BLACK,
         linewidth=1.2,
-        label=f"roof: {bandwidth} bytes a cycle, {num_macs:,} MACs",
+        label=f"roof: {bandwidth} bytes per cycle, {num_macs:,} MACs",
     )
     shares = _cycle_shares(plans)
     for flow in Dataflow:
-        here = [place for place, plan in enumerate(plans) if plan.dataflow is flow]
+        here = [index for index, plan in enumerate(plans) if plan.dataflow is flow]
         if here:
             axes.scatter(
                 intensity[here],
-                [plans[place].overall_utilization * num_macs for place in here],
+                [plans[index].overall_utilization * num_macs for index in here],
                 s=20 + 600 * shares[here],
                 color=_COLORS[flow],
                 alpha=0.55,
                 edgecolor="white",
                 label=f"{flow.name}: {len(here)} layers",
             )
-    axes.set_xlabel("MACs a byte of DRAM traffic")
-    axes.set_ylabel("MACs a cycle")
+    axes.set_xlabel("MACs per byte of DRAM traffic")
+    axes.set_ylabel("MACs per cycle")
     legend_below(figure, (axes,), columns=4)
     legend: Any = figure.legends[0]
     for handle in legend.legend_handles[1:]:
@@ -98,7 +98,7 @@ def roofline(recommendation: Recommendation) -> Figure:
 
 @styled
 def utilization(recommendation: Recommendation) -> Figure:
-    """A bar a layer, as wide as its share of the cycles; a line for its own best design."""
+    """One bar per layer, as wide as its share of the cycles; a line for its own best design."""
     figure, axes = new_figure(width=10)
     plans = _costliest(recommendation.layers)
     shares = _cycle_shares(plans)
@@ -221,8 +221,8 @@ def heatmap(recommendation: Recommendation) -> Figure:
 
 
 def _power_ticks(axes: Axes, shape: tuple[int, ...]) -> None:
-    for count, place in ((shape[0], axes.set_yticks), (shape[1], axes.set_xticks)):
-        place(range(count), [str(2 << exponent) for exponent in range(count)], fontsize=8)
+    for count, set_ticks in ((shape[0], axes.set_yticks), (shape[1], axes.set_xticks)):
+        set_ticks(range(count), [str(2 << exponent) for exponent in range(count)], fontsize=8)
 
 
 def _cycle_shares(plans: Sequence[LayerPlan]) -> np.ndarray:

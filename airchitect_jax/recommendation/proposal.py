@@ -13,16 +13,16 @@ from airchitect_jax.types import Gemm
 
 
 def propose(recommendation: Recommendation, trained: list[Trained]) -> Proposal:
-    """Asks the networks about every layer and certifies what they say.
+    """Asks the networks for a design for every layer and certifies the best one.
 
     A network of case study 1 proposes an array for each layer, at the largest power of two within
     the MAC budget; one of case study 2 a sizing for each layer, on the recommended array with the
     recommended dataflow. Every proposed array with every proposed sizing is a candidate; without a
-    network for one of the two, that part is searched exactly. The proposal is the candidate that
-    the exact model finds best: what the network contributes is to look at few.
+    network for one of the two, that part is searched exactly. The proposal is the best candidate by
+    the exact model: the networks make the candidates few.
 
     Raises:
-      ValueError: a network cannot be asked about this workload; says why.
+      ValueError: a network does not apply to this workload; says why.
     """
     space = recommendation.survey.space
     shapes: set[int] = set()
@@ -59,25 +59,27 @@ def propose(recommendation: Recommendation, trained: list[Trained]) -> Proposal:
 def _arrays(
     recommendation: Recommendation, trained: Trained, case: ArrayDataflowCase
 ) -> tuple[set[int], int]:
-    """Places in the joint space of the arrays proposed, and how many layers were left out."""
+    """Indices in the joint space of the proposed arrays, and the number of layers left out."""
     space = recommendation.survey.space
     exponent = min(int(space.num_macs.max()).bit_length() - 1, case.max_mac_exponent)
     context = Context(name="budget", values=(exponent,))
     workloads = case.from_gemms(_gemms(recommendation), context)
     inside = ~out_of_range(case, workloads)
     designs = case.space.decode(_answers(trained, workloads[:, inside]))
-    place = {sides: index for index, sides in enumerate(zip(space.rows, space.cols, strict=True))}
+    index_of = {
+        sides: index for index, sides in enumerate(zip(space.rows, space.cols, strict=True))
+    }
     arrays = zip(designs.rows, designs.cols, strict=True)
-    return {place[sides] for sides in arrays}, int((~inside).sum())
+    return {index_of[sides] for sides in arrays}, int((~inside).sum())
 
 
 def _sizings(
     recommendation: Recommendation, trained: Trained, case: BufferCase
 ) -> tuple[set[int], int]:
-    """Places in the joint space of the sizings proposed, and how many layers were left out."""
+    """Indices in the joint space of the proposed sizings, and the number of layers left out."""
     space, design = recommendation.survey.space, recommendation.design
     if space.buffers != case.space:
-        raise ValueError(f"{trained.workdir}: the network knows other buffer sizes")
+        raise ValueError(f"{trained.workdir}: the network was trained on other buffer sizes")
     budget = min(int(space.sram_bytes.max()) // 1024, case.max_budget_kb) // case.space.step_kb
     features = [feature.name for feature in case.features]
     gemms = _gemms(recommendation)

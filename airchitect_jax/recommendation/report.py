@@ -1,4 +1,4 @@
-"""The HTML report of a recommendation: one file, no network, everything foreign escaped."""
+"""The HTML report of a recommendation: one self-contained file, external text escaped."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def page(
     figures: Mapping[str, tuple[str, bytes]],
     config: Mapping[str, object],
 ) -> str:
-    """The whole report: one file, no network, everything foreign escaped."""
+    """The whole report as HTML."""
     workload_rows = [
         [network.name, weight, len(network.layers), network.macs, _skipped(network.skipped)]
         for network, weight in zip(recommendation.networks, recommendation.weights, strict=True)
@@ -51,7 +51,7 @@ def page(
 alone within the same budgets, and how long the layer would take there. layers.csv has more.</p>
 {table(_LAYER_HEADER, _layer_rows(recommendation))}
 <h2>Pareto front</h2>
-<p>{escape(len(thinned))} of {escape(len(points))} points, evenly; pareto.csv has all.</p>
+<p>{escape(len(thinned))} of {escape(len(points))} points, evenly spaced; all in pareto.csv.</p>
 {table(PARETO_COLUMNS, pareto_rows(recommendation, thinned))}
 <h2>Configuration</h2>
 {table(["key", "value"], config.items())}""",
@@ -77,7 +77,7 @@ def _layer_rows(recommendation: Recommendation) -> list[list[object]]:
 
 
 def _short(name: str) -> str:
-    """A name that leaves room for the other columns: beginning and end of a long one."""
+    """A name, shortened to its beginning and end if it is long."""
     return name if len(name) <= _MOST_LETTERS else f"{name[:14]}...{name[-14:]}"
 
 

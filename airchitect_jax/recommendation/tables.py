@@ -11,7 +11,7 @@ from airchitect_jax.oracle.joint import Design, FrontPoint
 from airchitect_jax.recommendation.exact import LayerPlan, Proposal, Recommendation
 from airchitect_jax.types import MemoryModel, Objective
 
-# SCALE-Sim's header of COMPUTE_REPORT.csv, and what is added to it.
+# SCALE-Sim's header of COMPUTE_REPORT.csv, and the columns added to it.
 COMPUTE_REPORT = (
     "LayerID",
     "Total Cycles (incl. prefetch)",
@@ -25,7 +25,7 @@ _ADDED = ("Layer", "Network", "Dataflow", "Runs")
 
 
 def design_summary(design: Design) -> dict[str, int]:
-    """A design by names with units."""
+    """The parameters of a design, with units in their names."""
     return {
         "rows": design.rows,
         "cols": design.cols,
@@ -40,7 +40,7 @@ def design_summary(design: Design) -> dict[str, int]:
 def summary_of(
     recommendation: Recommendation, points: Sequence[FrontPoint], proposal: Proposal | None
 ) -> dict[str, Any]:
-    """The contents of summary.json, but for what the script adds."""
+    """The contents of summary.json, except for what the script adds."""
     survey, plans = recommendation.survey, recommendation.layers
     best = {
         name: min(points, key=lambda point: getattr(point, name))
@@ -100,7 +100,7 @@ def _proposal_summary(proposal: Proposal) -> dict[str, Any]:
 
 
 def compute_report_csv(plans: Sequence[LayerPlan]) -> str:
-    """SCALE-Sim's columns, one run of each layer, and to the right of them what identifies it.
+    """SCALE-Sim's columns, one run of each layer, followed by columns that identify it.
 
     The first fill is among the stalls here, so the totals with and without prefetch are the same.
     """
@@ -124,9 +124,9 @@ def compute_report_csv(plans: Sequence[LayerPlan]) -> str:
 
 
 def by_gemm(plans: Sequence[LayerPlan]) -> list[tuple[LayerPlan, int, int]]:
-    """Each different GEMM once, most cycles first: (a layer's plan, such layers, their runs).
+    """Each distinct GEMM once, most cycles first: (a layer's plan, such layers, their runs).
 
-    Layers of one GEMM differ in their names only: they run the same dataflow for as long.
+    Layers with the same GEMM differ only in their names; their dataflows and cycles are the same.
     """
     groups: dict[tuple[int, int, int], list[LayerPlan]] = {}
     for plan in plans:
@@ -156,7 +156,7 @@ LAYER_COLUMNS = (
 
 
 def layer_rows(plans: Sequence[LayerPlan]) -> list[list[object]]:
-    """A row a layer, as in `LAYER_COLUMNS`."""
+    """One row per layer, as in `LAYER_COLUMNS`."""
     return [
         [
             plan.network,
@@ -181,7 +181,7 @@ def layer_rows(plans: Sequence[LayerPlan]) -> list[list[object]]:
 
 
 def layers_csv(plans: Sequence[LayerPlan]) -> str:
-    """All layers, a row each."""
+    """All layers, one row per layer."""
     return csv_text([LAYER_COLUMNS, *layer_rows(plans)])
 
 
@@ -200,7 +200,7 @@ PARETO_COLUMNS = (
 
 
 def pareto_rows(recommendation: Recommendation, points: Sequence[FrontPoint]) -> list[list[object]]:
-    """A row a point, as in `PARETO_COLUMNS`."""
+    """One row per point, as in `PARETO_COLUMNS`."""
     space = recommendation.survey.space
     names = {Objective.CYCLES: "fastest", Objective.ENERGY: "least energy"}
     return [
@@ -219,13 +219,13 @@ def pareto_rows(recommendation: Recommendation, points: Sequence[FrontPoint]) ->
 
 
 def headline(recommendation: Recommendation, proposal: Proposal | None) -> list[tuple[str, str]]:
-    """What the terminal and the page say first: rows of (what, value)."""
+    """The headline of the terminal output and of the report: rows of (name, value)."""
     plans, design = recommendation.layers, recommendation.design
     flows = Counter(plan.dataflow.name for plan in plans)
     stalls = sum(plan.stall_cycles * plan.runs for plan in plans) / recommendation.cycles
     unit = recommendation.objective.unit
     own_cost = f"{recommendation.own_cost:,}"
-    if len(own_cost) > 20:  # more digits than anybody reads
+    if len(own_cost) > 20:  # too many digits to read
         own_cost = f"{recommendation.own_cost:.6e}"
     rows = [
         ("array (rows x columns)", f"{design.rows}x{design.cols}"),
@@ -233,7 +233,7 @@ def headline(recommendation: Recommendation, proposal: Proposal | None) -> list[
         ("MAC units, SRAM", f"{design.num_macs:,}, {design.sram_bytes // 1024:,} KB"),
         ("dataflows", ", ".join(f"{name} {count}" for name, count in sorted(flows.items()))),
         ("cycles", f"{recommendation.cycles:,}"),
-        ("of which stalls", f"{stalls:.1%}"),
+        ("stalls, share of cycles", f"{stalls:.1%}"),
         ("energy", f"{recommendation.energy_fj / 1e12:,.3f} mJ"),
         ("utilization", f"{recommendation.utilization:.1%}"),
         ("each layer on its own best design", f"{own_cost} {unit}"),

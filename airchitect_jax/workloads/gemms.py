@@ -137,7 +137,7 @@ def dilated_convolution(
       groups: 1 for a plain convolution.
     """
     for choice in itertools.product(*(axis.gemms().items() for axis in axes)):
-        ms, ns, ks = (math.prod(dims[place] for dims, _ in choice) for place in range(3))
+        ms, ns, ks = (math.prod(dims[factor] for dims, _ in choice) for factor in range(3))
         times = math.prod(number for _, number in choice)
         yield Product(batch * ms, filters // groups * ns, channels * ks, groups * times)
 

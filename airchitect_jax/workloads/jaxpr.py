@@ -60,7 +60,7 @@ _Paths = Mapping[Any, str]
 def from_jax(fn: Callable[..., Any], *args: Any, name: str | None = None) -> Network:
     """The GEMMs of `fn(*args)`, in the order of the trace.
 
-    Finds every `dot_general`, `ragged_dot` and `conv_general_dilated`, also inside of `jit`,
+    Finds every `dot_general`, `ragged_dot` and `conv_general_dilated`, also inside `jit`,
     `vmap`, `grad`, `remat`, custom derivatives, `shard_map` (all devices together), `scan` (times
     its length), `cond` (the branch with the most MACs) and `while` (one iteration, with a warning).
     Batch dimensions are counts; the groups of a `ragged_dot` are assumed equal. Dead code is left
@@ -113,7 +113,7 @@ def from_jax(fn: Callable[..., Any], *args: Any, name: str | None = None) -> Net
 
 @dataclasses.dataclass(frozen=True)
 class _Found:
-    """The contents of a jaxpr; `notes` tell what could not be counted exactly."""
+    """The contents of a jaxpr; `notes` say what could not be counted exactly."""
 
     layers: list[Layer] = dataclasses.field(default_factory=list)
     skipped: Counter[str] = dataclasses.field(default_factory=Counter)

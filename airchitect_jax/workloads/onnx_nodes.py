@@ -80,20 +80,20 @@ class Node:
                 return tuple(attribute.ints) if isinstance(default, tuple) else attribute.i
         return default
 
-    def constant(self, place: int) -> int | None:
+    def constant(self, index: int) -> int | None:
         """The value of a constant integer input; None if it is not constant."""
-        name = self.inputs[place] if place < len(self.inputs) else ""
+        name = self.inputs[index] if index < len(self.inputs) else ""
         return self._shapes.constants.get(name)
 
-    def has(self, place: int) -> bool:
+    def has(self, index: int) -> bool:
         """Whether an optional input is given."""
-        return place < len(self.inputs) and self.inputs[place] != ""
+        return index < len(self.inputs) and self.inputs[index] != ""
 
-    def shape(self, place: int, *, rank: int | None = None, least: int = 0) -> tuple[int, ...]:
+    def shape(self, index: int, *, rank: int | None = None, least: int = 0) -> tuple[int, ...]:
         """The fully known shape of an input."""
-        if not self.has(place):
-            raise self.error(f"input {place} is missing")
-        return self._known(self.inputs[place], rank, least)
+        if not self.has(index):
+            raise self.error(f"input {index} is missing")
+        return self._known(self.inputs[index], rank, least)
 
     def out_shape(self, *, least: int = 0) -> tuple[int, ...]:
         """The fully known shape of the first output."""
@@ -195,7 +195,7 @@ def _einsum(node: Node) -> Products:
     if len(labels) != 2:
         raise node.error(f"equation {shown(equation)} is not known; expected two operands")
     lhs, rhs = (
-        _sides(node, label, node.shape(place), equation) for place, label in enumerate(labels)
+        _sides(node, label, node.shape(operand), equation) for operand, label in enumerate(labels)
     )
     for index in lhs.keys() & rhs.keys():
         if lhs[index] != rhs[index] and 1 not in (lhs[index], rhs[index]):
@@ -222,7 +222,7 @@ def _sides(node: Node, label: str, shape: tuple[int, ...], equation: str) -> dic
     unnamed = len(shape) - len(before) - len(after)
     if unnamed < 0 or (unnamed and not ellipsis) or "." in before + after:
         raise node.error(f"equation {shown(equation)} does not fit its operands")
-    indices = [*before, *(f".{place}" for place in range(unnamed, 0, -1)), *after]
+    indices = [*before, *(f".{axis}" for axis in range(unnamed, 0, -1)), *after]
     sides: dict[str, int] = {}
     for index, side in zip(indices, shape, strict=True):
         if sides.setdefault(index, side) != side:
@@ -239,7 +239,7 @@ def _is_kept(index: str, labels: Sequence[str], out: str | None) -> bool:
 
 def _attention(node: Node) -> Products:
     """Scores and values; query heads with shared keys (grouped-query) are stacked."""
-    query, key, value = (node.shape(place, least=3) for place in range(3))
+    query, key, value = (node.shape(index, least=3) for index in range(3))
     if len(query) == 3:
         heads, kv_heads = (int(node.attribute(f"{x}_num_heads", 0)) for x in ("q", "kv"))
         if heads < 1 or kv_heads < 1 or query[2] % heads or value[2] % kv_heads:

@@ -170,10 +170,10 @@ def _letters(cell: str) -> str:
 
 def _place(header: list[str], name: str, where: str) -> int | None:
     """The index of an optional column."""
-    places = [at for at, cell in enumerate(header) if re.fullmatch(name, _letters(cell))]
-    if len(places) > 1:
-        raise ValueError(f"{where}: two columns {shown(header[places[0]])}; expected one")
-    return next(iter(places), None)
+    columns = [at for at, cell in enumerate(header) if re.fullmatch(name, _letters(cell))]
+    if len(columns) > 1:
+        raise ValueError(f"{where}: two columns {shown(header[columns[0]])}; expected one")
+    return next(iter(columns), None)
 
 
 def _warn_of_sparsity(

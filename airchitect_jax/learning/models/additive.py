@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.learning.models.resolutions import Resolutions
 
-# From differences of log costs to logits: designs that differ by 1e-4 are told apart for certain.
+# From differences of log costs to logits: differences of 1e-4 are decisive.
 GAIN = 1e5
 NUM_SAMPLES = 1 << 16  # of workloads, for the statistics of the inputs
 
@@ -18,11 +18,11 @@ NUM_SAMPLES = 1 << 16  # of workloads, for the statistics of the inputs
 class Additive(nnx.Module):
     """Log costs as a sum over the inputs, each at several resolutions; logits from them.
 
-    In logarithms the factors of a cost add, so one dense layer is all there is. An input that only
+    The logarithms of the factors of a cost add up, so one dense layer suffices. An input that only
     decides which designs are feasible is left out, and so may take any value.
 
     Args:
-      case: whose inputs that matter are at least 1.
+      case: a case study whose inputs other than constraints are at least 1.
       key: for the workloads that the statistics of the inputs are taken from.
 
     Raises:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from airchitect_jax.case_studies import Feature
 
-# Small, so that at the start a value that was never drawn says little beside one that was.
+# Small, so that values that are never drawn keep little influence.
 _EMBEDDING_STDDEV = 0.02
 
 

@@ -18,8 +18,8 @@ from jaxtyping import Array, Float, Int, Shaped
 class StandardInputs:
     """Raw features x beside log2(1 + x), each with mean 0 and deviation 1 over training data.
 
-    What every model gets that has no embeddings: raw values for what is linear in a dimension, and
-    logarithms for what is a ratio. Defined for values never seen.
+    The inputs of every model without embeddings: raw values for linear dependence on a dimension,
+    logarithms for ratios. Defined for values never seen.
 
     Attributes:
       mean: of each input over the training data, raw features first.

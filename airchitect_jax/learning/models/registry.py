@@ -30,9 +30,9 @@ class NetworkRecipe:
       serves: whether the network can learn a case study; None if it can learn any.
       loss: as `Loss`; None for the loss of labels that the case study asks for.
       optimizer, learning_rate: as for `fit`; the learning rate is the peak.
-      batch_size: None for what the number of designs allows.
-      has_widths: whether the widths of embeddings and hidden layers mean anything.
-      any_value: whether the network takes values outside of the ranges that it was trained on.
+      batch_size: None for the largest that the number of designs allows.
+      has_widths: whether it has widths of embeddings and hidden layers to choose.
+      any_value: whether the network takes values outside the ranges that it was trained on.
     """
 
     make: Make
@@ -71,7 +71,7 @@ def make_model(
     """A network with its first parameters.
 
     Args:
-      case: what it is to learn.
+      case: the case study to learn.
       name: of a registered network: "paper", "additive", "symmetric" or a user's own.
       embedding_dim: of the paper's network.
       hidden_sizes: of the paper's network.

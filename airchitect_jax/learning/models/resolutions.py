@@ -8,7 +8,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 _EXPONENTS = np.arange(19)  # resolutions of 1, 2, 4 .. 2^18: the sides that an array can have
-# Added to the variance of each direction. Below it lies what float32 does not resolve.
+# Added to the variance of each direction; float32 does not resolve smaller variances.
 _RIDGE = 1e-6
 
 
@@ -19,9 +19,9 @@ class Whitening(nnx.Variable[Array]):
 def log_resolutions(values: Int[Array, "*shape values"]) -> Float[Array, "*shape width"]:
     """Two logarithms of each value v >= 1 for each power of two p, float32, value after value.
 
-    log ceil(v / p) is the number of folds on p rows or columns; log(v + p) is how long v lasts
-    beside a pipeline of p stages. The cycles of a systolic array are products of such terms, so
-    their logarithms are sums of these.
+    log ceil(v / p) is the number of folds on p rows or columns; log(v + p) is the time of v steps
+    in a pipeline of p stages. The cycles of a systolic array are products of such terms, so their
+    logarithms are sums of these.
     """
     # One formula for all columns of one long row: four times as fast as a concatenation, which
     # XLA's CPU backend does not vectorise.
@@ -37,12 +37,12 @@ def log_resolutions(values: Int[Array, "*shape values"]) -> Float[Array, "*shape
 class Resolutions(nnx.Module):
     """`log_resolutions`, decorrelated.
 
-    Neighbouring resolutions say nearly the same, and the little in which they differ decides
-    between near ties. So their principal components are all scaled to a variance of one: gradient
-    descent then learns each equally fast.
+    Neighbouring resolutions are nearly equal, and their small differences decide between near ties.
+    So their principal components are all scaled to a variance of one: gradient descent then learns
+    each equally fast.
 
     Args:
-      samples: values as they occur, at least 1, which the statistics are taken from.
+      samples: typical values, at least 1, for the statistics.
     """
 
     def __init__(self, samples: Int[Array | np.ndarray, "num values"]) -> None:

@@ -26,7 +26,7 @@ class SymmetricScheduler(nnx.Module):
     gives each pair of array and dataflow a load, in logarithms. (A sum suffices, since the cycles
     of a fold and their number multiply.) The logit of a schedule falls with the largest of its
     loads, and among equals with their sum. The network
-    is permutation-equivariant: exchanging two workloads exchanges their places in the schedule.
+    is permutation-equivariant: swapping two workloads swaps them in the schedule.
 
     Args:
       case: whose workloads and arrays these are.

@@ -88,8 +88,8 @@ def best_design(
 
     Args:
       found: the survey.
-      objective: what is minimised.
-      among: places in its flattened tables that are looked at; by default all.
+      objective: the quantity to minimise.
+      among: indices into its flattened tables to consider; by default all.
     """
     space, gemms = found.space, found.workload.gemms
     if objective is Objective.EDP:
@@ -100,11 +100,11 @@ def best_design(
             cost=best.product,
         )
     costs = (found.cycles if objective is Objective.CYCLES else found.energy_fj)[objective]
-    place = space.best(costs, among)
+    shape, sizing = space.best(costs, among)
     return BestDesign(
-        design=design_at(space, *place),
-        dataflows={gemm: dataflow_at(gemm, found, *place, objective) for gemm in gemms},
-        cost=int(costs[place]),
+        design=design_at(space, shape, sizing),
+        dataflows={gemm: dataflow_at(gemm, found, shape, sizing, objective) for gemm in gemms},
+        cost=int(costs[shape, sizing]),
     )
 
 

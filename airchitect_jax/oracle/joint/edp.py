@@ -2,13 +2,13 @@
 
 The product does not add up over layers, so neither the fastest dataflows nor those of least energy
 need be optimal. For one design each layer offers one point (cycles, energy) per dataflow, and the
-network any sum of one point per layer. The product is quasi-concave where both factors are
-positive: over a set of points it is least at a vertex of their convex hull. Vertices of a hull of
-sums are sums of vertices that the layers' hulls reach in the same direction, so one walk along the
-layers' edges in order of their slopes meets every candidate.
+points of the network are the sums of one point per layer. The product is quasi-concave where both
+factors are positive: over a set of points it is least at a vertex of their convex hull. Vertices of
+a hull of sums are sums of vertices that the layers' hulls reach in the same direction, so one walk
+along the layers' edges in order of their slopes visits every candidate.
 
-Of designs, only those are looked at whose least cycles times least energy do not exceed the best
-product found so far.
+Only designs whose least cycles times least energy do not exceed the best product found so far are
+examined.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from airchitect_jax.oracle.joint.survey import POLICIES, Survey, design_costs
 from airchitect_jax.types import ArrayShape, Dataflow, Objective
 
 _BATCH = 256
-_SLACK = 1 + 1e-9  # far more than float64 products of two counts are off
+_SLACK = 1 + 1e-9  # well above the rounding error of float64 products
 
 Point = tuple[int, int]  # cycles, energy
 
@@ -51,7 +51,7 @@ def best_product(survey: Survey, among: Int[np.ndarray, "designs"] | None = None
 
     Args:
       survey: the designs.
-      among: places in its flattened tables that are looked at; by default all.
+      among: indices into its flattened tables to consider; by default all.
     """
     space, counts = survey.space, survey.workload.counts
     cycles, energy = (
@@ -59,9 +59,9 @@ def best_product(survey: Survey, among: Int[np.ndarray, "designs"] | None = None
         for table in (survey.cycles, survey.energy_fj)
     )
     lower = cycles[Objective.CYCLES] * energy[Objective.ENERGY]
-    places = np.arange(space.num_designs) if among is None else among
-    reached = min(float((cycles[policy] * energy[policy])[places].min()) for policy in POLICIES)
-    candidates = places[lower[places] <= reached * _SLACK]
+    indices = np.arange(space.num_designs) if among is None else among
+    reached = min(float((cycles[policy] * energy[policy])[indices].min()) for policy in POLICIES)
+    candidates = indices[lower[indices] <= reached * _SLACK]
     candidates = candidates[np.argsort(lower[candidates], kind="stable")]
     best: tuple[tuple[int, int], int, tuple[Dataflow, ...]] | None = None
     for first in range(0, len(candidates), _BATCH):
@@ -88,8 +88,8 @@ def best_product(survey: Survey, among: Int[np.ndarray, "designs"] | None = None
                 best = key, int(design), tuple(Dataflow(flow) for flow in choice)
     assert best is not None  # noqa: S101 - the design that `reached` comes from is a candidate
     (product, _), design, dataflows = best
-    row, place = space.place(design)
-    return BestProduct(shape=row, sizing=place, dataflows=dataflows, product=product)
+    best_shape, best_sizing = space.place(design)
+    return BestProduct(shape=best_shape, sizing=best_sizing, dataflows=dataflows, product=product)
 
 
 def least_product(
@@ -126,10 +126,10 @@ def least_product(
 
 
 def _lower_hull(points: Sequence[Point]) -> list[int]:
-    """Places of the points on the lower left convex hull: fewest cycles first, energy falling."""
+    """Indices of the points on the lower left convex hull: fewest cycles first, energy falling."""
     hull: list[int] = []
-    for place in sorted(range(len(points)), key=lambda place: (*points[place], place)):
-        cycles, energy = points[place]
+    for index in sorted(range(len(points)), key=lambda index: (*points[index], index)):
+        cycles, energy = points[index]
         if hull and energy >= points[hull[-1]][1]:
             continue
         while len(hull) > 1:
@@ -137,5 +137,5 @@ def _lower_hull(points: Sequence[Point]) -> list[int]:
             if (y0 - y1) * (cycles - x0) > (y0 - energy) * (x1 - x0):
                 break
             hull.pop()
-        hull.append(place)
+        hull.append(index)
     return hull

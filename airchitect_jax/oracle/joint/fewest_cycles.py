@@ -1,9 +1,10 @@
 """The fewest total cycles of whole networks over a large joint space, by enumeration on the device.
 
 `airchitect_jax.oracle.joint` keeps every design's cycles and energy, in integers of any size. Here
-the cycles alone are wanted, of millions of designs for many networks: one array shape at a time,
-its sizings as a cube whose axes are the three SRAMs. Of a layer's cycles under a dataflow two sizes
-matter, so a layer is three planes, and the cube their minimum. Float64, exact below 2**53.
+only the cycles are needed, for millions of designs and many networks: one array shape at a time,
+with its sizings as a cube whose axes are the three SRAMs. The cycles of a layer under a dataflow
+depend on two sizes, so a layer is three planes, and its cube is their minimum. Float64, exact below
+2**53.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def fewest_cycles(
 
 
 def check_exact(workload: GemmCounts, space: JointSpace, platform: Platform) -> None:
-    """Refuses what float64 does not count exactly.
+    """Refuses cycles that float64 does not count exactly.
 
     Raises:
       ValueError: some design could take too many cycles.

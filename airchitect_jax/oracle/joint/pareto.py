@@ -1,4 +1,4 @@
-"""The Pareto front of a survey: cycles, energy, MAC units and SRAM, all to be small."""
+"""The Pareto front of a survey: cycles, energy, MAC units and SRAM, all minimised."""
 
 from __future__ import annotations
 
@@ -33,34 +33,34 @@ def front(survey: Survey) -> list[FrontPoint]:
     Of points that are equal in all four, one is kept. Ascending in MACs, SRAM, cycles.
     """
     space = survey.space
-    shape, sizing = (place.ravel() for place in np.indices((len(space.rows), len(space.sizings))))
+    shape, sizing = (axis.ravel() for axis in np.indices((len(space.rows), len(space.sizings))))
     macs, sram = space.num_macs[shape], space.sram_bytes[sizing]
     count = space.num_designs
     cycles, energy = (
         np.concatenate([table[policy].ravel() for policy in POLICIES])
         for table in (survey.cycles, survey.energy_fj)
     )
-    # Costs as ranks: all that dominance asks, and small whole numbers whatever the costs are.
+    # Ranks suffice for dominance, and are small whole numbers whatever the costs are.
     points = np.stack([np.tile(macs, 2), np.tile(sram, 2), _ranks(cycles), _ranks(energy)], axis=1)
     return [
         FrontPoint(
-            shape=int(shape[place % count]),
-            sizing=int(sizing[place % count]),
-            dataflows=POLICIES[place // count],
-            cycles=int(cycles[place]),
-            energy_fj=int(energy[place]),
-            num_macs=int(macs[place % count]),
-            sram_bytes=int(sram[place % count]),
+            shape=int(shape[index % count]),
+            sizing=int(sizing[index % count]),
+            dataflows=POLICIES[index // count],
+            cycles=int(cycles[index]),
+            energy_fj=int(energy[index]),
+            num_macs=int(macs[index % count]),
+            sram_bytes=int(sram[index % count]),
         )
-        for place in nondominated(points)
+        for index in nondominated(points)
     ]
 
 
 def nondominated(points: Int[np.ndarray, "num 4"]) -> list[int]:
-    """Rows that no other row is at most in all columns; of equal rows the first.
+    """Indices of nondominated rows, where less is better; of equal rows the first.
 
-    Rows with the same first two columns are thinned among themselves first; what is left of a group
-    is then held against the groups before it that are at most in both.
+    Rows that agree in the first two columns are filtered first; the rest of a group is then
+    compared with the earlier groups that are at most as large in both.
     """
     order = np.lexsort(points.T[::-1])  # by the first column, then the second, ...
     ordered = points[order]
@@ -72,13 +72,13 @@ def nondominated(points: Int[np.ndarray, "num 4"]) -> list[int]:
         # Ascending in the third column: a row stays if its fourth is below all before it.
         lowest = np.minimum.accumulate(group[:, 3])
         stays = np.concatenate([[True], group[1:, 3] < lowest[:-1]])
-        group, places = group[stays], order[start:stop][stays]
+        group, indices = group[stays], order[start:stop][stays]
         earlier = front_points[front_points[:, 1] <= group[0, 1]]
         beaten = np.any(
             (earlier[:, None, 2] <= group[None, :, 2]) & (earlier[:, None, 3] <= group[None, :, 3]),
             axis=0,
         )
-        kept += [int(place) for place in places[~beaten]]
+        kept += [int(index) for index in indices[~beaten]]
         front_points = np.concatenate([front_points, group[~beaten]])
     return kept
 

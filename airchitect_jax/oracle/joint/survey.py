@@ -1,10 +1,10 @@
 """One array and one buffer sizing for a whole network, a dataflow for each layer: exact search.
 
-The joint space (`airchitect_jax.spaces.joint`) is searched whole, but factored. With the
-array and the sizing fixed, layers choose their dataflows independently. Of a layer's cost under a
-dataflow no more than two of the three sizes matter to the cycles, and each size alone to the energy
-(`airchitect_jax.cost.memory`). So a layer costs `3 * shapes * levels**2` evaluations, and the
-`shapes * levels**3` designs are sums of table entries.
+The joint space (`airchitect_jax.spaces.joint`) is searched exhaustively, but factored. With the
+array and the sizing fixed, layers choose their dataflows independently. Under a dataflow, the
+cycles of a layer depend on at most two of the three sizes, and its energy is a sum of terms of one
+size each (`airchitect_jax.cost.memory`). So a layer costs `3 * shapes * levels**2` evaluations, and
+the `shapes * levels**3` designs are sums of table entries.
 
 NumPy throughout: the tables of a layer are small, and there is nothing to compile. IDEAL memory.
 """
@@ -36,13 +36,14 @@ from airchitect_jax.workloads import GemmCounts
 _CHUNK = 1 << 17  # designs at a time: what fits the caches
 # Called with the current stage, the number of finished GEMMs, and their total number.
 OnProgress = Callable[[str, int, int], None]
-# What each layer's dataflow is chosen by; an energy-delay product is in `oracle.joint.edp`.
+# The objectives that choose the dataflow of each layer; an energy-delay product is in
+# `oracle.joint.edp`.
 POLICIES = (Objective.CYCLES, Objective.ENERGY)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OwnBest:
-    """The design that is best for one GEMM alone, and what the GEMM costs there, once."""
+    """The best design for one GEMM alone, and the cost of one run of the GEMM there."""
 
     shape: int
     sizing: int
@@ -56,9 +57,9 @@ class Survey:
 
     Attributes:
       workload, space, platform: the inputs.
-      cycles, energy_fj: of the whole workload, by what each layer's dataflow is chosen by; int64,
+      cycles, energy_fj: of the whole workload, by the objective that chooses the dataflows; int64,
         or Python integers where those could overflow.
-      own_best: for each GEMM.
+      own_best: the best design for each GEMM alone.
     """
 
     workload: GemmCounts
@@ -83,7 +84,7 @@ def survey(
       workload: the GEMMs.
       space: the designs.
       platform: the rest of the machine.
-      objective: what `own_best` is best at.
+      objective: of `own_best`.
       on_progress: called for each GEMM.
 
     Raises:
@@ -151,7 +152,7 @@ def tie_breaker(
     cycles: Int[np.ndarray, "dataflows *designs"],
     energy: Int[np.ndarray, "dataflows *designs"],
 ) -> Int[np.ndarray, "dataflows *designs"]:
-    """What decides between dataflows of equal cost: the cost that the objective leaves out.
+    """The tie breaker between dataflows of equal cost: the cost that the objective leaves out.
 
     That is energy for cycles, cycles for energy, and cycles for their product.
     """
@@ -168,12 +169,12 @@ def layer_tables(
     sizes = np.array(sizes_of(space.buffers))
     prices = platform.energy_table.sram_fj_per_byte(sizes)
     swept_axis, column_axis = (None, slice(None), None), (None, None, slice(None))
-    places = space.levels - 1
+    positions = space.levels - 1
     cycles, energy = [], []
     for flow in Dataflow:
         folds = _folds(_gemm(gemm), array, flow, platform)
         swept, column, tile = (memory.OPERANDS.index(name) for name in memory.ROLES[flow])
-        pair = places[:, swept] * len(sizes) + places[:, column]
+        pair = positions[:, swept] * len(sizes) + positions[:, column]
         pair_cycles = memory.cycles_by_role(
             folds,
             sizes[swept_axis],
@@ -190,7 +191,7 @@ def layer_tables(
             + operands.column(sizes[column_axis], prices[column_axis])
         )
         pair_energy = add_energy_fj(platform.terms, pair_energy, _gemm(gemm), array, flow)
-        energy.append(_take(pair_energy, pair) + operands.tile(prices)[places[:, tile]])
+        energy.append(_take(pair_energy, pair) + operands.tile(prices)[positions[:, tile]])
     return np.stack(cycles), np.stack(energy)
 
 

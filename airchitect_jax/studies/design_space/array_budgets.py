@@ -42,8 +42,9 @@ def unused(case: ArrayDataflowCase, samples: Sequence[Sample]) -> Exhibit:
         Usage(
             sample=sample,
             budgets=exponents,
+            budget=sample.feature("mac_exponent"),
             size=np.log2(dims(case, sample.workloads).astype(np.float64)).sum(axis=0),
-            idle=case.space.mac_exponent[sample.design_ids] < sample.workloads[0],
+            idle=case.space.mac_exponent[sample.design_ids] < sample.feature("mac_exponent"),
         )
         for sample in samples
     ]

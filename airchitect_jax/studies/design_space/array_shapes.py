@@ -35,10 +35,11 @@ def _budgets(case: ArrayDataflowCase) -> list[int]:
 
 
 def mapped(
-    workloads: Int[np.ndarray, "4 num"], dataflow: Int[np.ndarray, "num"]
+    gemms: Int[np.ndarray, "3 num"], dataflow: Int[np.ndarray, "num"]
 ) -> Int[np.ndarray, "3 num"]:
-    """s_r, s_c and t of each workload with its dataflow."""
-    gemm = Gemm(m=workloads[1], n=workloads[2], k=workloads[3])
+    """s_r, s_c and t of each GEMM with its dataflow."""
+    m, n, k = gemms
+    gemm = Gemm(m=m, n=n, k=k)
     by_dataflow = np.stack([np.stack(mapped_dims(gemm, flow)) for flow in Dataflow])
     return by_dataflow[dataflow, :, np.arange(len(dataflow))].T
 
@@ -68,7 +69,7 @@ def _draw_shapes(case: ArrayDataflowCase, sample: Sample) -> Figure:
     flows: Any = None
     aspects: Any = None
     for (top, low), exponent in zip(axes.T, budgets, strict=True):
-        here = sample.workloads[0] == exponent
+        here = sample.feature("mac_exponent") == exponent
         most = grid.most_frequent(x[here], y[here], dataflow[here], len(Dataflow))
         flows = grid.draw(top, most, **categorical(_COLORS))
         mean = grid.mean(x[here], y[here], aspect[here])
@@ -86,13 +87,13 @@ def _draw_shapes(case: ArrayDataflowCase, sample: Sample) -> Figure:
 def by_shape(case: ArrayDataflowCase, sample: Sample) -> Exhibit:
     """The most frequent dataflow and the mean aspect ratio of the optimum over workload shape."""
     dataflow, aspect = case.space.dataflow[sample.design_ids], _aspect(case, sample)
-    s_r, s_c, t = mapped(sample.workloads, dataflow)
+    s_r, s_c, t = mapped(dims(case, sample.workloads), dataflow)
     rows: list[list[Any]] = [
         ["mac_budget", *(f"{flow.name}_share" for flow in Dataflow), "aspect_correlation",
          "square_share"]
     ]  # fmt: skip
     for exponent in _budgets(case):
-        here = sample.workloads[0] == exponent
+        here = sample.feature("mac_exponent") == exponent
         follows = _correlation(aspect[here], s_r[here], s_c[here])
         square = float((np.abs(aspect[here]) <= 1).mean())
         rows.append([2**exponent, *_flow_shares(dataflow[here]), follows, square])
@@ -147,7 +148,7 @@ def by_size(case: ArrayDataflowCase, sample: Sample) -> Exhibit:
     rows: list[list[Any]] = []
     for exponent in _budgets(case):
         for number, middle in enumerate(edges[:-1] + 1):
-            here = (sample.workloads[0] == exponent) & (bins == number)
+            here = (sample.feature("mac_exponent") == exponent) & (bins == number)
             if here.sum() >= _FEWEST:
                 spread = np.quantile(aspect[here], (0.1, 0.5, 0.9)).tolist()
                 shares = _flow_shares(dataflow[here])

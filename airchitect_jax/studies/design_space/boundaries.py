@@ -52,12 +52,12 @@ class Steps:
         return np.quantile(self.stale if len(self.stale) else np.ones(1), (0.5, 0.99)).tolist()
 
 
-def step(sample: Sample, place: int) -> Steps:
-    """Raises the feature at `place` by one."""
+def step(sample: Sample, index: int) -> Steps:
+    """Raises the feature at `index` by one."""
     case = sample.case
-    room = sample.workloads[place] < case.features[place].high
+    room = sample.workloads[index] < case.features[index].high
     moved = sample.workloads[:, room].copy()
-    moved[place] += 1
+    moved[index] += 1
     before, after = sample.design_ids[room], labels_of(case, moved)
     changed = before != after
     some = np.flatnonzero(changed)[:_MOST_JUDGED]
@@ -66,7 +66,7 @@ def step(sample: Sample, place: int) -> Steps:
         stale = costs[:, 0] / costs[:, 1]
     else:
         stale = np.empty(0)
-    return Steps(values=moved[place] - 1, changed=changed, stale=stale)
+    return Steps(values=moved[index] - 1, changed=changed, stale=stale)
 
 
 def by_octave(
@@ -110,7 +110,7 @@ def boundaries(samples: Sequence[Sample]) -> Exhibit:
     """How often a step of one changes the label, over the size of the dimension and overall."""
     names = [feature.name for feature in samples[0].case.features]
     found = [
-        (sample, {name: step(sample, place) for place, name in enumerate(names)})
+        (sample, {name: step(sample, index) for index, name in enumerate(names)})
         for sample in samples
     ]
     summary = {

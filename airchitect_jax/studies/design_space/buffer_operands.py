@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,13 +30,13 @@ from airchitect_jax.studies.design_space.exhibit import (
     panels,
     percent,
 )
-from airchitect_jax.studies.design_space.samples import Sample
+from airchitect_jax.studies.design_space.samples import Sample, dims
 from airchitect_jax.types import ArrayDesign, Dataflow, Gemm
 
 _MOST_SEARCHED = 20_000  # workloads among which one is chosen for its surface
 MB = 2.0**20
 SWEPT, COLUMN, TILE = range(3)
-# The operand, by its place, that plays each role in each dataflow.
+# The index of the operand in each role, for each dataflow.
 _ROLE_OPERANDS = np.array(
     [[memory.OPERANDS.index(name) for name in memory.ROLES[flow]] for flow in Dataflow]
 )
@@ -53,12 +53,12 @@ def operand_bytes(
     case: BufferCase, workloads: Int[np.ndarray, "features num"]
 ) -> tuple[Float[np.ndarray, "num"], Float[np.ndarray, "num"]]:
     """Bytes of the swept operand, and of the column operand of one column fold."""
-    _, m, n, k, _, col_exponent, dataflow, _ = workloads.astype(np.float64)
+    values = case.by_name(workloads)
+    m, n, k = dims(case, workloads).astype(np.float64)
     by_flow = [mapped_dims(Gemm(m=m, n=n, k=k), flow) for flow in Dataflow]
-    s_r, s_c, t = (
-        np.choose(dataflow.astype(int), [dims[place] for dims in by_flow]) for place in range(3)
-    )
-    return s_r * t * case.element_bytes, np.minimum(s_c, 2**col_exponent) * t * case.element_bytes
+    s_r, s_c, t = (np.choose(values["dataflow"], mapped) for mapped in zip(*by_flow, strict=True))
+    tile_cols = np.minimum(s_c, 2 ** values["col_exponent"])
+    return s_r * t * case.element_bytes, tile_cols * t * case.element_bytes
 
 
 def least_gain(case: BufferCase, sample: Sample) -> Float[np.ndarray, "num"]:
@@ -66,7 +66,7 @@ def least_gain(case: BufferCase, sample: Sample) -> Float[np.ndarray, "num"]:
 
     Large where both the swept and the column operand need their memory.
     """
-    dataflow = sample.workloads[6]
+    dataflow = sample.feature("dataflow")
     levels = role_levels(case, sample.design_ids, dataflow)
     order = np.argsort(_ROLE_OPERANDS, axis=1)[dataflow]  # from roles back to operands
     costs = []
@@ -91,7 +91,7 @@ class _Surface:
       best: levels of the best sizing by role.
     """
 
-    workload: Int[np.ndarray, "features"]
+    workload: Mapping[str, int]
     cube: Int[np.ndarray, "levels levels levels"]
     stall_share: Float[np.ndarray, "levels levels"]
     best: Int[np.ndarray, "3"]
@@ -99,30 +99,41 @@ class _Surface:
     @classmethod
     def of(cls, case: BufferCase, sample: Sample) -> _Surface:
         """Of a sample of one workload."""
-        space, ids, flow = case.space, np.arange(case.space.num_designs), sample.workloads[6]
+        space, ids = case.space, np.arange(case.space.num_designs)
+        flow, workload = sample.feature("dataflow"), case.by_name(sample.workloads[:, 0].tolist())
         levels = role_levels(case, ids, np.repeat(flow, len(ids)))
         cube = np.empty((space.num_levels,) * 3, np.int64)
         cube[tuple(levels.T - 1)] = case.costs(sample.workloads, ids[None, :])[0]
         return cls(
-            workload=sample.workloads[:, 0],
+            workload=workload,
             cube=cube,
-            stall_share=1 - _stall_free(case, sample.workloads) / cube[:, :, 0],
+            stall_share=1 - _stall_free(case, workload) / cube[:, :, 0],
             best=role_levels(case, sample.design_ids, flow)[0],
         )
 
     @property
     def name(self) -> str:
         """Of the workload."""
-        _, m, n, k, row, col, flow, bandwidth = self.workload.tolist()
-        array = f"{2**row}x{2**col} {Dataflow(flow).name}"
-        return f"{m} x {n} x {k} on {array}, {bandwidth} B/cycle"
+        one = self.workload
+        array = f"{2 ** one['row_exponent']}x{2 ** one['col_exponent']} {self.dataflow.name}"
+        bandwidth = one["bandwidth_bytes_per_cycle"]
+        return f"{one['m']} x {one['n']} x {one['k']} on {array}, {bandwidth} B/cycle"
+
+    @property
+    def dataflow(self) -> Dataflow:
+        """Of the workload."""
+        return Dataflow(self.workload["dataflow"])
 
 
-def _stall_free(case: BufferCase, workload: Int[np.ndarray, "features 1"]) -> int:
+def _stall_free(case: BufferCase, workload: Mapping[str, int]) -> int:
     """Compute cycles of a workload."""
-    _, m, n, k, row, col, dataflow, _ = (int(value) for value in workload[:, 0])
-    design = ArrayDesign(rows=1 << row, cols=1 << col, dataflow=Dataflow(dataflow))
-    report = evaluate(Gemm(m=m, n=n, k=k), design, runtime_model=case.runtime_model)
+    gemm = Gemm(m=workload["m"], n=workload["n"], k=workload["k"])
+    design = ArrayDesign(
+        rows=1 << workload["row_exponent"],
+        cols=1 << workload["col_exponent"],
+        dataflow=Dataflow(workload["dataflow"]),
+    )
+    report = evaluate(gemm, design, runtime_model=case.runtime_model)
     return int(report.compute_cycles)
 
 
@@ -131,11 +142,11 @@ def _draw_surface(axes: Axes, case: BufferCase, one: _Surface) -> Any:
     edges = (np.arange(case.space.num_levels + 1) + 0.5) * step
     image = Grid(x=edges, y=edges).draw(axes, one.stall_share, cmap="viridis_r")
     # Both SRAMs together have the budget less one step, which the tile operand takes.
-    ends = edges[-1], (one.workload[0] - 1) * step - edges[-1]
+    ends = edges[-1], (one.workload["budget_steps"] - 1) * step - edges[-1]
     axes.plot(ends, ends[::-1], color=BLACK, linestyle="--", linewidth=1)
     x, y = one.best[[COLUMN, SWEPT]] * step
     axes.plot(x, y, "*", color="white", markeredgecolor=BLACK, markersize=11)
-    swept, column, _ = memory.ROLES[Dataflow(int(one.workload[6]))]
+    swept, column, _ = memory.ROLES[one.dataflow]
     axes.set(xlim=edges[[0, -1]], ylim=edges[[0, -1]])
     axes.set(xlabel=f"{column} SRAM (KB)", ylabel=f"{swept} SRAM (KB)")
     axes.set_title(one.name, fontsize=9)
@@ -147,14 +158,14 @@ def surfaces(case: BufferCase, sample: Sample) -> Exhibit:
     """Stalls over the sizes of the two SRAMs that matter, of one workload per dataflow."""
     space, part = case.space, sample.first(_MOST_SEARCHED)
     gain = least_gain(case, part)
-    binds = space.levels[part.design_ids].sum(axis=1) == part.workloads[0]
+    binds = space.levels[part.design_ids].sum(axis=1) == part.feature("budget_steps")
     figure, (axes,) = panels(1, len(Dataflow), width=12, height=4.2)
     rows: list[list[Any]] = [
         ["dataflow", "workload", "swept_kb", "column_kb", "total_cycles", "stall_share"]
     ]
     summary = {}
     for place, flow in zip(axes, Dataflow, strict=True):
-        chosen = np.lexsort((gain, binds, part.workloads[6] == flow))[-1:]
+        chosen = np.lexsort((gain, binds, part.feature("dataflow") == flow))[-1:]
         one = _Surface.of(case, part.where(chosen))
         image = _draw_surface(place, case, one)
         figure.colorbar(image, ax=place, label="share of cycles that are stalls", shrink=0.85)
@@ -223,7 +234,7 @@ def _draw(
     grid = Grid(x=np.linspace(-8, 7, 41), y=np.linspace(-8, 2, 41))
     image: Any = None
     for low, flow in zip(lows, Dataflow, strict=True):
-        here = (sample.workloads[6] == flow) & ~np.isnan(share)
+        here = (sample.feature("dataflow") == flow) & ~np.isnan(share)
         cells = grid.mean(swept[here], column[here], share[here])
         image = grid.draw(low, cells, cmap="RdBu_r", vmin=0, vmax=1)
         names = memory.ROLES[flow]
@@ -237,7 +248,7 @@ def _draw(
 def earners(case: BufferCase, sample: Sample) -> Exhibit:
     """Which operand gets the memory, over the budget and over the sizes of the operands."""
     step = case.space.step_kb
-    budget, dataflow = sample.workloads[0], sample.workloads[6]
+    budget, dataflow = sample.feature("budget_steps"), sample.feature("dataflow")
     sizes = case.space.levels[sample.design_ids] * step
     roles = role_levels(case, sample.design_ids, dataflow)
     share = _swept_share(roles)

@@ -53,13 +53,15 @@ def unused(case: BufferCase, samples: Sequence[Sample]) -> Exhibit:
     usage, summary = [], {}
     for sample in samples:
         total = case.space.levels[sample.design_ids].sum(axis=1)
-        idle = total < sample.workloads[0]
+        budget = sample.feature("budget_steps")
+        idle = total < budget
         size = np.log2(np.add(*operand_bytes(case, sample.workloads)) / MB)
-        seen = np.unique(sample.workloads[0])
-        usage.append(Usage(sample=sample, budgets=seen, size=size, idle=idle))
+        usage.append(
+            Usage(sample=sample, budgets=np.unique(budget), budget=budget, size=size, idle=idle)
+        )
         summary[sample.name] = {
             "unused_share": float(idle.mean()),
-            "mean_use": float((total / sample.workloads[0]).mean()),
+            "mean_use": float((total / budget).mean()),
         }
     return Exhibit(
         name="unused_budget",
@@ -90,8 +92,9 @@ class _Returns:
     @classmethod
     def of(cls, case: BufferCase, sample: Sample) -> _Returns:
         part, budgets = sample.first(_MOST_RETURNS), _budgets(case)
-        under_each = np.tile(part.workloads, len(budgets))
-        under_each[0] = np.repeat(budgets, len(part))
+        values = case.by_name(np.tile(part.workloads, len(budgets)))
+        values["budget_steps"] = np.repeat(budgets, len(part)).astype(np.int32)
+        under_each = np.stack(list(values.values()))
         cycles = case.costs(under_each, labels_of(case, under_each))
         return cls(sample=part, cycles=cycles.reshape(len(budgets), -1))
 
@@ -101,8 +104,9 @@ class _Returns:
         return np.array([geomean(row[here]) for row in ratios])
 
     def groups(self, case: BufferCase) -> dict[str, tuple[dict[str, Any], Bool[np.ndarray, "num"]]]:
-        """Look and place of the workloads of each dataflow, then of each range of bandwidths."""
-        *_, dataflow, bandwidth = self.sample.workloads
+        """Style and mask of the workloads of each dataflow, then of each range of bandwidths."""
+        dataflow = self.sample.feature("dataflow")
+        bandwidth = self.sample.feature("bandwidth_bytes_per_cycle")
         line = look(self.sample)
         some = [(flow.name, dict(OF_DATAFLOW[flow]), dataflow == flow) for flow in Dataflow]
         for (low, high), color in zip(_BANDWIDTHS, (ORANGE, PURPLE, SKY), strict=True):

@@ -27,6 +27,10 @@ class Sample(Dataset):
     name: str
     case: CaseStudy
 
+    def feature(self, name: str) -> Int[np.ndarray, "num"]:
+        """The values of one feature."""
+        return self.case.by_name(self.workloads)[name]
+
     def first(self, num: int) -> Sample:
         """The first `num` of them, or all if there are fewer: a random sample as well."""
         return self.where(slice(num))
@@ -148,7 +152,7 @@ class Layers:
     """The layers of real networks as workloads, one in each context of the case study.
 
     Attributes:
-      network: the network of each, as a place in `networks`.
+      network: the network of each, as an index into `networks`.
       networks: their names.
       workloads: Int[features, num], of any size.
       in_range: which lie within the ranges that are sampled.
@@ -163,14 +167,14 @@ class Layers:
 def layers_of(case: CaseStudy, networks: Sequence[Network]) -> Layers:
     """Every layer of the networks once in each context."""
     parts = [
-        (place, case.from_gemms(network.gemms, context))
-        for place, network in enumerate(networks)
+        (index, case.from_gemms(network.gemms, context))
+        for index, network in enumerate(networks)
         for context in case.contexts
     ]
     workloads = np.concatenate([part for _, part in parts], axis=1)
     return Layers(
         networks=tuple(network.name for network in networks),
-        network=np.concatenate([np.full(part.shape[1], place) for place, part in parts]),
+        network=np.concatenate([np.full(part.shape[1], index) for index, part in parts]),
         workloads=workloads,
         in_range=~out_of_range(case, workloads),
     )

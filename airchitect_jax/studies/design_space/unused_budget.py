@@ -22,26 +22,27 @@ class Usage:
     """Which workloads of a sample have a best design below their budget.
 
     Attributes:
-      sample: its first feature is the budget.
-      budgets: ascending values of that feature.
+      sample: the workloads.
+      budgets: ascending.
+      budget: of each workload, one of `budgets`.
       size: of each workload.
       idle: whether its best design leaves budget unused.
     """
 
     sample: Sample
     budgets: Int[np.ndarray, "budgets"]
+    budget: Int[np.ndarray, "num"]
     size: Float[np.ndarray, "num"]
     idle: Bool[np.ndarray, "num"]
 
     @property
     def shares(self) -> list[float]:
         """Share of workloads of each budget that leave some unused."""
-        budget = self.sample.workloads[0]
-        return [float(self.idle[budget == one].mean()) for one in self.budgets]
+        return [float(self.idle[self.budget == one].mean()) for one in self.budgets]
 
     def rows(self, shown: Iterable[int]) -> list[list[Any]]:
         """The rows of the table; `shown` is what stands for each budget."""
-        counts = [int((self.sample.workloads[0] == one).sum()) for one in self.budgets]
+        counts = [int((self.budget == one).sum()) for one in self.budgets]
         columns = zip(shown, counts, self.shares, strict=True)
         return [[self.sample.name, int(one), count, share] for one, count, share in columns]
 
@@ -56,7 +57,7 @@ def draw_usage(
     figure, ((first, *others),) = panels(1, len(usage) + 1, width=12, height=4)
     image: Any = None
     for place, one in zip(others, usage, strict=True):
-        cells = grid.mean(one.size, one.sample.workloads[0] * step, one.idle)
+        cells = grid.mean(one.size, one.budget * step, one.idle)
         image = grid.draw(place, cells, cmap="viridis", vmin=0, vmax=1)
         place.set_title(one.sample.name, fontsize=SMALL)
         place.set(xlabel=size, ylabel=budget)
