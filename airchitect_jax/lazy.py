@@ -1,7 +1,7 @@
 """Faces whose names are imported when they are first used.
 
-Importing JAX takes a second or more. A script that does not need it, such as `experiments.scalesim`,
-must not wait for it because a face on its way imports it for others.
+Importing JAX takes a second or more. A script that does not need it, such as
+`experiments.scalesim`, should not wait for it because a face on its way imports it for others.
 """
 
 from __future__ import annotations
