@@ -1,22 +1,22 @@
-"""Rows of numbers as text, compiled: NumPy's `savetxt` takes seconds for a million numbers."""
+"""Rows of a trace as text, compiled: NumPy's `savetxt` takes seconds for a million numbers."""
 
 from __future__ import annotations
 
 import numba
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64, Int64, UInt8
 
-# A number has at most 17 digits, a sign, ".0" and a comma. Larger ones, and fractions, are left to
+# A number has at most 16 digits, a sign, ".0" and a comma. Larger ones, and fractions, are left to
 # Python, as their shortest form takes more than digits.
-WIDEST = 21
-_LARGEST = 1e16
+WIDEST = 20
+_LARGEST = 10**16
 _MINUS, _DOT, _ZERO, _COMMA, _NEWLINE = 45, 46, 48, 44, 10
 
 
 @numba.njit(cache=True, nogil=True)
 def write_rows(
     cycles: Float64[np.ndarray, " rows"],
-    words: Float64[np.ndarray, "rows columns"],
+    words: Int64[np.ndarray, "rows columns"],
     as_floats: bool,
     out: UInt8[np.ndarray, " room"],
 ) -> int:
@@ -25,7 +25,7 @@ def write_rows(
     Args:
       cycles: of each row.
       words: of each row.
-      as_floats: as `str` prints floats, with ".0"; else as integers, without fractions.
+      as_floats: as `str` prints floats, with ".0"; else as integers, without the cycle's fraction.
       out: room for `WIDEST` characters per number.
 
     Returns:
@@ -34,24 +34,26 @@ def write_rows(
     end = 0
     digits = np.empty(WIDEST, np.uint8)
     for row in range(words.shape[0]):
-        for column in range(-1, words.shape[1]):
-            value = cycles[row] if column < 0 else words[row, column]
-            if not abs(value) < _LARGEST:
-                return -1
-            number = np.int64(value)
-            if as_floats and (number != value or (number == 0 and np.signbit(value))):
+        cycle = cycles[row]
+        number = np.int64(cycle)
+        if as_floats and (number != cycle or (number == 0 and np.signbit(cycle))):
+            return -1
+        for column in range(words.shape[1] + 1):
+            if column > 0:
+                number = words[row, column - 1]
+            if not -_LARGEST < number < _LARGEST:
                 return -1
             if number < 0:
                 out[end] = _MINUS
                 end += 1
                 number = -number
             length = 0
-            while True:
+            while number >= 10:
                 digits[length] = _ZERO + number % 10
-                length += 1
                 number //= 10
-                if number == 0:
-                    break
+                length += 1
+            out[end] = _ZERO + number
+            end += 1
             while length > 0:
                 length -= 1
                 out[end] = digits[length]

@@ -17,6 +17,7 @@ from airchitect_jax.scalesim.settings import Settings
 
 Number: TypeAlias = int | float | np.float64
 _Column: TypeAlias = tuple[str, Callable[["LayerReport"], object]]
+_RULE = "=" * 52
 _OPERANDS = ("ifmap", "filter", "ofmap")
 
 
@@ -114,6 +115,31 @@ def report_texts(settings: Settings, reports: Sequence[LayerReport]) -> dict[str
     if settings.sparsity:  # the one header with a space at its end
         texts["SPARSE_REPORT.csv"] = texts["SPARSE_REPORT.csv"].replace(",\n", ", \n", 1)
     return texts
+
+
+def printed_settings(settings: Settings, topology: str, layout: str) -> str:
+    """What the package prints of a configuration and the paths of the other files."""
+    flows = {"os": "Output Stationary", "ws": "Weight Stationary", "is": "Input Stationary"}
+    lines = [
+        _RULE,
+        "******************* SCALE SIM **********************",
+        _RULE,
+        f"Array Size: \t{settings.rows}x{settings.cols}",
+        f"SRAM IFMAP (kB): \t{settings.ifmap_sram_kb}",
+        f"SRAM Filter (kB): \t{settings.filter_sram_kb}",
+        f"SRAM OFMAP (kB): \t{settings.ofmap_sram_kb}",
+        f"Dataflow: \t{flows[settings.dataflow]}",
+        f"topology file path: \t{topology}",
+        f"layout file path: \t{layout}",
+        "Working in ESTIMATE BANDWIDTH mode.",
+        _RULE,
+    ]
+    if settings.user_bandwidth:
+        lines[-2:-1] = [
+            f"Bandwidth: \t{','.join(map(str, settings.bandwidths))}",
+            "Working in USE USER BANDWIDTH mode.",
+        ]
+    return "\n".join(lines)
 
 
 def printed_text(settings: Settings, report: LayerReport) -> str:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 import numpy as np
-from jaxtyping import Num
+from jaxtyping import Float64, Int64
 
 from airchitect_jax._support import atomic_path
 
@@ -56,13 +56,19 @@ class TraceFiles:
         return self._open.__exit__(kind, error, trace)
 
     def sram(
-        self, operand: str, cycles: Num[np.ndarray, " lines"], lines: Num[np.ndarray, "lines ports"]
+        self,
+        operand: str,
+        cycles: Float64[np.ndarray, " lines"],
+        lines: Int64[np.ndarray, "lines ports"],
     ) -> None:
         """Lines that the array asked for, and the cycles in which they were served."""
         self._write(operand, "sram", cycles, lines)
 
     def dram(
-        self, operand: str, cycles: Num[np.ndarray, " rows"], rows: Num[np.ndarray, "rows words"]
+        self,
+        operand: str,
+        cycles: Float64[np.ndarray, " rows"],
+        rows: Int64[np.ndarray, "rows words"],
     ) -> None:
         """Rows that an operand's port asked for, and the cycles in which they arrived."""
         self._write(operand, "dram", cycles, rows)
@@ -71,8 +77,8 @@ class TraceFiles:
         self,
         operand: str,
         memory: str,
-        cycles: Num[np.ndarray, " rows"],
-        words: Num[np.ndarray, "rows columns"],
+        cycles: Float64[np.ndarray, " rows"],
+        words: Int64[np.ndarray, "rows columns"],
     ) -> None:
         file = self._files[operand, memory]
         step = max(1, _CHUNK_NUMBERS // (words.shape[1] + 1))
@@ -82,8 +88,8 @@ class TraceFiles:
 
     def _text(
         self,
-        cycles: Num[np.ndarray, " rows"],
-        words: Num[np.ndarray, "rows columns"],
+        cycles: Float64[np.ndarray, " rows"],
+        words: Int64[np.ndarray, "rows columns"],
         *,
         as_floats: bool,
     ) -> bytes:
@@ -92,13 +98,14 @@ class TraceFiles:
         needed = WIDEST * (words.size + len(words))
         if len(self._room) < needed:
             self._room = np.empty(needed, np.uint8)
-        # The package, too, keeps cycles and addresses in one array of floats.
-        numbers = np.ascontiguousarray(cycles, np.float64), np.ascontiguousarray(words, np.float64)
-        end = write_rows(*numbers, as_floats, self._room)
+        end = write_rows(
+            np.ascontiguousarray(cycles), np.ascontiguousarray(words), as_floats, self._room
+        )
         if end >= 0:
             return self._room[:end].tobytes()
+        # The package, too, has cycles and addresses in one array of floats.
         form = str if as_floats else _integer
-        rows = np.column_stack(numbers)
+        rows = np.column_stack((cycles, words))
         return "".join(",".join(map(form, row)) + "\n" for row in rows).encode()
 
 
