@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Int64
-from numpy.lib.stride_tricks import as_strided
 
+from airchitect_jax.scalesim.lines import skew
 from airchitect_jax.scalesim.lines.compute_counts import row_wise_line_words
 from airchitect_jax.scalesim.lines.folds import Folds, folds_of
 from airchitect_jax.scalesim.lines.matrices import Operands
@@ -22,7 +22,7 @@ from airchitect_jax.scalesim.settings import Settings
 
 # Folds share a block up to this size. A block is large enough to hide the cost of Python calls,
 # and small enough for a cache.
-_BLOCK_WORDS = 1 << 18
+_BLOCK_WORDS = 1 << 17
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,24 +65,15 @@ class _Port:
     ) -> Int64[np.ndarray, "lines width"]:
         """The lines of some (column fold, row fold)."""
         out = np.full((len(folds) * lines_per_fold, self.width), -1)
-        item = out.itemsize
-        # The tile of each fold as a view of the lines.
-        target = as_strided(
-            out[self.start :],
-            (len(folds), self.height, self.width),
-            (
-                lines_per_fold * self.width * item,
-                self.width * item,
-                (self.width * self.skewed + 1) * item,
-            ),
+        tiles = skew.tiles_in(
+            out, start=self.start, step=lines_per_fold, height=self.height, skewed=self.skewed
         )
         if self.bottom_first:
-            target = target[:, ::-1]
-        for tile, (col_fold, row_fold) in zip(target, folds, strict=True):
+            tiles = tiles[:, ::-1]
+        for tile, (col_fold, row_fold) in zip(tiles, folds, strict=True):
             row = row_fold * self.row_step
             col = row_fold * self.col_steps[0] + col_fold * self.col_steps[1]
-            part = self.words[row : row + self.height, col : col + self.width]
-            tile[: part.shape[0], : part.shape[1]] = part
+            skew.write(tile, self.words[row : row + self.height, col : col + self.width])
         return out
 
 

@@ -7,11 +7,10 @@ along the anti-diagonals of the stack, bottom left to top right; the stationary 
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Int64
-from numpy.lib.stride_tricks import as_strided
+from jaxtyping import Bool, Int64
 
 from airchitect_jax.scalesim.layer import LayerLayout, ScalesimLayer
-from airchitect_jax.scalesim.lines import custom_layout
+from airchitect_jax.scalesim.lines import custom_layout, skew
 from airchitect_jax.scalesim.lines.matrices import Operands
 from airchitect_jax.scalesim.settings import Settings
 
@@ -75,18 +74,23 @@ def _by_diagonals(words: Int64[np.ndarray, "lines columns"], width: int) -> Orde
     """
     height = _stack_height(words, width)
     diagonals = np.empty((height + width - 1, width), np.int64)
-    item = diagonals.itemsize
-    _stack_tiles(words, as_strided(diagonals, (height, width), (width * item, (width + 1) * item)))
-    flat = diagonals.reshape(-1)
-    row = np.arange(len(diagonals))[:, None] - np.arange(width)  # of the stack
-    inside = (row >= 0) & (row < height)
+    stacks = skew.tiles_in(diagonals, start=0, step=len(diagonals), height=height, skewed=True)
+    _stack_tiles(words, stacks[0])
     if height < width:
-        return flat[inside.reshape(-1)]
-    head, tail = diagonals[: width - 1][inside[: width - 1]], diagonals[height:][inside[height:]]
-    start, stop = (width - 1) * width - len(head), height * width + len(tail)
-    flat[start : (width - 1) * width] = head
-    flat[height * width : stop] = tail
-    return flat[start:stop]
+        return diagonals[_inside(range(len(diagonals)), height, width)]
+    head = diagonals[: width - 1][_inside(range(width - 1), height, width)]
+    tail = diagonals[height:][_inside(range(height, len(diagonals)), height, width)]
+    order = diagonals.reshape(-1)
+    start, stop = (width - 1) * width, height * width
+    order[start - len(head) : start] = head
+    order[stop : stop + len(tail)] = tail
+    return order[start - len(head) : stop + len(tail)]
+
+
+def _inside(diagonals: range, height: int, width: int) -> Bool[np.ndarray, "diagonals width"]:
+    """Which entries of these diagonals lie in the stack."""
+    row = np.array(diagonals)[:, None] - np.arange(width)
+    return (row >= 0) & (row < height)
 
 
 def _stack_height(words: Int64[np.ndarray, "lines columns"], width: int) -> int:
@@ -102,5 +106,5 @@ def _stack_tiles(
     for tile in range(len(stack) // lines):
         part = words[:, tile * width : (tile + 1) * width]
         rows = stack[tile * lines : (tile + 1) * lines]
-        rows[:, : part.shape[1]] = part
+        skew.write(rows, part)
         rows[:, part.shape[1] :] = -1

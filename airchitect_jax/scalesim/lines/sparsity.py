@@ -61,8 +61,11 @@ def row_wise_mask(
       ValueError: a block size or a seed with which the package ends.
     """
     size, seed = settings.block_size, settings.sparsity_seed
-    if size < 2:
-        raise ValueError(f"block_size: {size} is not allowed; expected at least 2")
+    if not 2 <= size <= settings.rows:
+        raise ValueError(
+            f"block_size: {size} is not allowed; expected 2 to the rows of the array, "
+            f"{settings.rows}"
+        )
     if settings.dataflow == "ws" and 2 * settings.rows % size:
         raise ValueError(
             f"block_size: {size} is not allowed; expected a divisor of twice the rows of the "
