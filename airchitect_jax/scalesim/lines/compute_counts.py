@@ -145,6 +145,11 @@ def _storage(
             metadata = num_weights + mask.shape[1] + 1
             return mask.size, num_weights + metadata, metadata
         case "ellpack_block":
+            if layer.sparsity_m < 1:
+                raise ValueError(
+                    f"sparsity: {layer.sparsity_n}:{layer.sparsity_m} is not allowed for layer "
+                    f"{layer.name}; expected n:m, m >= 1"
+                )
             # A word of 32 bits holds that many of log2(m) bits; m is that of the topology.
             size = operands.filter.size
             metadata = size * math.ceil(math.log2(layer.sparsity_m)) / 32
