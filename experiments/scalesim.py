@@ -23,6 +23,7 @@ import rich.console
 from absl import flags
 
 from airchitect_jax._support import one_line
+from airchitect_jax._support.printable import printable
 from airchitect_jax.scalesim import (
     ScalesimResult,
     printed_settings,
@@ -61,6 +62,7 @@ JOBS = flags.DEFINE_integer(
 
 def main(console: rich.console.Console) -> None:
     """Flags to files."""
+    del console
     warnings.showwarning = _warn
     layout = LAYOUT.value
     if not LAYOUT.present and not pathlib.Path(layout).exists():
@@ -68,26 +70,27 @@ def main(console: rich.console.Console) -> None:
     plan = read_plan(
         CONFIG.value, TOPOLOGY.value, layout, input_type=INPUT_TYPE.value, strict=STRICT.value
     )
-    _say(console, printed_settings(plan.settings, TOPOLOGY.value, LAYOUT.value))
+    _say(printed_settings(plan.settings, TOPOLOGY.value, LAYOUT.value))
     folder = pathlib.Path(OUTPUT.value) / plan.settings.run_name
     saves_traces = SAVE_TRACE.value == "Y"
     jobs = JOBS.value or os.cpu_count() or 1
     with _moved_when_done(folder) as temporary:
         reports = []
         for report in simulate(plan, jobs=jobs, trace_folder=temporary if saves_traces else None):
-            _say(console, f"\nRunning Layer {len(reports)}")
-            _say(console, printed_text(plan.settings, report))
+            _say(f"\nRunning Layer {len(reports)}")
+            _say(printed_text(plan.settings, report))
             if saves_traces:
-                _say(console, "Saving traces: Done!")
+                _say("Saving traces: Done!")
             reports.append(report)
         result = ScalesimResult(settings=plan.settings, layers=tuple(reports))
         result.write(temporary)
-    _say(console, "************ SCALE SIM Run Complete ****************")
-    _say(console, f"{len(reports)} layers; files are in {folder}")
+    _say("************ SCALE SIM Run Complete ****************")
+    _say(f"{len(reports)} layers; files are in {folder}")
 
 
-def _say(console: rich.console.Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+def _say(text: str) -> None:
+    """Prints lines without a console, which would replace the tabs of the package's lines."""
+    print("\n".join("\t".join(map(printable, line.split("\t"))) for line in text.split("\n")))
 
 
 def _warn(message: Warning | str, *_: object) -> None:

@@ -9,11 +9,16 @@ from __future__ import annotations
 import dataclasses
 import operator
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from airchitect_jax.scalesim.layer import ScalesimLayer
+from airchitect_jax.scalesim.lines import ComputeCounts
 from airchitect_jax.scalesim.settings import Settings
+
+if TYPE_CHECKING:
+    from airchitect_jax.scalesim.lines.memory import MemoryCounts
 
 Number: TypeAlias = int | float | np.float64
 _Column: TypeAlias = tuple[str, Callable[["LayerReport"], object]]
@@ -97,6 +102,51 @@ class LayerReport:
     def _field(self, operand: str, memory: str, name: str) -> Number:
         value: Number = getattr(self, f"{operand}_{memory}_{name}")
         return value
+
+
+def layer_report(
+    settings: Settings, layer: ScalesimLayer, counts: ComputeCounts, memory: MemoryCounts
+) -> LayerReport:
+    """Puts together what the array and its memories count of a layer.
+
+    Raises:
+      ValueError: a run of one cycle, which the package counts as none and divides by.
+    """
+    if not memory.total_cycles:
+        raise ValueError(
+            "total_cycles: 0 is not allowed; the package crashes with a run of one cycle, as it"
+            " divides by the last cycle's index"
+        )
+    num_macs = settings.rows * settings.cols
+    return LayerReport(
+        name=layer.name,
+        total_cycles=memory.total_cycles,
+        stall_cycles=memory.stall_cycles,
+        overall_utilization=layer.num_macs * 100 / (memory.total_cycles * num_macs),
+        mapping_efficiency=counts.mapping_efficiency * 100,
+        compute_utilization=counts.compute_utilization * 100,
+        original_filter_storage=counts.original_filter_storage,
+        new_filter_storage=counts.new_filter_storage,
+        metadata_storage=counts.metadata_storage,
+        ifmap_sram_start_cycle=memory.ifmap.sram_start,
+        ifmap_sram_stop_cycle=memory.ifmap.sram_stop,
+        ifmap_sram_reads=counts.ifmap_sram_reads,
+        filter_sram_start_cycle=memory.filter.sram_start,
+        filter_sram_stop_cycle=memory.filter.sram_stop,
+        filter_sram_reads=counts.filter_sram_reads,
+        ofmap_sram_start_cycle=memory.ofmap.sram_start,
+        ofmap_sram_stop_cycle=memory.ofmap.sram_stop,
+        ofmap_sram_writes=counts.ofmap_sram_writes,
+        ifmap_dram_start_cycle=memory.ifmap.dram_start,
+        ifmap_dram_stop_cycle=memory.ifmap.dram_stop,
+        ifmap_dram_reads=memory.ifmap.dram_words,
+        filter_dram_start_cycle=memory.filter.dram_start,
+        filter_dram_stop_cycle=memory.filter.dram_stop,
+        filter_dram_reads=memory.filter.dram_words,
+        ofmap_dram_start_cycle=memory.ofmap.dram_start,
+        ofmap_dram_stop_cycle=memory.ofmap.dram_stop,
+        ofmap_dram_writes=memory.ofmap.dram_words,
+    )
 
 
 def report_texts(settings: Settings, reports: Sequence[LayerReport]) -> dict[str, str]:

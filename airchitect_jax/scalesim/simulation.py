@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pathlib
 import shutil
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from jaxtyping import Num
 
 from airchitect_jax._support import check_regular, write_text
+from airchitect_jax.scalesim import lines
 from airchitect_jax.scalesim.layer import LayerLayout, ScalesimLayer
 from airchitect_jax.scalesim.layout_file import read_layout
 from airchitect_jax.scalesim.pool import map_in_order
-from airchitect_jax.scalesim.reports import LayerReport, report_texts
+from airchitect_jax.scalesim.reports import LayerReport, layer_report, report_texts
 from airchitect_jax.scalesim.settings import Settings
 from airchitect_jax.scalesim.settings_file import read_settings
 from airchitect_jax.scalesim.topology import read_layers
+from airchitect_jax.scalesim.trace_files import TraceFiles
+
+if TYPE_CHECKING:
+    from airchitect_jax.scalesim.lines.memory import Latencies
 
 PathLike: TypeAlias = str | pathlib.Path
 # Layers of less than this together are simulated before another process has started.
@@ -184,7 +190,31 @@ class _Task:
 
 
 def _simulate_layer(task: _Task) -> LayerReport:
-    raise NotImplementedError
+    settings, layer = task.settings, task.layer
+    try:
+        from airchitect_jax.scalesim.lines.memory import simulate as simulate_memory
+    except ImportError as error:
+        raise ImportError(
+            "numba is needed to simulate: pip install 'airchitect-jax[simulate]'"
+        ) from error
+    latencies = None if task.latencies is None else _latencies(task.latencies, task.number)
+    with contextlib.ExitStack() as stack:
+        traces = None
+        if task.traces is not None:
+            traces = stack.enter_context(TraceFiles(task.traces / f"layer{task.number}"))
+        try:
+            matrices = lines.operands(settings, layer)
+            counts = lines.counts(settings, layer, matrices)
+            memory = simulate_memory(
+                settings,
+                lines.prefetch(settings, layer, matrices, task.layout),
+                lines.demand(settings, matrices),
+                latencies=latencies,
+                traces=traces,
+            )
+            return layer_report(settings, layer, counts, memory)
+        except ValueError as error:
+            raise ValueError(f"layer {task.number}, {layer.name!r}: {error}") from None
 
 
 def _num_words(settings: Settings, layer: ScalesimLayer) -> int:
@@ -200,19 +230,23 @@ def _num_words(settings: Settings, layer: ScalesimLayer) -> int:
     return folds * (t + 2 * rows + cols) * (rows + 2 * cols)
 
 
-def _latencies(folder: pathlib.Path, number: int) -> tuple[Num[np.ndarray, " requests"], ...]:
+def _latencies(folder: pathlib.Path, number: int) -> Latencies:
     """Latencies of the DRAM requests of ifmap, filter and ofmap."""
-    found = []
-    for operand in ("ifmap", "filter", "ofmap"):
-        path = folder / f"_{operand}File{number}.npy"
-        check_regular(path)
-        try:
-            array = np.load(path, allow_pickle=False)
-        except OSError as error:
-            raise ValueError(f"{path}: cannot be read: {error.strerror or error}") from None
-        except (ValueError, EOFError) as error:
-            raise ValueError(f"{path}: not an array of numbers: {error}") from None
-        if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "iuf":
-            raise ValueError(f"{path}: not a list of numbers; expected one dimension")
-        found.append(array)
-    return tuple(found)
+    ifmap, filters, ofmap = (
+        _read_latencies(folder / f"_{operand}File{number}.npy")
+        for operand in ("ifmap", "filter", "ofmap")
+    )
+    return ifmap, filters, ofmap
+
+
+def _read_latencies(path: pathlib.Path) -> Num[np.ndarray, " requests"]:
+    check_regular(path)
+    try:
+        array = np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path}: not an array of numbers: {error}") from None
+    if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "iuf":
+        raise ValueError(f"{path}: expected an array of numbers with one dimension")
+    return array
