@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from airchitect_jax.scalesim import LayerLayout, ScalesimLayer, Settings, read_plan, run, simulation
+from airchitect_jax.scalesim import LayerLayout, Settings, read_plan, run, simulation
 from airchitect_jax.scalesim.layout_file import read_layout
 from airchitect_jax.scalesim.settings_file import read_settings
 from airchitect_jax.scalesim.topology import read_layers
@@ -94,7 +94,7 @@ def test_an_error_in_a_process_is_the_same_error(tmp_path, monkeypatch):
     for jobs in (1, 2):
         with pytest.raises(ValueError, match=r"^layer 0, 'a': total_cycles: 0 is not allowed; the"):
             run(config, topology, jobs=jobs, trace_folder=tmp_path / "traces")
-    assert not list((tmp_path / "traces").rglob("*.csv"))  # nothing half-written
+    assert not list((tmp_path / "traces" / "layer0").iterdir())  # nothing half-written
 
 
 def test_objects_are_as_good_as_files():
@@ -116,7 +116,7 @@ CONV_ROWS = {
 }
 DOUBTFUL_CONV_ROWS = {
     "a,4,4,2,2,2,3,1,2:4": ([(4, 4, 2, 2, 2, 3, 1, 1, 1, 1)], "follows the last comma, '2:4'"),
-    "a,6,6,2,2,2,3,1,2,2:4,": ([(6, 6, 2, 2, 2, 3, 1, 1, 2, 2)], "cells '2' and '2' for the"),
+    "a,6,6,2,2,2,3,1,2,2:4,": ([(6, 6, 2, 2, 2, 3, 1, 1, 2, 2)], "cells '2' and '2' for"),
 }
 GEMM_ROWS = {
     "a,3,4,5,": (3, 5, 1, 5, 1, 4, 1, 1, 1, 1),
@@ -287,11 +287,11 @@ def test_what_is_off_is_not_missed(tmp_path):
         ({"ArrayWidth": 0}, r"ArrayWidth: 0 is not allowed; expected a whole number in 1.."),
         ({"Bandwidth": "x"}, r"\[architecture_presets\] Bandwidth: 'x' is not allowed"),
         ({"Bandwidth": 0}, r"\[architecture_presets\] Bandwidth: 0 is not allowed"),
-        ({"IfmapSRAMBankNum": 3}, r"\[layout\] IfmapSRAMBankBandwidth: 10 is not allowed; expected a"
-         r" multiple of IfmapSRAMBankNum, 3"),
+        ({"IfmapSRAMBankNum": 3}, r"\[layout\] IfmapSRAMBankBandwidth: 10 is not allowed; exp"
+         r"ected a multiple of IfmapSRAMBankNum, 3"),
         ({"FilterCustomLayout": "maybe"}, "'maybe' is not allowed; expected True or False"),
         ({"InterfaceBandwidth": "user"}, "'user' is not allowed; expected USER or CALC"),
-        ({"SparseRep": "coo"}, r"\[sparsity\] SparseRep: 'coo' is not allowed; expected csr, csc or"),
+        ({"SparseRep": "coo"}, r"\[sparsity\] SparseRep: 'coo' is not allowed; expected csr, csc"),
         ({"BlockSize": 9}, r"BlockSize: 9 is not allowed; expected a whole number in 2..8"),
         ({"run_name": "../x"}, "'../x' is not allowed; expected the name of a folder"),
         ({"run_name": "50%"}, r"\[general\] run_name: '%' must be followed by"),
@@ -312,7 +312,7 @@ def test_bad_configurations_are_named(changes, message, tmp_path):
         ({"ArrayHeight": "1\nArrayHight: 8"}, "ArrayHight: the package ignores this key; the near"
          r"est key is \[architecture_presets\] ArrayHeight"),
         ({"Dataflow": "WS"}, "Dataflow: 'WS' is not one of os, ws or is; the package runs os"),
-        ({"UseRamulatorTrace": "true"}, "'true' is not one of True or False; the package reads Fal"),
+        ({"UseRamulatorTrace": "true"}, "'true' is not one of True or False; the package reads"),
     ],
 )  # fmt: skip
 def test_doubtful_configurations_warn_or_are_refused(changes, message, tmp_path):
@@ -327,8 +327,8 @@ def test_doubtful_configurations_warn_or_are_refused(changes, message, tmp_path)
 def test_a_missing_key_has_its_neighbour_named(tmp_path):
     text = config(ArrayHeight="8").replace("ArrayHeight", "ArrayHight")
     with (
-        pytest.warns(UserWarning),
-        pytest.raises(ValueError, match="no value; there is .* ArrayHight$"),
+        pytest.warns(UserWarning, match="ignores this key"),
+        pytest.raises(ValueError, match=r"no value; there is .* ArrayHight$"),
     ):
         read_settings(written(tmp_path, "scale.cfg", text))
 
