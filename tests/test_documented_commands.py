@@ -119,7 +119,7 @@ def test_each_command_is_known(page):
 def test_runs_of_a_page_have_folders_of_their_own(page):
     """A folder belongs to one set of flags; only `recommend` writes over an earlier answer."""
     folders = [
-        (module, re.findall(r"--workdir=(\S+)", " ".join(words)))
+        (module, re.findall(r"(?:--workdir=|-p )(\S+)", " ".join(words)))
         for words in COMMANDS[page]
         if (module := module_of(words)) in SIZES
         and module not in ("experiments.recommend", "experiments.label_workloads")
