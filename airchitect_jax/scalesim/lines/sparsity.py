@@ -11,8 +11,6 @@ from jaxtyping import Bool, Int64
 from airchitect_jax.scalesim.layer import ScalesimLayer
 from airchitect_jax.scalesim.settings import Settings
 
-_MAX_SEED = 2**32 - 1
-
 
 def layer_wise_pattern(layer: ScalesimLayer) -> Bool[np.ndarray, " window"]:
     """Which weights of each filter are not zero.
@@ -58,22 +56,15 @@ def row_wise_mask(
     """Which weights are not zero: of each filter a random number per block, at most half of it.
 
     Raises:
-      ValueError: a block size or a seed with which the package ends.
+      ValueError: a block size with which the package ends.
     """
-    size, seed = settings.block_size, settings.sparsity_seed
-    if not 2 <= size <= settings.rows:
-        raise ValueError(
-            f"block_size: {size} is not allowed; expected 2 to the rows of the array, "
-            f"{settings.rows}"
-        )
+    size = settings.block_size
     if settings.dataflow == "ws" and 2 * settings.rows % size:
         raise ValueError(
             f"block_size: {size} is not allowed; expected a divisor of twice the rows of the "
             f"array, {2 * settings.rows}"
         )
-    if not 0 <= seed <= _MAX_SEED:
-        raise ValueError(f"sparsity_seed: {seed} is not allowed; expected 0 to {_MAX_SEED}")
-    random = np.random.RandomState(seed)  # the package's generator
+    random = np.random.RandomState(settings.sparsity_seed)  # the package's generator
     kept = random.randint(1, size // 2 + 1, size=layer.num_filters)
     return np.arange(layer.window_size)[:, None] % size < kept
 
