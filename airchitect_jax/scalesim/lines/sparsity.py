@@ -44,7 +44,7 @@ def layer_wise_filter(
     layer: ScalesimLayer, weights: Int64[np.ndarray, "window filters"]
 ) -> Int64[np.ndarray, "weights filters"]:
     """The n weights of each block, padded with addresses 0; last rows of zeros are cut off."""
-    dense = _blocks(weights, layer.sparsity_m)[:, :, : layer.sparsity_n]
+    dense = _blocks(weights, layer.sparsity_m, layer.sparsity_m)[:, :, : layer.sparsity_n]
     condensed = _zeros_last(dense).reshape(layer.num_filters, -1).T
     used = np.flatnonzero(condensed.any(axis=1))
     return condensed[: used[-1] + 1] if len(used) else condensed[:0]
@@ -81,7 +81,7 @@ def row_wise_filter(
     """
     size = settings.block_size
     num_filters = weights.shape[1]
-    halves = _zeros_last(_blocks(weights * mask, 2 * size, size)[:, :, : size // 2])
+    halves = _zeros_last(_blocks(weights * mask, size, 2 * size)[:, :, : size // 2])
     condensed = halves.reshape(num_filters, -1).T
     num_pairs = -(-len(weights) // (2 * size))
     rows = np.full((num_pairs * size, num_filters), -1)
@@ -92,13 +92,13 @@ def row_wise_filter(
 
 
 def _blocks(
-    weights: Int64[np.ndarray, "window filters"], multiple: int, size: int | None = None
+    weights: Int64[np.ndarray, "window filters"], size: int, multiple: int
 ) -> Int64[np.ndarray, "filters blocks size"]:
-    """The filters in blocks of `size` (`multiple`), padded with 0 to a multiple of `multiple`."""
+    """The filters in blocks of `size`, padded with 0 to a multiple of `multiple` weights."""
     window, num_filters = weights.shape
     padded = np.zeros((num_filters, -(-window // multiple) * multiple), np.int64)
     padded[:, :window] = weights.T
-    return padded.reshape(num_filters, -1, size or multiple)
+    return padded.reshape(num_filters, -1, size)
 
 
 def _zeros_last(
