@@ -38,6 +38,8 @@ def make_settings(**values):
         "bandwidths": (10,),
         "read_request_buffer": 32,
         "write_request_buffer": 32,
+        "ifmap_bank_num": 1,
+        "filter_bank_num": 1,
     }
     return Settings(**(defaults | values))
 
