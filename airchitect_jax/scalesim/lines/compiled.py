@@ -16,5 +16,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def compiled(function: _Function) -> _Function:
-    """Compiles a function on its first call, and keeps the machine code on disk."""
-    return cast(_Function, numba.njit(cache=True)(function))
+    """Compiles a function on its first call, and keeps the machine code on disk if it can."""
+    try:
+        return cast(_Function, numba.njit(cache=True)(function))
+    except RuntimeError:  # no folder for it can be written
+        return cast(_Function, numba.njit(function))
