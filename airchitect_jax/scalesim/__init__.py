@@ -1,4 +1,4 @@
-"""SCALE-Sim: configurations, an exact replay of scalesim 3.0.0, the installed package."""
+"""SCALE-Sim: its files in and out, configurations, exact replays, the installed package."""
 
 import lazy_loader
 

@@ -1,12 +1,27 @@
 from .config import ScalesimConfig, read_config, write_config
+from .layer import LayerLayout, ScalesimLayer
 from .package import PackageRun, run_gemm
 from .replay import ReplayReport
+from .reports import LayerReport, printed_settings, printed_text
+from .settings import Settings
+from .simulation import Plan, ScalesimResult, read_plan, run, simulate
 
 __all__ = [
+    "LayerLayout",
+    "LayerReport",
     "PackageRun",
+    "Plan",
     "ReplayReport",
     "ScalesimConfig",
+    "ScalesimLayer",
+    "ScalesimResult",
+    "Settings",
+    "printed_settings",
+    "printed_text",
     "read_config",
+    "read_plan",
+    "run",
     "run_gemm",
+    "simulate",
     "write_config",
 ]
