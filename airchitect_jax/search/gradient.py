@@ -182,7 +182,7 @@ def descend(
       problem: what is searched.
       log_cost: what is descended.
       descent: how.
-      prepare: computes once per workload what `log_cost` needs.
+      prepare: computes once a workload what `log_cost` needs.
     """
 
     def fresh(key: Key) -> tuple[Scores, Any]:
