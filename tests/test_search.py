@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airchitect_jax.search import Tally, evaluate, evolution, local, repair, search, simple
+from airchitect_jax.search import Tally, evaluate_points, evolution, local, repair, search, simple
 from airchitect_jax.search.tpe import tpe
 from airchitect_jax.spaces import Layout, within_sum
 
@@ -85,13 +85,13 @@ def test_a_tally_counts_what_is_meant_and_keeps_the_first_of_equals():
         empty = Tally.empty(TOY.layout)
         assert np.isinf(empty.cost)
         counts = jnp.array([False, True, True, True])
-        tally, costs = evaluate(TOY, jnp.array([12]), empty, points, counts)
+        tally, costs = evaluate_points(TOY, jnp.array([12]), empty, points, counts)
         assert costs.tolist() == [np.inf, 11, 11, 76]
         assert (tally.point.tolist(), float(tally.cost)) == ([3, 5, 2, 3], 11)
         assert int(tally.evaluations) == 3
-        again, _ = evaluate(TOY, jnp.array([12]), tally, points[2:])
+        again, _ = evaluate_points(TOY, jnp.array([12]), tally, points[2:])
         assert (again.point.tolist(), int(again.evaluations)) == ([3, 5, 2, 3], 5)
-        best, _ = evaluate(TOY, jnp.array([12]), again, points)
+        best, _ = evaluate_points(TOY, jnp.array([12]), again, points)
         assert (best.point.tolist(), float(best.cost)) == ([4, 5, 2, 3], 10)
         assert (int(best.evaluations), int(best.gradients)) == (9, 0)
 

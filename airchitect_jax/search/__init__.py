@@ -1,6 +1,6 @@
 """Searchers behind one interface: any searcher runs on any problem."""
 
-from airchitect_jax.search.base import Searcher, Tally, evaluate, repair
+from airchitect_jax.search.base import Searcher, Tally, evaluate_points, repair
 from airchitect_jax.search.driver import Searches, prepare, search, steps_within
 from airchitect_jax.search.joint import JointProblem
 from airchitect_jax.search.registry import (
@@ -26,7 +26,7 @@ __all__ = [
     "case_subject",
     "chosen",
     "entries",
-    "evaluate",
+    "evaluate_points",
     "joint_subject",
     "optimizer_named",
     "prepare",

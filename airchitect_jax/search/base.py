@@ -103,7 +103,7 @@ class Tally:
         )
 
 
-def evaluate(
+def evaluate_points(
     problem: Problem,
     workload: Workload,
     tally: Tally,

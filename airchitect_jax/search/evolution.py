@@ -12,7 +12,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax.search.base import Key, Problem, Searcher, Tally, Workload, evaluate, repair
+from airchitect_jax.search.base import (
+    Key,
+    Problem,
+    Searcher,
+    Tally,
+    Workload,
+    evaluate_points,
+    repair,
+)
 from airchitect_jax.search.local import Population, move, repeated
 from airchitect_jax.spaces import Layout
 
@@ -74,7 +82,7 @@ def genetic(
         points = jnp.where(filling, layout.sample(first_key, children), bred)
         points = jnp.concatenate([state.points, repair(problem, workload, points)])
         new = ~repeated(points)[population:]
-        tally, costs = evaluate(problem, workload, state.tally, points[population:], new)
+        tally, costs = evaluate_points(problem, workload, state.tally, points[population:], new)
         costs = jnp.concatenate([state.costs, costs])
         best = jnp.argsort(costs)[:population]
         return Population(
@@ -165,7 +173,7 @@ def cma_es(problem: Problem, *, population: int = 8, spread: float = 1.0) -> Sea
         with _as_evosax_wants():
             asked, evolved = algorithm.ask(ask_key, state.evolved, params)
         points = repair(problem, workload, jax.vmap(lambda keys: decode(layout, keys))(asked))
-        tally, costs = evaluate(problem, workload, state.tally, points)
+        tally, costs = evaluate_points(problem, workload, state.tally, points)
         same = (points == points[:1]).all()
         with _as_evosax_wants():
             told, _ = algorithm.tell(tell_key, asked, jnp.log(costs), evolved, params)

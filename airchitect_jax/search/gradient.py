@@ -24,7 +24,15 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax.search.base import Key, Problem, Searcher, Tally, Workload, evaluate, repair
+from airchitect_jax.search.base import (
+    Key,
+    Problem,
+    Searcher,
+    Tally,
+    Workload,
+    evaluate_points,
+    repair,
+)
 from airchitect_jax.spaces import Layout, RelaxedPoint, permutations
 
 _SINKHORN_ROUNDS = 10
@@ -216,7 +224,7 @@ def descend(
         scores = dataclasses.replace(scores, sizes=jnp.clip(scores.sizes, 0, 1))
         thresholds = jax.random.uniform(round_key, (descent.starts,), jnp.float32)
         rounded = jax.vmap(lambda p, t: round_point(problem, workload, p, t))(points, thresholds)
-        tally, _ = evaluate(problem, workload, state.tally, rounded)
+        tally, _ = evaluate_points(problem, workload, state.tally, rounded)
         tally = dataclasses.replace(tally, gradients=tally.gradients + descent.starts)
         done = state.update + 1 >= descent.updates
         scores, optimizer = jax.tree.map(

@@ -11,7 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from airchitect_jax.search.base import Key, Problem, Searcher, Tally, Workload, evaluate, repair
+from airchitect_jax.search.base import (
+    Key,
+    Problem,
+    Searcher,
+    Tally,
+    Workload,
+    evaluate_points,
+    repair,
+)
 from airchitect_jax.spaces import Layout, permutations
 
 
@@ -72,7 +80,7 @@ def coordinate_descent(problem: Problem) -> Searcher[DescentState]:
         known = jnp.isfinite(state.cost) & (points == state.point[None]).all(axis=1)
         real = values < jnp.array(layout.cardinalities, jnp.int32)[coordinate]
         counts = real & ~known & ~repeated(points)
-        tally, costs = evaluate(problem, workload, state.tally, points, counts)
+        tally, costs = evaluate_points(problem, workload, state.tally, points, counts)
         best = jnp.argmin(costs)
         better = costs[best] < state.cost
         descended = dataclasses.replace(
@@ -160,7 +168,7 @@ def annealing(
         proposed = jnp.where(starting, layout.sample(start_key, chains), moved)
         proposed = repair(problem, workload, proposed)
         elsewhere = (proposed != state.points).any(axis=1)  # not moved away and repaired back
-        tally, costs = evaluate(problem, workload, state.tally, proposed, anew | elsewhere)
+        tally, costs = evaluate_points(problem, workload, state.tally, proposed, anew | elsewhere)
         cooled = jnp.maximum(state.steps - starts, 0).astype(jnp.float64) / (steps - starts)
         temperature = hottest * (coldest / hottest) ** cooled
         rise = jnp.log(costs) - jnp.log(state.costs)

@@ -10,7 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from airchitect_jax.search.base import Key, Problem, Searcher, Tally, Workload, evaluate, repair
+from airchitect_jax.search.base import (
+    Key,
+    Problem,
+    Searcher,
+    Tally,
+    Workload,
+    evaluate_points,
+    repair,
+)
 
 
 @jax.tree_util.register_dataclass
@@ -37,7 +45,7 @@ def random(problem: Problem, *, batch: int = 8) -> Searcher[RandomState]:
     def step(workload: Workload, state: RandomState) -> RandomState:
         key, sample_key = jax.random.split(state.key)
         points = repair(problem, workload, problem.layout.sample(sample_key, batch))
-        tally, _ = evaluate(problem, workload, state.tally, points)
+        tally, _ = evaluate_points(problem, workload, state.tally, points)
         return RandomState(key=key, tally=tally)
 
     return Searcher(init=init, step=step)
@@ -76,7 +84,7 @@ def in_order(
         points = state.points[jnp.minimum(places, len(state.points) - 1)]
         feasible = (repair(problem, workload, points) == points).all(axis=1)
         counts = feasible & (places < len(state.points))
-        tally, _ = evaluate(problem, workload, state.tally, points, counts)
+        tally, _ = evaluate_points(problem, workload, state.tally, points, counts)
         return dataclasses.replace(state, done=state.done + batch, tally=tally)
 
     return Searcher(init=init, step=step)

@@ -14,7 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from airchitect_jax.search.base import Key, Problem, Searcher, Tally, Workload, evaluate, repair
+from airchitect_jax.search.base import (
+    Key,
+    Problem,
+    Searcher,
+    Tally,
+    Workload,
+    evaluate_points,
+    repair,
+)
 from airchitect_jax.spaces import Layout
 
 
@@ -46,7 +54,7 @@ def tpe(problem: Problem) -> Searcher[TpeState]:
     def evaluate_one(
         workload: Workload, tally: Tally, point: Int[Array, "1 coordinates"]
     ) -> tuple[Tally, Array]:
-        tally, costs = evaluate(problem, workload, tally, repair(problem, workload, point))
+        tally, costs = evaluate_points(problem, workload, tally, repair(problem, workload, point))
         return tally, costs[0]
 
     def init(key: Key, workload: Workload) -> TpeState:
