@@ -87,7 +87,9 @@ def compare_files(
             key = hashlib.sha256(repr(digest).encode()).hexdigest()
             if key not in known:
                 known[key] = _record(package.run(inputs))
-                print(json.dumps({"key": key, **known[key]}), file=log, flush=True)
+                # The line break comes first: an earlier line may be incomplete.
+                print(file=log)
+                print(json.dumps({"key": key, **known[key]}), file=log, end="", flush=True)
             record = known[key]
             status, difference = _compare(record, inputs, package, ours)
             if status is not Status.DIFFERENT:

@@ -145,7 +145,7 @@ def _latencies(draw: _Draw) -> np.ndarray:
 
 
 def _settings(draw: _Draw, traits: Mapping[str, Any]) -> dict[str, Any]:
-    largest = traits.get("largest_side", 16)
+    largest = 64 if draw.chance(0.05) else traits.get("largest_side", 16)
     rows, cols = draw.integer(1, largest), draw.integer(1, largest)
     row_wise = traits.get("row_wise", False) or (traits.get("mixed", False) and draw.chance(0.3))
     sparse = (
@@ -157,7 +157,7 @@ def _settings(draw: _Draw, traits: Mapping[str, Any]) -> dict[str, Any]:
     ports = layouts or traits.get("ports", False) or traits.get("mixed", False)
     ramulator = traits.get("ramulator", False) or (traits.get("mixed", False) and draw.chance(0.3))
     user = draw.chance(0.9 if layouts or ramulator or ports else 0.7)
-    bandwidth = draw.integer(1, 40)
+    bandwidth = draw.integer(1, 200 if draw.chance(0.05) else 40)
     small = draw.chance(0.6)
     block = draw.pick(2, 4, 4, 8) if rows >= 8 else draw.pick(2, 4)
     if row_wise and draw.chance(0.03):
@@ -171,7 +171,7 @@ def _settings(draw: _Draw, traits: Mapping[str, Any]) -> dict[str, Any]:
         return whole, banks, draw.pick(1, 2, 2, 3)
 
     def kilobytes() -> int:
-        return draw.integer(1, 4) if small else 1 << int(draw.rng.integers(2, 9))
+        return draw.integer(1, 4) if small else 1 << int(draw.rng.integers(2, 11))
 
     ifmap, filters = banked(), banked()
     which = draw.pick((True, True), (True, False), (False, True)) if layouts else (False, False)
@@ -199,6 +199,7 @@ def _settings(draw: _Draw, traits: Mapping[str, Any]) -> dict[str, Any]:
         "sparse": sparse,
         "representation": draw.pick(*_REPRESENTATIONS),
         "row_wise": row_wise,
+        "unused_mapping": not sparse and draw.chance(0.1),  # which counts with sparsity only
         "block": block,
         "sparsity_seed": draw.integer(1, 1000),
     }
@@ -207,7 +208,8 @@ def _settings(draw: _Draw, traits: Mapping[str, Any]) -> dict[str, Any]:
 def _layers(
     draw: _Draw, traits: Mapping[str, Any], settings: Mapping[str, Any], gemm: bool
 ) -> list[_Layer]:
-    budget = math.exp(draw.rng.uniform(*map(math.log, _BUDGETS)))
+    low, high = _BUDGETS
+    budget = math.exp(draw.rng.uniform(math.log(low), math.log(high)))
     if draw.rng.integers(_LARGE) == 0:
         budget = _LARGE_BUDGET
     num = draw.pick(1, 1, 2, 3)
@@ -285,6 +287,9 @@ def _topology(draw: _Draw, layers: list[_Layer], gemm: bool) -> str:
             ]
         if layer.sparsity is not None:
             cells.append("{}:{}".format(*layer.sparsity))
+        if draw.chance(0.003):  # a column too many
+            cells.insert(-1, 1)
+        # The package leaves out the last column, which is empty after a comma.
         end = "" if layer.sparsity is not None and draw.chance(0.05) else ","
         rows.append(comma.join(map(str, cells)) + end)
         if draw.chance(0.05):
@@ -324,20 +329,28 @@ def _config(draw: _Draw, settings: Mapping[str, Any]) -> str:
         "sparsity": {
             "SparsitySupport": draw.pick("true", "True") if settings["sparse"] else "false",
             "SparseRep": settings["representation"],
-            "OptimizedMapping": str(settings["row_wise"]).lower(),
+            "OptimizedMapping": str(settings["row_wise"] or settings["unused_mapping"]).lower(),
             "BlockSize": settings["block"],
             "RandomNumberGeneratorSeed": settings["sparsity_seed"],
         },
         "run_presets": {
             "InterfaceBandwidth": "USER" if settings["user"] else "CALC",
-            "UseRamulatorTrace": settings["ramulator"],
+            # The package takes any other spelling of "True" for false.
+            "UseRamulatorTrace": "true"
+            if settings["ramulator"] and draw.chance(0.05)
+            else settings["ramulator"],
         },
     }
-    equals = draw.pick(": ", " = ")
-    return "\n".join(
-        f"[{section}]\n" + "".join(f"{key}{equals}{value}\n" for key, value in entries.items())
-        for section, entries in sections.items()
-    )
+    if not settings["user"] and draw.chance(0.3):
+        del sections["architecture_presets"]["Bandwidth"]
+    equals, lower, comment = draw.pick(": ", " = ", "="), draw.chance(0.1), draw.chance(0.1)
+    lines = []
+    for section, entries in sections.items():
+        lines.append(f"[{section}]")
+        for key, value in entries.items():
+            lines.append(f"{key.lower() if lower else key}{equals}{value}")
+        lines.append("# the end of the section" if comment else "")
+    return "\n".join(lines) + "\n"
 
 
 # What is special about the runs of each kind. A kind keeps its place: seeds depend on it.
@@ -346,7 +359,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     "convolution": {"gemm": False},
     "depthwise": {"gemm": False, "depthwise": True},
     "sparsity by layer": {"sparse": True},
-    "sparsity by row": {"row_wise": True, "dataflows": ("ws", "ws", "ws", "os", "is")},
+    "sparsity by row": {"row_wise": True, "dataflows": ("ws",) * 8 + ("os", "is")},
     "layouts": {"layouts": True},
     "ports": {"ports": True, "largest_side": 24},
     "latencies": {"ramulator": True},
