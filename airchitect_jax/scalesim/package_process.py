@@ -52,11 +52,13 @@ class PackageOutput:
     Attributes:
       files: bytes of each file, by its path below the folder of the results.
       error: with which it ended, in one line; None if it finished.
+      lines: of each layer, its cycles without stalls.
       seconds: that it took.
     """
 
     files: dict[str, bytes]
     error: str | None
+    lines: list[int]
     seconds: float
 
 
@@ -87,18 +89,22 @@ class Package:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 text=True,
+                start_new_session=True,  # Ctrl-C is for the caller
             )
         except OSError as error:
-            raise ValueError(f"package_python: {python} cannot be run: {error.strerror}") from None
+            raise ValueError(
+                f"package_python: {python} is not allowed; expected an interpreter that has the"
+                f" scalesim package: {error.strerror}"
+            ) from None
         try:
             self.versions = self._answer()
             why = self.versions.pop("error")
             if why is not None:
-                raise ValueError(f"package_python: {python}: {why}: {_FIX}")
+                raise ValueError(f"the scalesim package cannot be used by {python}: {why}: {_FIX}")
             if tuple(int(part) for part in self.versions["numpy"].split(".")[:2]) >= (2, 4):
                 raise ValueError(
-                    f"package_python: {python}: the scalesim package crashes with numpy"
-                    f" {self.versions['numpy']}: {_FIX}"
+                    f"the scalesim package crashes with numpy {self.versions['numpy']}, which"
+                    f" {python} has: {_FIX}"
                 )
         except BaseException:
             self.close()
@@ -142,6 +148,7 @@ class Package:
         return PackageOutput(
             files=read_files(output) if answer["error"] is None else {},
             error=answer["error"],
+            lines=answer["lines"],
             seconds=answer["run_seconds"],
         )
 
@@ -149,8 +156,7 @@ class Package:
         line = self._process.stdout.readline() if self._process.stdout else ""
         if not line:
             raise ValueError(
-                "package_python: the process of the scalesim package ended with status"
-                f" {self._process.wait()}"
+                f"the scalesim package ended its process, with status {self._process.wait()}"
             )
         answer: dict[str, Any] = json.loads(line)
         return answer

@@ -2,8 +2,9 @@
 
 A script that imports nothing of this project: `package.Package` starts it once with the interpreter
 that has the package, and sends one run per line, as JSON. The answer is a line as well: the seconds
-that the run took and, if the package ended with an error, which. The first line that it writes has
-the versions, or why the package cannot be used.
+that the run took, the lines of each layer (its cycles without stalls) and, if the package ended
+with an error, which. The first line that it writes has the versions, or why the package cannot be
+used.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def _run(request: dict[str, Any]) -> dict[str, Any]:
     from scalesim.scale_sim import scalesim
 
     os.chdir(request["folder"])  # latencies are looked for in its results/
-    start, error = time.perf_counter(), None
+    start, error, lines = time.perf_counter(), None, []
     signal.setitimer(signal.ITIMER_REAL, request["seconds"])
     try:
         run = scalesim(
@@ -43,13 +44,15 @@ def _run(request: dict[str, Any]) -> dict[str, Any]:
             input_type_gemm=request["gemm"],
         )
         run.run_scale(top_path=request["output"])
+        layers = run.runner.single_layer_sim_object_list
+        lines = [len(layer.memory_system.ofmap_trace_matrix) for layer in layers]
     except _TooLongError:
         error = "too long"
     except (Exception, SystemExit) as raised:
         error = f"{type(raised).__name__}: {raised}".splitlines()[0]
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-    return {"error": error, "run_seconds": time.perf_counter() - start}
+    return {"error": error, "lines": lines, "run_seconds": time.perf_counter() - start}
 
 
 def _versions() -> dict[str, Any]:

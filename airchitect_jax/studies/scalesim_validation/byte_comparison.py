@@ -134,6 +134,23 @@ def file_table(outcomes: Iterable[Outcome]) -> Table:
     )
 
 
+def file_summary(outcomes: Iterable[Outcome]) -> dict[str, Any]:
+    """For summary.json: how many runs of each kind ended how, and the differences."""
+    outcomes = list(outcomes)
+    return {
+        "runs": {
+            row[0]: dict(zip(("runs", *Status), map(int, row[1:]), strict=True))
+            for row in file_table(outcomes).rows
+        },
+        "differences": [
+            {"kind": outcome.kind, "seed": outcome.seed, "difference": outcome.difference}
+            for outcome in outcomes
+            if outcome.difference
+        ],
+        "package_seconds": round(sum(outcome.package_seconds for outcome in outcomes), 3),
+    }
+
+
 def _compare(
     record: Mapping[str, Any], inputs: RunInputs, package: Package, ours: Ours
 ) -> tuple[Status, str]:
@@ -184,3 +201,17 @@ def _read_log(path: pathlib.Path) -> dict[str, dict[str, Any]]:
 def _shown(line: bytes) -> str:
     text = line.decode(errors="replace")
     return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+
+
+def our_files(inputs: RunInputs, folder: pathlib.Path) -> None:
+    """Ours: `airchitect_jax.scalesim.run`."""
+    from airchitect_jax.scalesim import run
+
+    with contextlib.chdir(inputs.folder):  # where the latencies are
+        result = run(
+            "scale.cfg",
+            "topology.csv",
+            "layout.csv",
+            input_type="gemm" if inputs.gemm else "conv",
+        )
+    result.write(folder)
