@@ -3,17 +3,17 @@
 python tests/write_scalesim_runs.py PYTHON_WITH_SCALESIM
 """
 
-import hashlib
 import json
 import pathlib
 import sys
 import tempfile
 
+from test_scalesim_runs import FOLDER, kept
+
 from airchitect_jax.scalesim.package_process import Package
 from airchitect_jax.studies.scalesim_validation import KINDS
 from airchitect_jax.studies.scalesim_validation.random_files import random_files
 
-FOLDER = pathlib.Path(__file__).parent / "testdata" / "scalesim_runs"
 RUNS_A_KIND = 6
 MOST_LINES = 1200
 MOST_BYTES = 4000
@@ -35,10 +35,7 @@ def record_of(kind, seed, package):
         "layout": files.layout,
         "latencies": latencies,
         "error": output.error,
-        "files": {
-            name: data.decode() if name.count("/") < 2 else hashlib.sha256(data).hexdigest()
-            for name, data in output.files.items()
-        },
+        "files": kept(output.files),
     }
     inputs = len(files.config + files.topology + files.layout + json.dumps(latencies))
     return record if sum(output.lines) < MOST_LINES and inputs < MOST_BYTES else None

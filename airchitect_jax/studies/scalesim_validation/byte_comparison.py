@@ -77,6 +77,7 @@ def compare_files(
       package: a process that runs the package.
       ours: what is compared with it.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     known = _read_log(folder / _PACKAGE_LOG)
     with (folder / _PACKAGE_LOG).open("a") as log:
         for kind, seed in plan:
