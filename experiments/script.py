@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
-import jax
 import rich.console
 import rich.segment
 from absl import app, flags, logging
@@ -56,10 +55,8 @@ def run(main: Callable[[rich.console.Console], None], hint: str) -> None:
 
         try:
             interrupts.run(work, hint, keeps_traces=debugging)
-        except (*_EXPECTED, jax.errors.JaxRuntimeError) as error:
-            is_bug = isinstance(error, jax.errors.JaxRuntimeError) and (
-                _OUT_OF_MEMORY not in str(error)
-            )
+        except (*_EXPECTED, *_jax_errors()) as error:
+            is_bug = isinstance(error, _jax_errors()) and _OUT_OF_MEMORY not in str(error)
             if debugging or is_bug:
                 _show_traces()
                 raise
@@ -72,6 +69,12 @@ def run(main: Callable[[rich.console.Console], None], hint: str) -> None:
         app.run(guarded, flags_parser=_parse)
     except BrokenPipeError as error:  # of --help
         _fail(describe(error))
+
+
+def _jax_errors() -> tuple[type[BaseException], ...]:
+    """Errors of JAX, which not every script imports."""
+    jax = sys.modules.get("jax")
+    return (jax.errors.JaxRuntimeError,) if jax else ()
 
 
 def _silent(*_: object) -> None:
@@ -101,7 +104,7 @@ def describe(error: BaseException) -> str:
     """What to tell the user of an error."""
     if isinstance(error, BrokenPipeError):
         return "standard output was closed before the end"
-    if isinstance(error, (MemoryError, jax.errors.JaxRuntimeError)):
+    if isinstance(error, (MemoryError, *_jax_errors())):
         return f"out of memory: {error}"
     return str(error) or type(error).__name__
 

@@ -16,7 +16,7 @@ from airchitect_jax import ArrayShape, Dataflow, Gemm
 from airchitect_jax.scalesim import package
 from airchitect_jax.scalesim import replay as scalesim3
 from airchitect_jax.scalesim.replay import replay
-from airchitect_jax.scalesim.run import Setup, replay_counts
+from airchitect_jax.scalesim.replay_counts import Setup, replay_counts
 
 GOLDEN = pathlib.Path(__file__).parent / "testdata" / "scalesim_3_0_0.csv"
 COUNTS = [

@@ -1,47 +1,54 @@
 """General support: input checks, atomic files, batching, progress and workdirs."""
 
-from airchitect_jax._support.batching import batch_mesh, map_chunks, on_devices
-from airchitect_jax._support.checks import (
-    INT64_SAFE,
-    MAX_COUNT,
-    MAX_DIM,
-    as_array,
-    common_shape,
-    dataflow_field,
-    dataflow_member,
-    file_path,
-    instance,
-    instance_or_default,
-    int_field,
-    is_traced,
-    member,
-    real_field,
-    real_number,
-    settle,
-    shown,
-    whole_number,
-)
-from airchitect_jax._support.checksums import (
-    check_file,
-    check_files,
-    read_sealed,
-    write_checksum,
-    write_checksums,
-    write_sealed,
-)
-from airchitect_jax._support.files import (
-    atomic_path,
-    check_regular,
-    csv_text,
-    inert,
-    read_json,
-    write_text,
-)
-from airchitect_jax._support.forks import refuse_after_fork
-from airchitect_jax._support.host_memory import check_fits
-from airchitect_jax._support.printable import one_line
-from airchitect_jax._support.registry import find, register, registered
-from airchitect_jax._support.workdir import environment, read_config
+from typing import TYPE_CHECKING
+
+from airchitect_jax.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from airchitect_jax._support.batching import batch_mesh, map_chunks, on_devices
+    from airchitect_jax._support.checks import (
+        INT64_SAFE,
+        MAX_COUNT,
+        MAX_DIM,
+        as_array,
+        common_shape,
+        dataflow_field,
+        dataflow_member,
+        file_path,
+        instance,
+        instance_or_default,
+        int_field,
+        is_traced,
+        member,
+        real_field,
+        real_number,
+        settle,
+        shown,
+        whole_number,
+    )
+    from airchitect_jax._support.checksums import (
+        check_file,
+        check_files,
+        read_sealed,
+        write_checksum,
+        write_checksums,
+        write_sealed,
+    )
+    from airchitect_jax._support.files import (
+        atomic_path,
+        check_regular,
+        csv_text,
+        inert,
+        read_json,
+        write_text,
+    )
+    from airchitect_jax._support.forks import refuse_after_fork
+    from airchitect_jax._support.host_memory import check_fits
+    from airchitect_jax._support.printable import one_line
+    from airchitect_jax._support.registry import find, register, registered
+    from airchitect_jax._support.workdir import environment, read_config
+else:
+    __getattr__ = lazy_names(__name__)
 
 __all__ = [
     "INT64_SAFE",

@@ -4,6 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 
+from airchitect_jax.scalesim.cells import whole
+
+_SIZES = (
+    "ifmap_rows",
+    "ifmap_cols",
+    "filter_rows",
+    "filter_cols",
+    "channels",
+    "num_filters",
+    "row_stride",
+    "col_stride",
+)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ScalesimLayer:
@@ -19,6 +32,9 @@ class ScalesimLayer:
       num_filters: number of filters.
       row_stride, col_stride: of the window.
       sparsity_n, sparsity_m: at most n of m weights in a row are not zero.
+
+    Raises:
+      ValueError: a size is not in 1..2**31 - 1, or the filter is larger than the ifmap.
     """
 
     name: str
@@ -32,6 +48,18 @@ class ScalesimLayer:
     col_stride: int
     sparsity_n: int = 1
     sparsity_m: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuses sizes with which the package crashes or counts backwards."""
+        for field in _SIZES:
+            whole(field, getattr(self, field))
+        for side in ("rows", "cols"):
+            ifmap, filters = getattr(self, f"ifmap_{side}"), getattr(self, f"filter_{side}")
+            if filters > ifmap:
+                raise ValueError(
+                    f"filter_{side}: {filters} is not allowed; expected at most ifmap_{side},"
+                    f" {ifmap}"
+                )
 
     @property
     def ofmap_rows(self) -> int:

@@ -31,7 +31,7 @@ from airchitect_jax._support import common_shape, dataflow_field, instance, int_
 from airchitect_jax.cost import ceil_div, mixed_dims
 from airchitect_jax.cost.evaluate import evaluate
 from airchitect_jax.scalesim.buffers import drain_slots
-from airchitect_jax.scalesim.run import HALF_KB, Counts, Setup, replay_counts
+from airchitect_jax.scalesim.replay_counts import HALF_KB, Counts, Setup, replay_counts
 from airchitect_jax.types import ArrayDesign, ArrayShape, Dataflow, Gemm, IntLike
 
 LARGEST = 2.0**60  # counts beyond it are refused: int64 then has room for sums of a few

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+from airchitect_jax.scalesim.cells import whole
+
+DATAFLOWS = ("os", "ws", "is")
+REPRESENTATIONS = ("csr", "csc", "ellpack_block")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -28,6 +33,10 @@ class Settings:
       optimized_mapping: sparsity row by row, with random n of `block_size`; else n:m per layer.
       block_size: m of row-wise sparsity.
       sparsity_seed: of its random numbers.
+
+    Raises:
+      ValueError: the package crashes with such a setting; names the field, the value and what is
+        allowed.
     """
 
     run_name: str
@@ -58,3 +67,38 @@ class Settings:
     optimized_mapping: bool = False
     block_size: int = 4
     sparsity_seed: int = 40
+
+    def __post_init__(self) -> None:
+        """Refuses what the package does not survive, in the mode that it runs in."""
+        if self.dataflow not in DATAFLOWS:
+            raise ValueError(f"dataflow: {self.dataflow!r} is not allowed; expected os, ws or is")
+        for name in ("rows", "cols", "ifmap_sram_kb", "filter_sram_kb", "ofmap_sram_kb"):
+            whole(name, getattr(self, name))
+        if self.user_bandwidth:
+            self._check_ports()
+        if self.sparsity:
+            self._check_sparsity()
+
+    def _check_ports(self) -> None:
+        if not self.bandwidths:
+            raise ValueError("bandwidths: () is not allowed; expected a number of words per cycle")
+        whole("bandwidths", self.bandwidths[0])
+        for operand in ("ifmap", "filter"):
+            name = f"{operand}_bank_bandwidth"
+            bandwidth = whole(name, getattr(self, name))
+            banks = whole(f"{operand}_bank_num", getattr(self, f"{operand}_bank_num"))
+            if bandwidth % banks:
+                raise ValueError(
+                    f"{name}: {bandwidth} is not allowed; expected a multiple of"
+                    f" {operand}_bank_num, {banks}"
+                )
+
+    def _check_sparsity(self) -> None:
+        if self.sparse_representation not in REPRESENTATIONS:
+            raise ValueError(
+                f"sparse_representation: {self.sparse_representation!r} is not allowed; expected"
+                f" {', '.join(REPRESENTATIONS[:-1])} or {REPRESENTATIONS[-1]}"
+            )
+        if self.optimized_mapping:
+            whole("block_size", self.block_size, low=2, high=self.rows)
+            whole("sparsity_seed", self.sparsity_seed, low=0, high=2**32 - 1)
