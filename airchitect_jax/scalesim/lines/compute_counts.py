@@ -42,7 +42,7 @@ def counts(settings: Settings, layer: ScalesimLayer, operands: Operands) -> Comp
     """The counts of a layer.
 
     Raises:
-      ValueError: a sparse representation with which the package ends; names the field.
+      ValueError: m of a sparse layer of which the representation has no logarithm.
     """
     folds = folds_of(settings, operands)
     num_row_folds, num_col_folds = len(folds.rows_used), len(folds.cols_used)
@@ -144,18 +144,14 @@ def _storage(
         case "csc":
             metadata = num_weights + mask.shape[1] + 1
             return mask.size, num_weights + metadata, metadata
-        case "ellpack_block":
+        case _:
             if layer.sparsity_m < 1:
                 raise ValueError(
                     f"sparsity: {layer.sparsity_n}:{layer.sparsity_m} is not allowed for layer "
                     f"{layer.name}; expected n:m, m >= 1"
                 )
-            # A word of 32 bits holds that many of log2(m) bits; m is that of the topology.
+            # Blocked ELLPACK: a word of 32 bits holds indices of log2(m) bits; m is that of the
+            # topology, even with row-wise sparsity.
             size = operands.filter.size
             metadata = size * math.ceil(math.log2(layer.sparsity_m)) / 32
             return mask.size, size + metadata, metadata
-        case other:
-            raise ValueError(
-                f"sparse_representation: {other!r} is not allowed; expected csr, csc or "
-                "ellpack_block"
-            )

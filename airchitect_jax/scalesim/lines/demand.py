@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Int64
@@ -78,9 +78,9 @@ class _Port:
 
 
 def demand(settings: Settings, operands: Operands) -> Iterator[Lines]:
-    """All lines of a run, in blocks of one or more folds, or of a part of a very large one."""
+    """All lines of a run in blocks of whole folds, or of parts of a fold where lines are wide."""
     shape = folds_of(settings, operands)
-    folds = [*itertools.product(range(len(shape.cols_used)), range(len(shape.rows_used)))]
+    folds = itertools.product(range(len(shape.cols_used)), range(len(shape.rows_used)))
     ports = _ports(settings, operands, shape)
     fill = shape.cols if settings.dataflow == "os" else shape.rows + shape.cols
     lines_per_fold = shape.t + shape.rows + fill - 2
@@ -88,10 +88,8 @@ def demand(settings: Settings, operands: Operands) -> Iterator[Lines]:
         yield from _row_wise_demand(settings, operands, ports, folds, lines_per_fold)
         return
     block = max(1, _BLOCK_WORDS // (lines_per_fold * sum(port.width for port in ports)))
-    for first in range(0, len(folds), block):
-        ifmap, weights, ofmap = (
-            port.lines(folds[first : first + block], lines_per_fold) for port in ports
-        )
+    while part := tuple(itertools.islice(folds, block)):
+        ifmap, weights, ofmap = (port.lines(part, lines_per_fold) for port in ports)
         yield Lines(ifmap=ifmap, filter=weights, ofmap=ofmap)
 
 
@@ -143,7 +141,7 @@ def _row_wise_demand(
     settings: Settings,
     operands: Operands,
     ports: tuple[_Port, _Port, _Port],
-    folds: Sequence[tuple[int, int]],
+    folds: Iterable[tuple[int, int]],
     lines_per_fold: int,
 ) -> Iterator[Lines]:
     """Lines of WS with row-wise sparsity, whose ifmap has two blocks for each row of the array.

@@ -11,8 +11,6 @@ from jaxtyping import Bool, Int64
 from airchitect_jax.scalesim.layer import ScalesimLayer
 from airchitect_jax.scalesim.settings import Settings
 
-_MAX_SEED = 2**32 - 1
-
 
 def layer_wise_pattern(layer: ScalesimLayer) -> Bool[np.ndarray, " window"]:
     """Which weights of each filter are not zero.
@@ -46,7 +44,7 @@ def layer_wise_filter(
     layer: ScalesimLayer, weights: Int64[np.ndarray, "window filters"]
 ) -> Int64[np.ndarray, "weights filters"]:
     """The n weights of each block, padded with addresses 0; last rows of zeros are cut off."""
-    dense = _blocks(weights, layer.sparsity_m)[:, :, : layer.sparsity_n]
+    dense = _blocks(weights, layer.sparsity_m, layer.sparsity_m)[:, :, : layer.sparsity_n]
     condensed = _zeros_last(dense).reshape(layer.num_filters, -1).T
     used = np.flatnonzero(condensed.any(axis=1))
     return condensed[: used[-1] + 1] if len(used) else condensed[:0]
@@ -58,22 +56,15 @@ def row_wise_mask(
     """Which weights are not zero: of each filter a random number per block, at most half of it.
 
     Raises:
-      ValueError: a block size or a seed with which the package ends.
+      ValueError: a block size with which the package ends.
     """
-    size, seed = settings.block_size, settings.sparsity_seed
-    if not 2 <= size <= settings.rows:
-        raise ValueError(
-            f"block_size: {size} is not allowed; expected 2 to the rows of the array, "
-            f"{settings.rows}"
-        )
+    size = settings.block_size
     if settings.dataflow == "ws" and 2 * settings.rows % size:
         raise ValueError(
             f"block_size: {size} is not allowed; expected a divisor of twice the rows of the "
             f"array, {2 * settings.rows}"
         )
-    if not 0 <= seed <= _MAX_SEED:
-        raise ValueError(f"sparsity_seed: {seed} is not allowed; expected 0 to {_MAX_SEED}")
-    random = np.random.RandomState(seed)  # the package's generator
+    random = np.random.RandomState(settings.sparsity_seed)  # the package's generator
     kept = random.randint(1, size // 2 + 1, size=layer.num_filters)
     return np.arange(layer.window_size)[:, None] % size < kept
 
@@ -90,7 +81,7 @@ def row_wise_filter(
     """
     size = settings.block_size
     num_filters = weights.shape[1]
-    halves = _zeros_last(_blocks(weights * mask, 2 * size, size)[:, :, : size // 2])
+    halves = _zeros_last(_blocks(weights * mask, size, 2 * size)[:, :, : size // 2])
     condensed = halves.reshape(num_filters, -1).T
     num_pairs = -(-len(weights) // (2 * size))
     rows = np.full((num_pairs * size, num_filters), -1)
@@ -101,13 +92,13 @@ def row_wise_filter(
 
 
 def _blocks(
-    weights: Int64[np.ndarray, "window filters"], multiple: int, size: int | None = None
+    weights: Int64[np.ndarray, "window filters"], size: int, multiple: int
 ) -> Int64[np.ndarray, "filters blocks size"]:
-    """The filters in blocks of `size` (`multiple`), padded with 0 to a multiple of `multiple`."""
+    """The filters in blocks of `size`, padded with 0 to a multiple of `multiple` weights."""
     window, num_filters = weights.shape
     padded = np.zeros((num_filters, -(-window // multiple) * multiple), np.int64)
     padded[:, :window] = weights.T
-    return padded.reshape(num_filters, -1, size or multiple)
+    return padded.reshape(num_filters, -1, size)
 
 
 def _zeros_last(
