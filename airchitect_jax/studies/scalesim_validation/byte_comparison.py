@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
+from airchitect_jax.scalesim import ScalesimResult, read_plan, simulate
 from airchitect_jax.scalesim.package_process import (
     TOO_LONG,
     Package,
@@ -205,14 +206,18 @@ def _shown(line: bytes) -> str:
 
 
 def our_files(inputs: RunInputs, folder: pathlib.Path) -> None:
-    """Ours: `airchitect_jax.scalesim.run`."""
-    from airchitect_jax.scalesim import run
-
-    with contextlib.chdir(inputs.folder):  # where the latencies are
-        result = run(
-            "scale.cfg",
-            "topology.csv",
-            "layout.csv",
-            input_type="gemm" if inputs.gemm else "conv",
-        )
-    result.write(folder)
+    """Ours: reports, and traces if they are asked for, in a folder of the run's name."""
+    plan = read_plan(
+        inputs.config,
+        inputs.topology,
+        inputs.layout,
+        input_type="gemm" if inputs.gemm else "conv",
+    )
+    output = folder / plan.settings.run_name
+    output.mkdir(parents=True)
+    reports = simulate(
+        plan,
+        trace_folder=output if inputs.traces else None,
+        latency_folder=inputs.folder / "results",
+    )
+    ScalesimResult(settings=plan.settings, layers=tuple(reports)).write(output)
