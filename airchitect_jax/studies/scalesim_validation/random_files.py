@@ -111,6 +111,8 @@ def random_files(kind: str, seed: int) -> RandomFiles:
     draw, traits = _Draw(kind, seed), KINDS[kind]
     gemm = traits.get("gemm", draw.chance(0.5))
     settings = _settings(draw, traits)
+    if traits.get("extreme", False):
+        settings |= _extremes(draw)
     layers = _layers(draw, traits, settings, gemm)
     latencies: dict[str, np.ndarray] = {}
     if settings["ramulator"]:
@@ -187,7 +189,8 @@ def _settings(draw: _Draw, traits: Mapping[str, Any]) -> dict[str, Any]:
         "offsets": (0, 0, 0)
         if zero
         else (0 if layouts or draw.chance(0.7) else 1000, 10_000_000, 20_000_000),
-        "dataflow": draw.pick(*traits.get("dataflows", ("os", "ws", "is"))),
+        # Of all dataflows, only WS can have sparsity by row; the package crashes with others.
+        "dataflow": draw.pick(*(("ws",) * 8 if row_wise else ()), "os", "ws", "is"),
         "bandwidths": [draw.integer(1, 40) if ports else bandwidth for _ in range(draw.pick(1, 3))],
         "queues": tuple(draw.pick(1, 2, 8, 32, 128) for _ in range(2)),
         "ifmap_layout": which[0],
@@ -202,6 +205,28 @@ def _settings(draw: _Draw, traits: Mapping[str, Any]) -> dict[str, Any]:
         "unused_mapping": not sparse and draw.chance(0.1),  # which counts with sparsity only
         "block": block,
         "sparsity_seed": draw.integer(1, 1000),
+    }
+
+
+def _extremes(draw: _Draw) -> dict[str, Any]:
+    """Settings at their ends: single rows, tiny buffers, ports wider than operands."""
+
+    def port() -> tuple[int, tuple[int, int]]:
+        words = draw.pick(1, 1, 2, 3, 7, 1000, 3000)
+        return words, (draw.pick(1, words), draw.pick(1, 2, 100))
+
+    ifmap, filters = port(), port()
+    offset = draw.integer(1, 1 << 40)
+    return {
+        "rows": draw.pick(1, 1, 2, 3, 5, 40),
+        "cols": draw.pick(1, 1, 2, 3, 5, 40),
+        "sram": tuple(draw.pick(1, 1, 1, 2, 3, 5000) for _ in range(3)),
+        "offsets": draw.pick((0, 0, 0), (7, 7, 7), (3, 2, 1), (0, 1, 0), (0, offset, 2 * offset)),
+        "bandwidths": [draw.pick(1, 1, 2, 3, 7, 1000, 3000)],
+        "ifmap_bandwidth": ifmap[0],
+        "ifmap_banks": ifmap[1],
+        "filter_bandwidth": filters[0],
+        "filter_banks": filters[1],
     }
 
 
@@ -223,17 +248,23 @@ def _layer(
     gemm: bool,
     budget: float,
 ) -> _Layer:
-    most = 80
+    extreme = traits.get("extreme", False)
+    most = 8 if extreme else 80
     while True:
         sparsity = _sparsity(draw, settings) if settings["sparse"] else None
         if gemm:
-            m, n, k = (draw.integer(1, most) for _ in range(3))
+            m, n, k = (
+                draw.integer(1, 900 if extreme and draw.chance(0.2) else most) for _ in range(3)
+            )
             layer = _Layer(
                 ifmap=(m, k), window=(1, k), channels=1, filters=n, stride=1, sparsity=sparsity
             )
         else:
             window = draw.pick((1, 1), (3, 3), (3, 3), (5, 5), (2, 3), (1, 3), (3, 1))
             stride = draw.pick(1, 1, 2, 3)
+            if extreme:
+                window = draw.integer(1, 7), draw.integer(1, 7)
+                stride = draw.integer(1, 9)
             height, width = (draw.integer(part, max(part, most // 3)) for part in window)
             depthwise = traits.get("depthwise", False) and draw.chance(0.7)
             layer = _Layer(
@@ -248,7 +279,7 @@ def _layer(
         if _seconds(layer, settings) <= budget:
             return layer
         most = max(6, int(most * 0.95))
-        if most == 6:  # a large array takes its time
+        if most <= 6:  # a large array takes its time
             budget *= 1.1
 
 
@@ -361,9 +392,10 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     "convolution": {"gemm": False},
     "depthwise": {"gemm": False, "depthwise": True},
     "sparsity by layer": {"sparse": True},
-    "sparsity by row": {"row_wise": True, "dataflows": ("ws",) * 8 + ("os", "is")},
+    "sparsity by row": {"row_wise": True},
     "layouts": {"layouts": True},
     "ports": {"ports": True, "largest_side": 24},
     "latencies": {"ramulator": True},
     "mixed": {"mixed": True, "depthwise": True},
+    "extremes": {"mixed": True, "extreme": True},
 }
