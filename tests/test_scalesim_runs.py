@@ -49,5 +49,5 @@ def test_ours_writes_the_bytes_of_the_package(kind, tmp_path):
 
 
 def test_all_kinds_are_stored():
-    assert len(RUNS) == 9
+    assert len(RUNS) == 10
     assert all(any(run["traces"] for run in runs) for runs in RUNS.values())

@@ -10,6 +10,7 @@ import itertools
 import json
 import pathlib
 import shutil
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -207,12 +208,14 @@ def _shown(line: bytes) -> str:
 
 def our_files(inputs: RunInputs, folder: pathlib.Path) -> None:
     """Ours: reports, and traces if they are asked for, in a folder of the run's name."""
-    plan = read_plan(
-        inputs.config,
-        inputs.topology,
-        inputs.layout,
-        input_type="gemm" if inputs.gemm else "conv",
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about what the package ignores
+        plan = read_plan(
+            inputs.config,
+            inputs.topology,
+            inputs.layout,
+            input_type="gemm" if inputs.gemm else "conv",
+        )
     output = folder / plan.settings.run_name
     output.mkdir(parents=True)
     reports = simulate(
