@@ -71,7 +71,7 @@ class Package:
       versions: of the package and of its NumPy.
     """
 
-    def __init__(self, python: str = sys.executable, *, seconds: float = 60.0):
+    def __init__(self, python: str = sys.executable, *, seconds: float = 20.0):
         """Starts the process.
 
         Args:

@@ -113,6 +113,8 @@ def random_files(kind: str, seed: int) -> RandomFiles:
     settings = _settings(draw, traits)
     if traits.get("extreme", False):
         settings |= _extremes(draw)
+        if settings["ifmap_layout"]:  # counts from 0; elsewhere, the package never ends
+            settings["offsets"] = (0, *settings["offsets"][1:])
     layers = _layers(draw, traits, settings, gemm)
     latencies: dict[str, np.ndarray] = {}
     if settings["ramulator"]:
