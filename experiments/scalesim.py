@@ -25,6 +25,7 @@ from absl import flags
 from airchitect_jax._support import one_line
 from airchitect_jax._support.printable import printable
 from airchitect_jax.scalesim import (
+    LayerReport,
     ScalesimResult,
     printed_settings,
     printed_text,
@@ -63,19 +64,19 @@ JOBS = flags.DEFINE_integer(
 def main(console: rich.console.Console) -> None:
     """Flags to files."""
     del console
-    warnings.showwarning = _warn
-    layout = LAYOUT.value
-    if not LAYOUT.present and not pathlib.Path(layout).exists():
+    layout: str | None = LAYOUT.value
+    if not LAYOUT.present and not pathlib.Path(LAYOUT.value).exists():
         layout = None  # unlike the package, which ends without one, needed or not
-    plan = read_plan(
-        CONFIG.value, TOPOLOGY.value, layout, input_type=INPUT_TYPE.value, strict=STRICT.value
-    )
+    with _warnings_in_lines():
+        plan = read_plan(
+            CONFIG.value, TOPOLOGY.value, layout, input_type=INPUT_TYPE.value, strict=STRICT.value
+        )
     _say(printed_settings(plan.settings, TOPOLOGY.value, LAYOUT.value))
     folder = pathlib.Path(OUTPUT.value) / plan.settings.run_name
     saves_traces = SAVE_TRACE.value == "Y"
     jobs = JOBS.value or os.cpu_count() or 1
     with _moved_when_done(folder) as temporary:
-        reports = []
+        reports: list[LayerReport] = []
         for report in simulate(plan, jobs=jobs, trace_folder=temporary if saves_traces else None):
             _say(f"\nRunning Layer {len(reports)}")
             _say(printed_text(plan.settings, report))
@@ -93,8 +94,16 @@ def _say(text: str) -> None:
     print("\n".join("\t".join(map(printable, line.split("\t"))) for line in text.split("\n")))
 
 
-def _warn(message: Warning | str, *_: object) -> None:
-    print(f"warning: {one_line(str(message))}", file=sys.stderr)
+@contextlib.contextmanager
+def _warnings_in_lines() -> Iterator[None]:
+    """Prints warnings as one line each, without the lines of the program."""
+    try:
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            yield
+    finally:
+        for warning in found:
+            print(f"warning: {one_line(str(warning.message))}", file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -55,7 +55,7 @@ def run(main: Callable[[rich.console.Console], None], hint: str) -> None:
 
         try:
             interrupts.run(work, hint, keeps_traces=debugging)
-        except (*_EXPECTED, *_jax_errors()) as error:
+        except _expected() as error:
             is_bug = isinstance(error, _jax_errors()) and _OUT_OF_MEMORY not in str(error)
             if debugging or is_bug:
                 _show_traces()
@@ -71,7 +71,11 @@ def run(main: Callable[[rich.console.Console], None], hint: str) -> None:
         _fail(describe(error))
 
 
-def _jax_errors() -> tuple[type[BaseException], ...]:
+def _expected() -> tuple[type[Exception], ...]:
+    return _EXPECTED + _jax_errors()
+
+
+def _jax_errors() -> tuple[type[Exception], ...]:
     """Errors of JAX, which not every script imports."""
     jax = sys.modules.get("jax")
     return (jax.errors.JaxRuntimeError,) if jax else ()

@@ -21,6 +21,7 @@ import pytest
 import scripts
 from onnx import TensorProto, helper
 
+GOLDEN = scripts.ROOT / "tests" / "testdata" / "scalesim"
 PAGES = [scripts.ROOT / "README.md", *sorted((scripts.ROOT / "docs").glob("*.md"))]
 _LEARNING = [
     "--preset=smoke",
@@ -56,6 +57,7 @@ SIZES = {
     "experiments.generalisation": _COMPARISON,
     "experiments.label_workloads": [],
     "experiments.recommend": [],
+    "experiments.scalesim": [],
     "experiments.validate_scalesim": ["--num_runs=2", "--num_workloads=2", "--timed_side=8"],
 }
 # Sizes of the commands that give one, and that only they may have.
@@ -117,7 +119,7 @@ def test_each_command_is_known(page):
 def test_runs_of_a_page_have_folders_of_their_own(page):
     """A folder belongs to one set of flags; only `recommend` writes over an earlier answer."""
     folders = [
-        (module, re.findall(r"--workdir=(\S+)", " ".join(words)))
+        (module, re.findall(r"(?:--workdir=|-p )(\S+)", " ".join(words)))
         for words in COMMANDS[page]
         if (module := module_of(words)) in SIZES
         and module not in ("experiments.recommend", "experiments.label_workloads")
@@ -158,6 +160,14 @@ def accelerator(path):
     )
 
 
+def scalesim_configuration(path):
+    path.write_bytes((GOLDEN / "conv_ws_calc" / "scale.cfg").read_bytes())
+
+
+def convolutions(path):
+    path.write_bytes((GOLDEN / "conv_ws_calc" / "topology.csv").read_bytes())
+
+
 def airchitect_v2(path):
     """Layers of made-up sizes and labels, in the columns of the data set's kind."""
     rng = np.random.default_rng(0)
@@ -191,22 +201,25 @@ INPUTS = {
     "big.parquet": gemm_table,
     "conv_dataset_100k.csv": airchitect_v2,
     "gemm_dataset_100k.csv": airchitect_v2,
+    "gemms.csv": topology,
     "mine.csv": topology,
     "my_network.csv": topology,
     "scale.cfg": accelerator,
+    "topology.csv": convolutions,
     "workloads.parquet": gemm_table,
 }
 # One name, another file.
 INPUTS_OF_PAGE = {
     ("labelling.md", "layers.csv"): gemms_without_budgets,
     ("scalesim.md", "layers.csv"): topology,
+    ("scalesim.md", "scale.cfg"): scalesim_configuration,
 }
 
 
 def write_inputs(folder, page, words):
     """The files that a command reads, where no earlier command of the page wrote them."""
     text = " ".join(words)
-    for name in set(re.findall(r"=([\w]+\.(?:csv|parquet|cfg))\b", text)):
+    for name in set(re.findall(r"[= ]([\w]+\.(?:csv|parquet|cfg))\b", text)):
         if not (folder / name).exists():
             make = INPUTS_OF_PAGE.get((page.name, name)) or INPUTS[name]
             make(folder / name)

@@ -81,6 +81,7 @@ EXTRAS = [
     "evosax",
     "joblib",
     "matplotlib",
+    "numba",
     "onnx",
     "optuna",
     "pyarrow",

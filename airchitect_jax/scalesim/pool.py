@@ -37,19 +37,19 @@ def map_in_order(
         min(jobs, len(items)), multiprocessing.get_context("spawn"), initializer=_watch_parent
     )
     others = set(multiprocessing.active_children())
-    with pool:
-        try:
-            with _deaf_to_interrupts():
-                futures = [pool.submit(function, item) for item in items]
-            for future in futures:
-                yield future.result()
-        except BaseException as error:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in set(multiprocessing.active_children()) - others:
-                process.terminate()
-            if isinstance(error, BrokenProcessPool):
-                raise MemoryError("a process was killed; expected fewer jobs") from None
-            raise
+    try:
+        with _deaf_to_interrupts():
+            futures = [pool.submit(function, item) for item in items]
+        for future in futures:
+            yield future.result()
+    except BaseException as error:
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise MemoryError("a process was killed; expected fewer jobs") from None
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from jaxtyping import Num
 
-from airchitect_jax._support import check_regular, write_text
+from airchitect_jax._support import check_fits, check_regular, write_text
 from airchitect_jax.scalesim import lines
 from airchitect_jax.scalesim.layer import LayerLayout, ScalesimLayer
 from airchitect_jax.scalesim.layout_file import read_layout
@@ -203,6 +203,7 @@ def _simulate_layer(task: _Task) -> LayerReport:
         if task.traces is not None:
             traces = stack.enter_context(TraceFiles(task.traces / f"layer{task.number}"))
         try:
+            _check_memory(layer)
             matrices = lines.operands(settings, layer)
             counts = lines.counts(settings, layer, matrices)
             memory = simulate_memory(
@@ -228,6 +229,13 @@ def _num_words(settings: Settings, layer: ScalesimLayer) -> int:
     rows, cols = settings.rows, settings.cols
     folds = -(-s_r // rows) * -(-s_c // cols)
     return folds * (t + 2 * rows + cols) * (rows + 2 * cols)
+
+
+def _check_memory(layer: ScalesimLayer) -> None:
+    """Refuses a layer whose matrices of addresses do not fit into memory."""
+    sides = layer.ofmap_pixels, layer.window_size, layer.num_filters
+    words = sides[0] * sides[1] + sides[1] * sides[2] + sides[0] * sides[2]
+    check_fits("sizes", "x".join(map(str, sides)), words * 8, "the package, too, needs it")
 
 
 def _latencies(folder: pathlib.Path, number: int) -> Latencies:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import pathlib
 from collections.abc import Callable
+from typing import TypeAlias
 
 from airchitect_jax.scalesim.cells import doubt, first_line, parse_whole, read_rows, whole
 from airchitect_jax.scalesim.layer import ScalesimLayer
@@ -22,6 +23,7 @@ _CONV = (
     "sparsity_n",
     "sparsity_m",
 )
+_RowReader: TypeAlias = Callable[[str, list[str]], list[ScalesimLayer]]
 _GEMM = ("m", "n", "k", "sparsity_n", "sparsity_m")
 
 
@@ -54,24 +56,28 @@ def read_layers(
         doubt(f"{path}: row 1: the package takes this layer for the header", strict=strict)
     layers: list[ScalesimLayer] = []
     for number, row in read_rows(path):
+        doubts: list[str] = []
         try:
-            layers += read_row(row, strict=strict)
+            layers += read_row(row, doubts)
         except ValueError as error:
             raise ValueError(f"{path}: row {number}: {error}") from None
+        for message in doubts:
+            doubt(f"{path}: row {number}: {message}", strict=strict)
     if not layers:
         doubt(f"{path}: no layers below the header", strict=strict)
     return tuple(layers)
 
 
-def _is_layer(row: str, read_row: Callable[..., list[ScalesimLayer]]) -> bool:
+def _is_layer(row: str, read_row: _RowReader) -> bool:
+    doubts: list[str] = []
     try:
-        return bool(read_row(row, strict=True))
+        return bool(read_row(row, doubts)) and not doubts
     except ValueError:
         return False
 
 
-def _gemm_layers(row: str, *, strict: bool) -> list[ScalesimLayer]:
-    cells = _cells(row, strict=strict)
+def _gemm_layers(row: str, doubts: list[str]) -> list[ScalesimLayer]:
+    cells = _cells(row, doubts)
     if len(cells) < 4:
         raise ValueError(f"{len(cells)} cells that end with a comma; expected name, m, n, k")
     ratio = _ratio(cells[4]) if len(cells) > 4 else ["1", "1"]
@@ -81,7 +87,7 @@ def _gemm_layers(row: str, *, strict: bool) -> list[ScalesimLayer]:
     for field, size in (("m", m), ("n", n), ("k", k)):
         whole(field, size)
     if len(cells) > 5:
-        doubt(f"the package ignores the cells after {cells[4].strip()!r}", strict=strict)
+        doubts.append(f"the package ignores the cells after {cells[4].strip()!r}")
     layer = ScalesimLayer(
         name=cells[0].strip(),
         ifmap_rows=m,
@@ -98,8 +104,8 @@ def _gemm_layers(row: str, *, strict: bool) -> list[ScalesimLayer]:
     return [layer]
 
 
-def _conv_layers(row: str, *, strict: bool) -> list[ScalesimLayer]:
-    cells = _cells(row, strict=strict)
+def _conv_layers(row: str, doubts: list[str]) -> list[ScalesimLayer]:
+    cells = _cells(row, doubts)
     if len(cells) < 8:
         raise ValueError(
             f"{len(cells)} cells that end with a comma; expected name, ifmap height, ifmap width,"
@@ -110,10 +116,9 @@ def _conv_layers(row: str, *, strict: bool) -> list[ScalesimLayer]:
     ratio = _ratio(cells[-1]) if len(cells) > 8 else ["1", "1"]
     numbers = [*cells[1:8], cells[7], *cells[8:-1], *ratio]
     if len(cells) > 9:
-        doubt(
-            f"the package takes the cells {cells[8].strip()!r} and {numbers[9].strip()!r} for the"
-            " sparsity, not for strides",
-            strict=strict,
+        doubts.append(
+            f"the package takes the cells {numbers[8].strip()!r} and {numbers[9].strip()!r} for"
+            " the sparsity"
         )
     names = itertools.chain(_CONV, itertools.repeat("cell"))
     sizes = {field: parse_whole(field, cell) for field, cell in zip(names, numbers, strict=False)}
@@ -128,10 +133,10 @@ def _conv_layers(row: str, *, strict: bool) -> list[ScalesimLayer]:
     ]
 
 
-def _cells(row: str, *, strict: bool) -> list[str]:
+def _cells(row: str, doubts: list[str]) -> list[str]:
     *cells, last = row.split(",")
     if last.strip():
-        doubt(f"the package ignores what follows the last comma, {last.strip()!r}", strict=strict)
+        doubts.append(f"the package ignores what follows the last comma, {last.strip()!r}")
     return cells
 
 

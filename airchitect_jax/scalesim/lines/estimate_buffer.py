@@ -13,12 +13,8 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
 
-from airchitect_jax.scalesim.lines.kernels import (
-    Reads,
-    Requests,
-    address_range,
-    follow_misses,
-)
+from airchitect_jax.scalesim.lines.read_kernels import Requests, address_range, follow_misses
+from airchitect_jax.scalesim.lines.serve_kernels import Reads
 from airchitect_jax.scalesim.lines.traces import PART_WORDS, Operand, TraceSink
 
 # The package cuts a buffer into a hundred sets, and a half into fifty.
@@ -107,10 +103,10 @@ class EstimateBuffer:
         swaps = np.concatenate(self._swaps).astype(np.int64)
         if (swaps[1:] == swaps[:-1]).any():
             raise ValueError(
-                f"{self._operand}_sram_kb: {self._words_per_set * _SETS // 1000} is too small: a line"
-                " reads more than half of the buffer; the scalesim package divides by zero there"
+                f"{self._operand}_sram_kb: a line reads more words than the buffer holds; the"
+                " scalesim package divides by zero there"
             )
-        transfers = list(self._transfers(swaps))
+        transfers = list(self._transfers(swaps, self._first_request))
         self.start = np.float64(transfers[0].start + 1)
         self.stop = np.float64(transfers[-1].start + transfers[-1].cycles)
         if self._traces:
@@ -130,7 +126,9 @@ class EstimateBuffer:
         latest[old_low - new_low : old_high - new_low] = self._latest
         self._base, self._latest = new_low, latest
 
-    def _transfers(self, swaps: Int64[np.ndarray, "swaps"]) -> Iterator[_Transfer]:
+    def _transfers(
+        self, swaps: Int64[np.ndarray, "swaps"], first_request: int
+    ) -> Iterator[_Transfer]:
         """The prefetches of a run; swap n ends the time that prefetch n + 1 has."""
         num_sets = -(-self.accesses // self._words_per_set)
         if not len(swaps):
@@ -143,9 +141,8 @@ class EstimateBuffer:
                 bandwidth=_BANDWIDTH,
             )
             return
-        assert self._first_request is not None
         cycles = -(-_HALF_SETS * self._words_per_set // _BANDWIDTH)
-        start = self._first_request - 1 - cycles
+        start = first_request - 1 - cycles
         yield _Transfer(
             first_set=0, end_set=_HALF_SETS, start=start, cycles=cycles, bandwidth=_BANDWIDTH
         )

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Float64, Int64, Shaped
 
 from airchitect_jax.scalesim.lines.estimate_buffer import EstimateBuffer
-from airchitect_jax.scalesim.lines.kernels import Requests
 from airchitect_jax.scalesim.lines.read_buffer import ReadBuffer
+from airchitect_jax.scalesim.lines.read_kernels import Requests
 from airchitect_jax.scalesim.lines.traces import Operand, TraceSink
 from airchitect_jax.scalesim.lines.write_buffer import WriteBuffer
 from airchitect_jax.scalesim.settings import Settings

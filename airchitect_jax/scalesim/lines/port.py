@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64, Shaped
 
-from airchitect_jax.scalesim.lines.kernels import Queue
+from airchitect_jax.scalesim.lines.serve_kernels import Queue
 
 
 def make_port(

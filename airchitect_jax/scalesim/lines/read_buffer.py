@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64, Int32, Int64, Shaped
 
-from airchitect_jax.scalesim.lines.kernels import (
-    Reads,
+from airchitect_jax.scalesim.lines.port import make_port
+from airchitect_jax.scalesim.lines.read_kernels import (
     Requests,
     SetIndex,
     Window,
@@ -18,9 +18,8 @@ from airchitect_jax.scalesim.lines.kernels import (
     follow_banks,
     follow_window,
     index_sets,
-    respond,
 )
-from airchitect_jax.scalesim.lines.port import make_port
+from airchitect_jax.scalesim.lines.serve_kernels import Reads, respond
 from airchitect_jax.scalesim.lines.traces import PART_WORDS, Operand, TraceSink
 
 # The package cuts a buffer into a hundred sets.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64, Int64, Shaped
 
-from airchitect_jax.scalesim.lines.kernels import Reads, Requests, Writes, drain_all, serve
 from airchitect_jax.scalesim.lines.port import make_port
+from airchitect_jax.scalesim.lines.read_kernels import Requests
+from airchitect_jax.scalesim.lines.serve_kernels import Reads, Writes, drain_all, serve
 from airchitect_jax.scalesim.lines.traces import TraceSink
 
 _LATENCY = 0.0
