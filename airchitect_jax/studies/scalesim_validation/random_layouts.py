@@ -25,7 +25,7 @@ _HEADER = (
 _BAD = 0.03  # share of layouts that the package refuses
 
 
-def layout_rows(
+def layout_text(
     rng: np.random.Generator,
     layers: Sequence[tuple[int, ...]],
     *,
