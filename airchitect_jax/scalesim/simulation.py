@@ -44,9 +44,10 @@ class ScalesimResult:
     layers: tuple[LayerReport, ...]
 
     def write(self, folder: PathLike) -> None:
-        """Writes COMPUTE_REPORT.csv, BANDWIDTH_REPORT.csv, DETAILED_ACCESS_REPORT.csv.
+        """Writes the package's reports: three files, and a fourth if filters are sparse.
 
-        And SPARSE_REPORT.csv if filters are sparse.
+        They are COMPUTE_REPORT.csv, BANDWIDTH_REPORT.csv, DETAILED_ACCESS_REPORT.csv and
+        SPARSE_REPORT.csv.
 
         Raises:
           OSError: a file cannot be written.
