@@ -17,7 +17,7 @@ import airchitect_jax
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE = ROOT / "airchitect_jax"
 
-# Lowest first. A folder imports only from folders before it; `types`, `version` and `lazy` serve all.
+# Lowest first. A folder imports only from folders before it; `types`, `version`, `lazy` serve all.
 FOLDERS = [
     "_support",
     "reporting",
