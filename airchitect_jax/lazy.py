@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 
-def lazy_names(face: str) -> Callable[[str], Any]:
-    """The `__getattr__` of a face.
+def lazy_names(face: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The `__getattr__` and the `__dir__` of a face.
 
     The face imports its names under `if TYPE_CHECKING:`, for type checkers and readers. This reads
     where they come from in its source, so that nothing has to be said twice.
@@ -24,7 +24,8 @@ def lazy_names(face: str) -> Callable[[str], Any]:
       face: `__name__` of the face.
 
     Returns:
-      A function that imports a name, or a submodule, when it is asked for, and keeps it.
+      A function that imports a name, or a submodule, when it is asked for, and keeps it; and one
+      that lists the names.
     """
     spec = sys.modules[face].__spec__
     source: str = spec.loader.get_source(face)  # type: ignore[union-attr]
@@ -46,4 +47,7 @@ def lazy_names(face: str) -> Callable[[str], Any]:
         setattr(sys.modules[face], name, value)
         return value
 
-    return find
+    def names() -> list[str]:
+        return sorted({*homes, *vars(sys.modules[face])})
+
+    return find, names

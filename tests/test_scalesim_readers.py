@@ -207,7 +207,8 @@ def test_what_is_off_is_not_missed(tmp_path):
         ({"BlockSize": 9}, r"BlockSize: 9 is not allowed; expected a whole number in 2..8"),
         ({"run_name": "../x"}, "'../x' is not allowed; expected the name of a folder"),
         ({"run_name": "50%"}, r"\[general\] run_name: '%' must be followed by"),
-        ({"InterfaceBandwidth": "USER\n[network_presets]\na = 1"}, "TopologyCsvLoc: no value"),
+        ({"InterfaceBandwidth": "USER\n[network_presets]\na = 1"}, r"\[network_presets\]: with this"
+         r" section the package expects \[architecture_presets\] TopologyCsvLoc"),
     ],
 )  # fmt: skip
 def test_bad_configurations_are_named(changes, message, tmp_path):

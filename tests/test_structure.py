@@ -17,7 +17,7 @@ import airchitect_jax
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE = ROOT / "airchitect_jax"
 
-# Lowest first. A folder imports only from folders before it; `types`, `version` and `lazy` serve all.
+# Lowest first. A folder imports only from folders before it; `types`, `version`, `lazy` serve all.
 FOLDERS = [
     "_support",
     "reporting",
@@ -194,6 +194,7 @@ def test_folders_do_not_import_their_own_face():
 def test_faces_are_real(face):
     names = names_of(face)
     assert len(names) == len(set(names))
+    assert set(names) <= set(dir(importlib.import_module(face)))
     for name in names:
         assert getattr(importlib.import_module(face), name) is not None
 

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from airchitect_jax._support.registry import find, register, registered
     from airchitect_jax._support.workdir import environment, read_config
 else:
-    __getattr__ = lazy_names(__name__)
+    __getattr__, __dir__ = lazy_names(__name__)
 
 __all__ = [
     "INT64_SAFE",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airchitect_jax.scalesim.settings import Settings
     from airchitect_jax.scalesim.simulation import Plan, ScalesimResult, read_plan, run, simulate
 else:
-    __getattr__ = lazy_names(__name__)
+    __getattr__, __dir__ = lazy_names(__name__)
 
 __all__ = [
     "LayerLayout",
