@@ -22,6 +22,38 @@ def test_the_interpreter_of_the_package_must_exist(tmp_path):
         Package(str(tmp_path))
 
 
+ENDING = """\
+#!/bin/sh
+echo '{"error": null, "scalesim": "3.0.0", "numpy": "2.3.5"}'
+exec 1>&-
+exit 3
+"""
+NEW = """\
+#!/bin/sh
+echo '{"error": null, "scalesim": "3.0.0", "numpy": "2.10.0"}'
+"""
+
+
+def interpreter(path, text):
+    path.write_text(text)
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_process_that_ends_is_named(tmp_path):
+    inputs = random_files("gemm", 0).write(tmp_path / "run")
+    with (
+        Package(interpreter(tmp_path / "python", ENDING)) as package,
+        pytest.raises(ValueError, match="the scalesim package ended its process, with status 3"),
+    ):
+        package.run(inputs)
+
+
+def test_a_numpy_that_is_too_new_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"scalesim package crashes with numpy 2\.10\.0, which"):
+        Package(interpreter(tmp_path / "python", NEW))
+
+
 def test_the_first_difference_has_file_line_and_both_texts():
     package = {"a": b"1\n2\n", "b": b"x\n", "c": b""}
     assert first_difference(package, package) == ""
@@ -37,6 +69,8 @@ def test_the_first_difference_has_file_line_and_both_texts():
 
 class StandIn:
     """In place of a process that runs the package: copies the topology, or crashes on GEMMs."""
+
+    versions = {"scalesim": "3.0.0", "numpy": "2.3.5"}  # noqa: RUF012
 
     def __init__(self):
         self.runs = 0

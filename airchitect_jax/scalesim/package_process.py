@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -143,7 +144,8 @@ class Package:
             "traces": inputs.traces,
             "seconds": self._seconds,
         }
-        print(json.dumps(request), file=self._process.stdin, flush=True)
+        with contextlib.suppress(BrokenPipeError):  # then there is no answer, either
+            print(json.dumps(request), file=self._process.stdin, flush=True)
         answer = self._answer()
         return PackageOutput(
             files=read_files(output) if answer["error"] is None else {},

@@ -69,9 +69,9 @@ def compare_files(
 ) -> Iterator[Outcome]:
     """Runs both on the files of each kind and seed.
 
-    What the package wrote is remembered in `package.jsonl`, by checksum: it does not run again on
-    the same files unless they lead to a difference. Files of a run that differs stay in the folder:
-    inputs, and the results of both below `package` and `ours`.
+    What the package wrote is remembered in `package.jsonl`, by checksum: it runs again on the same
+    files only if they lead to a difference. Files of a run that differs stay in the folder: inputs,
+    and the results of both below `package` and `ours`.
 
     Args:
       plan: kinds and seeds.
@@ -86,8 +86,7 @@ def compare_files(
             run = folder / f"{kind.replace(' ', '_')}_{seed}"
             shutil.rmtree(run, ignore_errors=True)
             inputs = random_files(kind, seed).write(run)
-            digest = _digests(read_files(run)), inputs.gemm, inputs.traces
-            key = hashlib.sha256(repr(digest).encode()).hexdigest()
+            key = _key(inputs, package)
             if key not in known:
                 known[key] = _record(package.run(inputs))
                 # The line break comes first: an earlier line may be incomplete.
@@ -176,6 +175,12 @@ def _compare(
     if not (inputs.folder / "package").exists():
         package.run(inputs)
     return Status.DIFFERENT, first_difference(read_files(inputs.folder / "package"), files)
+
+
+def _key(inputs: RunInputs, package: Package) -> str:
+    """Of all that the package's results depend on."""
+    told = (package.versions, inputs.gemm, inputs.traces, _digests(read_files(inputs.folder)))
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _record(output: PackageOutput) -> dict[str, Any]:
