@@ -49,7 +49,9 @@ flags.adopt_module_key_flags(runner)
 flags.set_default(runner.WORKDIR, "runs/validate_scalesim")
 
 PACKAGE_PYTHON = flags.DEFINE_string(
-    "package_python", sys.executable, "Python interpreter that has the scalesim package."
+    "package_python",
+    None,
+    "Python interpreter that has the scalesim package; by default the one that runs this.",
 )
 NUM_FILES = flags.DEFINE_integer(
     "num_files",
@@ -201,7 +203,10 @@ def compare(
 
 def main(console: rich.console.Console) -> None:
     """Runs the comparison with the scalesim package."""
-    with Package(PACKAGE_PYTHON.value) as package, tempfile.TemporaryDirectory() as folder:
+    with (
+        Package(PACKAGE_PYTHON.value or sys.executable) as package,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         status = compare(
             console,
             PackageGemms(package, pathlib.Path(folder)),
