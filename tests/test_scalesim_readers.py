@@ -1,5 +1,6 @@
 """Reading the configurations, topologies and layouts of SCALE-Sim as the package does."""
 
+import dataclasses
 import pathlib
 
 import pytest
@@ -175,6 +176,26 @@ def test_every_key_of_a_configuration_is_read(tmp_path):
         block_size=6,
         sparsity_seed=11,
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ifmap_sram_kb": 0}, "ifmap_sram_kb: 0 is not allowed; expected a whole number in 1.."),
+        ({"dataflow": "WS"}, "dataflow: 'WS' is not allowed; expected os, ws or is"),
+        ({"bandwidths": ()}, r"bandwidths: \(\) is not allowed; expected a number of words per"),
+        ({"bandwidths": (0,)}, "bandwidths: 0 is not allowed; expected a whole number in 1.."),
+        ({"filter_bank_num": 3}, "filter_bank_bandwidth: 10 is not allowed; expected a multiple of"
+         " filter_bank_num, 3"),
+        ({"ifmap_custom_layout": True, "ifmap_bank_port": 0}, "ifmap_bank_port: 0 is not allowed"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)  # fmt: skip
+def test_settings_with_which_the_package_crashes_are_refused(change, message):
+    settings = read_settings(GOLDEN / "conv_os_user" / "scale.cfg")
+    settings = dataclasses.replace(settings, ifmap_bank_num=1, filter_bank_bandwidth=10)
+    with pytest.raises(ValueError, match=f"^{message}"):
+        dataclasses.replace(settings, **change)
 
 
 def test_what_is_off_is_not_missed(tmp_path):
