@@ -6,7 +6,7 @@ VENV ?= .venv
 FLAGS ?=
 BIN := $(VENV)/bin
 
-.PHONY: case_study1 test test_slow test_all bazel_test build_files lock lint benchmarks clean
+.PHONY: case_study1 test test_slow test_all test_package bazel_test build_files lock lint benchmarks clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
@@ -28,6 +28,17 @@ test_slow: $(VENV)/installed
 test_all: $(VENV)/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+# Against the scalesim package itself, in an environment with the NumPy that it needs.
+test_package: $(VENV)_scalesim/installed
+	$(VENV)_scalesim/bin/python -m pytest tests/test_scalesim_package.py
+
+$(VENV)_scalesim/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)_scalesim
+	$(VENV)_scalesim/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)_scalesim/bin/python -m pip install --quiet --editable '.[plots,scalesim,simulate]' \
+		'hypothesis>=6.100' 'pytest>=8'
+	touch $@
+
 # With Debian's Bazel 4, and the packages installed here; with a newer one: bazel test //...
 bazel_test: $(VENV)/installed
 	$(BIN)/python -m tools.bazel_test
@@ -48,4 +59,4 @@ benchmarks: $(VENV)/installed
 	$(BIN)/python -m benchmarks.training
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)_scalesim

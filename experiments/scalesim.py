@@ -26,6 +26,7 @@ from airchitect_jax._support import one_line
 from airchitect_jax._support.printable import printable
 from airchitect_jax.scalesim import (
     LayerReport,
+    Plan,
     ScalesimResult,
     printed_settings,
     printed_text,
@@ -73,20 +74,28 @@ def main(console: rich.console.Console) -> None:
         )
     _say(printed_settings(plan.settings, TOPOLOGY.value, LAYOUT.value))
     folder = pathlib.Path(OUTPUT.value) / plan.settings.run_name
-    saves_traces = SAVE_TRACE.value == "Y"
-    jobs = JOBS.value or os.cpu_count() or 1
     with _moved_when_done(folder) as temporary:
-        reports: list[LayerReport] = []
-        for report in simulate(plan, jobs=jobs, trace_folder=temporary if saves_traces else None):
-            _say(f"\nRunning Layer {len(reports)}")
-            _say(printed_text(plan.settings, report))
-            if saves_traces:
-                _say("Saving traces: Done!")
-            reports.append(report)
-        result = ScalesimResult(settings=plan.settings, layers=tuple(reports))
-        result.write(temporary)
+        try:
+            reports = _simulate(plan, temporary)
+        except ImportError as error:  # of an extra
+            raise ValueError(str(error)) from None
+        ScalesimResult(settings=plan.settings, layers=tuple(reports)).write(temporary)
     _say("************ SCALE SIM Run Complete ****************")
     _say(f"{len(reports)} layers; files are in {folder}")
+
+
+def _simulate(plan: Plan, folder: pathlib.Path) -> list[LayerReport]:
+    """A report per layer, printed when the layer is done; traces go to the folder."""
+    saves_traces = SAVE_TRACE.value == "Y"
+    jobs = JOBS.value or os.cpu_count() or 1
+    reports: list[LayerReport] = []
+    for report in simulate(plan, jobs=jobs, trace_folder=folder if saves_traces else None):
+        _say(f"\nRunning Layer {len(reports)}")
+        _say(printed_text(plan.settings, report))
+        if saves_traces:
+            _say("Saving traces: Done!")
+        reports.append(report)
+    return reports
 
 
 def _say(text: str) -> None:

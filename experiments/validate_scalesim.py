@@ -1,28 +1,46 @@
-"""Compare our models with the scalesim 3.0.0 package: the exact replay, and the closed form IDEAL.
+"""Compare our models with the scalesim 3.0.0 package: files, the exact replay, and IDEAL.
 
-Runs the package on random GEMMs and accelerators, or on the layers and the accelerator of your own
-SCALE-Sim files, and checks that the replay reports the same. Then the replay stands in for the
-package: how far IDEAL is from it, whether it ranks and chooses buffer sizes alike, and how much
-faster it is. Ends with status 1 if the replay differs from the package anywhere.
+First runs both on random configurations, topologies, layouts and latencies, and compares every file
+that they write, byte for byte. Then runs the package on random GEMMs and accelerators, or on the
+layers and the accelerator of your own SCALE-Sim files, and checks that the replay reports the same.
+Last, the replay stands in for the package: how far IDEAL is from it, whether it ranks and chooses
+buffer sizes alike, and how much faster it is. Ends with status 1 at the first file that differs,
+or if the replay differs from the package anywhere.
 
   python -m experiments.validate_scalesim --workdir=/tmp/validation
+  python -m experiments.validate_scalesim --package_python=/opt/scalesim/bin/python --num_files=1000
   python -m experiments.validate_scalesim --topology=layers.csv --config=scale.cfg
 """
 
 from __future__ import annotations
 
-import importlib.util
+import pathlib
 import sys
+import tempfile
+from collections.abc import Callable
 
-import numpy as np
 import rich.console
 from absl import flags
 
 from airchitect_jax import read_topology
-from airchitect_jax._support import workdir
+from airchitect_jax._support import files, workdir
 from airchitect_jax._support.progress import Progress
-from airchitect_jax.scalesim import read_config, run_gemm
-from airchitect_jax.studies.scalesim_validation import Settings, Simulate, Source, TimedLayer, plan
+from airchitect_jax.scalesim import read_config
+from airchitect_jax.scalesim.package_process import Package
+from airchitect_jax.studies.scalesim_validation import (
+    KINDS,
+    Outcome,
+    PackageGemms,
+    Settings,
+    Simulate,
+    Source,
+    TimedLayer,
+    compare_files,
+    file_summary,
+    file_table,
+    our_files,
+    plan,
+)
 from airchitect_jax.studies.scalesim_validation.validate import validate
 from airchitect_jax.workloads import overlapping_windows
 from experiments import runner
@@ -30,6 +48,18 @@ from experiments import runner
 flags.adopt_module_key_flags(runner)
 flags.set_default(runner.WORKDIR, "runs/validate_scalesim")
 
+PACKAGE_PYTHON = flags.DEFINE_string(
+    "package_python",
+    None,
+    "Python interpreter that has the scalesim package; by default the one that runs this.",
+)
+NUM_FILES = flags.DEFINE_integer(
+    "num_files",
+    50,
+    "Random runs of each kind whose files are compared byte for byte.",
+    lower_bound=0,
+    upper_bound=100_000,
+)
 NUM_RUNS = flags.DEFINE_integer(
     "num_runs",
     400,
@@ -71,6 +101,8 @@ CONFIG = flags.DEFINE_string(
 )
 
 _OWN = (
+    PACKAGE_PYTHON,
+    NUM_FILES,
     NUM_RUNS,
     MAX_RUN_DIM,
     MAX_RUN_SECONDS,
@@ -82,24 +114,38 @@ _OWN = (
 )
 
 
-def check_package() -> None:
-    """Refuses to start without a scalesim package that runs.
+def compare_all_files(
+    console: rich.console.Console, progress: Progress, folder: pathlib.Path, package: Package
+) -> list[Outcome]:
+    """Compares files until the first difference, and prints how many runs were equal."""
+    seeds = range(runner.SEED.value, runner.SEED.value + NUM_FILES.value)
+    runs = [(kind, seed) for kind in KINDS for seed in seeds]
+    outcomes: list[Outcome] = []
+    for outcome in compare_files(runs, folder, package, our_files):
+        outcomes.append(outcome)
+        progress.show("run", len(outcomes), len(runs), 0.0, "comparing files")
+        if outcome.difference:
+            break
+    console.print(file_table(outcomes).rich())
+    return outcomes
 
-    Raises:
-      ValueError: it is not installed, or NumPy is too new for it.
-    """
-    fix = "pip install 'airchitect-jax[scalesim]' 'numpy<2.4'"
-    if importlib.util.find_spec("scalesim") is None:
-        raise ValueError(f"the scalesim package is not installed: {fix}")
-    if tuple(int(part) for part in np.__version__.split(".")[:2]) >= (2, 4):
-        raise ValueError(f"the scalesim package crashes with numpy {np.__version__}: {fix}")
 
-
-def compare(console: rich.console.Console, simulate: Simulate) -> int:
+def compare(
+    console: rich.console.Console,
+    simulate: Simulate,
+    first: Callable[[Progress, pathlib.Path], list[Outcome]] | None = None,
+    package: str = "a stand-in for scalesim",
+) -> int:
     """Flags to library to workdir, with any package.
 
+    Args:
+      console: where to print.
+      simulate: the package, or what stands in for it.
+      first: what compares files, in a folder.
+      package: name and version of the package.
+
     Returns:
-      The exit status: 0, or 1 if the replay differs from the package.
+      The exit status: 0, or 1 if something differs from the package.
     """
     network = read_topology(TOPOLOGY.value) if TOPOLOGY.value else None
     if network and (why := overlapping_windows(network)):
@@ -121,17 +167,25 @@ def compare(console: rich.console.Console, simulate: Simulate) -> int:
         "validate_scalesim",
         runner.values(runner.SEED, runner.WORKDIR, *_OWN),
         resume=True,  # the same settings may be run again
-        free={"workdir"},
+        free={"workdir", "package_python", "num_files"},
     ) as folder:
         for note in config.notes if config else ():
             console.print(f"{CONFIG.value}: {note}", highlight=False, markup=False, soft_wrap=True)
         with Progress(console, "validating") as progress:
+            outcomes = first(progress, folder / "files") if first is not None else []
+            if outcomes and outcomes[-1].difference:
+                last = outcomes[-1]
+                files.write_json(folder / "summary.json", {"files": file_summary(outcomes)})
+                print(f"error: {last.kind}, seed {last.seed}: {last.difference}", file=sys.stderr)
+                return 1
             result = validate(
                 settings,
                 planned,
                 folder,
                 simulate,
                 lambda what, unit, done, total: progress.show(unit, done, total, 0.0, what),
+                package=package,
+                file_summary=file_summary(outcomes),
             )
         for table in result.tables:
             console.print(table.rich())
@@ -149,8 +203,16 @@ def compare(console: rich.console.Console, simulate: Simulate) -> int:
 
 def main(console: rich.console.Console) -> None:
     """Runs the comparison with the scalesim package."""
-    check_package()
-    status = compare(console, run_gemm)
+    with (
+        Package(PACKAGE_PYTHON.value or sys.executable) as package,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        status = compare(
+            console,
+            PackageGemms(package, pathlib.Path(folder)),
+            lambda progress, folder: compare_all_files(console, progress, folder, package),
+            f"scalesim {package.versions['scalesim']}, numpy {package.versions['numpy']}",
+        )
     if status:
         sys.exit(status)
 

@@ -1,5 +1,6 @@
 """Strictness for all tests: no silent rank promotion, no silent mixing of dtypes."""
 
+import importlib.util
 import os
 import tempfile
 
@@ -17,6 +18,9 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+
+# `make test_package` runs it where the package is.
+collect_ignore = [] if importlib.util.find_spec("scalesim") else ["test_scalesim_package.py"]
 
 # Tests and the scripts that they run share what they compile. Each of pytest's own processes has a
 # folder for that: JAX writes there without a lock.

@@ -138,28 +138,3 @@ def test_reads_beyond_the_prefetch_order_are_refused(words: int, end: str) -> No
             (order, order),
             [_Block(*(np.array([[0, words + 40]]) for _ in _OPERANDS))],
         )
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"ifmap_sram_kb": 0}, "ifmap_sram_kb: 0 is not allowed; expected a positive number"),
-        ({"bandwidths": ()}, r"bandwidths: \(\) is not allowed in USER mode; expected a number"),
-        ({"bandwidths": (0,)}, r"bandwidths: \(0,\) is not allowed; the first must be positive"),
-        (
-            {"filter_bank_num": 3},
-            "filter_bank_num: 3 is not allowed; expected a divisor of filter_bank_bandwidth, 4",
-        ),
-        (
-            {"ifmap_custom_layout": True, "ifmap_bank_port": 0},
-            "ifmap_bank_port: 0 is not allowed; expected a positive number",
-        ),
-    ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
-)
-def test_settings_with_which_the_package_crashes_are_refused(
-    change: dict[str, Any], message: str
-) -> None:
-    case = _GOLDEN["cases"][0]
-    with pytest.raises(ValueError, match=f"^{message}$"):
-        simulate(dataclasses.replace(_settings(case), **change), None, [])

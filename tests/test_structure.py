@@ -81,6 +81,7 @@ EXTRAS = [
     "evosax",
     "joblib",
     "matplotlib",
+    "numba",
     "onnx",
     "optuna",
     "pyarrow",
@@ -198,6 +199,7 @@ def test_folders_do_not_import_their_own_face():
 def test_faces_are_real(face):
     names = names_of(face)
     assert len(names) == len(set(names))
+    assert set(names) <= set(dir(importlib.import_module(face)))
     for name in names:
         assert getattr(importlib.import_module(face), name) is not None
 

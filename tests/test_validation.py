@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import importlib.util
 import json
 import math
 import os
@@ -15,7 +14,7 @@ import pytest
 import scripts
 
 from airchitect_jax import Dataflow, Layer, Network
-from airchitect_jax.scalesim import PackageRun, ReplayReport, ScalesimConfig, run_gemm
+from airchitect_jax.scalesim import PackageRun, ScalesimConfig
 from airchitect_jax.scalesim.replay import replay
 from airchitect_jax.studies.scalesim_validation import (
     Settings,
@@ -378,23 +377,15 @@ def test_convolutions_of_overlapping_windows_are_refused(tmp_path):
 
 
 def test_without_the_package_the_script_names_what_to_install(tmp_path):
-    code = """
-import sys
-sys.modules["scalesim"] = None
-from experiments import runner, validate_scalesim
-runner.run_main(validate_scalesim.main, interrupted="")
-"""
-    result = script(code, f"--workdir={tmp_path}/run")
-    assert result.returncode == 2
-    assert result.stderr == (
-        "error: the scalesim package is not installed:"
+    without = tmp_path / "python"
+    without.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')  # no installed packages
+    without.chmod(0o755)
+    workdir = tmp_path / "run"
+    error = scripts.error_of(
+        "experiments.validate_scalesim", f"--package_python={without}", f"--workdir={workdir}"
+    )
+    assert error == (
+        f"error: the scalesim package cannot be used by {without}: No module named 'numpy':"
         " pip install 'airchitect-jax[scalesim]' 'numpy<2.4'\n"
     )
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.skipif(importlib.util.find_spec("scalesim") is None, reason="needs scalesim")
-def test_the_package_itself_agrees():
-    result = agreement(RUNS, run_gemm, silent)
-    assert list(result.mismatches()) == []
-    assert isinstance(result.package, ReplayReport)
+    assert not workdir.exists()

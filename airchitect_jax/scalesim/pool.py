@@ -24,14 +24,11 @@ def map_in_order(
     Args:
       function: of the top level of a module, so that another process finds it.
       items: pickled for the process.
-      jobs: processes; with one or one item, all is done in this process.
+      jobs: most processes.
 
     Raises:
       MemoryError: a process was killed, most likely for want of memory.
     """
-    if jobs == 1 or len(items) < 2:
-        yield from map(function, items)
-        return
     # Processes are not forked: the threads of JAX, or of a script, would not survive it.
     pool = concurrent.futures.ProcessPoolExecutor(
         min(jobs, len(items)), multiprocessing.get_context("spawn"), initializer=_watch_parent

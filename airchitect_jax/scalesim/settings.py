@@ -92,6 +92,8 @@ class Settings:
                     f"{name}: {bandwidth} is not allowed; expected a multiple of"
                     f" {operand}_bank_num, {banks}"
                 )
+            if getattr(self, f"{operand}_custom_layout"):
+                whole(f"{operand}_bank_port", getattr(self, f"{operand}_bank_port"))
 
     def _check_sparsity(self) -> None:
         if self.sparse_representation not in REPRESENTATIONS:

@@ -90,11 +90,7 @@ class _Reader:
             raise ValueError(f"{self.path}: not a configuration: {one_line(str(error))}") from None
         self._unknown()
         user = self._bandwidth_mode()
-        # The package looks for the path in another section than this one; see docs/scalesim.md.
-        if self.parser.has_section(_NETWORK) and '"' not in self._text(_ARRAY, "TopologyCsvLoc"):
-            raise ValueError(
-                f"{self.path}: [{_ARRAY}] TopologyCsvLoc: expected a path in quotation marks"
-            )
+        self._check_network()
         bandwidths = self._text(_ARRAY, "Bandwidth").split(",") if user else []
         numbers = {
             field: parse_whole(self._name(*key), self._text(*key))
@@ -166,6 +162,17 @@ class _Reader:
                 " or CALC"
             )
         return mode == "USER"
+
+    def _check_network(self) -> None:
+        """With this section, the package looks for a path that it does not need, elsewhere."""
+        key = "TopologyCsvLoc"
+        if self.parser.has_section(_NETWORK) and (
+            not self.parser.has_option(_ARRAY, key) or '"' not in self._text(_ARRAY, key)
+        ):
+            raise ValueError(
+                f"{self.path}: [{_NETWORK}]: with this section the package expects"
+                f' [{_ARRAY}] {key} = "PATH"'
+            )
 
     def _run_name(self) -> str:
         name = self._text(_GENERAL, "run_name")

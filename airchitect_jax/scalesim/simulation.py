@@ -16,7 +16,6 @@ from airchitect_jax._support import check_fits, check_regular, write_text
 from airchitect_jax.scalesim import lines
 from airchitect_jax.scalesim.layer import LayerLayout, ScalesimLayer
 from airchitect_jax.scalesim.layout_file import read_layout
-from airchitect_jax.scalesim.pool import map_in_order
 from airchitect_jax.scalesim.reports import LayerReport, layer_report, report_texts
 from airchitect_jax.scalesim.settings import Settings
 from airchitect_jax.scalesim.settings_file import read_settings
@@ -44,9 +43,10 @@ class ScalesimResult:
     layers: tuple[LayerReport, ...]
 
     def write(self, folder: PathLike) -> None:
-        """Writes COMPUTE_REPORT.csv, BANDWIDTH_REPORT.csv, DETAILED_ACCESS_REPORT.csv.
+        """Writes the package's reports: three files, and a fourth if filters are sparse.
 
-        And SPARSE_REPORT.csv if filters are sparse.
+        They are COMPUTE_REPORT.csv, BANDWIDTH_REPORT.csv, DETAILED_ACCESS_REPORT.csv and
+        SPARSE_REPORT.csv.
 
         Raises:
           OSError: a file cannot be written.
@@ -149,6 +149,7 @@ def simulate(
     first_of: dict[tuple[ScalesimLayer, int], int] = {}
     tasks: list[_Task] = []
     task_of = []
+    results: Iterator[LayerReport]
     for number, layer in enumerate(plan.layers):
         key = dataclasses.replace(layer, name=""), number if needs_latencies else 0
         if key not in first_of:
@@ -166,7 +167,12 @@ def simulate(
         task_of.append(first_of[key])
     if sum(_num_words(plan.settings, task.layer) for task in tasks) < _FEW_WORDS:
         jobs = 1
-    results = map_in_order(_simulate_layer, tasks, jobs)
+    if jobs == 1 or len(tasks) < 2:
+        results = map(_simulate_layer, tasks)
+    else:
+        from airchitect_jax.scalesim.pool import map_in_order  # takes a while to import
+
+        results = map_in_order(_simulate_layer, tasks, jobs)
     done: list[LayerReport] = []
     for number, (layer, task) in enumerate(zip(plan.layers, task_of, strict=True)):
         if task == len(done):

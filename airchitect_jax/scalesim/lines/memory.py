@@ -101,9 +101,8 @@ def simulate(
       Cycles and traffic.
 
     Raises:
-      ValueError: settings with which the package crashes, or it does so on these lines.
+      ValueError: the package crashes on these lines.
     """
-    _check(settings)
     used = latencies if settings.user_bandwidth else None
     ifmap, weights = _read_buffers(settings, prefetch, used, traces)
     ofmap = WriteBuffer(
@@ -228,34 +227,3 @@ def _read_buffers(
             traces=traces,
         ),
     )
-
-
-def _check(settings: Settings) -> None:
-    """Raises ValueError for settings with which the package crashes."""
-    positive = ["ifmap_sram_kb", "filter_sram_kb", "ofmap_sram_kb"]
-    if settings.user_bandwidth:
-        if not settings.bandwidths:
-            raise ValueError("bandwidths: () is not allowed in USER mode; expected a number")
-        if settings.bandwidths[0] < 1:
-            raise ValueError(
-                f"bandwidths: {settings.bandwidths} is not allowed; the first must be positive"
-            )
-        positive += ["ifmap_bank_bandwidth", "filter_bank_bandwidth"]
-        positive += ["ifmap_bank_num", "filter_bank_num"]
-        positive += ["ifmap_bank_port"] * settings.ifmap_custom_layout
-        positive += ["filter_bank_port"] * settings.filter_custom_layout
-    for name in positive:
-        if getattr(settings, name) < 1:
-            raise ValueError(
-                f"{name}: {getattr(settings, name)} is not allowed; expected a positive number"
-            )
-    if not settings.user_bandwidth:
-        return
-    for operand in ("ifmap", "filter"):
-        bandwidth = getattr(settings, f"{operand}_bank_bandwidth")
-        banks = getattr(settings, f"{operand}_bank_num")
-        if bandwidth % banks:
-            raise ValueError(
-                f"{operand}_bank_num: {banks} is not allowed; expected a divisor of"
-                f" {operand}_bank_bandwidth, {bandwidth}"
-            )

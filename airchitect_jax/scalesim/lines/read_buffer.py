@@ -6,8 +6,10 @@ circularly, by up to half a buffer per swap, until it holds the address asked fo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
-from jaxtyping import Float64, Int32, Int64, Shaped
+from jaxtyping import Float64, Int64, Shaped
 
 from airchitect_jax.scalesim.lines.port import make_port
 from airchitect_jax.scalesim.lines.read_kernels import (
@@ -182,19 +184,22 @@ def _index(
     return SetIndex(low, starts, sets, latest, in_banks), words // words_per_set + 1
 
 
-def _columns(words: Int64[np.ndarray, "words"], words_per_set: int) -> Int32[np.ndarray, "entries"]:
+def _columns(words: Int64[np.ndarray, "words"], words_per_set: int) -> Int64[np.ndarray, "entries"]:
     """The column of each entry of `SetIndex.sets` in its line of the SRAM.
 
     The package takes the place of an address in the iteration order of a Python set.
     """
-    in_order = [
-        list(set(words[first : first + words_per_set].tolist()))
-        for first in range(0, len(words), words_per_set)
-    ]
-    addresses = np.fromiter((word for line in in_order for word in line), np.int64)
-    columns = np.concatenate(
-        [np.zeros(0, np.int32), *(np.arange(len(line), dtype=np.int32) for line in in_order)]
-    )
+    sizes: list[int] = []
+
+    def in_order() -> Iterator[int]:
+        for first in range(0, len(words), words_per_set):
+            line = set(words[first : first + words_per_set].tolist())
+            sizes.append(len(line))
+            yield from line
+
+    addresses = np.fromiter(in_order(), np.int64)
+    starts = np.cumsum([0, *sizes])[:-1]
+    columns = np.arange(len(addresses)) - np.repeat(starts, sizes)
     return columns[np.argsort(addresses, kind="stable")]
 
 

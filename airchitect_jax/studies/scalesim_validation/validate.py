@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -137,7 +136,14 @@ def plan(settings: Settings, source: Source) -> Plan:
 
 
 def validate(
-    settings: Settings, planned: Plan, folder: pathlib.Path, simulate: Simulate, tell: Tell
+    settings: Settings,
+    planned: Plan,
+    folder: pathlib.Path,
+    simulate: Simulate,
+    tell: Tell,
+    *,
+    package: str = "a stand-in for scalesim",
+    file_summary: Mapping[str, Any] | None = None,
 ) -> Validation:
     """Compares, and writes summary.json, matches.csv, runs.csv, validation.md and a figure.
 
@@ -145,8 +151,10 @@ def validate(
       settings: how much.
       planned: `plan` of the settings.
       folder: the workdir.
-      simulate: the package, `scalesim.package.run_gemm`, or what stands in for it.
+      simulate: the package (`package_gemms`), or what stands in for it.
       tell: is called as the work goes on.
+      package: its name and version.
+      file_summary: of the comparison of files, if there was one.
 
     Raises:
       ValueError: a workload is too large for the replay.
@@ -164,7 +172,19 @@ def validate(
     tell("timing", "layer", 0, 1)
     speed = timings(simulate, settings.layer, settings.turns)
     tell("timing", "layer", 1, 1)
-    return _write(settings, folder, agreed, planned.sources, sized, speed, start)
+    return _write(
+        settings,
+        folder,
+        agreed,
+        planned.sources,
+        sized,
+        speed,
+        {
+            "package": package,
+            "files": dict(file_summary or {}),
+            "wall_seconds": round(time.perf_counter() - start, 3),
+        },
+    )
 
 
 def package_runs(settings: Settings, source: Source) -> Runs:
@@ -230,13 +250,13 @@ def _write(
     sources: list[str],
     sized: SizingResults,
     speed: list[dict[str, Any]],
-    start: float,
+    about: Mapping[str, Any],
 ) -> Validation:
     mismatches = list(agreed.mismatches())
     differing = int((~agreed.equal(*QUANTITIES)).sum())
     summary: dict[str, Any] = {
         "seed": settings.seed,
-        "package": f"scalesim {_package_version()}",
+        **about,
         "runs_of_the_package": len(agreed.runs),
         "runs_that_differ": differing,
         "package_seconds": round(float(agreed.seconds.sum()), 3),
@@ -250,7 +270,6 @@ def _write(
         "regret": regret_summary(sized),
         "speed": speed,
         "environment": environment(),
-        "wall_seconds": round(time.perf_counter() - start, 3),
     }
     files.write_text(folder / "matches.csv", files.csv_text(match_rows(agreed)))
     files.write_text(folder / "runs.csv", files.csv_text(run_rows(agreed, sources)))
@@ -273,10 +292,3 @@ def _introduction(summary: Mapping[str, Any], sources: Sequence[str]) -> str:
         " rules, in which the replay stands in for the package. IDEAL has a port of the same"
         " bandwidth for each operand there, and elements of one byte.\n"
     )
-
-
-def _package_version() -> str:
-    try:
-        return importlib.metadata.version("scalesim")
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
