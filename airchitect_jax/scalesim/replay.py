@@ -162,7 +162,7 @@ def _replay_rows(setup: Setup) -> Counts:
     columns = np.stack([np.reshape(column, -1) for column in setup])
     needed = _slots(setup).reshape(-1)
     counts = np.empty((len(Counts._fields), columns.shape[1]), np.int64)
-    with jax.enable_x64(True), _cpu():
+    with jax.enable_x64(True), on_cpu():
         for above, slots in itertools.pairwise((0, *SLOTS)):
             group = np.flatnonzero((above < needed) & (needed <= slots))
             for part in np.split(group, range(CHUNK, len(group), CHUNK)):
@@ -177,7 +177,7 @@ def _replay_rows(setup: Setup) -> Counts:
     return Counts(*(np.reshape(field, setup.m.shape) for field in counts))
 
 
-def _cpu() -> Any:
+def on_cpu() -> Any:
     """The CPU as the default device: an accelerator would run a scalar loop far slower."""
     try:
         return jax.default_device(jax.local_devices(backend="cpu")[0])
@@ -212,8 +212,7 @@ def _sram_counts(setup: Setup) -> dict[str, Any]:
 
 def _slots(setup: Setup) -> Any:
     """Slots that each run needs (`drain_slots`)."""
-    bandwidth = np.where(setup.bandwidth == 0, setup.cols, setup.bandwidth)
-    needed = drain_slots(HALF_KB * setup.ofmap_sram_kb, bandwidth, _words_out(setup))
+    needed = slots_needed(setup)
     if np.any(needed > SLOTS[-1]):
         row = int(np.argmax(needed))
         raise ValueError(
@@ -223,8 +222,25 @@ def _slots(setup: Setup) -> Any:
     return needed
 
 
+def slots_needed(setup: Setup) -> Any:
+    """`drain_slots` of each run."""
+    bandwidth = np.where(setup.bandwidth == 0, setup.cols, setup.bandwidth)
+    return drain_slots(HALF_KB * setup.ofmap_sram_kb, bandwidth, _words_out(setup))
+
+
 def _refuse_overflow(setup: Setup, compute_cycles: Any) -> None:
-    """Refuses runs whose counts may not fit int64, by bounds in floating point."""
+    """Refuses runs whose counts may not fit int64."""
+    bounds = count_bounds(setup, compute_cycles)
+    if np.any(bounds > LARGEST):
+        row = int(np.argmax(bounds))
+        values = ", ".join(
+            f"{name}={np.reshape(column, -1)[row]}" for name, column in setup._asdict().items()
+        )
+        raise ValueError(f"the counts of the run at row {row} may exceed int64: {values}")
+
+
+def count_bounds(setup: Setup, compute_cycles: Any) -> Any:
+    """Upper bounds of all counts of each run, in floating point."""
     lines = np.asarray(compute_cycles, np.float64) + 1
     words = lines * np.maximum(setup.rows, setup.cols)  # of any operand, padded, swept or not
     operand = np.asarray(setup.k, np.float64) * np.maximum(setup.m, setup.n)
@@ -232,10 +248,4 @@ def _refuse_overflow(setup: Setup, compute_cycles: Any) -> None:
     most = HALF_KB * np.maximum(setup.ifmap_sram_kb, setup.filter_sram_kb)
     swaps = lines * 2 * (operand / half + 53)  # a line goes round an operand twice at most
     waits = swaps * (most / np.maximum(setup.bandwidth, 1) + 2) * (setup.bandwidth > 0)
-    bounds = np.maximum(words, waits)
-    if np.any(bounds > LARGEST):
-        row = int(np.argmax(bounds))
-        values = ", ".join(
-            f"{name}={np.reshape(column, -1)[row]}" for name, column in setup._asdict().items()
-        )
-        raise ValueError(f"the counts of the run at row {row} may exceed int64: {values}")
+    return np.maximum(words, waits)
