@@ -8,9 +8,12 @@ same; and each buffer alone gives a lower bound of the total cycles.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Bool, Int
 
+from airchitect_jax._support import dataflow_field, int_field
 from airchitect_jax.scalesim.behaviours import Behaviours
 from airchitect_jax.scalesim.replay import replay
 from airchitect_jax.scalesim.run import Setup
@@ -32,16 +35,14 @@ def replayed_cycles(workloads: BufferedGemm, buffers: BufferSizes) -> Int[np.nda
     Raises:
       ValueError: as `replay` does.
     """
-    columns = np.broadcast_arrays(*_columns(workloads))
+    columns = _columns(workloads)
     sizes_kb, levels = [], []
     for size in (buffers.ifmap_sram_bytes, buffers.filter_sram_bytes, buffers.ofmap_sram_bytes):
         kb, level = np.unique(np.asarray(size, np.int64) // _KB, return_inverse=True)
         sizes_kb.append(kb)
         levels.append(level.reshape(np.shape(size)))
-    distinct, places = np.unique(
-        np.stack([np.reshape(column, -1) for column in columns]), axis=1, return_inverse=True
-    )
-    places, *levels = np.broadcast_arrays(places.reshape(columns[0].shape), *levels)
+    distinct, places = np.unique(columns.reshape(len(columns), -1), axis=1, return_inverse=True)
+    places, *levels = np.broadcast_arrays(places.reshape(columns.shape[1:]), *levels)
     shape = places.shape
     places, levels = places.reshape(-1), [level.reshape(-1) for level in levels]
     totals = np.empty(len(places), np.int64)
@@ -62,9 +63,9 @@ def label_replayed(workloads: BufferedGemm, space: BufferSpace) -> Labels:
     Raises:
       ValueError: as `replay` does.
     """
-    columns = np.stack(np.broadcast_arrays(*_columns(workloads)))
-    steps = np.asarray(workloads.sram_budget_bytes, np.int64) // space.step_bytes
-    steps = np.broadcast_to(steps, columns.shape[1:])
+    columns = _columns(workloads)
+    budget = int_field("sram_budget_bytes", workloads.sram_budget_bytes, low=space.smallest_bytes)
+    steps = np.broadcast_to(budget // space.step_bytes, columns.shape[1:])
     ids = np.full(len(steps), -1, np.int32)
     cycles = np.full(len(steps), -1, np.int64)
     for first in range(0, len(steps), _BATCH):
@@ -74,63 +75,68 @@ def label_replayed(workloads: BufferedGemm, space: BufferSpace) -> Labels:
 
 
 def _label(
-    columns: Int[np.ndarray, "fields workloads"], steps: Int[np.ndarray, "workloads"],
+    columns: Int[np.ndarray, "fields workloads"],
+    steps: Int[np.ndarray, "workloads"],
     space: BufferSpace,
 ) -> tuple[Int[np.ndarray, "workloads"], Int[np.ndarray, "workloads"]]:
-    """Labels and their costs, by rounds of replays of the sizings with the lowest bounds.
-
-    Ids are in tie order. Of sizings that cost the same whatever the workload's other buffers do,
-    only the first can be a label. Nor can one whose bound is no better than a cost that is known.
-    """
+    """Labels and their costs, of budgets in steps of the space."""
     kb = np.arange(1, space.num_levels + 1) * space.step_kb
     levels = space.levels.T - 1
-    feasible = levels.sum(axis=0) + 3 <= steps[:, None]
-    used = kb[None] <= (steps[:, None] - 2) * space.step_kb
+    feasible = space.levels.sum(axis=1) <= steps[:, None]
+    used = np.arange(1, space.num_levels + 1) + 2 <= steps[:, None]
     runs = Behaviours.of(_setup(columns), [kb] * 3, [used] * 3)
 
-    open_ = feasible & runs.complete[:, None]
+    candidates = feasible & runs.complete[:, None]
     bounds = np.zeros(feasible.shape, np.int64)
     for late, earliest, level in zip(runs.late, runs.earliest, levels, strict=True):
-        # All sizes that are not late are one; the smallest stands for them.
-        first = late | (np.cumsum(~late, axis=1) == 1)
-        open_ &= first[:, level]
+        # Sizes that are never late are one; the smallest stands for them, as it does in a tie.
+        candidates &= (late | (np.cumsum(~late, axis=1) == 1))[:, level]
         np.maximum(bounds, earliest[:, level], out=bounds)
-
-    best_id = np.full(len(steps), space.num_designs, np.int64)
-    best = np.full(len(steps), np.iinfo(np.int64).max)
-    num = 1
-    while True:
-        # Sizings that may still be better, in the order of their bounds and ids.
-        workload, design = np.nonzero(open_)
-        bound = bounds[workload, design]
-        beaten = (bound > best[workload]) | (
-            (bound == best[workload]) & (design > best_id[workload])
-        )
-        open_[workload[beaten], design[beaten]] = False
-        workload, design, bound = (x[~beaten] for x in (workload, design, bound))
-        if not len(workload):
-            break
-        order = np.lexsort((design, bound, workload))
-        workload, design = workload[order], design[order]
-        begins = np.searchsorted(workload, workload)
-        chosen = np.arange(len(workload)) - begins < num
-        workload, design = workload[chosen], design[chosen]
-        open_[workload, design] = False
-        cost = runs.totals(workload, list(levels[:, design]))
-        order = np.lexsort((design, cost, workload))
-        workload, design, cost = workload[order], design[order], cost[order]
-        first = np.unique(workload, return_index=True)[1]
-        workload, design, cost = workload[first], design[first], cost[first]
-        wins = (cost < best[workload]) | ((cost == best[workload]) & (design < best_id[workload]))
-        best[workload[wins]], best_id[workload[wins]] = cost[wins], design[wins]
-        num *= _MORE
+    ids, cycles = _search(runs, candidates, bounds, levels)
 
     for row in np.flatnonzero(~runs.complete):
         designs = np.flatnonzero(feasible[row])
         costs = _replays(columns[:, row : row + 1], *(kb[level[designs]] for level in levels))
-        place = int(costs.argmin())
-        best_id[row], best[row] = designs[place], costs[place]
-    return best_id, best
+        place = int(costs.argmin())  # the first: ids are in tie order
+        ids[row], cycles[row] = designs[place], costs[place]
+    return ids, cycles
+
+
+def _search(
+    runs: Behaviours,
+    candidates: Bool[np.ndarray, "workloads designs"],
+    bounds: Int[np.ndarray, "workloads designs"],
+    levels: Int[np.ndarray, "3 designs"],
+) -> tuple[Int[np.ndarray, "workloads"], Int[np.ndarray, "workloads"]]:
+    """The candidate with the lowest (cycles, id) of each workload, and its cycles.
+
+    In rounds, each of the candidates with the lowest bounds. A candidate is left out once its bound
+    with its id is beyond the lowest (cycles, id) so far: its cycles are no lower than its bound.
+    """
+    workloads, designs = candidates.shape
+    ids, cycles = np.full(workloads, designs), np.full(workloads, np.iinfo(np.int64).max)
+    open_, num = candidates.copy(), 1
+    while True:
+        open_ &= _precedes(bounds, np.arange(designs), cycles[:, None], ids[:, None])
+        workload, design = np.nonzero(open_)
+        if not len(workload):
+            return ids, cycles
+        order = np.lexsort((design, bounds[workload, design], workload))
+        workload, design = workload[order], design[order]
+        chosen = np.arange(len(workload)) - np.searchsorted(workload, workload) < num
+        workload, design = workload[chosen], design[chosen]
+        open_[workload, design] = False
+        total = runs.totals(workload, list(levels[:, design]))
+        order = np.lexsort((design, total, workload))
+        workload, first = np.unique(workload[order], return_index=True)
+        design, total = design[order][first], total[order][first]
+        wins = _precedes(total, design, cycles[workload], ids[workload])
+        cycles[workload[wins]], ids[workload[wins]] = total[wins], design[wins]
+        num *= _MORE
+
+
+def _precedes(cost: np.ndarray, design: np.ndarray, best: np.ndarray, best_id: np.ndarray) -> Any:
+    return (cost < best) | ((cost == best) & (design < best_id))
 
 
 def _totals(
@@ -158,7 +164,7 @@ def _replays(
     columns: Int[np.ndarray, "fields runs"], *sizes_kb: Int[np.ndarray, "runs"]
 ) -> Int[np.ndarray, "runs"]:
     """Total cycles of each run by itself."""
-    m, n, k, rows, cols, dataflow, bandwidth = columns
+    m, n, k, rows, cols, bandwidth, dataflow = columns
     ifmap_kb, filter_kb, ofmap_kb = sizes_kb
     report = replay(
         Gemm(m=m, n=n, k=k),
@@ -172,24 +178,18 @@ def _replays(
     return np.asarray(report.total_cycles)
 
 
-def _columns(workloads: BufferedGemm) -> list[Int[np.ndarray, "*batch"]]:
-    return [
-        np.asarray(column, np.int64)
-        for column in (
-            workloads.m,
-            workloads.n,
-            workloads.k,
-            workloads.rows,
-            workloads.cols,
-            workloads.dataflow,
-            workloads.bandwidth_bytes_per_cycle,
-        )
+def _columns(workloads: BufferedGemm) -> Int[np.ndarray, "fields *batch"]:
+    """All fields but the budget, checked."""
+    fields = [
+        int_field(name, getattr(workloads, name), low=1)
+        for name in ("m", "n", "k", "rows", "cols", "bandwidth_bytes_per_cycle")
     ]
+    return np.stack(np.broadcast_arrays(*fields, dataflow_field("dataflow", workloads.dataflow)))
 
 
 def _setup(columns: Int[np.ndarray, "fields workloads"]) -> Setup:
     """Workloads in the package's units, without sizes."""
-    m, n, k, rows, cols, dataflow, bandwidth = columns
+    m, n, k, rows, cols, bandwidth, dataflow = columns
     none = np.ones_like(m)
     return Setup(
         m=m,

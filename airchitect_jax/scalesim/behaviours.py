@@ -7,6 +7,7 @@ the others do, all behave alike.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from airchitect_jax.cost import ceil_div, mixed_dims
-from airchitect_jax.scalesim.misses import Misses, find_misses
+from airchitect_jax.scalesim.misses import find_misses
 from airchitect_jax.scalesim.replay import LARGEST, SLOTS, count_bounds, on_cpu, slots_needed
 from airchitect_jax.scalesim.run import HALF_KB, Setup
 from airchitect_jax.scalesim.sizings import MissList, Sizing, merge
@@ -66,12 +67,11 @@ class Behaviours:
             one = _take(setup, workload, {f"{operand}_sram_kb": sizes[size]})
             found = pool.add(one, operand)
             complete[workload[found[0] < 0]] = False
-            start, stop, swap_cycles, least, waits = (
-                _spread(column, wanted.shape, workload, size) for column in found
-            )
-            lists.append(MissList(start, stop, swap_cycles))
-            earliest.append(least)
-            late.append(waits)
+            table = np.zeros((5, *wanted.shape), np.int64)
+            table[:, workload, size] = found
+            lists.append(MissList(*table[:3]))
+            earliest.append(table[3])
+            late.append(table[4] > 0)
         every = Setup(*(np.where(complete, column, 1)[:, None] for column in setup))
         waits, least = _of_outputs(every._replace(ofmap_sram_kb=sizes_kb[2][None]))
         lines, swaps = pool.arrays()
@@ -112,74 +112,71 @@ class Behaviours:
             for one, other in ((ifmap, filters), (filters, ifmap))
         )
         runs = Sizing(setup, rowwise, colwise)
-        parts = []
+        parts = [np.zeros(0, np.int64)]
         with jax.enable_x64(True), on_cpu():
             for first in range(0, len(workload), LENGTH):
-                part = jax.tree.map(lambda column: _padded(column[first : first + LENGTH]), runs)
-                parts.append(merge(part, self.lines, self.swaps, slots=SLOTS[0]))
-            joined = np.concatenate(jax.device_get(parts)) if parts else np.zeros(0, np.int64)
-        return joined[: len(workload)]
+                part = jax.tree.map(functools.partial(_padded, first=first), runs)
+                parts.append(np.asarray(merge(part, self.lines, self.swaps, slots=SLOTS[0])))
+        return np.concatenate(parts)[: len(workload)]
 
 
 class _Pool:
     """Lists of misses of several calls, joined."""
 
     def __init__(self) -> None:
-        self.parts: list[tuple[np.ndarray, np.ndarray]] = []
+        self.parts = [np.zeros((2, 0), np.int64)]
         self.size = 0
 
-    def add(self, setup: Setup, operand: str) -> tuple[np.ndarray, ...]:
-        """Start, stop, swap cycles, earliest total and lateness of each list; start -1: too long."""
+    def add(self, setup: Setup, operand: str) -> Int[np.ndarray, "5 lists"]:
+        """The list of an operand of each run: start, stop, swap cycles, earliest, late.
+
+        Start is -1 for a list of more than `CAPACITY` misses.
+        """
         colwise = (setup.dataflow == Dataflow.IS) == (operand == "ifmap")
         stationary = colwise & (setup.dataflow != Dataflow.OS)
-        columns = np.zeros((5, len(colwise)), np.int64)
+        columns = np.zeros((5, len(stationary)), np.int64)
         for kind in (False, True):
             group = np.flatnonzero(stationary == kind)
             waiting = [group[at : at + LENGTH] for at in range(0, len(group), LENGTH)]
             while waiting:
                 rows = waiting.pop()
-                found = _find(setup, colwise, rows, stationary=kind)
-                stop = found.stop[: len(rows)]
+                misses, known = _find(setup, colwise, rows, stationary=kind)
+                stop = known[0]
                 if stop[-1] <= CAPACITY:
                     start = np.concatenate([[0], stop[:-1]])
-                    columns[:, rows] = (
-                        self.size + start,
-                        self.size + stop,
-                        *(field[: len(rows)] for field in found[3:]),
-                    )
-                    self.parts.append((found.line[: stop[-1]], found.swaps[: stop[-1]]))
+                    columns[:, rows] = self.size + start, self.size + stop, *known[1:]
+                    self.parts.append(misses[:, : stop[-1]])
                     self.size += int(stop[-1])
                 elif len(rows) == 1:
                     columns[0, rows] = -1
                 else:
                     half = len(rows) // 2
                     waiting += [rows[:half], rows[half:]]
-        return (*columns[:4], columns[4] > 0)
+        return columns
 
     def arrays(self) -> tuple[Array, Array]:
         """All lines and swaps, in one of few lengths."""
         size = _SMALLEST_POOL
         while size < self.size:
             size *= 4
-        joined = np.zeros((2, size), np.int64)
-        if self.parts:
-            joined[:, : self.size] = [np.concatenate(column) for column in zip(*self.parts)]
+        joined = np.pad(np.concatenate(self.parts, axis=1), ((0, 0), (0, size - self.size)))
         with jax.enable_x64(True), on_cpu():
             return jax.device_put(joined[0]), jax.device_put(joined[1])
 
 
-def _find(setup: Setup, colwise: np.ndarray, rows: np.ndarray, *, stationary: bool) -> Misses:
-    """The lists of some runs."""
+def _find(
+    setup: Setup, colwise: Any, rows: Int[np.ndarray, "lists"], *, stationary: bool
+) -> tuple[Int[np.ndarray, "2 misses"], Int[np.ndarray, "4 lists"]]:
+    """The misses of some runs, and what is known of each list: the fields of `Misses`."""
     with jax.enable_x64(True), on_cpu():
-        found: Misses = jax.device_get(
-            find_misses(
-                Setup(*(_padded(column[rows]) for column in setup)),
-                _padded(colwise[rows]),
-                stationary=stationary,
-                capacity=CAPACITY,
-            )
+        found = find_misses(
+            Setup(*(_padded(column[rows]) for column in setup)),
+            _padded(colwise[rows]),
+            stationary=stationary,
+            capacity=CAPACITY,
         )
-    return found
+        line, swaps, *known = (np.asarray(field) for field in found)
+    return np.stack([line, swaps]), np.stack([field[: len(rows)] for field in known])
 
 
 def _of_late(late: Bool[np.ndarray, "runs"], misses: MissList) -> MissList:
@@ -187,9 +184,10 @@ def _of_late(late: Bool[np.ndarray, "runs"], misses: MissList) -> MissList:
     return misses._replace(stop=np.where(late, misses.stop, misses.start))
 
 
-def _padded(column: np.ndarray) -> np.ndarray:
-    """With runs of a few lines, and without misses."""
-    return np.pad(column, (0, LENGTH - len(column)), constant_values=1)
+def _padded(column: Any, first: int = 0) -> np.ndarray:
+    """A call's part of a column, with runs of a few lines and without misses."""
+    part = column[first : first + LENGTH]
+    return np.pad(part, (0, LENGTH - len(part)), constant_values=1)
 
 
 def _take(setup: Setup, rows: np.ndarray, sizes_kb: dict[str, np.ndarray]) -> Setup:
@@ -198,15 +196,6 @@ def _take(setup: Setup, rows: np.ndarray, sizes_kb: dict[str, np.ndarray]) -> Se
     columns = {name: column[rows] for name, column in setup._asdict().items()}
     columns |= {f"{operand}_sram_kb": ones for operand in OPERANDS}
     return Setup(**(columns | sizes_kb))
-
-
-def _spread(
-    column: np.ndarray, shape: tuple[int, ...], workload: np.ndarray, size: np.ndarray
-) -> np.ndarray:
-    """A table of workloads and sizes."""
-    table = np.zeros(shape, column.dtype)
-    table[workload, size] = column
-    return table
 
 
 def _is_small(setup: Setup, sizes_kb: Sequence[np.ndarray]) -> Bool[np.ndarray, "workloads"]:
@@ -274,4 +263,6 @@ def _of_outputs(setup: Setup) -> tuple[Any, Any]:
     after = lines - (load + last_height + last_width - 1)
     waits = ceil_div(np.maximum(0, words - 2 * half - 1), rows * bandwidth)
     bound = before * lines + (waits - 1) * spacing + after
-    return late, np.where(drains & (waits > 0) & (rows > 1), np.maximum(total - 1, bound), total - 1)
+    return late, np.where(
+        drains & (waits > 0) & (rows > 1), np.maximum(total - 1, bound), total - 1
+    )

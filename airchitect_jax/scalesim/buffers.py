@@ -94,9 +94,7 @@ def slide(
     return lax.rem(start + swaps * buffer.step, buffer.sets), swaps, following
 
 
-def wait(
-    swap_cycles: Scalar, ready: Scalar, swaps: Scalar, cycle: Scalar
-) -> tuple[Scalar, Scalar]:
+def wait(swap_cycles: Scalar, ready: Scalar, swaps: Scalar, cycle: Scalar) -> tuple[Scalar, Scalar]:
     """When the newest sets are complete after some swaps, and the stall of a line that needs them.
 
     Swaps complete every `swap_cycles`, whether they are waited for or not. The package adds the

@@ -7,7 +7,7 @@ events of the output buffer, the only ones that depend on time. The same total a
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,9 +23,9 @@ from airchitect_jax.scalesim.run import Run, Setup, outputs_of, run_of
 class MissList(NamedTuple):
     """The misses of an operand: a part of the arrays of `Misses`."""
 
-    start: Int[Array, "*batch"]
-    stop: Int[Array, "*batch"]
-    swap_cycles: Int[Array, "*batch"]
+    start: Int[Array, "*batch"] | Any
+    stop: Int[Array, "*batch"] | Any
+    swap_cycles: Int[Array, "*batch"] | Any
 
 
 class Sizing(NamedTuple):
