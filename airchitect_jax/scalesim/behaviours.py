@@ -205,7 +205,7 @@ def _is_small(setup: Setup, sizes_kb: Sequence[np.ndarray]) -> Bool[np.ndarray, 
     hardest = setup._replace(
         ifmap_sram_kb=min(smallest[:2]), filter_sram_kb=largest, ofmap_sram_kb=smallest[2]
     )
-    row_folds, col_folds, lines = _lines(setup)
+    row_folds, col_folds, lines = folds_of(setup)
     with np.errstate(over="ignore"):
         compute_cycles = np.asarray(row_folds, np.float64) * col_folds * lines
     small = count_bounds(hardest, compute_cycles) <= LARGEST
@@ -215,7 +215,7 @@ def _is_small(setup: Setup, sizes_kb: Sequence[np.ndarray]) -> Bool[np.ndarray, 
     return np.asarray(small & (slots_needed(hardest) <= SLOTS[0]))
 
 
-def _lines(setup: Setup) -> tuple[Any, Any, Any]:
+def folds_of(setup: Setup) -> tuple[Any, Any, Any]:
     """Row folds, column folds, and lines of a fold."""
     s_r, s_c, t = mixed_dims(Gemm(m=setup.m, n=setup.n, k=setup.k), setup.dataflow)
     load = np.where(setup.dataflow == Dataflow.OS, 0, setup.rows)
@@ -242,7 +242,7 @@ def _of_outputs(setup: Setup) -> tuple[Any, Any]:
     rows = ceil_div(half, bandwidth)
     spacing = rows - 1
     s_r, s_c, t = mixed_dims(Gemm(m=setup.m, n=setup.n, k=setup.k), setup.dataflow)
-    row_folds, col_folds, lines = _lines(setup)
+    row_folds, col_folds, lines = folds_of(setup)
     stationary = setup.dataflow == Dataflow.OS
     height = np.where(stationary, np.minimum(setup.rows, s_r), t)
     width = np.minimum(setup.cols, s_c)

@@ -170,7 +170,7 @@ def _total(sizing: Sizing, *, lines: Array, swaps: Array, slots: int) -> Scalar:
 
 def outputs_before(run: Run, line: Scalar) -> Scalar:
     """Words that the array has handed to the buffer of outputs before a line of the run."""
-    fold = divide(line, run.fold_lines)
+    fold = divide(jnp.maximum(0, line - 1), run.fold_lines)  # the end of a fold counts as its own
     col_fold = divide(fold, run.rowwise.tiles)
     row_fold = fold - col_fold * run.rowwise.tiles
     height, first = outputs_of(run, row_fold)
