@@ -13,7 +13,7 @@ import scalesim3_reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airchitect_jax import ArrayShape, Dataflow, Gemm
+from airchitect_jax import ArrayShape, BufferSizes, Dataflow, Gemm
 from airchitect_jax.scalesim import package
 from airchitect_jax.scalesim import replay as scalesim3
 from airchitect_jax.scalesim.replay import replay
@@ -266,6 +266,18 @@ def test_bad_fields_are_named_in_one_line(change, message):
     with pytest.raises(ValueError, match=message) as caught:
         call(**change)
     assert "\n" not in str(caught.value)
+
+
+def test_the_steps_of_a_replay_are_infinite_where_it_is_refused():
+    sizes = BufferSizes(
+        ifmap_sram_bytes=1024, filter_sram_bytes=1024, ofmap_sram_bytes=np.array([1024, 4096])
+    )
+    array = ArrayShape(rows=4, cols=4)
+    huge = Gemm(m=2**31 - 1, n=2**31 - 1, k=5)
+    assert scalesim3.replay_steps(huge, array, Dataflow.OS, sizes, 4).tolist() == [np.inf] * 2
+    small = Gemm(m=64, n=64, k=64)  # 256 folds; 16 sweeps of operands of 8 half buffers
+    steps = scalesim3.replay_steps(small, array, Dataflow.OS, sizes, 4)
+    assert steps.tolist() == [4 * (256 + 2 * 16 * 8 + 8), 4 * (256 + 2 * 16 * 8 + 2)]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("scalesim") is None, reason="needs scalesim")

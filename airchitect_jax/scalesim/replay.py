@@ -32,7 +32,7 @@ from airchitect_jax.cost import ceil_div, mixed_dims
 from airchitect_jax.cost.evaluate import evaluate
 from airchitect_jax.scalesim.buffers import drain_slots
 from airchitect_jax.scalesim.run import HALF_KB, Counts, Setup, replay_counts
-from airchitect_jax.types import ArrayDesign, ArrayShape, Dataflow, Gemm, IntLike
+from airchitect_jax.types import ArrayDesign, ArrayShape, BufferSizes, Dataflow, Gemm, IntLike
 
 LARGEST = 2.0**60  # counts beyond it are refused: int64 then has room for sums of a few
 # Programs are compiled for so many output rows that wait for their drain (the last: 128 MiB).
@@ -237,6 +237,62 @@ def _refuse_overflow(setup: Setup, compute_cycles: Any) -> None:
             f"{name}={np.reshape(column, -1)[row]}" for name, column in setup._asdict().items()
         )
         raise ValueError(f"the counts of the run at row {row} may exceed int64: {values}")
+
+
+def replay_steps(
+    gemm: Gemm, array: ArrayShape, dataflow: IntLike, buffers: BufferSizes, bandwidth: IntLike
+) -> Float[np.ndarray, "*batch"]:
+    """About how many steps `replay` takes, of which a CPU makes millions a second.
+
+    A fold takes a few, and so does each time that an operand misses its buffer, half of which is
+    then replaced, or that half of the outputs drain.
+
+    Args:
+      gemm: positive whole numbers; all fields here broadcast.
+      array: the same.
+      dataflow: `Dataflow` values.
+      buffers: in words, multiples of 1024.
+      bandwidth: in words per cycle, of each port.
+
+    Returns:
+      Numbers of steps; infinite for runs that `replay` refuses.
+    """
+    setup = Setup(
+        m=gemm.m,
+        n=gemm.n,
+        k=gemm.k,
+        rows=array.rows,
+        cols=array.cols,
+        ifmap_sram_kb=buffers.ifmap_sram_bytes // 1024,
+        filter_sram_kb=buffers.filter_sram_bytes // 1024,
+        ofmap_sram_kb=buffers.ofmap_sram_bytes // 1024,
+        dataflow=dataflow,
+        bandwidth=bandwidth,
+    )
+    setup = Setup(*np.broadcast_arrays(*(np.asarray(field, np.int64) for field in setup)))
+    row_folds, col_folds = (np.asarray(folds, np.float64) for folds in _folds(setup))
+    rows, cols = setup.rows.astype(np.float64), setup.cols
+    _, _, t = mixed_dims(Gemm(m=setup.m, n=setup.n, k=setup.k), setup.dataflow)
+    lines = row_folds * col_folds * (2 * rows + cols + t)
+    flows = [setup.dataflow == flow for flow in Dataflow]
+    m, n, k = (field.astype(np.float64) for field in (setup.m, setup.n, setup.k))
+    one = np.ones_like(m)
+    sweeps = (
+        np.select(flows, [col_folds, col_folds, one]),
+        np.select(flows, [row_folds, one, col_folds]),
+    )
+    swapped = sum(
+        np.where(words > HALF_KB * kb, words * times / (HALF_KB * kb), 0)
+        for words, times, kb in (
+            (m * k, sweeps[0], setup.ifmap_sram_kb),
+            (k * n, sweeps[1], setup.filter_sram_kb),
+        )
+    )
+    passes = np.where(flows[Dataflow.OS], 1, row_folds)
+    drained = m * n * passes / (HALF_KB * setup.ofmap_sram_kb)
+    slots = drain_slots(HALF_KB * setup.ofmap_sram_kb, setup.bandwidth, m * n * passes)
+    refused = (count_bounds(setup, lines) > LARGEST) | (slots > SLOTS[-1])
+    return np.where(refused, np.inf, 4 * (row_folds * col_folds + swapped + drained))
 
 
 def count_bounds(setup: Setup, compute_cycles: Any) -> Any:
