@@ -98,6 +98,8 @@ def test_lists_that_are_too_long_are_left_to_the_replay(monkeypatch):
     batch = [(100, 90, 80, 8, 8, Dataflow.OS, 8), (20, 10, 50, 8, 8, Dataflow.OS, 8)] * 4
     runs = assert_equals_the_replay(batch)
     assert runs.complete.tolist() == [False, True] * 4
+    monkeypatch.setattr(behaviours, "LARGEST_POOL", 0)
+    assert not assert_equals_the_replay(batch).complete.any()
 
 
 @jax.jit

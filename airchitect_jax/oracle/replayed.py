@@ -21,7 +21,7 @@ from airchitect_jax.spaces import BufferSpace
 from airchitect_jax.types import ArrayShape, BufferedGemm, BufferSizes, Gemm, Labels
 
 _KB = 1024
-_BATCH = 128  # workloads of one call
+_BATCH = 64  # workloads of one call
 _MORE = 4  # times as many sizings in each round
 
 

@@ -26,6 +26,7 @@ OPERANDS = ("ifmap", "filter", "ofmap")
 LENGTH = 1 << 9  # lists or runs of one call: few programs
 CAPACITY = 1 << 15  # misses of one call
 WIDEST = 1 << 20  # rows and columns of an array
+LARGEST_POOL = 1 << 22  # misses of all calls, about; 64 MiB
 _SMALLEST_POOL = 1 << 16
 
 
@@ -104,7 +105,7 @@ class Behaviours:
         setup = _take(self.setup, workload, {"ofmap_sram_kb": outputs_kb})
         ifmap, filters = (
             _of_late(late[workload, size], MissList(*(field[workload, size] for field in lists)))
-            for late, lists, size in zip(self.late, self.lists, sizes, strict=False)
+            for late, lists, size in zip(self.late[:2], self.lists, sizes[:2], strict=True)
         )
         swapped = setup.dataflow == Dataflow.IS
         rowwise, colwise = (
@@ -130,7 +131,7 @@ class _Pool:
     def add(self, setup: Setup, operand: str) -> Int[np.ndarray, "5 lists"]:
         """The list of an operand of each run: start, stop, swap cycles, earliest, late.
 
-        Start is -1 for a list of more than `CAPACITY` misses.
+        Start is -1 for a list of more than `CAPACITY` misses, and for all once the pool is full.
         """
         colwise = (setup.dataflow == Dataflow.IS) == (operand == "ifmap")
         stationary = colwise & (setup.dataflow != Dataflow.OS)
@@ -140,6 +141,9 @@ class _Pool:
             waiting = [group[at : at + LENGTH] for at in range(0, len(group), LENGTH)]
             while waiting:
                 rows = waiting.pop()
+                if self.size >= LARGEST_POOL:
+                    columns[0, rows] = -1
+                    continue
                 misses, known = _find(setup, colwise, rows, stationary=kind)
                 stop = known[0]
                 if stop[-1] <= CAPACITY:
