@@ -10,14 +10,18 @@ import itertools
 import statistics
 from typing import Any
 
+import jax
 import numpy as np
 from absl import flags
 
-from airchitect_jax import ArrayShape, Dataflow, Gemm
+from airchitect_jax import ArrayShape, Dataflow, Gemm, Interface, MemoryModel
+from airchitect_jax.case_studies import BufferCase
 from airchitect_jax.scalesim import ReplayReport, run_gemm
 from airchitect_jax.scalesim.replay import replay
 from airchitect_jax.workloads import load_network
 from benchmarks import common
+
+_LABELLED_DIM = 1024  # as in `case_study2 --memory_model=scalesim3`
 
 flags.adopt_module_key_flags(common)
 SIDE = flags.DEFINE_integer("side", 256, "m, n and k of the GEMM.", lower_bound=2)
@@ -29,6 +33,12 @@ PACKAGE_REPEATS = flags.DEFINE_integer(
 SRAM_KB = flags.DEFINE_integer("sram_kb", 64, "Kilobytes of each operand's SRAM.", lower_bound=1)
 BANDWIDTH = flags.DEFINE_integer(
     "bandwidth", 10, "Words per cycle of each port in USER mode.", lower_bound=1
+)
+WORKLOADS = flags.DEFINE_integer(
+    "workloads", 128, "Labelled workloads of case study 2.", lower_bound=1
+)
+EVERY_SIZING = flags.DEFINE_integer(
+    "every_sizing", 8, "Of these, those labelled by a replay of every sizing.", lower_bound=1
 )
 
 
@@ -93,8 +103,60 @@ def row(
     }
 
 
+def labels() -> list[dict[str, Any]]:
+    """Rows of labels of case study 2, and of the costs of all sizings, in two ways."""
+    case = BufferCase(
+        memory_model=MemoryModel.SCALESIM3, interface=Interface.PORTS, max_dim=_LABELLED_DIM
+    )
+    workloads = np.asarray(case.sample(jax.random.key(common.SEED.value), WORKLOADS.value))
+    few = workloads[:, : EVERY_SIZING.value]
+    ids = np.arange(case.space.num_designs)
+    sizes = case.space.decode(ids)
+    feasible = np.asarray(case.feasible(few))
+
+    def every_sizing() -> np.ndarray:
+        _, m, n, k, rows, cols, dataflow, bandwidth = few[:, :, None]
+        report = replay(
+            Gemm(m=m, n=n, k=k),
+            ArrayShape(rows=2**rows, cols=2**cols),
+            dataflow,
+            ifmap_sram_kb=sizes.ifmap_sram_bytes // 1024,
+            filter_sram_kb=sizes.filter_sram_bytes // 1024,
+            ofmap_sram_kb=sizes.ofmap_sram_bytes // 1024,
+            bandwidth_words_per_cycle=bandwidth,
+        )
+        return np.asarray(report.total_cycles)
+
+    def all_costs() -> np.ndarray:
+        return np.asarray(case.costs(few, np.broadcast_to(ids, feasible.shape)))
+
+    expected = every_sizing()
+    np.testing.assert_array_equal(all_costs(), expected)
+    costs = np.where(feasible, expected, np.iinfo(np.int64).max)
+    np.testing.assert_array_equal(case.exact(few).design_id, costs.argmin(axis=1))
+    contenders = {
+        "replay of every sizing": (few.shape[1], every_sizing),
+        "costs of all sizings": (few.shape[1], all_costs),
+        "labels": (workloads.shape[1], lambda: case.exact(workloads)),
+    }
+    seconds = common.interleaved_seconds(
+        {name: contender for name, (_, contender) in contenders.items()}, common.REPEATS.value
+    )
+    each = {name: seconds[name] / count for name, (count, _) in contenders.items()}
+    return [
+        {
+            "benchmark": "case study 2 with memory_model scalesim3",
+            "contender": name,
+            "workloads": count,
+            "milliseconds_per_workload": float(f"{1000 * each[name]:.4g}"),
+            "times_every_sizing": float(f"{each['replay of every sizing'] / each[name]:.3g}"),
+        }
+        for name, (count, _) in contenders.items()
+    ]
+
+
 def main() -> None:
-    """Times the GEMM in both modes, then layers of ResNet-50, then many buffer sizes at once."""
+    """Times the GEMM in both modes, layers of ResNet-50, many buffer sizes at once, and labels."""
     side = SIDE.value
     gemm = Gemm(m=side, n=side, k=side)
     rows = []
@@ -125,6 +187,7 @@ def main() -> None:
     for dataflow in Dataflow:
         name = f"{side} x {side} x {side}, 1000 buffer sizes"
         rows.append(row(name, gemm, ARRAY.value, dataflow, BANDWIDTH.value, sram_kb=sizes))
+    rows += labels()
     common.emit(rows)
 
 

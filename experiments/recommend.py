@@ -6,6 +6,10 @@ the design; writes summary.json, COMPUTE_REPORT.csv in SCALE-Sim's columns, laye
 inputs for the scalesim package, figures and report.html into the workdir. A later call may have the
 same workdir: its answer replaces the earlier one.
 
+The column replay has the cycles that the scalesim 3.0.0 package reports for a layer, by an exact
+replay, over those of the model; files have both. Convolutions are GEMMs here, also those whose
+windows overlap.
+
   python -m experiments.recommend --workload=resnet50 --mac_budget=16384
   python -m experiments.recommend --workload=model.onnx --dim=batch=8 --objective=edp
   python -m experiments.recommend --workload=resnet50 --workload=bert_base --weight=3 --weight=1
@@ -36,6 +40,7 @@ from airchitect_jax.recommendation import (
     layers_csv,
     pareto_csv,
     recommend,
+    scalesim3_cycles,
     summary_of,
 )
 from airchitect_jax.types import Dataflow, Interface, RuntimeModel
@@ -135,7 +140,11 @@ def dimensions(texts: list[str]) -> dict[str, int]:
     return sizes
 
 
-def _print_answer(recommendation: Recommendation, console: rich.console.Console) -> None:
+def _print_answer(
+    recommendation: Recommendation,
+    replayed: Mapping[tuple[int, int, int], int],
+    console: rich.console.Console,
+) -> None:
     names = ", ".join(network.name for network in recommendation.networks)
     table = rich.table.Table(rich.markup.escape(names), "recommended")
     for what, value in headline(recommendation, None):
@@ -144,11 +153,12 @@ def _print_answer(recommendation: Recommendation, console: rich.console.Console)
     gemms = by_gemm(recommendation.layers)
     table = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("first layer")  # alone is shortened on a narrow terminal
-    for heading in ("layers", "runs", "m x n x k", "flow", "cycles", "used", "best alone"):
+    headings = ("layers", "runs", "m x n x k", "flow", "cycles", "replay", "used", "best alone")
+    for heading in headings:
         is_text = heading in ("flow", "best alone")
         table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
     for plan, num_layers, runs in gemms[:_MOST_GEMMS]:
-        own = plan.own_design
+        own, cycles = plan.own_design, replayed.get(plan.gemm)
         table.add_row(
             rich.text.Text(plan.layer.name, no_wrap=True, overflow="ellipsis"),
             str(num_layers),
@@ -156,6 +166,7 @@ def _print_answer(recommendation: Recommendation, console: rich.console.Console)
             f"{plan.layer.m}x{plan.layer.n}x{plan.layer.k}",
             plan.dataflow.name,
             f"{plan.total_cycles * runs / recommendation.cycles:.1%}",
+            "" if cycles is None else f"x{cycles / plan.total_cycles:.3g}",
             f"{plan.overall_utilization:.1%}",
             f"{own.rows}x{own.cols} {plan.own_dataflow.name}",
         )
@@ -241,8 +252,9 @@ def _answer(
             terms=term_flags.COST_TERMS.value,
             on_progress=progress,
         )
-    _print_answer(recommendation, console)
     answered = time.perf_counter() - start
+    replayed = scalesim3_cycles(recommendation)
+    _print_answer(recommendation, replayed, console)
     # Nothing that the answer did not need was imported for it.
     from airchitect_jax.recommendation import plots, report
     from airchitect_jax.reporting import style
@@ -271,7 +283,7 @@ def _answer(
     names = ", ".join(network.name for network in recommendation.networks)
     for name, text in (
         ("COMPUTE_REPORT.csv", compute_report_csv(recommendation.layers)),
-        ("layers.csv", layers_csv(recommendation.layers)),
+        ("layers.csv", layers_csv(recommendation.layers, replayed)),
         ("pareto.csv", pareto_csv(recommendation, points)),
         (
             "report.html",
@@ -280,13 +292,14 @@ def _answer(
                 recommendation,
                 points,
                 proposal,
+                replayed,
                 figures=figures,
                 config=settings,
             ),
         ),
     ):
         files.write_text(folder / name, text)
-    summary = summary_of(recommendation, points, proposal)
+    summary = summary_of(recommendation, points, proposal, replayed)
     summary |= {
         "mac_budget": MAC_BUDGET.value,
         "sram_budget_kb": SRAM_BUDGET.value,

@@ -240,6 +240,8 @@ def test_the_tables_add_up(finished):
     total = sum(int(row["total_cycles"]) * int(row["runs"]) for row in layers)
     assert total == summary["cycles"]
     assert [row["layer"] for row in layers] == [HOSTILE, "'=1+2", "[red]x"]
+    judged = sum(int(row["scalesim3_cycles"]) * int(row["runs"]) for row in layers)
+    assert judged == summary["scalesim3_cycles"]
     with (folder / "COMPUTE_REPORT.csv").open() as stream:
         header, *rows = csv.reader(stream)
     assert tuple(header[: len(COMPUTE_REPORT)]) == COMPUTE_REPORT

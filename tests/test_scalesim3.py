@@ -12,7 +12,7 @@ import scalesim3_reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airchitect_jax import ArrayShape, Dataflow, Gemm
+from airchitect_jax import ArrayShape, BufferSizes, Dataflow, Gemm
 from airchitect_jax.scalesim import package
 from airchitect_jax.scalesim import replay as scalesim3
 from airchitect_jax.scalesim.replay import replay
@@ -265,6 +265,34 @@ def test_bad_fields_are_named_in_one_line(change, message):
     with pytest.raises(ValueError, match=message) as caught:
         call(**change)
     assert "\n" not in str(caught.value)
+
+
+def test_the_steps_of_a_replay_are_infinite_where_it_is_refused():
+    sizes = BufferSizes(
+        ifmap_sram_bytes=1024, filter_sram_bytes=1024, ofmap_sram_bytes=np.array([1024, 4096])
+    )
+    array = ArrayShape(rows=4, cols=4)
+    huge = Gemm(m=2**31 - 1, n=2**31 - 1, k=5)
+    assert scalesim3.replay_steps(huge, array, Dataflow.OS, sizes, 4).tolist() == [np.inf] * 2
+    small = Gemm(m=64, n=64, k=64)  # 256 folds; 16 sweeps of operands of 8 half buffers
+    steps = scalesim3.replay_steps(small, array, Dataflow.OS, sizes, 4)
+    assert steps.tolist() == [4 * (256 + 2 * 16 * 8 + 8), 4 * (256 + 2 * 16 * 8 + 2)]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("scalesim") is None, reason="needs scalesim")
+@pytest.mark.parametrize("dataflow", list(Dataflow))
+@pytest.mark.parametrize("bandwidth", [None, 4])
+def test_the_package_itself_reports_the_same(dataflow, bandwidth):
+    gemm, array = Gemm(m=30, n=33, k=40), ArrayShape(rows=4, cols=9)
+    memory = {"ifmap_sram_kb": 1, "filter_sram_kb": 2, "ofmap_sram_kb": 1}
+    memory["bandwidth_words_per_cycle"] = bandwidth
+    run = package.run_gemm(gemm, array, dataflow, **memory)
+    report = replay(gemm, array, dataflow, **memory)
+    assert run.seconds > 0
+    for name in COUNTS:
+        assert getattr(report, name) == getattr(run.report, name), name
+    for name in UTILIZATIONS:
+        np.testing.assert_allclose(getattr(report, name), getattr(run.report, name), rtol=1e-12)
 
 
 def test_a_missing_package_names_its_extra(monkeypatch):

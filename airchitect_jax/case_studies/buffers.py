@@ -256,7 +256,7 @@ class BufferCase(CaseStudy):
     @property
     def label_batch(self) -> int:
         """See `CaseStudy`."""
-        return 16 if self.memory_model is MemoryModel.SCALESIM3 else 1 << 16
+        return 64 if self.memory_model is MemoryModel.SCALESIM3 else 1 << 16
 
     def label(self, workloads: Int[Array, "features batch"]) -> Int[Array, "batch"]:
         """Exact best design ids."""

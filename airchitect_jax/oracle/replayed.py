@@ -1,21 +1,28 @@
 """Case study 2 with the scalesim package as the judge: `MemoryModel.SCALESIM3`.
 
-Every sizing is replayed; nothing is known of the package that would allow to leave one out, for a
-larger buffer may cost cycles there. Only runs that cannot differ are replayed once: all sizes at
-which an operand fits into its working half with room to spare never stall, and are one.
+A larger buffer may cost cycles there, so no sizing is left out for being smaller than another. Two
+things are proven of the package, and save most of the replays (`airchitect_jax.scalesim`): some
+buffers never wait, whatever the others do, so that sizings which differ in nothing else cost the
+same; and each buffer alone gives a lower bound of the total cycles.
 """
 
 from __future__ import annotations
 
-import numpy as np
-from jaxtyping import Int
+from typing import Any
 
-from airchitect_jax.cost import ceil_div, mapped_dims
+import numpy as np
+from jaxtyping import Bool, Int
+
+from airchitect_jax._support import dataflow_field, int_field
+from airchitect_jax.scalesim.behaviours import Behaviours
 from airchitect_jax.scalesim.replay import replay
+from airchitect_jax.scalesim.replay_counts import Setup
 from airchitect_jax.spaces import BufferSpace
-from airchitect_jax.types import ArrayShape, BufferedGemm, BufferSizes, Dataflow, Gemm, Labels
+from airchitect_jax.types import ArrayShape, BufferedGemm, BufferSizes, Gemm, Labels
 
 _KB = 1024
+_BATCH = 64  # workloads of one call
+_MORE = 4  # times as many sizings in each round
 
 
 def replayed_cycles(workloads: BufferedGemm, buffers: BufferSizes) -> Int[np.ndarray, "*batch"]:
@@ -28,41 +35,137 @@ def replayed_cycles(workloads: BufferedGemm, buffers: BufferSizes) -> Int[np.nda
     Raises:
       ValueError: as `replay` does.
     """
-    m, n, k = (np.asarray(x, np.int64) for x in (workloads.m, workloads.n, workloads.k))
-    dataflow = np.asarray(workloads.dataflow)
-    passes = np.select(
-        [dataflow == flow for flow in Dataflow],
-        [
-            np.ones_like(m)
-            if flow is Dataflow.OS
-            else ceil_div(
-                mapped_dims(Gemm(m=m, n=n, k=k), flow)[0], np.asarray(workloads.rows, np.int64)
-            )
-            for flow in Dataflow
-        ],
-    )
-    sizes = [
-        _distinct_kb(words, np.asarray(size) // _KB)
-        for words, size in (
-            (m * k, buffers.ifmap_sram_bytes),
-            (k * n, buffers.filter_sram_bytes),
-            (m * n * passes, buffers.ofmap_sram_bytes),
+    columns = _columns(workloads)
+    sizes_kb, levels = [], []
+    for size in (buffers.ifmap_sram_bytes, buffers.filter_sram_bytes, buffers.ofmap_sram_bytes):
+        kb, level = np.unique(np.asarray(size, np.int64) // _KB, return_inverse=True)
+        sizes_kb.append(kb)
+        levels.append(level.reshape(np.shape(size)))
+    distinct, places = np.unique(columns.reshape(len(columns), -1), axis=1, return_inverse=True)
+    places, *levels = np.broadcast_arrays(places.reshape(columns.shape[1:]), *levels)
+    shape = places.shape
+    places, levels = places.reshape(-1), [level.reshape(-1) for level in levels]
+    totals = np.empty(len(places), np.int64)
+    for first in range(0, distinct.shape[1], _BATCH):
+        runs = np.flatnonzero((first <= places) & (places < first + _BATCH))
+        totals[runs] = _totals(
+            distinct[:, first : first + _BATCH],
+            sizes_kb,
+            places[runs] - first,
+            [level[runs] for level in levels],
         )
-    ]
-    fields = np.broadcast_arrays(
-        m,
-        n,
-        k,
-        workloads.rows,
-        workloads.cols,
-        dataflow,
-        *sizes,
-        workloads.bandwidth_bytes_per_cycle,
+    return totals.reshape(shape)
+
+
+def label_replayed(workloads: BufferedGemm, space: BufferSpace) -> Labels:
+    """The exact optimum of each workload, a vector, of the sizings in its budget.
+
+    Raises:
+      ValueError: as `replay` does.
+    """
+    columns = _columns(workloads)
+    budget = int_field("sram_budget_bytes", workloads.sram_budget_bytes, low=space.smallest_bytes)
+    steps = np.broadcast_to(budget // space.step_bytes, columns.shape[1:])
+    ids = np.full(len(steps), -1, np.int32)
+    cycles = np.full(len(steps), -1, np.int64)
+    for first in range(0, len(steps), _BATCH):
+        part = slice(first, first + _BATCH)
+        ids[part], cycles[part] = _label(columns[:, part], steps[part], space)
+    return Labels(design_id=ids, cost=cycles)
+
+
+def _label(
+    columns: Int[np.ndarray, "fields workloads"],
+    steps: Int[np.ndarray, "workloads"],
+    space: BufferSpace,
+) -> tuple[Int[np.ndarray, "workloads"], Int[np.ndarray, "workloads"]]:
+    """Labels and their costs, of budgets in steps of the space."""
+    kb = np.arange(1, space.num_levels + 1) * space.step_kb
+    levels = space.levels.T - 1
+    feasible = space.levels.sum(axis=1) <= steps[:, None]
+    used = np.arange(1, space.num_levels + 1) + 2 <= steps[:, None]
+    runs = Behaviours.of(_setup(columns), [kb] * 3, [used] * 3)
+
+    candidates = feasible & runs.complete[:, None]
+    bounds = np.zeros(feasible.shape, np.int64)
+    for late, earliest, level in zip(runs.late, runs.earliest, levels, strict=True):
+        # Sizes that are never late are one; the smallest stands for them, as it does in a tie.
+        candidates &= (late | (np.cumsum(~late, axis=1) == 1))[:, level]
+        np.maximum(bounds, earliest[:, level], out=bounds)
+    ids, cycles = _search(runs, candidates, bounds, levels)
+
+    for row in np.flatnonzero(~runs.complete):
+        designs = np.flatnonzero(feasible[row])
+        costs = _replays(columns[:, row : row + 1], *(kb[level[designs]] for level in levels))
+        place = int(costs.argmin())  # the first: ids are in tie order
+        ids[row], cycles[row] = designs[place], costs[place]
+    return ids, cycles
+
+
+def _search(
+    runs: Behaviours,
+    candidates: Bool[np.ndarray, "workloads designs"],
+    bounds: Int[np.ndarray, "workloads designs"],
+    levels: Int[np.ndarray, "3 designs"],
+) -> tuple[Int[np.ndarray, "workloads"], Int[np.ndarray, "workloads"]]:
+    """The candidate with the lowest (cycles, id) of each workload, and its cycles.
+
+    In rounds, each of the candidates with the lowest bounds. A candidate is left out once its bound
+    with its id is beyond the lowest (cycles, id) so far: its cycles are no lower than its bound.
+    """
+    workloads, designs = candidates.shape
+    ids, cycles = np.full(workloads, designs), np.full(workloads, np.iinfo(np.int64).max)
+    open_, num = candidates.copy(), 1
+    while True:
+        open_ &= _precedes(bounds, np.arange(designs), cycles[:, None], ids[:, None])
+        workload, design = np.nonzero(open_)
+        if not len(workload):
+            return ids, cycles
+        order = np.lexsort((design, bounds[workload, design], workload))
+        workload, design = workload[order], design[order]
+        chosen = np.arange(len(workload)) - np.searchsorted(workload, workload) < num
+        workload, design = workload[chosen], design[chosen]
+        open_[workload, design] = False
+        total = runs.totals(workload, list(levels[:, design]))
+        order = np.lexsort((design, total, workload))
+        workload, first = np.unique(workload[order], return_index=True)
+        design, total = design[order][first], total[order][first]
+        wins = _precedes(total, design, cycles[workload], ids[workload])
+        cycles[workload[wins]], ids[workload[wins]] = total[wins], design[wins]
+        num *= _MORE
+
+
+def _precedes(cost: np.ndarray, design: np.ndarray, best: np.ndarray, best_id: np.ndarray) -> Any:
+    return (cost < best) | ((cost == best) & (design < best_id))
+
+
+def _totals(
+    columns: Int[np.ndarray, "fields workloads"],
+    sizes_kb: list[Int[np.ndarray, "sizes"]],
+    places: Int[np.ndarray, "runs"],
+    levels: list[Int[np.ndarray, "runs"]],
+) -> Int[np.ndarray, "runs"]:
+    """Total cycles of runs: the places of a workload and of the size of each buffer."""
+    used = [np.zeros((columns.shape[1], len(kb)), bool) for kb in sizes_kb]
+    for table, level in zip(used, levels, strict=True):
+        table[places, level] = True
+    runs = Behaviours.of(_setup(columns), sizes_kb, used)
+    quick = runs.complete[places]
+    totals = np.empty(len(places), np.int64)
+    totals[quick] = runs.totals(places[quick], [level[quick] for level in levels])
+    totals[~quick] = _replays(
+        columns[:, places[~quick]],
+        *(kb[level[~quick]] for kb, level in zip(sizes_kb, levels, strict=True)),
     )
-    runs, places = np.unique(
-        np.stack([field.reshape(-1) for field in fields], axis=1), axis=0, return_inverse=True
-    )
-    m, n, k, rows, cols, dataflow, ifmap_kb, filter_kb, ofmap_kb, bandwidth = runs.T
+    return totals
+
+
+def _replays(
+    columns: Int[np.ndarray, "fields runs"], *sizes_kb: Int[np.ndarray, "runs"]
+) -> Int[np.ndarray, "runs"]:
+    """Total cycles of each run by itself."""
+    m, n, k, rows, cols, bandwidth, dataflow = columns
+    ifmap_kb, filter_kb, ofmap_kb = sizes_kb
     report = replay(
         Gemm(m=m, n=n, k=k),
         ArrayShape(rows=rows, cols=cols),
@@ -72,40 +175,31 @@ def replayed_cycles(workloads: BufferedGemm, buffers: BufferSizes) -> Int[np.nda
         ofmap_sram_kb=ofmap_kb,
         bandwidth_words_per_cycle=bandwidth,
     )
-    return np.asarray(report.total_cycles)[places].reshape(fields[0].shape)
+    return np.asarray(report.total_cycles)
 
 
-def label_replayed(workloads: BufferedGemm, space: BufferSpace) -> Labels:
-    """The exact optimum of each workload, a vector, by replaying every sizing in its budget.
-
-    Raises:
-      ValueError: as `replay` does.
-    """
-    budget = np.asarray(workloads.sram_budget_bytes, np.int64)
-    total = space.levels.sum(axis=1) * space.step_bytes
-    ids = np.full(len(budget), -1, np.int32)
-    cycles = np.full(len(budget), -1, np.int64)
-    for row, most in enumerate(budget):
-        designs = np.flatnonzero(total <= most)
-        one = BufferedGemm(
-            **{
-                name: np.asarray(getattr(workloads, name))[row]
-                for name in workloads.__dataclass_fields__
-            }
-        )
-        costs = replayed_cycles(one, space.decode(designs))
-        best = int(costs.argmin())  # the first: ids are in tie order
-        ids[row], cycles[row] = designs[best], costs[best]
-    return Labels(design_id=ids, cost=cycles)
+def _columns(workloads: BufferedGemm) -> Int[np.ndarray, "fields *batch"]:
+    """All fields but the budget, checked."""
+    fields = [
+        int_field(name, getattr(workloads, name), low=1)
+        for name in ("m", "n", "k", "rows", "cols", "bandwidth_bytes_per_cycle")
+    ]
+    return np.stack(np.broadcast_arrays(*fields, dataflow_field("dataflow", workloads.dataflow)))
 
 
-def _distinct_kb(
-    words: Int[np.ndarray, "*batch"], kb: Int[np.ndarray, "*batch"]
-) -> Int[np.ndarray, "*batch"]:
-    """Sizes, with the largest in place of all that never stall.
-
-    Half of a buffer can be read. The package fills it in whole sets of a hundredth of the buffer,
-    the last of which may be empty, so up to 47 hundredths fit whatever the rounding. The output
-    buffer starts to drain when more than half of it is used.
-    """
-    return np.where(words * 100 <= 47 * kb * _KB, kb.max(), kb)
+def _setup(columns: Int[np.ndarray, "fields workloads"]) -> Setup:
+    """Workloads in the package's units, without sizes."""
+    m, n, k, rows, cols, bandwidth, dataflow = columns
+    none = np.ones_like(m)
+    return Setup(
+        m=m,
+        n=n,
+        k=k,
+        rows=rows,
+        cols=cols,
+        ifmap_sram_kb=none,
+        filter_sram_kb=none,
+        ofmap_sram_kb=none,
+        dataflow=dataflow,
+        bandwidth=bandwidth,
+    )

@@ -1,6 +1,7 @@
 """Recommends a design for a workload: exact answer, proposals, tables, figures, report."""
 
 from airchitect_jax.recommendation.exact import Recommendation, recommend
+from airchitect_jax.recommendation.replayed import scalesim3_cycles
 from airchitect_jax.recommendation.tables import (
     by_gemm,
     compute_report_csv,
@@ -18,5 +19,6 @@ __all__ = [
     "layers_csv",
     "pareto_csv",
     "recommend",
+    "scalesim3_cycles",
     "summary_of",
 ]

@@ -67,6 +67,11 @@ class LayerPlan:
     own_energy_fj: int
 
     @property
+    def gemm(self) -> tuple[int, int, int]:
+        """m, n and k."""
+        return self.layer.m, self.layer.n, self.layer.k
+
+    @property
     def macs_per_dram_byte(self) -> float:
         """Arithmetic intensity."""
         return self.layer.m * self.layer.n * self.layer.k / self.dram_bytes

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from airchitect_jax.oracle.joint import FrontPoint
 from airchitect_jax.recommendation.exact import Proposal, Recommendation
-from airchitect_jax.recommendation.tables import PARETO_COLUMNS, headline, pareto_rows
+from airchitect_jax.recommendation.tables import PARETO_COLUMNS, Cycles, headline, pareto_rows
 from airchitect_jax.reporting import document, escape, image, table
 
 _LAYER_HEADER = (
@@ -16,6 +16,7 @@ _LAYER_HEADER = (
     "dataflow",
     "cycles",
     "stalls",
+    "scalesim3",
     "utilization",
     "alone: array",
     "alone: cycles",
@@ -29,6 +30,7 @@ def page(
     recommendation: Recommendation,
     points: Sequence[FrontPoint],
     proposal: Proposal | None,
+    replayed: Cycles,
     *,
     figures: Mapping[str, tuple[str, bytes]],
     config: Mapping[str, object],
@@ -48,8 +50,10 @@ def page(
 {"".join(image(png, caption) for caption, png in figures.values())}
 <h2>Layers</h2>
 <p>On the recommended design, one run of each; beside it the design that would be best for the layer
-alone within the same budgets, and how long the layer would take there. layers.csv has more.</p>
-{table(_LAYER_HEADER, _layer_rows(recommendation))}
+alone within the same budgets, and how long the layer would take there. The column scalesim3 has the
+cycles that the scalesim 3.0.0 package reports, by an exact replay. It takes convolutions for GEMMs,
+and is empty where the replay would take too long. layers.csv has more.</p>
+{table(_LAYER_HEADER, _layer_rows(recommendation, replayed))}
 <h2>Pareto front</h2>
 <p>{escape(len(thinned))} of {escape(len(points))} points, evenly spaced; all in pareto.csv.</p>
 {table(PARETO_COLUMNS, pareto_rows(recommendation, thinned))}
@@ -58,7 +62,7 @@ alone within the same budgets, and how long the layer would take there. layers.c
     )
 
 
-def _layer_rows(recommendation: Recommendation) -> list[list[object]]:
+def _layer_rows(recommendation: Recommendation, replayed: Cycles) -> list[list[object]]:
     several = len(recommendation.networks) > 1
     return [
         [
@@ -68,6 +72,7 @@ def _layer_rows(recommendation: Recommendation) -> list[list[object]]:
             plan.dataflow.name,
             plan.total_cycles,
             f"{plan.stall_cycles / plan.total_cycles:.1%}",
+            replayed.get(plan.gemm, ""),
             f"{plan.overall_utilization:.1%}",
             f"{plan.own_design.rows}x{plan.own_design.cols}",
             plan.own_cycles,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airchitect_jax._support import csv_text
@@ -23,6 +23,8 @@ COMPUTE_REPORT = (
 )
 _ADDED = ("Layer", "Network", "Dataflow", "Runs")
 
+Cycles = Mapping[tuple[int, int, int], int]  # by m, n, k
+
 
 def design_summary(design: Design) -> dict[str, int]:
     """The parameters of a design, with units in their names."""
@@ -38,9 +40,15 @@ def design_summary(design: Design) -> dict[str, int]:
 
 
 def summary_of(
-    recommendation: Recommendation, points: Sequence[FrontPoint], proposal: Proposal | None
+    recommendation: Recommendation,
+    points: Sequence[FrontPoint],
+    proposal: Proposal | None,
+    replayed: Cycles,
 ) -> dict[str, Any]:
-    """The contents of summary.json, except for what the script adds."""
+    """The contents of summary.json, except for what the script adds.
+
+    `replayed` is what `scalesim3_cycles` returns.
+    """
     survey, plans = recommendation.survey, recommendation.layers
     best = {
         name: min(points, key=lambda point: getattr(point, name))
@@ -70,6 +78,7 @@ def summary_of(
         "dataflows": dict(Counter(plan.dataflow.name for plan in plans)),
         "cycles": recommendation.cycles,
         "stall_cycles": sum(plan.stall_cycles * plan.runs for plan in plans),
+        "scalesim3_cycles": _replayed_total(plans, replayed),
         "energy_fj": recommendation.energy_fj,
         "edp_fj_cycles": recommendation.cycles * recommendation.energy_fj,
         "dram_bytes": sum(plan.dram_bytes * plan.runs for plan in plans),
@@ -86,6 +95,13 @@ def summary_of(
         },
         **({"trained": _proposal_summary(proposal)} if proposal else {}),
     }
+
+
+def _replayed_total(plans: Sequence[LayerPlan], replayed: Cycles) -> int | None:
+    """Cycles of the whole workload by the replay; None if a layer was not replayed."""
+    if any(plan.gemm not in replayed for plan in plans):
+        return None
+    return sum(replayed[plan.gemm] * plan.runs for plan in plans)
 
 
 def _proposal_summary(proposal: Proposal) -> dict[str, Any]:
@@ -130,7 +146,7 @@ def by_gemm(plans: Sequence[LayerPlan]) -> list[tuple[LayerPlan, int, int]]:
     """
     groups: dict[tuple[int, int, int], list[LayerPlan]] = {}
     for plan in plans:
-        groups.setdefault((plan.layer.m, plan.layer.n, plan.layer.k), []).append(plan)
+        groups.setdefault(plan.gemm, []).append(plan)
     merged = [(group[0], len(group), sum(plan.runs for plan in group)) for group in groups.values()]
     return sorted(merged, key=lambda row: -row[0].total_cycles * row[2])
 
@@ -145,6 +161,7 @@ LAYER_COLUMNS = (
     "dataflow",
     "total_cycles",
     "stall_cycles",
+    "scalesim3_cycles",
     "overall_utilization",
     "energy_fj",
     "dram_bytes",
@@ -155,8 +172,8 @@ LAYER_COLUMNS = (
 )
 
 
-def layer_rows(plans: Sequence[LayerPlan]) -> list[list[object]]:
-    """One row per layer, as in `LAYER_COLUMNS`."""
+def layer_rows(plans: Sequence[LayerPlan], replayed: Cycles) -> list[list[object]]:
+    """One row per layer, as in `LAYER_COLUMNS`; empty where a layer was not replayed."""
     return [
         [
             plan.network,
@@ -168,6 +185,7 @@ def layer_rows(plans: Sequence[LayerPlan]) -> list[list[object]]:
             plan.dataflow.name,
             plan.total_cycles,
             plan.stall_cycles,
+            replayed.get(plan.gemm, ""),
             round(plan.overall_utilization, 6),
             plan.energy_fj,
             plan.dram_bytes,
@@ -180,9 +198,9 @@ def layer_rows(plans: Sequence[LayerPlan]) -> list[list[object]]:
     ]
 
 
-def layers_csv(plans: Sequence[LayerPlan]) -> str:
+def layers_csv(plans: Sequence[LayerPlan], replayed: Cycles) -> str:
     """All layers, one row per layer."""
-    return csv_text([LAYER_COLUMNS, *layer_rows(plans)])
+    return csv_text([LAYER_COLUMNS, *layer_rows(plans, replayed)])
 
 
 PARETO_COLUMNS = (

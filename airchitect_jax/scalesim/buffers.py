@@ -58,29 +58,27 @@ def read_buffer(half: Scalar, words: Scalar, bandwidth: Scalar) -> ReadBuffer:
 def read(
     buffer: ReadBuffer, window: Window, access: Access, line: Scalar, cycle: Scalar
 ) -> tuple[Window, Scalar, Scalar]:
-    """Reads one line at a cycle: the window after it, the stall, and the next line to look at.
+    """Reads one line at a cycle: the window after it, the stall, and the next line to look at."""
+    start, swaps, following = slide(buffer, window.start, access, line)
+    ready, stall = wait(buffer.swap_cycles, window.ready, swaps, cycle)
+    return Window(start, ready, window.swaps + swaps), stall, following
+
+
+def slide(
+    buffer: ReadBuffer, start: Scalar, access: Access, line: Scalar
+) -> tuple[Scalar, Scalar, Scalar]:
+    """Where the window starts after a line, the swaps until then, and the next line to look at.
 
     The window only moves forward, by `step` sets a swap, and never jumps over a set, so which
     lines miss and how often they swap does not depend on time.
-
-    Swaps complete every `swap_cycles`, whether they are waited for or not. The package adds the
-    time that a line is behind them once, and a second time where it is positive. Measured by how
-    far the line is ahead of the newest swap, one swap turns e into max(0, swap_cycles - e), and
-    two of them return what one left.
     """
     first, last = divide(access.first, buffer.set_words), divide(access.last, buffer.set_words)
-    ahead = first - window.start
+    ahead = first - start
     ahead = jnp.where(ahead < 0, ahead + buffer.sets, ahead) + (last - first)
     reads = (access.start <= line) & (line < access.stop)
     beyond = jnp.where(reads, ahead - buffer.resident + 1, 0)
     step = jnp.maximum(buffer.step, 1)
     swaps = jnp.maximum(0, divide(beyond + step - 1, step))
-
-    once = jnp.maximum(0, buffer.swap_cycles - (cycle + 1 - window.ready))
-    lead = jnp.where(swaps % 2 == 1, once, buffer.swap_cycles - once)
-    ready = window.ready + swaps * buffer.swap_cycles
-    stall = jnp.where(swaps > 0, jnp.maximum(0, lead + ready - cycle - 1), 0)
-    moved = window.start + swaps * buffer.step
 
     # The window without the circle, as seen from the line's last set; no later line leaves it
     # before the ranks have crossed one of its ends.
@@ -93,7 +91,21 @@ def read(
     following = line + jnp.maximum(1, divide(gap, access.rate))
     following = jnp.where(line < access.start, access.start, following)
     following = jnp.where(line < access.stop - 1, following, NEVER)
-    return Window(lax.rem(moved, buffer.sets), ready, window.swaps + swaps), stall, following
+    return lax.rem(start + swaps * buffer.step, buffer.sets), swaps, following
+
+
+def wait(swap_cycles: Scalar, ready: Scalar, swaps: Scalar, cycle: Scalar) -> tuple[Scalar, Scalar]:
+    """When the newest sets are complete after some swaps, and the stall of a line that needs them.
+
+    Swaps complete every `swap_cycles`, whether they are waited for or not. The package adds the
+    time that a line is behind them once, and a second time where it is positive. Measured by how
+    far the line is ahead of the newest swap, one swap turns e into max(0, swap_cycles - e), and
+    two of them return what one left.
+    """
+    once = jnp.maximum(0, swap_cycles - (cycle + 1 - ready))
+    lead = jnp.where(swaps % 2 == 1, once, swap_cycles - once)
+    ready = ready + swaps * swap_cycles
+    return ready, jnp.where(swaps > 0, jnp.maximum(0, lead + ready - cycle - 1), 0)
 
 
 class WriteBuffer(NamedTuple):

@@ -32,7 +32,7 @@ from airchitect_jax.cost import ceil_div, mixed_dims
 from airchitect_jax.cost.evaluate import evaluate
 from airchitect_jax.scalesim.buffers import drain_slots
 from airchitect_jax.scalesim.replay_counts import HALF_KB, Counts, Setup, replay_counts
-from airchitect_jax.types import ArrayDesign, ArrayShape, Dataflow, Gemm, IntLike
+from airchitect_jax.types import ArrayDesign, ArrayShape, BufferSizes, Dataflow, Gemm, IntLike
 
 LARGEST = 2.0**60  # counts beyond it are refused: int64 then has room for sums of a few
 # Programs are compiled for so many output rows that wait for their drain (the last: 128 MiB).
@@ -162,7 +162,7 @@ def _replay_rows(setup: Setup) -> Counts:
     columns = np.stack([np.reshape(column, -1) for column in setup])
     needed = _slots(setup).reshape(-1)
     counts = np.empty((len(Counts._fields), columns.shape[1]), np.int64)
-    with jax.enable_x64(True), _cpu():
+    with jax.enable_x64(True), on_cpu():
         for above, slots in itertools.pairwise((0, *SLOTS)):
             group = np.flatnonzero((above < needed) & (needed <= slots))
             for part in np.split(group, range(CHUNK, len(group), CHUNK)):
@@ -177,7 +177,7 @@ def _replay_rows(setup: Setup) -> Counts:
     return Counts(*(np.reshape(field, setup.m.shape) for field in counts))
 
 
-def _cpu() -> Any:
+def on_cpu() -> Any:
     """The CPU as the default device: an accelerator would run a scalar loop far slower."""
     try:
         return jax.default_device(jax.local_devices(backend="cpu")[0])
@@ -212,8 +212,7 @@ def _sram_counts(setup: Setup) -> dict[str, Any]:
 
 def _slots(setup: Setup) -> Any:
     """Slots that each run needs (`drain_slots`)."""
-    bandwidth = np.where(setup.bandwidth == 0, setup.cols, setup.bandwidth)
-    needed = drain_slots(HALF_KB * setup.ofmap_sram_kb, bandwidth, _words_out(setup))
+    needed = slots_needed(setup)
     if np.any(needed > SLOTS[-1]):
         row = int(np.argmax(needed))
         raise ValueError(
@@ -223,8 +222,81 @@ def _slots(setup: Setup) -> Any:
     return needed
 
 
+def slots_needed(setup: Setup) -> Any:
+    """`drain_slots` of each run."""
+    bandwidth = np.where(setup.bandwidth == 0, setup.cols, setup.bandwidth)
+    return drain_slots(HALF_KB * setup.ofmap_sram_kb, bandwidth, _words_out(setup))
+
+
 def _refuse_overflow(setup: Setup, compute_cycles: Any) -> None:
-    """Refuses runs whose counts may not fit int64, by bounds in floating point."""
+    """Refuses runs whose counts may not fit int64."""
+    bounds = count_bounds(setup, compute_cycles)
+    if np.any(bounds > LARGEST):
+        row = int(np.argmax(bounds))
+        values = ", ".join(
+            f"{name}={np.reshape(column, -1)[row]}" for name, column in setup._asdict().items()
+        )
+        raise ValueError(f"the counts of the run at row {row} may exceed int64: {values}")
+
+
+def replay_steps(
+    gemm: Gemm, array: ArrayShape, dataflow: IntLike, buffers: BufferSizes, bandwidth: IntLike
+) -> Float[np.ndarray, "*batch"]:
+    """About how many steps `replay` takes, of which a CPU makes millions a second.
+
+    A fold takes a few, and so does each time that an operand misses its buffer, half of which is
+    then replaced, or that half of the outputs drain.
+
+    Args:
+      gemm: positive whole numbers; all fields here broadcast.
+      array: the same.
+      dataflow: `Dataflow` values.
+      buffers: in words, multiples of 1024.
+      bandwidth: in words per cycle, of each port.
+
+    Returns:
+      Numbers of steps; infinite for runs that `replay` refuses.
+    """
+    setup = Setup(
+        m=gemm.m,
+        n=gemm.n,
+        k=gemm.k,
+        rows=array.rows,
+        cols=array.cols,
+        ifmap_sram_kb=buffers.ifmap_sram_bytes // 1024,
+        filter_sram_kb=buffers.filter_sram_bytes // 1024,
+        ofmap_sram_kb=buffers.ofmap_sram_bytes // 1024,
+        dataflow=dataflow,
+        bandwidth=bandwidth,
+    )
+    setup = Setup(*np.broadcast_arrays(*(np.asarray(field, np.int64) for field in setup)))
+    row_folds, col_folds = (np.asarray(folds, np.float64) for folds in _folds(setup))
+    rows, cols = setup.rows.astype(np.float64), setup.cols
+    _, _, t = mixed_dims(Gemm(m=setup.m, n=setup.n, k=setup.k), setup.dataflow)
+    lines = row_folds * col_folds * (2 * rows + cols + t)
+    flows = [setup.dataflow == flow for flow in Dataflow]
+    m, n, k = (field.astype(np.float64) for field in (setup.m, setup.n, setup.k))
+    one = np.ones_like(m)
+    sweeps = (
+        np.select(flows, [col_folds, col_folds, one]),
+        np.select(flows, [row_folds, one, col_folds]),
+    )
+    swapped = sum(
+        np.where(words > HALF_KB * kb, words * times / (HALF_KB * kb), 0)
+        for words, times, kb in (
+            (m * k, sweeps[0], setup.ifmap_sram_kb),
+            (k * n, sweeps[1], setup.filter_sram_kb),
+        )
+    )
+    passes = np.where(flows[Dataflow.OS], 1, row_folds)
+    drained = m * n * passes / (HALF_KB * setup.ofmap_sram_kb)
+    slots = drain_slots(HALF_KB * setup.ofmap_sram_kb, setup.bandwidth, m * n * passes)
+    refused = (count_bounds(setup, lines) > LARGEST) | (slots > SLOTS[-1])
+    return np.where(refused, np.inf, 4 * (row_folds * col_folds + swapped + drained))
+
+
+def count_bounds(setup: Setup, compute_cycles: Any) -> Any:
+    """Upper bounds of all counts of each run, in floating point."""
     lines = np.asarray(compute_cycles, np.float64) + 1
     words = lines * np.maximum(setup.rows, setup.cols)  # of any operand, padded, swept or not
     operand = np.asarray(setup.k, np.float64) * np.maximum(setup.m, setup.n)
@@ -232,10 +304,4 @@ def _refuse_overflow(setup: Setup, compute_cycles: Any) -> None:
     most = HALF_KB * np.maximum(setup.ifmap_sram_kb, setup.filter_sram_kb)
     swaps = lines * 2 * (operand / half + 53)  # a line goes round an operand twice at most
     waits = swaps * (most / np.maximum(setup.bandwidth, 1) + 2) * (setup.bandwidth > 0)
-    bounds = np.maximum(words, waits)
-    if np.any(bounds > LARGEST):
-        row = int(np.argmax(bounds))
-        values = ", ".join(
-            f"{name}={np.reshape(column, -1)[row]}" for name, column in setup._asdict().items()
-        )
-        raise ValueError(f"the counts of the run at row {row} may exceed int64: {values}")
+    return np.maximum(words, waits)

@@ -82,7 +82,7 @@ def replay_counts(setup: Setup, *, slots: int) -> Counts:
       setup: the run; bandwidth 0 is CALC mode.
       slots: a power of two that is at least `drain_slots` of the run.
     """
-    run, calc = _run(setup), setup.bandwidth == 0
+    run, calc = run_of(setup), setup.bandwidth == 0
     zero = jnp.zeros_like(setup.m)
     fresh = Window(start=zero, ready=zero - 1, swaps=zero)
     state = lax.while_loop(
@@ -122,7 +122,7 @@ def replay_counts(setup: Setup, *, slots: int) -> Counts:
     )
 
 
-class _Run(NamedTuple):
+class Run(NamedTuple):
     """What does not change during a run.
 
     One operand is cut by row folds and streamed into the rows: `rowwise`; it is swept once for
@@ -157,7 +157,7 @@ class _State(NamedTuple):
     writes: Writes
 
 
-def _run(setup: Setup) -> _Run:
+def run_of(setup: Setup) -> Run:
     """Geometry and buffers of a run."""
     output_stationary = setup.dataflow == Dataflow.OS
     s_r, s_c, t = mixed_dims(Gemm(m=setup.m, n=setup.n, k=setup.k), setup.dataflow)
@@ -178,7 +178,7 @@ def _run(setup: Setup) -> _Run:
     input_stationary = setup.dataflow == Dataflow.IS
     rowwise_kb = jnp.where(input_stationary, setup.filter_sram_kb, setup.ifmap_sram_kb)
     colwise_kb = jnp.where(input_stationary, setup.ifmap_sram_kb, setup.filter_sram_kb)
-    return _Run(
+    return Run(
         output_stationary=output_stationary,
         rows=setup.rows,
         cols=setup.cols,
@@ -196,7 +196,7 @@ def _run(setup: Setup) -> _Run:
     )
 
 
-def _event(run: _Run, state: _State) -> _State:
+def _event(run: Run, state: _State) -> _State:
     """Replays a line and skips to the next at which anything may happen, or to the next fold."""
     line, cycle = state.line, state.earlier_lines + state.line + state.stall
     rowwise_access = stream_access(run.rowwise, state.row_fold, line, run.load)
@@ -212,10 +212,8 @@ def _event(run: _Run, state: _State) -> _State:
         run.colwise_buffer, state.colwise, colwise_access, line, cycle
     )
 
-    # Outputs leave along anti-diagonals as well: of the rows in use (OS) or of all times.
-    height = jnp.where(run.output_stationary, run.rowwise.columns_of(state.row_fold), run.t)
+    height, first = outputs_of(run, state.row_fold)
     width = run.colwise.columns_of(state.col_fold)
-    first = jnp.where(run.output_stationary, run.t - 1 + run.rows - height, 2 * run.rows - 1)
     before = words_before(line - first, height, width)
     after = words_before(line + 1 - first, height, width)
     writes, write_stall = write(run.output, state.writes, after - before, cycle)
@@ -244,6 +242,16 @@ def _event(run: _Run, state: _State) -> _State:
         colwise=colwise,
         writes=writes,
     )
+
+
+def outputs_of(run: Run, row_fold: Scalar) -> tuple[Scalar, Scalar]:
+    """Rows of a fold's outputs, and its first line that hands over any.
+
+    Outputs leave along anti-diagonals as well: of the rows in use (OS) or of all times.
+    """
+    height = jnp.where(run.output_stationary, run.rowwise.columns_of(row_fold), run.t)
+    first = jnp.where(run.output_stationary, run.t - 1 + run.rows - height, 2 * run.rows - 1)
+    return height, first
 
 
 def _fetched(
