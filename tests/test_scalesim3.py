@@ -279,22 +279,6 @@ def test_the_steps_of_a_replay_are_infinite_where_it_is_refused():
     assert steps.tolist() == [4 * (256 + 2 * 16 * 8 + 8), 4 * (256 + 2 * 16 * 8 + 2)]
 
 
-@pytest.mark.skipif(importlib.util.find_spec("scalesim") is None, reason="needs scalesim")
-@pytest.mark.parametrize("dataflow", list(Dataflow))
-@pytest.mark.parametrize("bandwidth", [None, 4])
-def test_the_package_itself_reports_the_same(dataflow, bandwidth):
-    gemm, array = Gemm(m=30, n=33, k=40), ArrayShape(rows=4, cols=9)
-    memory = {"ifmap_sram_kb": 1, "filter_sram_kb": 2, "ofmap_sram_kb": 1}
-    memory["bandwidth_words_per_cycle"] = bandwidth
-    run = package.run_gemm(gemm, array, dataflow, **memory)
-    report = replay(gemm, array, dataflow, **memory)
-    assert run.seconds > 0
-    for name in COUNTS:
-        assert getattr(report, name) == getattr(run.report, name), name
-    for name in UTILIZATIONS:
-        np.testing.assert_allclose(getattr(report, name), getattr(run.report, name), rtol=1e-12)
-
-
 def test_a_missing_package_names_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "scalesim.layout_utils", None)
     with pytest.raises(ImportError, match=r"pip install 'airchitect-jax\[scalesim\]'"):
