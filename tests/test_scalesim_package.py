@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import scripts
 import test_scalesim_runs
 import test_validation
 
@@ -21,6 +22,8 @@ from airchitect_jax.studies.scalesim_validation import (
 from airchitect_jax.studies.scalesim_validation.agreement import agreement
 from airchitect_jax.studies.scalesim_validation.byte_comparison import Status
 from airchitect_jax.studies.scalesim_validation.random_files import random_files
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:scalesim")
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +80,6 @@ def test_the_package_in_process_reports_what_the_replay_does(dataflow, bandwidth
 
 
 def test_the_script_ends_well(tmp_path):
-    import scripts
-
     result = scripts.run(
         "experiments.validate_scalesim",
         "--num_files=1",
