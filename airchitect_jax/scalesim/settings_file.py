@@ -209,7 +209,8 @@ class _Reader:
     def _unknown(self) -> None:
         """The package ignores keys that it does not know, and keys in other sections."""
         known = {(section, key.lower()) for section, key in _KEYS.values()}
-        known.add((_ARRAY, "topologycsvloc"))
+        # Read with [network_presets] only; in SCALE-Sim's own files, and read by nobody.
+        known |= {(_ARRAY, "topologycsvloc"), (_ARRAY, "memorybanks")}
         for section in self.parser.sections():
             for key in self.parser[section]:
                 if (section, key) not in known and section != _NETWORK:

@@ -261,6 +261,10 @@ def _read_latencies(path: pathlib.Path) -> Num[np.ndarray, " requests"]:
         raise ValueError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (ValueError, EOFError) as error:
         raise ValueError(f"{path}: not an array of numbers: {error}") from None
-    if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "iuf":
-        raise ValueError(f"{path}: expected an array of numbers with one dimension")
-    return array
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf" or array.ndim == 0:
+        raise ValueError(f"{path}: expected an array of numbers")
+    if array.size != len(array):
+        raise ValueError(f"{path}: shape {array.shape} is not allowed; expected one number per row")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{path}: a latency is not finite; expected finite numbers")
+    return array.reshape(-1)
