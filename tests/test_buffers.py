@@ -110,7 +110,7 @@ def brute_force(row, space, objective, interface, width):
         (Objective.CYCLES, Interface.SHARED, 1),
         (Objective.CYCLES, Interface.PORTS, 2),
         (Objective.ENERGY, Interface.SHARED, 4),
-        (Objective.EDP, Interface.SHARED, 2),
+        pytest.param(Objective.EDP, Interface.SHARED, 2, marks=pytest.mark.slow),
     ],
 )
 def test_labels_equal_brute_force(objective, interface, width):

@@ -39,7 +39,11 @@ CASES = {
     "clocked": clocked.ClockedCase(max_dim=300),
 }
 SEARCHED = [name for name in CASES if "energy" not in name]
-every_case = pytest.mark.parametrize("name", CASES)
+# Of two objectives one compiles long.
+every_case = pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name == "buffers" else []) for name in CASES],
+)
 every_searched_case = pytest.mark.parametrize("name", SEARCHED)
 NUM = 8
 

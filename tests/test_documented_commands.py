@@ -58,7 +58,12 @@ SIZES = {
     "experiments.label_workloads": [],
     "experiments.recommend": [],
     "experiments.scalesim": [],
-    "experiments.validate_scalesim": ["--num_runs=2", "--num_workloads=2", "--timed_side=8"],
+    "experiments.validate_scalesim": [
+        "--num_files=1",
+        "--num_runs=2",
+        "--num_workloads=2",
+        "--timed_side=8",
+    ],
 }
 # Sizes of the commands that give one, and that only they may have.
 SIZES_WHERE_GIVEN = {"sample": 1000, "forest_trees": 0}

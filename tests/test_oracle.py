@@ -96,7 +96,7 @@ def test_optima_beyond_int64_are_refused():
         label(workload)
 
 
-@pytest.mark.parametrize("exponent", [2, 3, 10, 30])
+@pytest.mark.parametrize("exponent", [2, 3, 10, pytest.param(30, marks=pytest.mark.slow)])
 def test_other_spaces(exponent):
     rng = np.random.default_rng(exponent)
     space = ArrayDataflowSpace(max_mac_exponent=exponent)
@@ -175,7 +175,9 @@ def test_labels_agree_with_the_cost_model():
     assert (designs.rows * designs.cols <= 4096).all()
 
 
-@pytest.mark.parametrize("objective", [Objective.ENERGY, Objective.EDP])
+@pytest.mark.parametrize(
+    "objective", [pytest.param(Objective.ENERGY, marks=pytest.mark.slow), Objective.EDP]
+)
 def test_energy_objectives_equal_brute_force(objective):
     exponent, sram = 6, (2048, 4096, 1024)
     rng = np.random.default_rng(8)

@@ -137,7 +137,13 @@ def without_seconds(history):
 
 
 @pytest.mark.parametrize(
-    ("make_source", "stop_at_step"), [(stored, 64), (streamed, 70), (streamed, 134), (stored, 210)]
+    ("make_source", "stop_at_step"),
+    [
+        pytest.param(stored, 64, marks=pytest.mark.slow),
+        (streamed, 70),
+        pytest.param(streamed, 134, marks=pytest.mark.slow),
+        (stored, 210),
+    ],
 )
 def test_an_interrupted_run_resumes_to_the_same_end(tmp_path, make_source, stop_at_step):
     class StopError(Exception):
