@@ -85,7 +85,7 @@ _CHANGES: learning.Changes = {
 
 
 def _stored(config: RunConfig, num_train: int, num_test: int, epochs: int) -> RunConfig:
-    """A preset for replayed labels, which are slow: a small data set, many epochs.
+    """A preset for replayed labels, up to a millisecond each: a small data set, many epochs.
 
     The loss uses only the labels; other costs would have to be replayed at each step.
     """
