@@ -192,7 +192,7 @@ def test_an_interruption_that_is_swallowed_still_ends_the_script(then, tmp_path)
 
 
 def test_importing_a_script_has_no_side_effect():
-    code = "import signal, benchmarks, experiments.recommend\n"
+    code = "import signal, experiments.recommend\n"
     code += "print(signal.getsignal(2) is signal.default_int_handler, signal.getsignal(15))"
     result = finished([sys.executable, "-c", code])
     assert result.stdout == f"True {signal.Handlers.SIG_DFL}\n", result.stderr
