@@ -10,11 +10,11 @@ import time
 
 import numpy as np
 import pytest
+import scripts
 
 from airchitect_jax.scalesim import Settings, read_plan, run, simulation
 from airchitect_jax.scalesim.trace_files import TraceFiles
 
-ROOT = pathlib.Path(__file__).parent.parent
 GOLDEN = pathlib.Path(__file__).parent / "testdata" / "scalesim"
 CASES = sorted(path.name for path in GOLDEN.iterdir())
 
@@ -128,7 +128,7 @@ def test_traces_are_written_as_savetxt_does(memory, tmp_path):
 def script(*arguments, cwd):
     command = [sys.executable, "-m", "experiments.scalesim", *map(str, arguments)]
     return subprocess.run(
-        command, cwd=cwd, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+        command, cwd=cwd, env={"PYTHONPATH": scripts.PYTHONPATH}, capture_output=True, text=True
     )
 
 
@@ -177,7 +177,9 @@ def test_the_script_imports_neither_jax_nor_flax():
 import sys, experiments.scalesim, airchitect_jax.scalesim.lines.memory
 print([name for name in ("jax", "flax", "matplotlib") if name in sys.modules])
 """
-    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=scripts.ROOT, capture_output=True, text=True
+    )
     assert ended.stdout == "[]\n", ended.stderr
 
 
@@ -189,7 +191,11 @@ runpy.run_module("experiments.scalesim", run_name="__main__", alter_sys=True)
 """
     command = [sys.executable, "-c", code, *map(str, arguments_of("conv_ws_calc"))]
     ended = subprocess.run(
-        command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+        command,
+        cwd=tmp_path,
+        env={"PYTHONPATH": scripts.PYTHONPATH},
+        capture_output=True,
+        text=True,
     )
     assert ended.returncode == 2
     assert ended.stderr.startswith("error: ")
@@ -203,7 +209,7 @@ def test_an_interruption_leaves_nothing(tmp_path):
     process = subprocess.Popen(
         [*command, "-c", str(GOLDEN / "gemm_is_user" / "scale.cfg"), "-s", "N", "--jobs", "2"],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT)},
+        env={"PYTHONPATH": scripts.PYTHONPATH},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -23,6 +23,7 @@ INNER = [*PACKAGE.glob("*/__init__.py"), *PACKAGE.glob("studies/*/__init__.py")]
 FOLDERS = sorted([*TOPS, *(path.parent for path in INNER)])
 SUPPORT = "//tests:support"
 SHARED = ("types.py", "version.py")  # apart from the rest of their folder, which depends on all
+APART = "test_scalesim_package.py"  # in an environment of its own: make test_package
 READ_ALL = ("test_build", "test_docs", "test_structure")  # these read the whole tree
 # The distribution that provides a module, where the names differ.
 DISTRIBUTIONS = {"absl": "absl_py", "orbax": "orbax_checkpoint", "sklearn": "scikit_learn"}
@@ -143,14 +144,16 @@ def names(files: Iterable[pathlib.Path]) -> str:
 def rules(folder: pathlib.Path) -> Iterator[str]:
     """Those of a folder with sources."""
     own = package(folder)
-    files = sorted(path for path in folder.rglob("*.py") if home(path) == folder)
+    sources = (path for path in folder.rglob("*.py") if path.name != APART)
+    files = sorted(path for path in sources if home(path) == folder)
     stubs = sorted(path for path in folder.rglob("*.pyi") if home(path) == folder)
     tests = [path for path in files if path.name.startswith("test_")]
     shared = [path for path in files if library(path).endswith(":types")]
     rest = [path for path in files if path not in (*tests, *shared)]
     srcs = names(rest) if tests or shared else 'glob(["**/*.py"])'
     if folder == TESTS:
-        more = {"data": '["//:pyproject.toml"]', "imports": '["."]', "deps": deps(rest, SUPPORT)}
+        more = {"data": strings(["//:pyproject.toml", "//docs"]), "imports": '["."]'}
+        more["deps"] = deps(rest, SUPPORT)
         yield rule("py_library", "support", testonly="True", srcs=srcs, **more)
     else:
         data = 'glob(["networks/*.csv"])' if (folder / "networks").is_dir() else names(stubs)
