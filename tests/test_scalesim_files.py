@@ -1,6 +1,7 @@
 """SCALE-Sim's own files in, its own files out: reports, traces, the command line."""
 
 import hashlib
+import importlib.util
 import pathlib
 import re
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import numba
 import numpy as np
 import pytest
 import scripts
@@ -224,3 +226,20 @@ def test_an_interruption_leaves_nothing(tmp_path):
     assert process.returncode == 130, (out, err)
     assert err == "interrupted; nothing was written; run it again\n"
     assert not list((tmp_path / "results").iterdir())
+
+
+def test_traces_are_written_where_nothing_compiled_can_be_kept(monkeypatch):
+    njit = numba.njit
+
+    def without_a_folder(*functions, cache=False):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return njit(*functions)
+
+    monkeypatch.setattr(numba, "njit", without_a_folder)
+    spec = importlib.util.find_spec("airchitect_jax.scalesim.digits")
+    digits = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(digits)
+    out = np.empty(3 * digits.WIDEST, np.uint8)
+    end = digits.write_rows(np.array([7.0]), np.array([[-1, 20]]), False, out)
+    assert out[:end].tobytes() == b"7,-1,20\n"

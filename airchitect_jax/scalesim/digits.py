@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
+
+from airchitect_jax.scalesim.lines.compiled import compiled
 
 # A number has at most 16 digits, a sign, ".0" and a comma. Larger ones, and fractions, are left to
 # Python, as their shortest form takes more than digits.
@@ -13,7 +14,7 @@ _LARGEST = 10**16
 _MINUS, _DOT, _ZERO, _COMMA, _NEWLINE = 45, 46, 48, 44, 10
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def write_rows(
     cycles: Float64[np.ndarray, " rows"],
     words: Int64[np.ndarray, "rows columns"],

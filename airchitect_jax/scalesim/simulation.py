@@ -196,13 +196,9 @@ class _Task:
 
 
 def _simulate_layer(task: _Task) -> LayerReport:
+    from airchitect_jax.scalesim.lines.memory import simulate as simulate_memory  # needs numba
+
     settings, layer = task.settings, task.layer
-    try:
-        from airchitect_jax.scalesim.lines.memory import simulate as simulate_memory
-    except ImportError as error:
-        raise ImportError(
-            "numba is needed to simulate: pip install 'airchitect-jax[simulate]'"
-        ) from error
     latencies = None if task.latencies is None else _latencies(task.latencies, task.number)
     with contextlib.ExitStack() as stack:
         traces = None

@@ -9,7 +9,7 @@ try:
     import numba
 except ModuleNotFoundError as error:
     raise ImportError(
-        "SCALE-Sim's memories need numba: pip install 'airchitect-jax[simulate]'"
+        "numba is needed to simulate: pip install 'airchitect-jax[simulate]'"
     ) from error
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
