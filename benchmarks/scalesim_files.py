@@ -20,7 +20,7 @@ import numpy as np
 from absl import flags
 
 from airchitect_jax import ArrayShape, Dataflow, Gemm, replay
-from airchitect_jax.scalesim import run
+from airchitect_jax.scalesim import ScalesimConfig, run, write_config
 from airchitect_jax.scalesim.package_process import Package, RunInputs, read_files
 from benchmarks import common
 
@@ -34,47 +34,26 @@ JOBS = flags.DEFINE_integer("jobs", 2, "Processes for its layers.", lower_bound=
 _SIZES = {"small": (32, 8), "medium": (256, 32)}  # m, n and k; rows and columns of the array
 _SRAM_KB, _BANDWIDTH = 64, 10
 _SWEPT_KB = np.arange(10, 101, 10)  # of ifmap and filter each
-_CONFIG = """[general]
-run_name = run
-[architecture_presets]
-ArrayHeight = {array}
-ArrayWidth = {array}
-IfmapSramSzkB = {kb}
-FilterSramSzkB = {kb}
-OfmapSramSzkB = {kb}
-IfmapOffset = 0
-FilterOffset = 10000000
-OfmapOffset = 20000000
-Dataflow = ws
-Bandwidth = {bandwidth}
-ReadRequestBuffer = 32
-WriteRequestBuffer = 32
-[layout]
-IfmapCustomLayout = False
-IfmapSRAMBankBandwidth = {bandwidth}
-IfmapSRAMBankNum = 1
-IfmapSRAMBankPort = 2
-FilterCustomLayout = False
-FilterSRAMBankBandwidth = {bandwidth}
-FilterSRAMBankNum = 1
-FilterSRAMBankPort = 2
-[sparsity]
-SparsitySupport = false
-SparseRep = ellpack_block
-OptimizedMapping = false
-BlockSize = 8
-RandomNumberGeneratorSeed = 40
-[run_presets]
-InterfaceBandwidth = USER
-UseRamulatorTrace = False
-"""
+
+
+def accelerator(side: int) -> ScalesimConfig:
+    """A square array with three equal SRAMs."""
+    return ScalesimConfig(
+        rows=side,
+        cols=side,
+        dataflow=Dataflow.WS,
+        ifmap_sram_kb=_SRAM_KB,
+        filter_sram_kb=_SRAM_KB,
+        ofmap_sram_kb=_SRAM_KB,
+        bandwidth_words_per_cycle=_BANDWIDTH,
+    )
 
 
 def write_inputs(folder: pathlib.Path, side: int, array: int) -> RunInputs:
     """The files of one square GEMM on a square array."""
     folder.mkdir()
     inputs = RunInputs(folder=folder, gemm=True, traces=False)
-    inputs.config.write_text(_CONFIG.format(array=array, kb=_SRAM_KB, bandwidth=_BANDWIDTH))
+    write_config(inputs.config, accelerator(array), name="run")
     inputs.topology.write_text(f"Layer, M, N, K,\nsquare, {side}, {side}, {side},\n")
     inputs.layout.write_text("Layer,\n")
     return inputs
@@ -155,7 +134,7 @@ def pair(name: str, folder: pathlib.Path, package: Package) -> dict[str, Any]:
 def network(folder: pathlib.Path, topology: str) -> dict[str, Any]:
     """All layers of a topology of convolutions, in ours."""
     config = folder / "network.cfg"
-    config.write_text(_CONFIG.format(array=32, kb=_SRAM_KB, bandwidth=_BANDWIDTH))
+    write_config(config, accelerator(32), name="run")
     start = time.perf_counter()
     result = run(config, topology, jobs=JOBS.value)
     return {

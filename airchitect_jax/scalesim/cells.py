@@ -73,20 +73,12 @@ def read_text(path: pathlib.Path) -> str:
         raise ValueError(f"{path}: cannot be read: not UTF-8: {error.reason}") from None
 
 
-def read_rows(path: pathlib.Path) -> list[tuple[int, str]]:
-    """The rows below the first, which is the header whatever it says, with their line numbers.
+def read_rows(path: pathlib.Path) -> tuple[str, list[tuple[int, str]]]:
+    """The first line, which is the header whatever it says, and the rows with their line numbers.
 
     Raises:
       ValueError: see `read_text`.
     """
-    lines = enumerate(read_text(path).split("\n"), start=1)
-    return [(number, row) for number, line in lines if number > 1 and (row := line.strip())]
-
-
-def first_line(path: pathlib.Path) -> str:
-    """The header.
-
-    Raises:
-      ValueError: see `read_text`.
-    """
-    return read_text(path).split("\n", 1)[0].strip()
+    header, *lines = read_text(path).split("\n")
+    numbered = enumerate(lines, start=2)
+    return header.strip(), [(number, row) for number, line in numbered if (row := line.strip())]

@@ -33,7 +33,8 @@ def read_layout(
       ValueError: the package crashes with this file; names file, row, value and what is allowed.
     """
     path = pathlib.Path(path)
-    rows = [_numbers(f"{path}: row {number}", row) for number, row in read_rows(path)]
+    _, numbered = read_rows(path)
+    rows = [_numbers(f"{path}: row {number}", row) for number, row in numbered]
     if not (ifmap or filters):
         return None
     needed = _FILTER_CELLS if filters else _IFMAP_CELLS

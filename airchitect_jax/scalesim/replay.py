@@ -191,22 +191,32 @@ def _folds(setup: Setup) -> tuple[Any, Any]:
     return ceil_div(s_r, setup.rows), ceil_div(s_c, setup.cols)
 
 
+def _sweeps(setup: Setup) -> tuple[Any, Any, Any]:
+    """How often the array reads ifmap and filter, and hands over outputs or partial sums."""
+    row_folds, col_folds = _folds(setup)
+    flows = [setup.dataflow == flow for flow in Dataflow]
+    return (
+        np.select(flows, [col_folds, col_folds, 1]),
+        np.select(flows, [row_folds, 1, col_folds]),
+        np.where(flows[Dataflow.OS], 1, row_folds),
+    )
+
+
 def _words_out(setup: Setup) -> Any:
-    """Words that the array hands to the output buffer: partial sums once for each row fold."""
-    return setup.m * setup.n * np.where(setup.dataflow == Dataflow.OS, 1, _folds(setup)[0])
+    """Words that the array hands to the output buffer."""
+    return setup.m * setup.n * _sweeps(setup)[2]
 
 
 def _sram_counts(setup: Setup) -> dict[str, Any]:
     """Words that the array reads and writes, which no memory changes."""
     row_folds, col_folds = _folds(setup)
-    m, n, k = setup.m, setup.n, setup.k
-    by_dataflow = [setup.dataflow == value for value in Dataflow]
+    ifmap_sweeps, filter_sweeps, _ = _sweeps(setup)
     # The package adds the edges of the array to the outputs of each OS fold.
     edges = row_folds * col_folds * (setup.rows + setup.cols)
     return {
-        "ifmap_sram_reads": m * k * np.select(by_dataflow, [col_folds, col_folds, 1]),
-        "filter_sram_reads": k * n * np.select(by_dataflow, [row_folds, 1, col_folds]),
-        "ofmap_sram_writes": _words_out(setup) + np.where(by_dataflow[Dataflow.OS], edges, 0),
+        "ifmap_sram_reads": setup.m * setup.k * ifmap_sweeps,
+        "filter_sram_reads": setup.k * setup.n * filter_sweeps,
+        "ofmap_sram_writes": _words_out(setup) + np.where(setup.dataflow == Dataflow.OS, edges, 0),
     }
 
 
@@ -274,21 +284,15 @@ def replay_steps(
     rows, cols = setup.rows.astype(np.float64), setup.cols
     _, _, t = mixed_dims(Gemm(m=setup.m, n=setup.n, k=setup.k), setup.dataflow)
     lines = row_folds * col_folds * (2 * rows + cols + t)
-    flows = [setup.dataflow == flow for flow in Dataflow]
     m, n, k = (field.astype(np.float64) for field in (setup.m, setup.n, setup.k))
-    one = np.ones_like(m)
-    sweeps = (
-        np.select(flows, [col_folds, col_folds, one]),
-        np.select(flows, [row_folds, one, col_folds]),
-    )
+    ifmap_sweeps, filter_sweeps, passes = _sweeps(setup)
     swapped = sum(
         np.where(words > HALF_KB * kb, words * times / (HALF_KB * kb), 0)
         for words, times, kb in (
-            (m * k, sweeps[0], setup.ifmap_sram_kb),
-            (k * n, sweeps[1], setup.filter_sram_kb),
+            (m * k, ifmap_sweeps, setup.ifmap_sram_kb),
+            (k * n, filter_sweeps, setup.filter_sram_kb),
         )
     )
-    passes = np.where(flows[Dataflow.OS], 1, row_folds)
     drained = m * n * passes / (HALF_KB * setup.ofmap_sram_kb)
     slots = drain_slots(HALF_KB * setup.ofmap_sram_kb, setup.bandwidth, m * n * passes)
     refused = (count_bounds(setup, lines) > LARGEST) | (slots > SLOTS[-1])

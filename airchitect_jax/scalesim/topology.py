@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Callable
 from typing import TypeAlias
 
-from airchitect_jax.scalesim.cells import doubt, first_line, parse_whole, read_rows, whole
+from airchitect_jax.scalesim.cells import doubt, parse_whole, read_rows, whole
 from airchitect_jax.scalesim.layer import ScalesimLayer
 
 INPUT_TYPES = ("conv", "gemm")
@@ -51,11 +51,11 @@ def read_layers(
         raise ValueError(f"input_type: {input_type!r} is not allowed; expected conv or gemm")
     path = pathlib.Path(path)
     read_row = _gemm_layers if input_type == "gemm" else _conv_layers
-    header = first_line(path)
+    header, rows = read_rows(path)
     if _is_layer(header, read_row):
         doubt(f"{path}: row 1: the package takes this layer for the header", strict=strict)
     layers: list[ScalesimLayer] = []
-    for number, row in read_rows(path):
+    for number, row in rows:
         doubts: list[str] = []
         try:
             layers += read_row(row, doubts)

@@ -201,29 +201,24 @@ def _read_buffers(
         )
     if prefetch is None:
         raise ValueError("prefetch: None is not allowed in USER mode; expected two arrays")
-    return (
+    ifmap, weights = (
         ReadBuffer(
-            operand="ifmap",
-            kilobytes=settings.ifmap_sram_kb,
-            bandwidth=settings.ifmap_bank_bandwidth,
-            prefetch=prefetch[0],
-            banks=(settings.ifmap_bank_num, settings.ifmap_bank_port)
-            if settings.ifmap_custom_layout
-            else None,
-            latencies=None if latencies is None else latencies[0],
+            operand=operand,
+            kilobytes=getattr(settings, f"{operand}_sram_kb"),
+            bandwidth=getattr(settings, f"{operand}_bank_bandwidth"),
+            prefetch=prefetch[i],
+            banks=_banks(settings, operand),
+            latencies=None if latencies is None else latencies[i],
             queue_entries=settings.read_request_buffer,
             traces=traces,
-        ),
-        ReadBuffer(
-            operand="filter",
-            kilobytes=settings.filter_sram_kb,
-            bandwidth=settings.filter_bank_bandwidth,
-            prefetch=prefetch[1],
-            banks=(settings.filter_bank_num, settings.filter_bank_port)
-            if settings.filter_custom_layout
-            else None,
-            latencies=None if latencies is None else latencies[1],
-            queue_entries=settings.read_request_buffer,
-            traces=traces,
-        ),
+        )
+        for i, operand in enumerate(_OPERANDS[:2])
     )
+    return ifmap, weights
+
+
+def _banks(settings: Settings, operand: Operand) -> tuple[int, int] | None:
+    """Banks and ports per bank, where the operand has a custom layout."""
+    if not getattr(settings, f"{operand}_custom_layout"):
+        return None
+    return getattr(settings, f"{operand}_bank_num"), getattr(settings, f"{operand}_bank_port")

@@ -6,43 +6,9 @@ import pathlib
 
 import numpy as np
 
-from airchitect_jax.scalesim import PackageRun, ReplayReport
+from airchitect_jax.scalesim import PackageRun, ReplayReport, ScalesimConfig, write_config
 from airchitect_jax.scalesim.package_process import Package, RunInputs
 from airchitect_jax.types import ArrayShape, Dataflow, Gemm
-
-# Offsets keep the operands apart. `Bandwidth` is of the outputs' port; operands are read through
-# the banks of their SRAM, one each.
-_CONFIG = """\
-[general]
-run_name = run
-[architecture_presets]
-ArrayHeight = {rows}
-ArrayWidth = {cols}
-IfmapSramSzkB = {ifmap_sram_kb}
-FilterSramSzkB = {filter_sram_kb}
-OfmapSramSzkB = {ofmap_sram_kb}
-IfmapOffset = 0
-FilterOffset = 1099511627776
-OfmapOffset = 2199023255552
-Dataflow = {dataflow}
-Bandwidth = {bandwidth}
-ReadRequestBuffer = 1
-WriteRequestBuffer = 1
-[layout]
-IfmapCustomLayout = False
-IfmapSRAMBankBandwidth = {bandwidth}
-IfmapSRAMBankNum = 1
-IfmapSRAMBankPort = 1
-FilterCustomLayout = False
-FilterSRAMBankBandwidth = {bandwidth}
-FilterSRAMBankNum = 1
-FilterSRAMBankPort = 1
-[run_presets]
-InterfaceBandwidth = {mode}
-UseRamulatorTrace = False
-[sparsity]
-SparsitySupport = False
-"""
 
 
 class PackageGemms:
@@ -69,17 +35,16 @@ class PackageGemms:
         Raises:
           ValueError: the package crashes.
         """
-        config = _CONFIG.format(
-            rows=array.rows,
-            cols=array.cols,
+        config = ScalesimConfig(
+            rows=int(array.rows),
+            cols=int(array.cols),
+            dataflow=dataflow,
             ifmap_sram_kb=ifmap_sram_kb,
             filter_sram_kb=filter_sram_kb,
             ofmap_sram_kb=ofmap_sram_kb,
-            dataflow=dataflow.name.lower(),
-            bandwidth=bandwidth_words_per_cycle or 1,
-            mode="CALC" if bandwidth_words_per_cycle is None else "USER",
+            bandwidth_words_per_cycle=bandwidth_words_per_cycle,
         )
-        self._inputs.config.write_text(config)
+        write_config(self._inputs.config, config, name="run")
         self._inputs.topology.write_text(f"name,m,n,k,\ngemm,{gemm.m},{gemm.n},{gemm.k},\n")
         self._inputs.layout.write_text("name,\n")
         output = self._package.run(self._inputs)
