@@ -48,6 +48,31 @@ class MemoryModel(enum.Enum):
 
     IDEAL = "ideal"  # an ideal double buffer, in closed form
     SCALESIM3 = "scalesim3"  # what the scalesim 3.0.0 package does, replayed
+    TILED = "tiled"  # tiles of a mapping on a machine in physical units
+
+
+class LoopOrder(enum.IntEnum):
+    """The order of the loops over the tiles of a GEMM, the outermost first."""
+
+    MNK = 0
+    MKN = 1
+    NMK = 2
+    NKM = 3
+    KMN = 4
+    KNM = 5
+
+
+class OperatorKind(enum.Enum):
+    """Operators without matrix work, which run on the vector unit."""
+
+    SOFTMAX = "softmax"
+    NORMALIZATION = "normalization"
+    ACTIVATION = "activation"
+    ELEMENTWISE = "elementwise"
+    REDUCTION = "reduction"
+    POOLING = "pooling"
+    EMBEDDING = "embedding"  # lookups: gather and scatter
+    DATA_MOVEMENT = "data_movement"  # moves elements without computing
 
 
 class Interface(enum.Enum):
@@ -150,6 +175,64 @@ class Memory:
     buffers: BufferSizes
     bandwidth_bytes_per_cycle: Int[Array, "*batch"] | IntLike
     element_bytes: Int[Array, "*batch"] | IntLike = 1
+
+
+@_pytree
+class Scratchpad:
+    """The memory of a core: one double-buffered SRAM for both inputs, and an accumulator."""
+
+    scratchpad_bytes: Int[Array, "*batch"] | IntLike
+    accumulator_bytes: Int[Array, "*batch"] | IntLike
+
+
+@_pytree
+class Hardware:
+    """The design of a machine: equal cores that share one DRAM interface.
+
+    Attributes:
+      rows, cols: of the array of a core.
+      num_cores: the number of cores.
+      memory: of a core: an SRAM per operand, or a scratchpad with an accumulator. The sizes are
+        whole; half of each is the working half.
+      bandwidth_bytes, bandwidth_cycles: the interface moves `bandwidth_bytes` in
+        `bandwidth_cycles` cycles; two whole numbers, so that 900 GB/s at 1.05 GHz is exact.
+    """
+
+    rows: Int[Array, "*batch"] | IntLike
+    cols: Int[Array, "*batch"] | IntLike
+    num_cores: Int[Array, "*batch"] | IntLike
+    memory: BufferSizes | Scratchpad
+    bandwidth_bytes: Int[Array, "*batch"] | IntLike
+    bandwidth_cycles: Int[Array, "*batch"] | IntLike
+
+    @property
+    def array(self) -> ArrayShape:
+        """The array of a core."""
+        return ArrayShape(rows=self.rows, cols=self.cols)
+
+
+@_pytree
+class Mapping:
+    """How a GEMM runs on a machine (`MemoryModel.TILED`).
+
+    The cores work on one step at a time: `cores_m` x `cores_n` x `cores_k` cores, each on its own
+    tile of `tile_m` x `tile_n` x `tile_k`.
+
+    Attributes:
+      dataflow: of the array.
+      order: of the loops over steps.
+      tile_m, tile_n, tile_k: of a core.
+      cores_m, cores_n, cores_k: parts into which the cores split a step.
+    """
+
+    dataflow: Int[Array, "*batch"] | Dataflow
+    order: Int[Array, "*batch"] | LoopOrder
+    tile_m: Int[Array, "*batch"] | IntLike
+    tile_n: Int[Array, "*batch"] | IntLike
+    tile_k: Int[Array, "*batch"] | IntLike
+    cores_m: Int[Array, "*batch"] | IntLike = 1
+    cores_n: Int[Array, "*batch"] | IntLike = 1
+    cores_k: Int[Array, "*batch"] | IntLike = 1
 
 
 @_pytree

@@ -51,7 +51,7 @@ MAX_BANDWIDTH = flags.DEFINE_integer(
 MEMORY_MODEL = flags.DEFINE_enum(
     "memory_model",
     MemoryModel.IDEAL.value,
-    [model.value for model in MemoryModel],
+    [MemoryModel.IDEAL.value, MemoryModel.SCALESIM3.value],
     "Stalls of a double buffer in closed form, or those of the scalesim 3.0.0 package, replayed:"
     " exact, and slower by a factor of ten thousand, so the presets are smaller and stored, and"
     " --max_dim is 1024 unless given.",

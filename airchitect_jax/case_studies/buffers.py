@@ -93,6 +93,8 @@ class BufferCase(CaseStudy):
         )
         for name in ("runtime_model", "memory_model", "interface"):
             settle(self, **{name: getattr(self.platform, name)})
+        if self.memory_model is MemoryModel.TILED:
+            raise ValueError("memory_model: tiled is not allowed; expected ideal or scalesim3")
         for field in dataclasses.fields(self):
             if isinstance(field.default, int):
                 number = whole_number(field.name, getattr(self, field.name), low=0)

@@ -26,12 +26,14 @@ from airchitect_jax.cost.ideal import (
     ideal_energy_fj,
     stall_free_cycles,
 )
+from airchitect_jax.cost.parts import Technology, VectorUnit, Widths
 from airchitect_jax.cost.platform import (
     MAX_BANDWIDTH,
     MAX_ELEMENT_BYTES,
     MAX_SRAM_BYTES,
     Platform,
 )
+from airchitect_jax.cost.prices import MachinePrices
 from airchitect_jax.cost.relaxed import Relaxation, RelaxedArray, sensitivity
 from airchitect_jax.cost.schedule import best_dataflow, dataflow_cycles, makespan, sum_of_cycles
 from airchitect_jax.cost.soft import Soft
@@ -44,12 +46,16 @@ __all__ = [
     "CostTerm",
     "EnergyTable",
     "GemmCosts",
+    "MachinePrices",
     "Number",
     "Platform",
     "Relaxation",
     "RelaxedArray",
     "Soft",
     "SramPrices",
+    "Technology",
+    "VectorUnit",
+    "Widths",
     "add_cycles",
     "add_energy_fj",
     "best_dataflow",

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from typing import Any
 
-from airchitect_jax._support import instance, member, settle, whole_number
+from airchitect_jax._support import dataflow_member, instance, member, settle, whole_number
 from airchitect_jax.cost.energy import EnergyTable
+from airchitect_jax.cost.parts import Technology, VectorUnit, Widths
 from airchitect_jax.cost.terms import CostTerm, resolve_terms
-from airchitect_jax.types import BufferSizes, Interface, Memory, MemoryModel, RuntimeModel
+from airchitect_jax.spaces import HardwareSpace
+from airchitect_jax.types import (
+    BufferSizes,
+    Dataflow,
+    Hardware,
+    Interface,
+    Memory,
+    MemoryModel,
+    RuntimeModel,
+    Scratchpad,
+)
 
 MAX_BANDWIDTH = 2**20  # bytes per cycle
 MAX_SRAM_BYTES = 2**40
@@ -15,11 +28,16 @@ MAX_ELEMENT_BYTES = 64
 
 BUFFERS = ("ifmap_sram_bytes", "filter_sram_bytes", "ofmap_sram_bytes")
 _HALF_A_MEGABYTE = BufferSizes(**dict.fromkeys(BUFFERS, 2**19))
+_HALF_A_MEGABYTE_EACH = HardwareSpace(**dict.fromkeys(BUFFERS, (2**19,)))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Platform:
     """The parameters that all designs share. Hashable: a static argument of compiled functions.
+
+    The models IDEAL and SCALESIM3 count in cycles and bytes and read the first fields. TILED
+    describes a machine in physical units and reads those from `name` on, the runtime model and the
+    terms.
 
     Attributes:
       bandwidth_bytes_per_cycle: of the DRAM interface, in 1..2**20; where it is a feature of the
@@ -31,6 +49,14 @@ class Platform:
       interface: one for all operands, or a port for each.
       energy_table: energy of single events.
       terms: additional cost terms; registered ones may be given by name.
+      name: of the machine.
+      source: where its figures are published.
+      clock_hz: cycles per second.
+      dataflows: that the array can run.
+      hardware: the array, cores, memories and bandwidth: one value each, or those to choose from.
+      widths: bits of an input, weight, partial sum and output.
+      vector_unit: for operators without matrix work.
+      technology: from which energy, leakage and area follow.
 
     Raises:
       ValueError: a field is not allowed.
@@ -45,6 +71,14 @@ class Platform:
     interface: Interface = Interface.SHARED
     energy_table: EnergyTable = dataclasses.field(default_factory=EnergyTable)
     terms: tuple[CostTerm, ...] = ()
+    name: str = "paper"
+    source: str = ""
+    clock_hz: int = 10**9
+    dataflows: tuple[Dataflow, ...] = tuple(Dataflow)
+    hardware: HardwareSpace = _HALF_A_MEGABYTE_EACH
+    widths: Widths = dataclasses.field(default_factory=Widths)
+    vector_unit: VectorUnit = dataclasses.field(default_factory=VectorUnit)
+    technology: Technology = dataclasses.field(default_factory=Technology)
 
     def __post_init__(self) -> None:
         bandwidth, width = self.bandwidth_bytes_per_cycle, self.element_bytes
@@ -66,6 +100,48 @@ class Platform:
             terms=resolve_terms(self.terms),
         )
         instance("energy_table", self.energy_table, EnergyTable)
+        for name, kind in (
+            ("name", str),
+            ("source", str),
+            ("hardware", HardwareSpace),
+            ("widths", Widths),
+            ("vector_unit", VectorUnit),
+            ("technology", Technology),
+        ):
+            instance(name, getattr(self, name), kind)
+        flows = {dataflow_member("dataflows", flow) for flow in self.dataflows}
+        if not flows:
+            raise ValueError("dataflows: () is not allowed; expected at least one dataflow")
+        settle(
+            self,
+            clock_hz=whole_number("clock_hz", self.clock_hz, high=10**12),
+            dataflows=tuple(sorted(flows)),
+        )
+
+    def hardware_of(self, **values: int) -> Hardware:
+        """The machine with these values of the axes of `hardware`.
+
+        Args:
+          values: by the names of `hardware.axes`; axes with one value may be left out.
+
+        Raises:
+          ValueError: an axis has several values and none is given.
+        """
+        axes = self.hardware.axes
+        for name, allowed in axes.items():
+            if name not in values and len(allowed) > 1:
+                raise ValueError(f"{name}: {len(allowed)} values are possible; expected one")
+        chosen: dict[str, Any] = {name: values.get(name, axes[name][0]) for name in axes}
+        memory = {name: chosen.pop(name) for name in self.hardware.memory_fields}
+        rate = chosen.pop("bandwidth_bytes_per_second")
+        # The same denominator for all bandwidths of the space, so that they can be one array.
+        common = math.gcd(self.clock_hz, *axes["bandwidth_bytes_per_second"])
+        return Hardware(
+            **chosen,
+            memory=(Scratchpad if self.hardware.is_shared else BufferSizes)(**memory),
+            bandwidth_bytes=rate // common,
+            bandwidth_cycles=self.clock_hz // common,
+        )
 
     @property
     def memory(self) -> Memory:

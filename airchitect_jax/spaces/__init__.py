@@ -7,6 +7,7 @@ from airchitect_jax.spaces.array_dataflow import ArrayDataflowSpace
 from airchitect_jax.spaces.base import Attribute, DesignSpace, Fields
 from airchitect_jax.spaces.buffers import BufferSpace
 from airchitect_jax.spaces.grid import Axis, GridSpace
+from airchitect_jax.spaces.hardware import HardwareSpace
 from airchitect_jax.spaces.joint import JointSpace
 from airchitect_jax.spaces.layout import Layout, RelaxedPoint, within_sum
 from airchitect_jax.spaces.schedules import (
@@ -29,6 +30,7 @@ __all__ = [
     "DesignSpace",
     "Fields",
     "GridSpace",
+    "HardwareSpace",
     "JointSpace",
     "Layout",
     "RelaxedPoint",

@@ -1,0 +1,82 @@
+"""Parts of a machine in physical units that all designs on a platform share."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from fractions import Fraction
+
+from airchitect_jax._support import member, real_number, settle, whole_number
+from airchitect_jax.types import OperatorKind
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Widths:
+    """Bits of one element of each kind. Partial sums have the width of the accumulator."""
+
+    input_bits: int = 8
+    weight_bits: int = 8
+    accumulator_bits: int = 32
+    output_bits: int = 8
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            name = field.name
+            settle(self, **{name: whole_number(name, getattr(self, name), high=512)})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VectorUnit:
+    """The unit of a core for all work that is not matrix products.
+
+    Attributes:
+      lanes: elements that it works on at a time.
+      rates: operations per lane and cycle, for kinds of operator that differ from 1.
+      overlapped: whether it works beside the array, so that the longer of both counts for a
+        network; otherwise one waits for the other.
+    """
+
+    lanes: int = 128
+    rates: Mapping[OperatorKind, Fraction] | tuple[tuple[OperatorKind, Fraction], ...] = ()
+    overlapped: bool = False
+
+    def __post_init__(self) -> None:
+        rates = self.rates.items() if isinstance(self.rates, Mapping) else self.rates
+        settled = {
+            member("rates", kind, OperatorKind): Fraction(rate).limit_denominator(10**6)
+            for kind, rate in rates
+            if real_number(f"rates: {kind}", rate, low=1e-6, high=1e6)
+        }
+        settle(
+            self,
+            lanes=whole_number("lanes", self.lanes, high=2**20),
+            rates=tuple(sorted(settled.items(), key=lambda item: item[0].value)),
+        )
+
+    def rate(self, kind: OperatorKind) -> Fraction:
+        """Operations per lane and cycle."""
+        return dict(self.rates).get(kind, Fraction(1))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Technology:
+    """The process and the DRAM, from which energy, leakage and area follow.
+
+    Attributes:
+      node_nm: of the logic and the SRAMs, in nanometres.
+      dram: the kind of DRAM, for example "DDR4" or "HBM2".
+      mac_pj, mac_um2, dram_pj_per_byte: in place of those of the tables.
+    """
+
+    node_nm: float = 45.0
+    dram: str = "DDR4"
+    mac_pj: float | None = None
+    mac_um2: float | None = None
+    dram_pj_per_byte: float | None = None
+
+    def __post_init__(self) -> None:
+        settle(self, node_nm=real_number("node_nm", self.node_nm, low=1, high=1000))
+        for name in ("mac_pj", "mac_um2", "dram_pj_per_byte"):
+            value = getattr(self, name)
+            if value is not None:
+                settle(self, **{name: real_number(name, value, low=0, high=1e9)})
