@@ -49,13 +49,14 @@ class VectorUnit:
     overlapped: bool = False
 
     def __post_init__(self) -> None:
-        try:
-            given = dict(self.rates)
-        except (TypeError, ValueError):
+        pairs = tuple(self.rates.items()) if isinstance(self.rates, Mapping) else self.rates
+        if not isinstance(pairs, (tuple, list)) or not all(
+            isinstance(pair, tuple) and len(pair) == 2 for pair in pairs
+        ):
             raise TypeError(
                 f"rates: {shown(self.rates)} is not allowed; expected a mapping of kinds to numbers"
-            ) from None
-        rates = {member("rates", kind, OperatorKind): rate for kind, rate in given.items()}
+            )
+        rates = {member("rates", kind, OperatorKind): rate for kind, rate in pairs}
         settle(
             self,
             lanes=whole_number("lanes", self.lanes, high=2**20),

@@ -262,10 +262,11 @@ def _platform(root: YamlValue) -> Platform:
         if key not in found:
             raise ValueError(f"{root.source}: {key}: no value is given")
     fields: dict[str, dict[str, Any]] = {"": {}, **{part: {} for part in _PARTS}}
-    for key in _KEYS.keys() & found.keys():
-        field, form = _KEYS[key]
-        part, _, name = field.rpartition(".")
-        fields[part][name] = form.read(found[key])
+    for key, value in found.items():
+        if key in _KEYS:
+            field, form = _KEYS[key]
+            part, _, name = field.rpartition(".")
+            fields[part][name] = form.read(value)
     parts = {part: _built(kind, part, fields[part], found) for part, kind in _PARTS.items()}
     return _built(Platform, "", {"memory_model": MemoryModel.TILED} | fields[""] | parts, found)
 
@@ -274,15 +275,12 @@ def _tree(value: YamlValue) -> dict[str, YamlValue]:
     """The values and sections of the file by key; the root has none."""
     found = {value.key: value}
     for key, entry in value.entries.items():
-        if entry.key in _SECTIONS:
-            found |= _tree(entry)
-        elif entry.key in _KEYS:
-            found[entry.key] = entry
-        else:
-            start = entry.key.removesuffix(key)
-            known = (other.removeprefix(start) for other in _KEYS if other.startswith(start))
-            names = dict.fromkeys(other.partition(": ")[0] for other in known)
+        start = entry.key.removesuffix(key)
+        known = [other.removeprefix(start) for other in _KEYS if other.startswith(start)]
+        names = dict.fromkeys(other.partition(": ")[0] for other in known)
+        if key not in names:
             raise ValueError(f"{entry.where}: unknown key; expected {', '.join(names)}")
+        found |= _tree(entry) if entry.key in _SECTIONS else {entry.key: entry}
     return found
 
 
