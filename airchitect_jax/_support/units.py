@@ -16,9 +16,8 @@ from typing import Any
 
 from airchitect_jax._support.checks import shown
 
-_QUANTITY = re.compile(
-    r"([0-9]{1,80}(?:\.[0-9]{1,80})?(?:e(?:-[0-9]{1,3}|\+?[0-9]{1,2}))?) *([A-Za-z/]*2?)"
-)
+_NUMBER = r"[0-9]{1,80}(?:\.[0-9]{1,80})?(?:e(?:-[0-9]{1,3}|\+?[0-9]{1,2}))?"
+_QUANTITY = re.compile(rf"({_NUMBER}) *((?:[A-Za-z][A-Za-z0-9/]*)?)")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

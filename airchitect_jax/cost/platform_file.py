@@ -151,6 +151,7 @@ def _names(members: Sequence[Any]) -> list[str]:
 
 
 _TEXT = _Form(operator.attrgetter("text"), str)
+_FLAG = _Form(operator.attrgetter("flag"), bool)
 _NAMES = _Form(operator.attrgetter("texts"), _names)
 
 # What a file may say, and the field of the platform that says it.
@@ -177,7 +178,7 @@ _KEYS: dict[str, tuple[str, _Form]] = {
     "widths: output": ("widths.output_bits", _whole(COUNT)),
     "vector_unit: lanes": ("vector_unit.lanes", _whole(COUNT)),
     "vector_unit: rates": ("vector_unit.rates", _Form(_read_rates, _written_rates)),
-    "vector_unit: overlapped": ("vector_unit.overlapped", _Form(operator.attrgetter("flag"), bool)),
+    "vector_unit: overlapped": ("vector_unit.overlapped", _FLAG),
     "technology: node": ("technology.node_nm", _real(LENGTH)),
     "technology: mac_energy": ("technology.mac_pj", _real(ENERGY)),
     "technology: mac_area": ("technology.mac_um2", _real(AREA)),
