@@ -5,17 +5,23 @@ from .cost import (
     Platform,
     Relaxation,
     RelaxedArray,
+    Technology,
+    VectorUnit,
+    Widths,
     compute_cycles,
     compute_report,
     evaluate_memory,
+    platform_names,
+    read_platform,
     sensitivity,
+    write_platform,
 )
 from .cost.evaluate import evaluate
 from .oracle import label, label_buffers, label_schedules
 from .recommendation import Recommendation, recommend
 from .scalesim import ReplayReport
 from .scalesim.replay import replay
-from .spaces import ArrayDataflowSpace, BufferSpace, ScheduleSpace
+from .spaces import ArrayDataflowSpace, BufferSpace, HardwareSpace, ScheduleSpace
 from .types import (
     ArrayDesign,
     ArrayShape,
@@ -25,14 +31,18 @@ from .types import (
     CostReport,
     Dataflow,
     Gemm,
+    Hardware,
     Interface,
     Labels,
+    LoopOrder,
+    Mapping,
     Memory,
     MemoryModel,
     MemoryReport,
     Objective,
     RuntimeModel,
     Schedule,
+    Scratchpad,
     Traffic,
 )
 from .version import __version__
@@ -61,9 +71,13 @@ __all__ = [
     "Dataflow",
     "EnergyTable",
     "Gemm",
+    "Hardware",
+    "HardwareSpace",
     "Interface",
     "Labels",
     "Layer",
+    "LoopOrder",
+    "Mapping",
     "Memory",
     "MemoryModel",
     "MemoryReport",
@@ -77,7 +91,11 @@ __all__ = [
     "RuntimeModel",
     "Schedule",
     "ScheduleSpace",
+    "Scratchpad",
+    "Technology",
     "Traffic",
+    "VectorUnit",
+    "Widths",
     "__version__",
     "compute_cycles",
     "compute_report",
@@ -90,11 +108,14 @@ __all__ = [
     "load_network",
     "network_names",
     "open_network",
+    "platform_names",
     "read_onnx",
+    "read_platform",
     "read_topology",
     "recommend",
     "register",
     "replay",
     "sensitivity",
+    "write_platform",
     "write_topology",
 ]

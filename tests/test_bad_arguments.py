@@ -206,8 +206,72 @@ TABLE = {
                 ("no such term",),
                 (1,),
             ],
+            "name": w.PATHS,
+            "source": w.PATHS,
+            "clock_hz": w.COUNT,
+            "dataflows": [*(v for v in w.OBJECT if not isinstance(v, list)), ("XS",), (0, 3)],
+            "hardware": w.OBJECT,
+            "widths": w.OBJECT,
+            "vector_unit": w.OBJECT,
+            "technology": w.OBJECT,
             **w.MODEL,
         },
+        {},
+    ),
+    "HardwareSpace": (
+        aj.HardwareSpace,
+        {"scratchpad_bytes": 2**18, "accumulator_bytes": 2**16},
+        {
+            name: [*w.COUNT, (4, 2), (2, 2), (2, None)]
+            for name in (
+                "rows",
+                "cols",
+                "num_cores",
+                "scratchpad_bytes",
+                "accumulator_bytes",
+                "bandwidth_bytes_per_second",
+            )
+        },
+        {},
+    ),
+    "Widths": (
+        aj.Widths,
+        {},
+        {f"{name}_bits": w.COUNT for name in ("input", "weight", "accumulator", "output")},
+        {},
+    ),
+    "VectorUnit": (
+        aj.VectorUnit,
+        {},
+        {
+            "lanes": w.COUNT,
+            "rates": [
+                *(v for v in w.OBJECT if not isinstance(v, (dict, list, tuple)) or len(v)),
+                *({"softmax": v} for v in w.PRICE if not isinstance(v, w.fractions.Fraction)),
+            ],
+            "overlapped": [v for v in w.OBJECT if not isinstance(v, bool)],
+        },
+        {},
+    ),
+    "Technology": (
+        aj.Technology,
+        {},
+        {
+            "node_nm": w.PRICE,
+            "dram": w.PATHS,
+            **{
+                name: [v for v in w.PRICE if v is not None]
+                for name in ("mac_pj", "mac_um2", "dram_pj_per_byte")
+            },
+        },
+        {},
+    ),
+    "platform_names": (aj.platform_names, {}, {}, {}),
+    "read_platform": (aj.read_platform, {"name_or_path": "paper"}, {"name_or_path": w.OBJECT}, {}),
+    "write_platform": (
+        aj.write_platform,
+        {"path": "x.yaml", "platform": aj.read_platform("paper")},
+        {"path": w.PATHS, "platform": w.OBJECT},
         {},
     ),
     "CostTerm": (
@@ -271,16 +335,19 @@ CARRIERS = {
     aj.BufferedGemm,
     aj.CostReport,
     aj.Gemm,
+    aj.Hardware,
     aj.Labels,
+    aj.Mapping,
     aj.Memory,
     aj.MemoryReport,
     aj.Recommendation,
     aj.RelaxedArray,
     aj.ReplayReport,
     aj.Schedule,
+    aj.Scratchpad,
     aj.Traffic,
 }
-ENUMS = {aj.Dataflow, aj.Interface, aj.MemoryModel, aj.Objective, aj.RuntimeModel}
+ENUMS = {aj.Dataflow, aj.Interface, aj.LoopOrder, aj.MemoryModel, aj.Objective, aj.RuntimeModel}
 
 
 def test_the_table_has_every_public_callable():

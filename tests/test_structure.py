@@ -266,5 +266,5 @@ def test_core_dependencies_are_in_pyproject():
     for path in python_files("airchitect_jax"):
         for imported in imports(path):
             top = imported.split(".")[0]
-            names = {"absl": "absl-py", "orbax": "orbax-checkpoint"}
+            names = {"absl": "absl-py", "orbax": "orbax-checkpoint", "yaml": "pyyaml"}
             assert top in allowed or names.get(top, top) in core, f"{path} imports {imported}"

@@ -1,4 +1,4 @@
-"""Fuzzes the CSV and ONNX readers with damaged files; the only allowed error is ValueError.
+"""Fuzzes the CSV, ONNX and platform readers; the only allowed error is ValueError.
 
 `python -m tools.fuzz_readers --seconds=60` mutates samples at random; with `--coverage` atheris
 mutates them, guided by coverage (extra `fuzz`). If a reader fails otherwise, prints the input and
@@ -17,6 +17,7 @@ import warnings
 from collections import Counter
 from typing import Any
 
+from airchitect_jax.cost import parse_platform
 from airchitect_jax.workloads import parse_onnx, parse_topology
 
 _GEMM = b"Layer,M,N,K,Count,\nfirst,10,20,30,2,\n'second',1,2,3,1,\n"
@@ -24,6 +25,14 @@ _CONV = (
     b"Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter,"
     b" Strides,\nconv1,224,224,7,7,3,64,2,\nconvDP,56,56,3,3,64,1,1,\n"
 )
+_PLATFORM = b"""pname: edge
+clock: 800MHz
+array: {rows: [8, 64, 8], cols: [8, 64, x2], dataflows: [OS, WS]}
+memory: {scratchpad: {choices: [64KB, 1MB]}, accumulator: 64KB}
+dram: {bandwidth: 25.6GB/s, kind: LPDDR4}
+vector_unit:
+  rates: {softmax: 1/4}
+"""
 
 
 def samples() -> list[bytes]:
@@ -48,7 +57,7 @@ def samples() -> list[bytes]:
     inputs += [value("g", 256, 5), value("r", 1, 8, 8), value("b", 1)]
     graph = helper.make_graph(nodes, "g", inputs, [value("y", None, None)])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)])
-    return [b"c" + _GEMM, b"c" + _CONV, b"o" + model.SerializeToString()]
+    return [b"c" + _GEMM, b"c" + _CONV, b"o" + model.SerializeToString(), _PLATFORM]
 
 
 def read(data: bytes) -> str:
@@ -62,6 +71,8 @@ def read(data: bytes) -> str:
             parse_onnx(
                 data[1:], name="x", source="x", dims={"batch": 2}, folder=pathlib.Path("/none")
             )
+        elif data[:1] == b"p":
+            parse_platform(data[1:], source="x")
         else:
             parse_topology(data[1:], name="x", source="x")
     except ValueError:
@@ -104,7 +115,7 @@ def _by_coverage(seconds: float, seed: int) -> None:
         import atheris
     except ImportError as error:
         raise SystemExit("--coverage needs atheris: pip install 'airchitect-jax[fuzz]'") from error
-    for reader in (parse_onnx, parse_topology):
+    for reader in (parse_onnx, parse_platform, parse_topology):
         atheris.instrument_func(reader)
     with tempfile.TemporaryDirectory() as folder:
         for number, sample in enumerate(samples()):

@@ -39,12 +39,41 @@ from .forks import refuse_after_fork
 from .host_memory import check_fits
 from .printable import one_line
 from .registry import find, register, registered
+from .units import (
+    AREA,
+    COUNT,
+    ENERGY,
+    ENERGY_PER_BYTE,
+    FREQUENCY,
+    LENGTH,
+    POWER,
+    RATE,
+    SIZE,
+    TIME,
+    Unit,
+    quantity,
+    quantity_text,
+    whole_quantity,
+)
 from .workdir import environment, read_config
+from .yaml_tree import YamlValue, parse_yaml, read_yaml
 
 __all__ = [
+    "AREA",
+    "COUNT",
+    "ENERGY",
+    "ENERGY_PER_BYTE",
+    "FREQUENCY",
     "INT64_SAFE",
+    "LENGTH",
     "MAX_COUNT",
     "MAX_DIM",
+    "POWER",
+    "RATE",
+    "SIZE",
+    "TIME",
+    "Unit",
+    "YamlValue",
     "as_array",
     "atomic_path",
     "batch_mesh",
@@ -68,9 +97,13 @@ __all__ = [
     "member",
     "on_devices",
     "one_line",
+    "parse_yaml",
+    "quantity",
+    "quantity_text",
     "read_config",
     "read_json",
     "read_sealed",
+    "read_yaml",
     "real_field",
     "real_number",
     "refuse_after_fork",
@@ -79,6 +112,7 @@ __all__ = [
     "settle",
     "shown",
     "whole_number",
+    "whole_quantity",
     "write_checksum",
     "write_checksums",
     "write_sealed",

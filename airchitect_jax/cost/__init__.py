@@ -33,6 +33,12 @@ from airchitect_jax.cost.platform import (
     MAX_SRAM_BYTES,
     Platform,
 )
+from airchitect_jax.cost.platform_file import (
+    parse_platform,
+    platform_names,
+    read_platform,
+    write_platform,
+)
 from airchitect_jax.cost.prices import MachinePrices
 from airchitect_jax.cost.relaxed import Relaxation, RelaxedArray, sensitivity
 from airchitect_jax.cost.schedule import best_dataflow, dataflow_cycles, makespan, sum_of_cycles
@@ -78,6 +84,9 @@ __all__ = [
     "mixed_dims",
     "objective_value",
     "operand_fj",
+    "parse_platform",
+    "platform_names",
+    "read_platform",
     "resolve_terms",
     "row_passes",
     "select",
@@ -85,4 +94,5 @@ __all__ = [
     "smaller",
     "stall_free_cycles",
     "sum_of_cycles",
+    "write_platform",
 ]

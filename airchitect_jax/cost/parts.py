@@ -5,8 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import Any
 
-from airchitect_jax._support import member, real_number, settle, whole_number
+from airchitect_jax._support import (
+    instance,
+    member,
+    real_number,
+    settle,
+    shown,
+    whole_number,
+)
 from airchitect_jax.types import OperatorKind
 
 
@@ -41,21 +49,34 @@ class VectorUnit:
     overlapped: bool = False
 
     def __post_init__(self) -> None:
-        rates = self.rates.items() if isinstance(self.rates, Mapping) else self.rates
-        settled = {
-            member("rates", kind, OperatorKind): Fraction(rate).limit_denominator(10**6)
-            for kind, rate in rates
-            if real_number(f"rates: {kind}", rate, low=1e-6, high=1e6)
-        }
+        pairs = tuple(self.rates.items()) if isinstance(self.rates, Mapping) else self.rates
+        if not isinstance(pairs, (tuple, list)) or not all(
+            isinstance(pair, tuple) and len(pair) == 2 for pair in pairs
+        ):
+            raise TypeError(
+                f"rates: {shown(self.rates)} is not allowed; expected a mapping of kinds to numbers"
+            )
+        rates = {member("rates", kind, OperatorKind): rate for kind, rate in pairs}
         settle(
             self,
             lanes=whole_number("lanes", self.lanes, high=2**20),
-            rates=tuple(sorted(settled.items(), key=lambda item: item[0].value)),
+            rates=tuple(
+                (kind, _rate(f"rates: {kind.value}", rates[kind]))
+                for kind in sorted(rates, key=lambda kind: kind.value)
+            ),
         )
+        instance("overlapped", self.overlapped, bool)
 
     def rate(self, kind: OperatorKind) -> Fraction:
         """Operations per lane and cycle."""
         return dict(self.rates).get(kind, Fraction(1))
+
+
+def _rate(name: str, value: Any) -> Fraction:
+    number = float(value) if isinstance(value, Fraction) else value
+    real_number(name, number, low=1e-6, high=1e6)
+    exact = value if isinstance(value, Fraction) else Fraction(float(value))
+    return exact.limit_denominator(10**6)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,6 +96,7 @@ class Technology:
     dram_pj_per_byte: float | None = None
 
     def __post_init__(self) -> None:
+        instance("dram", self.dram, str)
         settle(self, node_nm=real_number("node_nm", self.node_nm, low=1, high=1000))
         for name in ("mac_pj", "mac_um2", "dram_pj_per_byte"):
             value = getattr(self, name)

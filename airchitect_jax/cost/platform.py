@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Any
 
-from airchitect_jax._support import dataflow_member, instance, member, settle, whole_number
+from airchitect_jax._support import dataflow_member, instance, member, settle, shown, whole_number
 from airchitect_jax.cost.energy import EnergyTable
 from airchitect_jax.cost.parts import Technology, VectorUnit, Widths
 from airchitect_jax.cost.terms import CostTerm, resolve_terms
@@ -109,13 +109,15 @@ class Platform:
             ("technology", Technology),
         ):
             instance(name, getattr(self, name), kind)
-        flows = {dataflow_member("dataflows", flow) for flow in self.dataflows}
-        if not flows:
-            raise ValueError("dataflows: () is not allowed; expected at least one dataflow")
+        flows = self.dataflows
+        if not isinstance(flows, (tuple, list)) or not flows:
+            raise ValueError(
+                f"dataflows: {shown(flows)} is not allowed; expected a tuple of OS, WS, IS"
+            )
         settle(
             self,
             clock_hz=whole_number("clock_hz", self.clock_hz, high=10**12),
-            dataflows=tuple(sorted(flows)),
+            dataflows=tuple(sorted({dataflow_member("dataflows", flow) for flow in flows})),
         )
 
     def hardware_of(self, **values: int) -> Hardware:
@@ -125,9 +127,12 @@ class Platform:
           values: by the names of `hardware.axes`; axes with one value may be left out.
 
         Raises:
-          ValueError: an axis has several values and none is given.
+          ValueError: an axis has several values and none is given, or a name is of no axis.
         """
         axes = self.hardware.axes
+        for name in values:
+            if name not in axes:
+                raise ValueError(f"{name}: unknown axis; expected {', '.join(axes)}")
         for name, allowed in axes.items():
             if name not in values and len(allowed) > 1:
                 raise ValueError(f"{name}: {len(allowed)} values are possible; expected one")
