@@ -1,5 +1,6 @@
 """Analytic cost models of systolic arrays: scalar, pure equations, one workload at a time."""
 
+from airchitect_jax.cost.area import MachineArea, area_um2
 from airchitect_jax.cost.arithmetic import Number, ceil_div, larger, select, smaller
 from airchitect_jax.cost.compute import (
     compute_cycles,
@@ -27,6 +28,7 @@ from airchitect_jax.cost.ideal import (
     stall_free_cycles,
 )
 from airchitect_jax.cost.parts import Technology, VectorUnit, Widths
+from airchitect_jax.cost.physical import PhysicalReport, physical_report
 from airchitect_jax.cost.platform import (
     MAX_BANDWIDTH,
     MAX_ELEMENT_BYTES,
@@ -40,6 +42,7 @@ from airchitect_jax.cost.platform_file import (
     write_platform,
 )
 from airchitect_jax.cost.prices import MachinePrices
+from airchitect_jax.cost.prices import MachinePrices, machine_prices
 from airchitect_jax.cost.relaxed import Relaxation, RelaxedArray, sensitivity
 from airchitect_jax.cost.schedule import best_dataflow, dataflow_cycles, makespan, sum_of_cycles
 from airchitect_jax.cost.soft import Soft
@@ -52,8 +55,10 @@ __all__ = [
     "CostTerm",
     "EnergyTable",
     "GemmCosts",
+    "MachineArea",
     "MachinePrices",
     "Number",
+    "PhysicalReport",
     "Platform",
     "Relaxation",
     "RelaxedArray",
@@ -64,6 +69,7 @@ __all__ = [
     "Widths",
     "add_cycles",
     "add_energy_fj",
+    "area_um2",
     "best_dataflow",
     "ceil_div",
     "compute_cycles",
@@ -77,6 +83,7 @@ __all__ = [
     "ideal_energy_fj",
     "larger",
     "last_cycle_offset",
+    "machine_prices",
     "macs_fj",
     "makespan",
     "mapped_dims",
@@ -87,6 +94,7 @@ __all__ = [
     "parse_platform",
     "platform_names",
     "read_platform",
+    "physical_report",
     "resolve_terms",
     "row_passes",
     "select",

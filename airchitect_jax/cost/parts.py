@@ -15,6 +15,8 @@ from airchitect_jax._support import (
     shown,
     whole_number,
 )
+from airchitect_jax._support import instance, member, real_number, settle, shown, whole_number
+from airchitect_jax.cost.technology import dram_pj_per_bit, nodes_nm
 from airchitect_jax.types import OperatorKind
 
 
@@ -86,19 +88,40 @@ class Technology:
     Attributes:
       node_nm: of the logic and the SRAMs, in nanometres.
       dram: the kind of DRAM, for example "DDR4" or "HBM2".
-      mac_pj, mac_um2, dram_pj_per_byte: in place of those of the tables.
+      floating_point: whether the arithmetic is in floating point; otherwise it is in integers.
+      mac_pj, mac_um2, sram_pj_per_byte, sram_um2_per_byte, dram_pj_per_byte, leakage_mw_per_mm2: in
+        place of those of the tables; those of a MAC with its registers.
+
+    Raises:
+      ValueError: a value is out of range, or the tables do not have the node or the kind of DRAM.
     """
 
     node_nm: float = 45.0
     dram: str = "DDR4"
+    floating_point: bool = False
     mac_pj: float | None = None
     mac_um2: float | None = None
+    sram_pj_per_byte: float | None = None
+    sram_um2_per_byte: float | None = None
     dram_pj_per_byte: float | None = None
+    leakage_mw_per_mm2: float | None = None
 
     def __post_init__(self) -> None:
         instance("dram", self.dram, str)
         settle(self, node_nm=real_number("node_nm", self.node_nm, low=1, high=1000))
         for name in ("mac_pj", "mac_um2", "dram_pj_per_byte"):
+        smallest, largest = nodes_nm()
+        settle(self, node_nm=real_number("node_nm", self.node_nm, low=smallest, high=largest))
+        if self.dram_pj_per_byte is None and self.dram not in dram_pj_per_bit():
+            raise ValueError(
+                f"dram: {shown(self.dram)} is not allowed without dram_pj_per_byte; expected"
+                f" {', '.join(dram_pj_per_bit())}"
+            )
+        instance("floating_point", self.floating_point, bool)
+        for name in OVERRIDES:
             value = getattr(self, name)
             if value is not None:
                 settle(self, **{name: real_number(name, value, low=0, high=1e9)})
+
+
+OVERRIDES = tuple(field.name for field in dataclasses.fields(Technology) if field.default is None)

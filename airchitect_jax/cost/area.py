@@ -1,0 +1,156 @@
+"""Area of a machine in physical units.
+
+Not modelled: control, clock tree, host and DRAM interfaces, and the space between blocks.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from airchitect_jax._support import instance, int_field
+from airchitect_jax.cost.arithmetic import Number
+from airchitect_jax.cost.parts import Technology, Widths
+from airchitect_jax.cost.platform import Platform
+from airchitect_jax.cost.technology import Sram, operation, sram
+from airchitect_jax.types import Hardware, Scratchpad
+
+
+class MachineArea(NamedTuple):
+    """Whole square micrometres of all cores together.
+
+    Attributes:
+      array_um2: the MACs with their registers.
+      input_srams_um2: the SRAMs of ifmap and filter, or the scratchpad.
+      output_srams_um2: the SRAM of the ofmap, or the accumulator.
+      vector_um2: the lanes of the vector unit.
+      total_um2: of all that.
+    """
+
+    array_um2: Number
+    input_srams_um2: Number
+    output_srams_um2: Number
+    vector_um2: Number
+    total_um2: Number
+
+
+class Srams(NamedTuple):
+    """The SRAMs of one core. With a scratchpad, `ifmap` and `filter` are the same one."""
+
+    ifmap: Sram
+    filter: Sram
+    ofmap: Sram
+
+    @property
+    def inputs(self) -> tuple[Sram, ...]:
+        """The SRAMs of the inputs, each once."""
+        return self[:1] if self.ifmap is self.filter else self[:2]
+
+
+def whole(values: Number) -> Number:
+    """The nearest whole numbers: int64 of any shape; a single one as a Python integer."""
+    rounded = np.rint(values).astype(np.int64)
+    return rounded if rounded.ndim else int(rounded)
+
+
+def cell(widths: Widths, technology: Technology) -> tuple[float, float]:
+    """Energy (pJ) and area (um2) of a MAC: a multiplication and addition with its registers.
+
+    The registers hold an input, a weight and a partial sum.
+    """
+    kind = "float" if technology.floating_point else "integer"
+    inputs, weights = widths.input_bits, widths.weight_bits
+    pj, um2 = _sum(
+        technology,
+        (f"{kind} multiply", (inputs * weights) ** 0.5),
+        (f"{kind} add", widths.accumulator_bits),
+        ("register", inputs + weights + widths.accumulator_bits),
+    )
+    return _or(technology.mac_pj, pj), _or(technology.mac_um2, um2)
+
+
+def lane(widths: Widths, technology: Technology) -> tuple[float, float]:
+    """Energy (pJ) of an operation and area (um2) of a lane of the vector unit.
+
+    A lane has an adder, a multiplier and three registers, all as wide as an accumulator. An
+    operation costs the mean of an addition and a multiplication, and the registers.
+    """
+    kind = "float" if technology.floating_point else "integer"
+    bits = widths.accumulator_bits
+    units = _sum(technology, (f"{kind} add", bits), (f"{kind} multiply", bits))
+    registers = _sum(technology, ("register", 3 * bits))
+    return units[0] / 2 + registers[0], units[1] + registers[1]
+
+
+def _sum(technology: Technology, *operations: tuple[str, float]) -> tuple[float, float]:
+    figures = [operation(name, bits, technology.node_nm) for name, bits in operations]
+    return sum(pj for pj, _ in figures), sum(um2 for _, um2 in figures)
+
+
+def _or(given: float | None, of_tables: float) -> float:
+    return of_tables if given is None else given
+
+
+def srams_of(hardware: Hardware, platform: Platform) -> Srams:
+    """The SRAMs of a core, each with words as wide as the edge of the array that it serves.
+
+    Raises:
+      ValueError: a field of the hardware is not a positive whole number.
+    """
+    rows, cols = (int_field(name, getattr(hardware, name), low=1) for name in ("rows", "cols"))
+    widths = platform.widths
+    edges_bits = (
+        rows * widths.input_bits,
+        cols * widths.weight_bits,
+        cols * widths.accumulator_bits,
+    )
+    memory, technology = hardware.memory, platform.technology
+    if isinstance(memory, Scratchpad):  # as wide as the wider edge of the two
+        word = np.maximum(*edges_bits[:2]) / 8
+        inputs = _sram(memory.scratchpad_bytes, word, technology)
+        return Srams(inputs, inputs, _sram(memory.accumulator_bytes, edges_bits[2] / 8, technology))
+    sizes = (memory.ifmap_sram_bytes, memory.filter_sram_bytes, memory.ofmap_sram_bytes)
+    return Srams(
+        *(_sram(size, bits / 8, technology) for size, bits in zip(sizes, edges_bits, strict=True))
+    )
+
+
+def _sram(sram_bytes: Number, word_bytes: Number, technology: Technology) -> Sram:
+    pj, leakage, um2 = sram(sram_bytes, word_bytes, technology.node_nm)
+    pj_per_byte, um2_per_byte = technology.sram_pj_per_byte, technology.sram_um2_per_byte
+    return Sram(
+        pj if pj_per_byte is None else np.full_like(pj, pj_per_byte),
+        leakage,
+        um2 if um2_per_byte is None else np.asarray(sram_bytes) * um2_per_byte,
+    )
+
+
+def area_um2(hardware: Hardware, platform: Platform) -> MachineArea:
+    """The area of a machine, by part.
+
+    Args:
+      hardware: the design; its fields broadcast.
+      platform: for its widths, vector unit and technology.
+
+    Raises:
+      ValueError: a field of the hardware is not a positive whole number.
+      TypeError: an argument is of another type.
+    """
+    instance("hardware", hardware, Hardware)
+    instance("platform", platform, Platform)
+    widths, technology = platform.widths, platform.technology
+    rows, cols, cores = (
+        int_field(name, getattr(hardware, name), low=1) for name in ("rows", "cols", "num_cores")
+    )
+    srams = srams_of(hardware, platform)
+    parts = [
+        whole(cores * part)
+        for part in (
+            rows * cols * cell(widths, technology)[1],
+            sum(inputs.um2 for inputs in srams.inputs),
+            srams.ofmap.um2,
+            platform.vector_unit.lanes * lane(widths, technology)[1],
+        )
+    ]
+    return MachineArea(*parts, sum(parts))
