@@ -38,6 +38,7 @@ from airchitect_jax.cost.relaxed import Relaxation, RelaxedArray, sensitivity
 from airchitect_jax.cost.schedule import best_dataflow, dataflow_cycles, makespan, sum_of_cycles
 from airchitect_jax.cost.soft import Soft
 from airchitect_jax.cost.terms import CostTerm, add_cycles, add_energy_fj, resolve_terms
+from airchitect_jax.cost.vector import OperatorCosts, network_cycles, operator_costs, vector_costs
 
 __all__ = [
     "MAX_BANDWIDTH",
@@ -48,6 +49,7 @@ __all__ = [
     "GemmCosts",
     "MachinePrices",
     "Number",
+    "OperatorCosts",
     "Platform",
     "Relaxation",
     "RelaxedArray",
@@ -76,8 +78,10 @@ __all__ = [
     "mapped_dims",
     "memory_reports",
     "mixed_dims",
+    "network_cycles",
     "objective_value",
     "operand_fj",
+    "operator_costs",
     "resolve_terms",
     "row_passes",
     "select",
@@ -85,4 +89,5 @@ __all__ = [
     "smaller",
     "stall_free_cycles",
     "sum_of_cycles",
+    "vector_costs",
 ]

@@ -45,7 +45,12 @@ class VectorUnit:
         settled = {
             member("rates", kind, OperatorKind): Fraction(rate).limit_denominator(10**6)
             for kind, rate in rates
-            if real_number(f"rates: {kind}", rate, low=1e-6, high=1e6)
+            if real_number(
+                f"rates: {kind}",
+                float(rate) if isinstance(rate, Fraction) else rate,
+                low=1e-6,
+                high=1e6,
+            )
         }
         settle(
             self,
