@@ -270,7 +270,8 @@ def test_a_flax_nnx_module_in_one_line_without_weights():
         list(found.values()).count((16, 4, 16, 4)) + list(found.values()).count((4, 16, 16, 4)) == 1
     )
     kinds = {operator.kind for operator in network.operators}
-    assert OperatorKind.NORMALIZATION in kinds and OperatorKind.SOFTMAX in kinds
+    assert OperatorKind.NORMALIZATION in kinds
+    assert OperatorKind.SOFTMAX in kinds
     assert not network.skipped
 
 
