@@ -125,22 +125,24 @@ class Tape:
         *,
         read: int | None = None,
         written: int | None = None,
+        times: int = 1,
     ) -> list[View]:
-        """Work that is an operator of its own.
+        """Work that is an operator of its own, which runs `times` times.
 
-        The arguments are those of `fused`; `read` and `written` are the elements that it reads and
-        writes, if these are not all of its inputs and outputs.
+        The other arguments are those of `fused`; `read` and `written` are the elements that a run
+        reads and writes, if these are not all of its inputs and outputs.
         """
         views = [view for view in inputs if view is not None]
         read = sum(view.elements for view in views) if read is None else read
         written = sum(outputs) if written is None else written
-        if written:
+        if written and times:
             operator = Operator(
                 name=label or kind.value,
                 kind=kind,
                 operations=operations,
                 input_elements=read,
                 output_elements=written,
+                count=times,
             )
             self._separate.setdefault(len(self._steps), []).append(operator)
         return self.boundary(views, outputs)
