@@ -156,7 +156,7 @@ def rules(folder: pathlib.Path) -> Iterator[str]:
         more["deps"] = deps(rest, SUPPORT)
         yield rule("py_library", "support", testonly="True", srcs=srcs, **more)
     else:
-        data = 'glob(["networks/*.csv"])' if (folder / "networks").is_dir() else names(stubs)
+        data = 'glob(["networks/**/*.csv"])' if (folder / "networks").is_dir() else names(stubs)
         yield rule("py_library", folder.name, srcs=srcs, data=data, deps=deps(rest + stubs, own))
     if shared:
         needed = deps(shared, own, f"{own}:types")

@@ -7,8 +7,9 @@ and data movement end a group, since they read their operands from memory. Resha
 static slices are views: they cost nothing, and their reader reads the elements of the source that
 it needs.
 
-A group never waits for its own results: the level of a value is the number of such ends before it,
-and only work of one level is grouped.
+A group never waits for its own results: the level of work is the number of such ends before it, or
+before all work that reads its results if these are not needed in memory; only work of one level is
+grouped.
 """
 
 from __future__ import annotations
@@ -71,7 +72,6 @@ class Tape:
 
     def __init__(self) -> None:
         self._steps: list[_Step] = []
-        self._groups: list[int] = []  # a forest: the parent of each step
         self._separate: dict[int, list[Operator]] = {}  # by the number of steps before them
         self._parts = 0
 
@@ -106,13 +106,8 @@ class Tape:
         """
         views = [view for view in inputs if view is not None]
         level = max((view.value.level for view in views), default=0)
-        number = len(self._steps)
-        self._groups.append(number)
-        results = [_Value(elements, level, number) for elements in outputs]
+        results = [_Value(elements, level, len(self._steps)) for elements in outputs]
         self._steps.append(_Step(label, kind, role, operations, views, results))
-        for view in views:
-            if view.value.step is not None and view.value.level == level:
-                self._groups[self._group(view.value.step)] = self._group(number)
         return [self._view(value) for value in results]
 
     def separate(
@@ -162,31 +157,54 @@ class Tape:
 
     def operators(self) -> list[Operator]:
         """The operators in the order of their last work."""
+        groups = self._groups()
+        members: dict[int, list[_Step]] = {}
         for number, step in enumerate(self._steps):
+            members.setdefault(groups[number], []).append(step)
             for view in step.inputs:
-                if view.value.step is not None:
-                    same = self._group(view.value.step) == self._group(number)
-                    view.value.is_stored |= not same
-        groups: dict[int, list[_Step]] = {}
-        for number, step in enumerate(self._steps):
-            groups.setdefault(self._group(number), []).append(step)
+                if view.value.step is not None and groups[view.value.step] != groups[number]:
+                    view.value.is_stored = True
         found = []
         for number in range(len(self._steps) + 1):
             found += self._separate.get(number, [])
-            if number in groups:
-                found += _operators(groups[number])
+            found += _operators(members.get(number, []))
         return found
+
+    def _groups(self) -> list[int]:
+        """The last step of the group of each step."""
+        levels = self._levels()
+        parents = list(range(len(self._steps)))
+
+        def root(step: int) -> int:
+            while parents[step] != step:
+                parents[step] = parents[parents[step]]
+                step = parents[step]
+            return step
+
+        for number, step in enumerate(self._steps):
+            for view in step.inputs:
+                producer = view.value.step
+                if producer is not None and levels[producer] == levels[number]:
+                    parents[root(producer)] = root(number)
+        return [root(number) for number in range(len(parents))]
+
+    def _levels(self) -> list[int]:
+        """The level of each step: as late as those that read its results allow."""
+        readers: dict[int, int] = {}  # the lowest level of them
+        levels = [0] * len(self._steps)
+        for number, step in reversed(list(enumerate(self._steps))):
+            levels[number] = step.results[0].level
+            if number in readers and not any(value.is_stored for value in step.results):
+                levels[number] = readers[number]
+            for view in step.inputs:
+                if view.value.step is not None:
+                    lowest = readers.get(view.value.step, levels[number])
+                    readers[view.value.step] = min(lowest, levels[number])
+        return levels
 
     def _view(self, value: _Value) -> View:
         self._parts += 1
         return View(value, self._parts, value.elements)
-
-    def _group(self, step: int) -> int:
-        """The last step of a group; it is the root of its tree."""
-        while self._groups[step] != step:
-            self._groups[step] = self._groups[self._groups[step]]
-            step = self._groups[step]
-        return step
 
 
 def _operators(steps: Sequence[_Step]) -> list[Operator]:
