@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -137,6 +138,14 @@ class Network:
     def macs(self) -> int:
         """Multiply-accumulates of one pass."""
         return sum(layer.macs for layer in self.layers)
+
+    @property
+    def operator_counts(self) -> dict[str, int]:
+        """Runs of operators by kind, and what is not modelled by name."""
+        counts: Counter[str] = Counter()
+        for operator in self.operators:
+            counts[operator.kind.value] += operator.count
+        return {**counts, **self.skipped}
 
     @property
     def gemms(self) -> Gemm:
