@@ -69,6 +69,7 @@ def _variadic(node: Node) -> Work:
 
 
 def _clip(node: Node) -> Work:
+    """A comparison with each bound; old models have them as attributes."""
     bounds = node.has(1) + node.has(2) if len(node.inputs) > 1 else 2
     return Work(OperatorKind.ACTIVATION, bounds * node.output_size(), num_inputs=1)
 
@@ -238,7 +239,6 @@ RULES: Mapping[str, Callable[[Node], Work | None]] = {
     **{name: _per_element(_A, operations) for name, operations in _ACTIVATIONS.items()},
     **dict.fromkeys(("Max", "Mean", "Min", "Sum"), _variadic),
     **dict.fromkeys(("GroupNormalization", "InstanceNormalization"), _per_element(_N, 7)),
-    **dict.fromkeys(("RMSNormalization", "SimplifiedLayerNormalization"), _per_element(_N, 4)),
     **dict.fromkeys(("ArgMax", "ArgMin", "ReduceMax", "ReduceMin", "ReduceProd"), _reduce(0, 0)),
     **dict.fromkeys(("AveragePool", "LpPool", "MaxPool"), _pool),
     **dict.fromkeys(("GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool"), _global_pool),
@@ -276,6 +276,7 @@ RULES: Mapping[str, Callable[[Node], Work | None]] = {
     "MeanVarianceNormalization": _per_element(_N, 5),
     "OneHot": _per_element(_E, 1, num_inputs=1),
     "QuantizeLinear": _per_element(_E, 4),
+    "RMSNormalization": _per_element(_N, 4),
     "RNN": _cell(gates=1, operations=3, states=1),
     "ReduceL1": _reduce(1, 0, "sum"),
     "ReduceL2": _reduce(1, 1, "sum"),
