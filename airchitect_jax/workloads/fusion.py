@@ -227,7 +227,8 @@ def _operators(steps: Sequence[_Step]) -> list[Operator]:
         kind = OperatorKind.SOFTMAX
     elif {"root", "sum"} <= roles:
         kind = min(kind, OperatorKind.NORMALIZATION, key=_PRIORITY.index)
-    labels = [step.label for step in sorted(steps, key=lambda step: _PRIORITY.index(step.kind))]
+    last_first = sorted(reversed(steps), key=lambda step: _PRIORITY.index(step.kind))
+    labels = [step.label for step in last_first]
     return [
         Operator(
             name=next(filter(None, labels), kind.value),

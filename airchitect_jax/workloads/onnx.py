@@ -80,6 +80,7 @@ def parse_onnx(
         for whole in (model.graph, *model.functions):
             for graph in _graphs(whole):
                 _check_nodes(graph, opset, onnx.defs)
+                _rename(graph)
                 for tensor in _tensors(graph):
                     _lighten(tensor, folder)
         known = _bind(model.graph, dims)
@@ -174,6 +175,13 @@ def _check_nodes(graph: Any, opset: int, defs: Any) -> None:
                 raise ValueError(
                     f"{node.op_type} {shown(node.name)}: {len(node.input)} inputs; expected {least}"
                 )
+
+
+def _rename(graph: Any) -> None:
+    """Replaces what shape inference does not know by an operator of the same shape and work."""
+    for node in graph.node:
+        if node.domain in STANDARD and node.op_type == "GroupNormalization":
+            node.op_type = "InstanceNormalization"
 
 
 def _graphs(graph: Any) -> Iterator[Any]:
