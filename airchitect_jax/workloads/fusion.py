@@ -227,7 +227,7 @@ def _operators(steps: Sequence[_Step]) -> list[Operator]:
         kind = OperatorKind.SOFTMAX
     elif {"root", "sum"} <= roles:
         kind = min(kind, OperatorKind.NORMALIZATION, key=_PRIORITY.index)
-    last_first = sorted(reversed(steps), key=lambda step: _PRIORITY.index(step.kind))
+    last_first = sorted(steps[::-1], key=lambda step: _PRIORITY.index(step.kind))
     labels = [step.label for step in last_first]
     return [
         Operator(
