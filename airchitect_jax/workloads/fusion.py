@@ -227,11 +227,11 @@ def _operators(steps: Sequence[_Step]) -> list[Operator]:
         kind = OperatorKind.SOFTMAX
     elif {"root", "sum"} <= roles:
         kind = min(kind, OperatorKind.NORMALIZATION, key=_PRIORITY.index)
-    last_first = sorted(steps[::-1], key=lambda step: _PRIORITY.index(step.kind))
-    labels = [step.label for step in last_first]
+    labelled = [step for step in reversed(steps) if step.label]
+    last = min(labelled, key=lambda step: _PRIORITY.index(step.kind), default=None)
     return [
         Operator(
-            name=next(filter(None, labels), kind.value),
+            name=last.label if last else kind.value,
             kind=kind,
             operations=sum(step.operations for step in steps),
             input_elements=read,
