@@ -152,12 +152,32 @@ TABLE = {
         {"name": w.PATHS, "m": w.COUNT, "n": w.COUNT, "k": w.COUNT, "count": w.COUNT},
         {},
     ),
+    "Operator": (
+        aj.Operator,
+        {
+            "name": "a",
+            "kind": "softmax",
+            "operations": 8,
+            "input_elements": 8,
+            "output_elements": 8,
+        },
+        {
+            "name": w.PATHS,
+            "kind": w.CHOICE,
+            "operations": w.NO_WHOLE,
+            "input_elements": w.NO_WHOLE,
+            "output_elements": w.COUNT,
+            "count": w.COUNT,
+        },
+        {},
+    ),
     "Network": (
         aj.Network,
         {"name": "net", "layers": w.NETWORK.layers},
         {
             "name": w.PATHS,
             "layers": [v for v in w.OBJECT if not isinstance(v, (list, tuple)) or len(v)],
+            "operators": [v for v in w.OBJECT if not isinstance(v, (list, tuple)) or len(v)],
             "skipped": [value for value in w.OBJECT if not isinstance(value, dict)],
         },
         {},
@@ -348,6 +368,7 @@ CARRIERS = {
     aj.Traffic,
 }
 ENUMS = {aj.Dataflow, aj.Interface, aj.LoopOrder, aj.MemoryModel, aj.Objective, aj.RuntimeModel}
+ENUMS = {aj.Dataflow, aj.Interface, aj.MemoryModel, aj.Objective, aj.OperatorKind, aj.RuntimeModel}
 
 
 def test_the_table_has_every_public_callable():

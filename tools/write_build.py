@@ -164,6 +164,7 @@ def rules(folder: pathlib.Path) -> Iterator[str]:
     else:
         packaged = [name for name in PACKAGED if list(folder.glob(name))]
         data = f"glob({strings(packaged)})" if packaged else names(stubs)
+        data = 'glob(["networks/**/*.csv"])' if (folder / "networks").is_dir() else names(stubs)
         yield rule("py_library", folder.name, srcs=srcs, data=data, deps=deps(rest + stubs, own))
     if shared:
         needed = deps(shared, own, f"{own}:types")

@@ -31,13 +31,26 @@ def depthwise(name: str, side: int, filter_side: int, channels: int) -> Layer:
     return Layer(name=name, m=side * side, n=1, k=filter_side**2, count=channels)
 
 
+RESNET50 = ((56, 64, 3), (28, 128, 4), (14, 256, 6), (7, 512, 3))  # side, width, blocks
+# Expansion, width, repeats, stride of the first.
+MOBILENET_V2 = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+DLRM_BATCH = 2048
+DLRM_MLPS = {"bottom": (13, 512, 256, 128), "top": (479, 1024, 1024, 512, 256, 1)}
+
+
 def resnet50() -> Iterator[Layer]:
     """He et al., "Deep residual learning", CVPR 2016, table 1; stride in the first 1x1."""
     yield conv("conv1", 112, 7, 3, 64)
     channels = 64
-    for stage, (side, width, blocks) in enumerate(
-        [(56, 64, 3), (28, 128, 4), (14, 256, 6), (7, 512, 3)], start=2
-    ):
+    for stage, (side, width, blocks) in enumerate(RESNET50, start=2):
         for block in range(1, blocks + 1):
             name = f"conv{stage}_{block}"
             yield conv(f"{name}_1x1_reduce", side, 1, channels, width)
@@ -53,15 +66,7 @@ def mobilenet_v2() -> Iterator[Layer]:
     """Sandler et al., "MobileNetV2", CVPR 2018, table 2, width 1.0, 224 x 224."""
     yield conv("conv1", 112, 3, 3, 32)
     side, channels, block = 112, 32, 0
-    for expansion, width, repeats, first_stride in [
-        (1, 16, 1, 1),
-        (6, 24, 2, 2),
-        (6, 32, 3, 2),
-        (6, 64, 4, 2),
-        (6, 96, 3, 1),
-        (6, 160, 3, 2),
-        (6, 320, 1, 1),
-    ]:
+    for expansion, width, repeats, first_stride in MOBILENET_V2:
         for repeat in range(repeats):
             block += 1
             inner = expansion * channels
@@ -117,11 +122,8 @@ def dlrm() -> Iterator[Layer]:
     The configuration of the MLPerf training benchmark (Criteo Terabyte, 26 tables of width 128);
     a batch of 2048.
     """
-    batch = 2048
-    for part, sizes in (
-        ("bottom", (13, 512, 256, 128)),
-        ("top", (479, 1024, 1024, 512, 256, 1)),
-    ):
+    batch = DLRM_BATCH
+    for part, sizes in DLRM_MLPS.items():
         for index, (k, n) in enumerate(itertools.pairwise(sizes), start=1):
             yield Layer(name=f"{part}_mlp{index}", m=batch, n=n, k=k)
         if part == "bottom":
@@ -148,6 +150,11 @@ class LanguageModel:
     experts: int = 1
     active_experts: int = 1
 
+    def expert_runs(self, tokens: int) -> tuple[int, int]:
+        """The number of experts that work, and the tokens of each."""
+        used = min(self.experts, tokens * self.active_experts)
+        return used, tokens * self.active_experts // used
+
     def layers(self, *, batch: int, queries: int, context: int) -> Iterator[Layer]:
         """A pass over `queries` new tokens of each sequence, which see `context` tokens.
 
@@ -164,11 +171,11 @@ class LanguageModel:
         yield Layer(name="attention_values", m=stacked, n=self.head, k=context, count=attentions)
         attended = self.heads * self.head
         yield Layer(name="attention_output", m=tokens, n=self.width, k=attended, count=blocks)
-        prefix, routed, used = "mlp", tokens, 1
+        prefix = "mlp"
         if self.experts > 1:
             yield Layer(name="router", m=tokens, n=self.experts, k=self.width, count=blocks)
-            prefix, used = "expert", min(self.experts, tokens * self.active_experts)
-            routed = tokens * self.active_experts // used
+            prefix = "expert"
+        used, routed = self.expert_runs(tokens)
         count = blocks * used
         # Gate and up projection read the same tokens: one product.
         yield Layer(
@@ -199,6 +206,18 @@ LANGUAGE_MODELS = {
 PREFILLS = tuple(itertools.product((1, 8), (2048, 8192)))  # batch, context
 DECODES = tuple(itertools.product((1, 32), (2048, 8192, 32768)))
 
+
+def passes() -> Iterator[tuple[str, LanguageModel, dict[str, int]]]:
+    """Name, model and arguments of the passes of language models."""
+    for name, model in LANGUAGE_MODELS.items():
+        for batch, context in PREFILLS:
+            sizes = {"batch": batch, "queries": context, "context": context}
+            yield f"{name}_prefill_b{batch}_c{context}", model, sizes
+        for batch, context in DECODES:
+            sizes = {"batch": batch, "queries": 1, "context": context}
+            yield f"{name}_decode_b{batch}_c{context}", model, sizes
+
+
 NETWORKS: dict[str, Callable[[], Iterator[Layer]]] = {
     "bert_base": bert_base,
     "dlrm": dlrm,
@@ -207,15 +226,8 @@ NETWORKS: dict[str, Callable[[], Iterator[Layer]]] = {
     "resnet50": resnet50,
     "vit_b16": vit_b16,
 }
-for _name, _model in LANGUAGE_MODELS.items():
-    for _batch, _context in PREFILLS:
-        NETWORKS[f"{_name}_prefill_b{_batch}_c{_context}"] = functools.partial(
-            _model.layers, batch=_batch, queries=_context, context=_context
-        )
-    for _batch, _context in DECODES:
-        NETWORKS[f"{_name}_decode_b{_batch}_c{_context}"] = functools.partial(
-            _model.layers, batch=_batch, queries=1, context=_context
-        )
+for _name, _model, _sizes in passes():
+    NETWORKS[_name] = functools.partial(_model.layers, **_sizes)
 
 
 def table(name: str) -> str:

@@ -47,6 +47,7 @@ from airchitect_jax.cost.relaxed import Relaxation, RelaxedArray, sensitivity
 from airchitect_jax.cost.schedule import best_dataflow, dataflow_cycles, makespan, sum_of_cycles
 from airchitect_jax.cost.soft import Soft
 from airchitect_jax.cost.terms import CostTerm, add_cycles, add_energy_fj, resolve_terms
+from airchitect_jax.cost.vector import OperatorCosts, network_cycles, operator_costs, vector_costs
 
 __all__ = [
     "MAX_BANDWIDTH",
@@ -59,6 +60,7 @@ __all__ = [
     "MachinePrices",
     "Number",
     "PhysicalReport",
+    "OperatorCosts",
     "Platform",
     "Relaxation",
     "RelaxedArray",
@@ -89,12 +91,14 @@ __all__ = [
     "mapped_dims",
     "memory_reports",
     "mixed_dims",
+    "network_cycles",
     "objective_value",
     "operand_fj",
     "parse_platform",
     "platform_names",
     "read_platform",
     "physical_report",
+    "operator_costs",
     "resolve_terms",
     "row_passes",
     "select",
@@ -103,4 +107,5 @@ __all__ = [
     "stall_free_cycles",
     "sum_of_cycles",
     "write_platform",
+    "vector_costs",
 ]

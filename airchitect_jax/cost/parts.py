@@ -59,6 +59,16 @@ class VectorUnit:
                 f"rates: {shown(self.rates)} is not allowed; expected a mapping of kinds to numbers"
             )
         rates = {member("rates", kind, OperatorKind): rate for kind, rate in pairs}
+        rates = self.rates.items() if isinstance(self.rates, Mapping) else self.rates
+        settled = {
+            member("rates", kind, OperatorKind): Fraction(rate).limit_denominator(10**6)
+            for kind, rate in rates
+            if real_number(
+                f"rates: {kind}",
+                float(rate) if isinstance(rate, Fraction) else rate,
+                low=1e-6,
+                high=1e6,
+        }
         settle(
             self,
             lanes=whole_number("lanes", self.lanes, high=2**20),

@@ -37,7 +37,7 @@ def page(
 ) -> str:
     """The whole report as HTML."""
     workload_rows = [
-        [network.name, weight, len(network.layers), network.macs, _skipped(network.skipped)]
+        [network.name, weight, len(network.layers), network.macs, _counts(network.operator_counts)]
         for network, weight in zip(recommendation.networks, recommendation.weights, strict=True)
     ]
     thinned = points[:: -(-len(points) // _MOST_POINTS)]
@@ -86,5 +86,5 @@ def _short(name: str) -> str:
     return name if len(name) <= _MOST_LETTERS else f"{name[:14]}...{name[-14:]}"
 
 
-def _skipped(skipped: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} ({count})" for name, count in skipped.items()) or "none"
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} ({count})" for name, count in counts.items()) or "none"

@@ -68,7 +68,7 @@ def summary_of(
                 "weight": weight,
                 "layers": len(network.layers),
                 "macs": network.macs,
-                "skipped": dict(network.skipped),
+                "operators": network.operator_counts,
             }
             for network, weight in zip(recommendation.networks, recommendation.weights, strict=True)
         ],

@@ -47,8 +47,8 @@ def print_answer(
     if len(gemms) > _MOST_GEMMS:
         console.print(f"and {len(gemms) - _MOST_GEMMS} GEMMs with fewer cycles", highlight=False)
     for network in recommendation.networks:
-        if network.skipped:
-            skipped = ", ".join(f"{name} ({count})" for name, count in network.skipped.items())
+        if network.operator_counts:
+            others = ", ".join(f"{kind} ({n})" for kind, n in network.operator_counts.items())
             console.print(
-                f"{network.name}: no matrix work in {skipped}", highlight=False, markup=False
+                f"{network.name}: no matrix work in {others}", highlight=False, markup=False
             )

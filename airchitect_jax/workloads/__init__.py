@@ -1,7 +1,7 @@
 """Sources of workloads: samplers, JAX functions, ONNX and SCALE-Sim files, packaged networks."""
 
 from airchitect_jax.workloads.jaxpr import from_jax
-from airchitect_jax.workloads.network import GemmCounts, Layer, Network
+from airchitect_jax.workloads.network import GemmCounts, Layer, Network, Operator
 from airchitect_jax.workloads.onnx import parse_onnx, read_onnx
 from airchitect_jax.workloads.sampling import Distribution, sample_integers
 from airchitect_jax.workloads.scalesim_csv import (
@@ -19,6 +19,7 @@ __all__ = [
     "GemmCounts",
     "Layer",
     "Network",
+    "Operator",
     "from_jax",
     "load_network",
     "network_names",

@@ -1,4 +1,4 @@
-"""The GEMMs of any JAX function, read from its jaxpr, without running it or its weights."""
+"""The GEMMs and operators of any JAX function, from its jaxpr, without running it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import math
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 from jax.extend import core
 from jax.interpreters import partial_eval
 
+from airchitect_jax.workloads.fusion import Tape, View
 from airchitect_jax.workloads.gemms import (
     Axis,
     Product,
@@ -21,7 +22,8 @@ from airchitect_jax.workloads.gemms import (
     dilated_convolution,
     even_parts,
 )
-from airchitect_jax.workloads.network import Layer, Network, with_distinct_names
+from airchitect_jax.workloads.jaxpr_operators import RULES, elements
+from airchitect_jax.workloads.network import Layer, Network, Operator, with_distinct_names
 
 # Layout operations, which keep the name of a weight.
 _LAYOUT = {
@@ -53,12 +55,12 @@ _OPAQUE = {
 }
 _WRAPPERS = re.compile(r"\b(?:transpose|jvp|vmap)\(|\)|\b(?:rematted_computation|checkpoint)\b")
 
-# The paths of the arguments that variables hold.
-_Paths = Mapping[Any, str]
+# Bodies that run once for each run of their equation.
+_LOOPS = {"cond", "scan", "shard_map", "while"}
 
 
 def from_jax(fn: Callable[..., Any], *args: Any, name: str | None = None) -> Network:
-    """The GEMMs of `fn(*args)`, in the order of the trace.
+    """The GEMMs of `fn(*args)` and the operators between them, in the order of the trace.
 
     Finds every `dot_general`, `ragged_dot` and `conv_general_dilated`, also inside `jit`,
     `vmap`, `grad`, `remat`, custom derivatives, `shard_map` (all devices together), `scan` (times
@@ -72,9 +74,12 @@ def from_jax(fn: Callable[..., Any], *args: Any, name: str | None = None) -> Net
     gradient of a strided one) takes, in each dimension, the form of the GEMM with the fewest MACs;
     see `airchitect_jax.workloads.gemms.Axis`.
 
+    All other primitives are operators: `airchitect_jax.workloads.jaxpr_operators` says what each
+    counts, and `airchitect_jax.workloads.fusion` which of them are one.
+
     A layer is named after its `jax.named_scope`s (Flax Linen sets them), else after the argument
-    that holds its weights, else after the primitive. Layers of a backward pass end in
-    "(backward)".
+    that holds its weights, else after the primitive; an operator likewise, else after the function
+    (`relu`) or its kind. Those of a backward pass end in "(backward)".
 
     Args:
       fn: a function, or a Flax NNX module. Modules may be abstract: `nnx.eval_shape`.
@@ -82,7 +87,7 @@ def from_jax(fn: Callable[..., Any], *args: Any, name: str | None = None) -> Net
       name: the network's name; by default that of the function or of its class.
 
     Returns:
-      The network; its `skipped` counts the primitives without matrix work.
+      The network; its `skipped` counts the primitives that are not modelled.
 
     Raises:
       ValueError: there is no matrix work, or a dimension exceeds 2**31 - 1.
@@ -99,7 +104,7 @@ def from_jax(fn: Callable[..., Any], *args: Any, name: str | None = None) -> Net
         for variable, (path, _) in zip(closed.jaxpr.invars, leaves, strict=True)
     }
     live, _ = partial_eval.dce_jaxpr(closed.jaxpr, True, instantiate=True)
-    found = _walk(live, 1, "", paths)
+    found = _traced(live, 1, _Frame(paths=paths))
     for note in found.notes:
         warnings.warn(note, stacklevel=2)
     if not found.layers:
@@ -107,6 +112,7 @@ def from_jax(fn: Callable[..., Any], *args: Any, name: str | None = None) -> Net
     return Network(
         name=name or str(getattr(fn, "__name__", type(fn).__name__)),
         layers=with_distinct_names(found.layers),
+        operators=with_distinct_names(found.operators),
         skipped=dict(sorted(found.skipped.items())),
     )
 
@@ -116,30 +122,86 @@ class _Found:
     """The contents of a jaxpr; `notes` say what could not be counted exactly."""
 
     layers: list[Layer] = dataclasses.field(default_factory=list)
+    operators: list[Operator] = dataclasses.field(default_factory=list)
     skipped: Counter[str] = dataclasses.field(default_factory=Counter)
     notes: list[str] = dataclasses.field(default_factory=list)
 
     @property
-    def macs(self) -> int:
-        return sum(layer.macs for layer in self.layers)
+    def work(self) -> tuple[int, int]:
+        """MACs, and the operations of operators."""
+        operations = sum(operator.operations * operator.count for operator in self.operators)
+        return sum(layer.macs for layer in self.layers), operations
 
     def add(self, other: _Found) -> None:
         self.layers.extend(other.layers)
+        self.operators.extend(other.operators)
         self.skipped.update(other.skipped)
         self.notes.extend(other.notes)
 
 
-def _walk(jaxpr: core.Jaxpr, times: int, scope: str, paths: _Paths) -> _Found:
-    """The work of running `jaxpr` `times` times within a named scope."""
+@dataclasses.dataclass(frozen=True)
+class _Frame:
+    """What is known within a jaxpr.
+
+    Attributes:
+      scope: named scopes around it.
+      function: the function that it is the body of.
+      paths: of the arguments that variables hold.
+      views: of the tensors that variables hold; constants have none.
+      tape: of the straight-line program that the jaxpr is a part of.
+    """
+
+    scope: str = ""
+    function: str = ""
+    paths: dict[Any, str] = dataclasses.field(default_factory=dict)
+    views: dict[Any, View | None] = dataclasses.field(default_factory=dict)
+    tape: Tape = dataclasses.field(default_factory=Tape)
+
+    def path(self, variable: Any) -> str:
+        return "" if isinstance(variable, core.Literal) else self.paths.get(variable, "")
+
+    def view(self, variable: Any) -> View | None:
+        if isinstance(variable, core.Literal):
+            return None
+        if variable not in self.views:
+            self.views[variable] = self.tape.source(elements(variable))
+        return self.views[variable]
+
+    def label(self, variables: Sequence[Any]) -> str:
+        """A name by scopes, else by the argument among the variables, else empty."""
+        scopes = [part for part in _WRAPPERS.sub("", self.scope).split("/") if part]
+        return "/".join(scopes) or next(filter(None, map(self.path, variables)), "")
+
+    def directed(self, label: str) -> str:
+        return f"{label} (backward)" if label and "transpose(" in self.scope else label
+
+
+def _traced(jaxpr: core.Jaxpr, times: int, frame: _Frame) -> _Found:
+    """The work of running `jaxpr` `times` times with a tape of its own."""
+    found = _walk(jaxpr, times, frame)
+    frame.tape.store(map(frame.view, jaxpr.outvars))
+    if times:
+        found.operators.extend(
+            dataclasses.replace(operator, count=operator.count * times)
+            for operator in frame.tape.operators()
+        )
+    return found
+
+
+def _walk(jaxpr: core.Jaxpr, times: int, frame: _Frame) -> _Found:
+    """The work of running `jaxpr` `times` times, its operators left on the tape."""
     found = _Found()
-    paths = dict(paths)
     read = [var for eqn in jaxpr.eqns for var in eqn.invars] + list(jaxpr.outvars)
     used = {var for var in read if isinstance(var, core.Var)}
     for eqn in jaxpr.eqns:
-        here = "/".join(filter(None, (scope, str(eqn.source_info.name_stack))))
+        scope = "/".join(filter(None, (frame.scope, str(eqn.source_info.name_stack))))
+        here = dataclasses.replace(frame, scope=scope)
         kind = eqn.primitive.name
+        inputs = [here.view(variable) for variable in eqn.invars]
+        outputs: Sequence[View | None] | None = None
         if kind in _PRODUCTS:
-            layer_name = _layer_name(eqn, here, paths)
+            rhs_first = here.label((*eqn.invars[1:2], *eqn.invars[:1]))
+            layer_name = here.directed(rhs_first or kind)
             for product in _PRODUCTS[kind](eqn):
                 if times and min(product):  # empty products are not layers
                     m, n, k, count = product
@@ -147,46 +209,63 @@ def _walk(jaxpr: core.Jaxpr, times: int, scope: str, paths: _Paths) -> _Found:
         elif kind in _OPAQUE:
             found.notes.append(f"{kind}: its matrix work, if any, is not counted")
             found.skipped[kind] += times
+        elif kind in RULES:
+            label = here.directed(here.label(eqn.invars) or here.function)
+            outputs = RULES[kind](here.tape, label, eqn, inputs)
+        elif bodies := _bodies(eqn, used):
+            inner, outputs = _inside(eqn, bodies, times, here)
+            found.add(inner)
         else:
-            inner = _inside(eqn, times, here, paths, used)
-            if inner is None:
-                found.skipped[kind] += times
-            else:
-                found.add(inner)
-        if kind in _LAYOUT and (path := _path(eqn.invars[0], paths)):
-            paths[eqn.outvars[0]] = path
+            found.skipped[kind] += times
+        if outputs is None:
+            outputs = here.tape.boundary(inputs, [elements(variable) for variable in eqn.outvars])
+        frame.views.update(zip(eqn.outvars, outputs, strict=True))
+        if kind in _LAYOUT and (path := frame.path(eqn.invars[0])):
+            frame.paths[eqn.outvars[0]] = path
     return found
 
 
+def _bodies(eqn: core.JaxprEqn, used: Collection[Any]) -> list[core.Jaxpr]:
+    if eqn.primitive.name == "while":
+        return _live_loop(eqn, used)
+    return list(core.jaxprs_in_params(eqn.params))
+
+
 def _inside(
-    eqn: core.JaxprEqn, times: int, scope: str, paths: _Paths, used: Collection[Any]
-) -> _Found | None:
-    """The work of the jaxprs within an equation; None if it has none."""
+    eqn: core.JaxprEqn, bodies: Sequence[core.Jaxpr], times: int, frame: _Frame
+) -> tuple[_Found, Sequence[View | None] | None]:
+    """The work of the jaxprs within an equation, and its results unless these are in memory."""
     kind = eqn.primitive.name
-    bodies = _live_loop(eqn, used) if kind == "while" else list(core.jaxprs_in_params(eqn.params))
-    if not bodies:
-        return None
     if kind == "scan":
         times *= eqn.params["length"]
     elif kind == "shard_map":
         axes = eqn.params.get("newly_manual_axes", eqn.params["mesh"].axis_names)
         times *= math.prod(eqn.params["mesh"].shape[axis] for axis in axes)
-    found = _Found()
     parts = []
     for body in bodies:
         outer = eqn.invars[len(eqn.invars) - len(body.invars) :]  # after conditions and the like
-        pairs = zip(body.invars, outer, strict=True)
-        known = {inner: path for inner, var in pairs if (path := _path(var, paths))}
-        parts.append(_walk(body, times, scope, known))
+        pairs = list(zip(body.invars, outer, strict=True))
+        paths = {inner: path for inner, var in pairs if (path := frame.path(var))}
+        if kind not in _LOOPS and len(bodies) == 1 and len(body.outvars) == len(eqn.outvars):
+            # A function: its work may be fused with that of its caller.
+            function = str(eqn.params.get("name", ""))
+            called = dataclasses.replace(
+                frame,
+                function=frame.function if function.startswith("_") or not function else function,
+                paths=paths,
+                views={inner: frame.view(var) for inner, var in pairs},
+            )
+            return _walk(body, times, called), [called.view(var) for var in body.outvars]
+        inside = _Frame(scope=frame.scope, function=frame.function, paths=paths)
+        parts.append(_traced(body, times, inside))
     if kind == "cond":
-        parts = [max(parts, key=lambda part: part.macs)]
+        parts = [max(parts, key=lambda part: part.work)]
+    found = _Found()
     for part in parts:
         found.add(part)
-    if kind == "while" and found.layers:
-        found.notes.append(
-            "while: the number of iterations is not known; its layers are counted once"
-        )
-    return found
+    if kind == "while" and (found.layers or found.operators):
+        found.notes.append("while: the number of iterations is not known; its work is counted once")
+    return found, None
 
 
 def _live_loop(eqn: core.JaxprEqn, read: Collection[Any]) -> list[core.Jaxpr]:
@@ -206,17 +285,6 @@ def _live_loop(eqn: core.JaxprEqn, read: Collection[Any]) -> list[core.Jaxpr]:
             live, _ = partial_eval.dce_jaxpr(body, used, instantiate=True)
             return [condition, live]
         used = wider
-
-
-def _path(variable: Any, paths: _Paths) -> str:
-    return "" if isinstance(variable, core.Literal) else paths.get(variable, "")
-
-
-def _layer_name(eqn: core.JaxprEqn, scope: str, paths: _Paths) -> str:
-    scopes = [part for part in _WRAPPERS.sub("", scope).split("/") if part]
-    lhs, rhs = (_path(variable, paths) for variable in eqn.invars[:2])
-    label = "/".join(scopes) or rhs or lhs or eqn.primitive.name
-    return f"{label} (backward)" if "transpose(" in scope else label
 
 
 def _shape(variable: Any) -> tuple[int, ...]:

@@ -1,9 +1,11 @@
-"""Neural networks as lists of named GEMMs with counts."""
+"""Neural networks as lists of named GEMMs and of the operators between them, with counts."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,11 +15,14 @@ from airchitect_jax._support import (
     as_array,
     instance,
     int_field,
+    member,
     settle,
     shown,
     whole_number,
 )
-from airchitect_jax.types import Gemm
+from airchitect_jax.types import Gemm, OperatorKind
+
+_Named = TypeVar("_Named", "Layer", "Operator")
 
 _MAX_RUNS = 2**128  # of a GEMM: sums of counts of layers times weights of networks
 
@@ -61,13 +66,52 @@ class Layer:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Operator:
+    """Work of a network without matrix products, which runs `count` times.
+
+    Attributes:
+      name: used in tables.
+      kind: selects the rate of the vector unit.
+      operations: arithmetic operations of one run, transcendental ones included; 0 where elements
+        are only moved.
+      input_elements: elements that one run reads, weights included; each counts once.
+      output_elements: elements that one run writes.
+      count: number of runs.
+
+    Raises:
+      ValueError: the kind is unknown, or a number is not in 0..2**63 - 1 (`output_elements` and
+        `count`: at least 1); names the operator.
+      TypeError: the name is not a string.
+    """
+
+    name: str
+    kind: OperatorKind
+    operations: int
+    input_elements: int
+    output_elements: int
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        instance("name", self.name, str)
+        where = f"operator {self.name!r}"
+        settle(self, kind=member(f"{where}: kind", self.kind, OperatorKind))
+        for field, low in _LEAST.items():
+            value = whole_number(f"{where}: {field}", getattr(self, field), low=low, high=MAX_COUNT)
+            settle(self, **{field: value})
+
+
+_LEAST = {"operations": 0, "input_elements": 0, "output_elements": 1, "count": 1}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Network:
     """A named, ordered list of layers.
 
     Attributes:
       name: used in tables and figures.
       layers: the GEMMs.
-      skipped: counts of the source's operators without matrix work.
+      operators: the work between them.
+      skipped: counts of the source's operators that are not modelled.
 
     Raises:
       TypeError: a field is of another type.
@@ -75,15 +119,18 @@ class Network:
 
     name: str
     layers: tuple[Layer, ...]
+    operators: tuple[Operator, ...] = ()
     skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         instance("name", self.name, str)
-        if not isinstance(self.layers, (tuple, list)):
-            raise TypeError(f"layers: {shown(self.layers)} is not allowed; expected a tuple")
-        for number, layer in enumerate(self.layers):
-            instance(f"layers: layer {number}", layer, Layer)
-        settle(self, layers=tuple(self.layers))
+        for field, kind in (("layers", Layer), ("operators", Operator)):
+            values = getattr(self, field)
+            if not isinstance(values, (tuple, list)):
+                raise TypeError(f"{field}: {shown(values)} is not allowed; expected a tuple")
+            for number, value in enumerate(values):
+                instance(f"{field}: {kind.__name__.lower()} {number}", value, kind)
+            settle(self, **{field: tuple(values)})
         if not isinstance(self.skipped, Mapping):
             raise TypeError(f"skipped: {shown(self.skipped)} is not allowed; expected a mapping")
 
@@ -91,6 +138,14 @@ class Network:
     def macs(self) -> int:
         """Multiply-accumulates of one pass."""
         return sum(layer.macs for layer in self.layers)
+
+    @property
+    def operator_counts(self) -> dict[str, int]:
+        """Runs of operators by kind, and what is not modelled by name."""
+        counts: Counter[str] = Counter()
+        for operator in self.operators:
+            counts[operator.kind.value] += operator.count
+        return {**counts, **self.skipped}
 
     @property
     def gemms(self) -> Gemm:
@@ -103,8 +158,8 @@ class Network:
         )
 
 
-def with_distinct_names(layers: list[Layer]) -> tuple[Layer, ...]:
-    """The layers with repeated names numbered: "dense", "dense (2)"."""
+def with_distinct_names(layers: Iterable[_Named]) -> tuple[_Named, ...]:
+    """Layers or operators with repeated names numbered: "dense", "dense (2)"."""
     taken: set[str] = set()
     last: dict[str, int] = {}  # the last number given to a name
     named = []

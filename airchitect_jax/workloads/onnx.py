@@ -1,4 +1,4 @@
-"""Reads ONNX models as lists of GEMMs. Needs onnx (extra `onnx`); weights are not read.
+"""Reads ONNX models as GEMMs and operators. Needs onnx (extra `onnx`); weights are not read.
 
 Shapes come from ONNX's shape inference, after symbolic dimensions are bound. Files are untrusted:
 they are parsed, never run, and all errors are one-line `ValueError`s.
@@ -10,18 +10,17 @@ import math
 import pathlib
 import re
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airchitect_jax._support import check_regular, file_path, one_line, shown
-from airchitect_jax.workloads.network import Layer, Network, with_distinct_names
-from airchitect_jax.workloads.onnx_nodes import GRAPHS, PRODUCTS, Node, Shapes
+from airchitect_jax.workloads.network import Network, with_distinct_names
+from airchitect_jax.workloads.onnx_graph import STANDARD, Graph, inner_graphs
+from airchitect_jax.workloads.onnx_nodes import Shapes
 
 _SMALL = 64  # elements of a tensor that may hold a shape
 _MAX_NODES = 1_000_000  # once functions are inlined
 _EQUATION = re.compile(r"(?:[A-Za-z, ]|\.{3})*(?:->(?:[A-Za-z ]|\.{3})*)?")
-_STANDARD = ("", "ai.onnx")
 
 
 def read_onnx(path: str | pathlib.Path, dims: Mapping[str, int] | None = None) -> Network:
@@ -30,7 +29,9 @@ def read_onnx(path: str | pathlib.Path, dims: Mapping[str, int] | None = None) -
     Matrix work is that of Conv, ConvInteger, ConvTranspose, DeformConv, QLinearConv, MatMul,
     MatMulInteger, QLinearMatMul, Gemm, Einsum of two operands, Attention, RNN, GRU and LSTM; `If`
     counts its most expensive branch, `Scan` and `Loop` their length (a Loop of unknown length once,
-    with a warning). A warning names operators of other domains, whose work is unknown.
+    with a warning). All other work is in the network's operators
+    (`airchitect_jax.workloads.onnx_operators`); what depends only on constants and shapes is
+    computed before the run. A warning names operators of other domains, whose work is unknown.
 
     Args:
       path: the `.onnx` file. External tensors are read only if they are small enough to be shapes,
@@ -38,7 +39,8 @@ def read_onnx(path: str | pathlib.Path, dims: Mapping[str, int] | None = None) -
       dims: sizes of symbolic dimensions by name; the unnamed ones of input x are "x.0", "x.1"...
 
     Returns:
-      The network; its `skipped` counts the operators without matrix work.
+      The network; its `skipped` counts the operators that are not modelled, or whose shapes are not
+      known.
 
     Raises:
       ValueError: the file cannot be read, is not an ONNX model, refers to files outside its folder,
@@ -74,10 +76,11 @@ def parse_onnx(
         if not model.graph.node:
             raise ValueError("not an ONNX model, or one without operators")
         _check_functions(model)
-        opset = max((o.version for o in model.opset_import if o.domain in _STANDARD), default=1)
+        opset = max((o.version for o in model.opset_import if o.domain in STANDARD), default=1)
         for whole in (model.graph, *model.functions):
             for graph in _graphs(whole):
                 _check_nodes(graph, opset, onnx.defs)
+                _rename(graph)
                 for tensor in _tensors(graph):
                     _lighten(tensor, folder)
         known = _bind(model.graph, dims)
@@ -87,13 +90,15 @@ def parse_onnx(
             model = onnx.shape_inference.infer_shapes(model, data_prop=True)
         except Exception as error:
             raise ValueError(f"its shapes cannot be inferred: {error}") from None
-        layers, skipped = _walk(model.graph, Shapes(symbols=known))
-        if not layers:
-            raise ValueError(
-                f"no matrix work found, only {one_line(', '.join(sorted(skipped)), 200)}"
-            )
+        found = Graph(model.graph, Shapes(symbols=known))
+        if not found.layers:
+            kinds = sorted({node.op_type for node in model.graph.node})
+            raise ValueError(f"no matrix work found, only {one_line(', '.join(kinds), 200)}")
         network = Network(
-            name=name, layers=with_distinct_names(layers), skipped=dict(sorted(skipped.items()))
+            name=name,
+            layers=with_distinct_names(found.layers),
+            operators=with_distinct_names(found.operators),
+            skipped=dict(sorted(found.skipped.items())),
         )
     except ValueError as error:
         raise ValueError(f"{source}: {one_line(str(error), 500)}") from None
@@ -136,7 +141,7 @@ def _check_functions(model: Any) -> None:
                 if called is None:
                     raise ValueError(f"function {one_line(node.op_type, 80)} calls itself")
                 total += called
-            total += 1 + sum(size(graph.node) for graph in _inner(node))
+            total += 1 + sum(size(graph.node) for graph in inner_graphs(node))
             if total > _MAX_NODES:
                 raise ValueError(f"its functions make more than {_MAX_NODES} operators")
         return total
@@ -156,12 +161,12 @@ def _check_nodes(graph: Any, opset: int, defs: Any) -> None:
                 raise ValueError(
                     f"{node.op_type} {shown(node.name)}: equation {shown(text)} is malformed"
                 )
-        if node.domain in _STANDARD and node.op_type == "Scan" and opset < 9:
+        if node.domain in STANDARD and node.op_type == "Scan" and opset < 9:
             raise ValueError(
                 f"Scan {shown(node.name)}: has another meaning in opset {opset}; expected a model"
                 " of opset 9 or later"
             )
-        if node.domain in _STANDARD and defs.has(node.op_type):
+        if node.domain in STANDARD and defs.has(node.op_type):
             try:
                 least = defs.get_schema(node.op_type, opset, "").min_input
             except Exception:  # noqa: S112 - newer than the model's opset: inference reports it
@@ -172,17 +177,18 @@ def _check_nodes(graph: Any, opset: int, defs: Any) -> None:
                 )
 
 
-def _inner(node: Any) -> list[Any]:
-    """The subgraphs of an operator."""
-    graphs = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
-    return graphs + [graph for attribute in node.attribute for graph in attribute.graphs]
+def _rename(graph: Any) -> None:
+    """Replaces what shape inference does not know by an operator of the same shape and work."""
+    for node in graph.node:
+        if node.domain in STANDARD and node.op_type == "GroupNormalization":
+            node.op_type = "InstanceNormalization"
 
 
 def _graphs(graph: Any) -> Iterator[Any]:
     """A graph, or a function's body, and all graphs within it."""
     yield graph
     for node in graph.node:
-        for inner in _inner(node):
+        for inner in inner_graphs(node):
             yield from _graphs(inner)
 
 
@@ -267,36 +273,3 @@ def _bind(graph: Any, dims: Mapping[str, int]) -> tuple[str, ...]:
             if dim.dim_param in dims:
                 dim.dim_value = dims[dim.dim_param]
     return tuple(name for name in names if name not in dims)
-
-
-def _walk(graph: Any, outer: Shapes) -> tuple[list[Layer], Counter[str]]:
-    """Layers of a graph, and counts of its operators without matrix work."""
-    shapes = outer.within(graph)
-    layers: list[Layer] = []
-    skipped: Counter[str] = Counter()
-    for proto in graph.node:
-        node = Node(proto, shapes)
-        standard = proto.domain in _STANDARD
-        if standard and proto.op_type in PRODUCTS:
-            found = PRODUCTS[proto.op_type](node)
-            for suffix, product in found.items():
-                if min(product):  # empty products are not layers
-                    m, n, k, count = product
-                    layers.append(Layer(name=node.name + suffix, m=m, n=n, k=k, count=count))
-            if not found:
-                skipped[proto.op_type] += 1
-        elif standard and proto.op_type in GRAPHS:
-            times = GRAPHS[proto.op_type](node)
-            parts = [_walk(inner, shapes) for inner in _inner(proto)]
-            if proto.op_type == "If" and parts:
-                parts = [max(parts, key=lambda part: sum(layer.macs for layer in part[0]))]
-            for inner_layers, inner_skipped in parts:
-                layers += [_repeated(layer, times) for layer in inner_layers if times]
-                skipped.update({kind: count * times for kind, count in inner_skipped.items()})
-        else:
-            skipped[proto.op_type if standard else f"{proto.domain}.{proto.op_type}"] += 1
-    return layers, skipped
-
-
-def _repeated(layer: Layer, times: int) -> Layer:
-    return Layer(name=layer.name, m=layer.m, n=layer.n, k=layer.k, count=layer.count * times)

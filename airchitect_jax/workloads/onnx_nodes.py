@@ -29,6 +29,12 @@ class Shapes:
     of: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
     constants: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
+    def size(self, name: str) -> int:
+        """The elements of a tensor; 0 if they are not known."""
+        shape = self.of.get(name, ("",))
+        known = all(isinstance(side, int) and side >= 0 for side in shape)
+        return math.prod(shape) if known else 0
+
     def within(self, graph: Any) -> Shapes:
         """Adds the values of an inner graph, which can use those of the outer ones."""
         of, constants = dict(self.of), dict(self.constants)
@@ -65,7 +71,9 @@ class Node:
         self._proto = proto
         self._shapes = shapes
         self.name = proto.name or next(iter(proto.output), "") or proto.op_type
+        self.op_type = str(proto.op_type)
         self.inputs = list(proto.input)
+        self.outputs = list(proto.output)
 
     def error(self, reason: str) -> ValueError:
         """An error about this operator."""
@@ -95,11 +103,19 @@ class Node:
             raise self.error(f"input {index} is missing")
         return self._known(self.inputs[index], rank, least)
 
-    def out_shape(self, *, least: int = 0) -> tuple[int, ...]:
-        """The fully known shape of the first output."""
-        if not self._proto.output:
+    def out_shape(self, index: int = 0, *, least: int = 0) -> tuple[int, ...]:
+        """The fully known shape of an output."""
+        if index >= len(self.outputs):
             raise self.error("it has no output")
-        return self._known(self._proto.output[0], None, least)
+        return self._known(self.outputs[index], None, least)
+
+    def input_size(self, index: int) -> int:
+        """Elements of an input."""
+        return math.prod(self.shape(index))
+
+    def output_size(self, index: int = 0) -> int:
+        """Elements of an output."""
+        return math.prod(self.out_shape(index))
 
     def _known(self, name: str, rank: int | None, least: int) -> tuple[int, ...]:
         shape = self._shapes.of.get(name)

@@ -1,15 +1,20 @@
-"""Well-known networks, packaged as GEMM tables (`networks/*.csv`).
+"""Well-known networks, packaged as tables of GEMMs and of operators.
 
-Large language models have several tables: a prefill of a prompt, or a decoding step of one token
-per sequence, at a batch size (b) and a context length (c).
+`networks/*.csv` hold the GEMMs, `networks/operators/*.csv` the work between them. Large language
+models have several tables: a prefill of a prompt, or a decoding step of one token per sequence, at
+a batch size (b) and a context length (c).
 """
 
 from __future__ import annotations
 
+import csv
+import dataclasses
 import importlib.resources
+from collections.abc import Iterator
 
 from airchitect_jax._support import shown
-from airchitect_jax.workloads.network import Network
+from airchitect_jax.types import OperatorKind
+from airchitect_jax.workloads.network import Network, Operator
 from airchitect_jax.workloads.scalesim_csv import parse_topology
 
 # The networks on which case studies are evaluated, one table each.
@@ -39,4 +44,19 @@ def load_network(name: str) -> Network:
             f"network: {shown(name)} is not packaged; there are {', '.join(network_names())}"
         )
     table = _TABLES / f"{name}.csv"
-    return parse_topology(table.read_bytes(), name=name, source=table.name)
+    network = parse_topology(table.read_bytes(), name=name, source=table.name)
+    return dataclasses.replace(network, operators=tuple(_operators(name)))
+
+
+def _operators(name: str) -> Iterator[Operator]:
+    _, *rows = csv.reader((_TABLES / "operators" / f"{name}.csv").read_text("utf-8").splitlines())
+    for operator, kind, *numbers in rows:
+        operations, inputs, outputs, count = map(int, numbers)
+        yield Operator(
+            name=operator,
+            kind=OperatorKind(kind),
+            operations=operations,
+            input_elements=inputs,
+            output_elements=outputs,
+            count=count,
+        )
