@@ -38,6 +38,7 @@ from airchitect_jax.cost.relaxed import Relaxation, RelaxedArray, sensitivity
 from airchitect_jax.cost.schedule import best_dataflow, dataflow_cycles, makespan, sum_of_cycles
 from airchitect_jax.cost.soft import Soft
 from airchitect_jax.cost.terms import CostTerm, add_cycles, add_energy_fj, resolve_terms
+from airchitect_jax.cost.tiled import TiledCosts, mapping_fits, tiled_costs, tiled_energy_fj
 
 __all__ = [
     "MAX_BANDWIDTH",
@@ -54,6 +55,7 @@ __all__ = [
     "Soft",
     "SramPrices",
     "Technology",
+    "TiledCosts",
     "VectorUnit",
     "Widths",
     "add_cycles",
@@ -74,6 +76,7 @@ __all__ = [
     "macs_fj",
     "makespan",
     "mapped_dims",
+    "mapping_fits",
     "memory_reports",
     "mixed_dims",
     "objective_value",
@@ -85,4 +88,6 @@ __all__ = [
     "smaller",
     "stall_free_cycles",
     "sum_of_cycles",
+    "tiled_costs",
+    "tiled_energy_fj",
 ]
