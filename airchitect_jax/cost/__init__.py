@@ -48,6 +48,7 @@ from airchitect_jax.cost.schedule import best_dataflow, dataflow_cycles, makespa
 from airchitect_jax.cost.soft import Soft
 from airchitect_jax.cost.terms import CostTerm, add_cycles, add_energy_fj, resolve_terms
 from airchitect_jax.cost.vector import OperatorCosts, network_cycles, operator_costs, vector_costs
+from airchitect_jax.cost.tiled import TiledCosts, mapping_fits, tiled_costs, tiled_energy_fj
 
 __all__ = [
     "MAX_BANDWIDTH",
@@ -67,6 +68,7 @@ __all__ = [
     "Soft",
     "SramPrices",
     "Technology",
+    "TiledCosts",
     "VectorUnit",
     "Widths",
     "add_cycles",
@@ -89,6 +91,7 @@ __all__ = [
     "macs_fj",
     "makespan",
     "mapped_dims",
+    "mapping_fits",
     "memory_reports",
     "mixed_dims",
     "network_cycles",
@@ -108,4 +111,6 @@ __all__ = [
     "sum_of_cycles",
     "write_platform",
     "vector_costs",
+    "tiled_costs",
+    "tiled_energy_fj",
 ]

@@ -7,6 +7,7 @@ Floats stand for whole numbers: divisions of those below 2**53 are exact. Soft n
 from __future__ import annotations
 
 import functools
+import itertools
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -70,6 +71,11 @@ def select(condition: Any, a: Number, b: Number) -> Number:
     return _namespace(condition, a, b).where(condition, a, b)
 
 
+def pick(choice: Number, a: Number, b: Number) -> Number:
+    """`a` if the choice is 1, `b` if it is 0."""
+    return choice * a + (1 - choice) * b
+
+
 def rounded_product(a: Number, b: Number) -> Number:
     """The product in float64, exact and rounded once; of two floats their ordinary product.
 
@@ -117,6 +123,37 @@ def weighted_sum(
     return total(
         weight * total(inner * function(*row) for inner, *row in group) for weight, group in groups
     )
+
+
+def grid_sum(function: Callable[..., Number], given: Any, *axes: Sequence[Any]) -> Number:
+    """Sum of function(given, *entries) over all combinations of an entry of each axis.
+
+    Entries are named tuples of numbers. Arrays and soft numbers are stacked, each axis along a
+    leading axis of its own, and the function is evaluated once.
+    """
+    numbers = jax.tree.leaves((given, axes), is_leaf=_is_soft)
+    if all(isinstance(number, int) for number in numbers):
+        return sum(function(given, *entries) for entries in itertools.product(*axes))
+    batch = jnp.broadcast_shapes(*(np.shape(x) for x in jax.tree.leaves(axes)))
+    xp = _namespace(*jax.tree.leaves((given, axes)))
+
+    def stacked(axis: int, parts: Sequence[Any]) -> Any:
+        shape = [1] * len(axes) + list(batch)
+        shape[axis] = len(parts)
+        return xp.stack([xp.broadcast_to(part, batch) for part in parts]).reshape(shape)
+
+    def joined(axis: int, *parts: Any) -> Number:
+        if not _is_soft(*parts):
+            return stacked(axis, parts)
+        numbers = [soft.as_soft(part) for part in parts]
+        means, spreads = [x.mean for x in numbers], [x.spread for x in numbers]
+        return Soft(stacked(axis, means), stacked(axis, spreads))
+
+    entries = [
+        jax.tree.map(functools.partial(joined, axis), *entries, is_leaf=_is_soft)
+        for axis, entries in enumerate(axes)
+    ]
+    return function(given, *entries).sum(axis=tuple(range(len(axes))))
 
 
 def _is_soft(*values: Any) -> bool:

@@ -94,9 +94,9 @@ class Soft:
     def __lt__(self, other: Any) -> Soft:
         return as_soft(other) > self
 
-    def sum(self) -> Soft:
-        """Over the leading axis."""
-        return Soft(self.mean.sum(axis=0), self.spread.sum(axis=0))
+    def sum(self, axis: int | tuple[int, ...] = 0) -> Soft:
+        """Over the leading axis, or those given."""
+        return Soft(self.mean.sum(axis=axis), self.spread.sum(axis=axis))
 
 
 def stack(rows: Sequence[Sequence[Any]]) -> list[Soft]:

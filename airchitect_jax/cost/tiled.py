@@ -1,0 +1,223 @@
+"""Cycles, traffic and energy of a GEMM that runs in tiles: `MemoryModel.TILED`.
+
+* The cores work on one step at a time, each on its own tile. A step is at most
+  `cores_m * tile_m` x `cores_n * tile_n` x `cores_k * tile_k`; the last step in each dimension is
+  what is left. It computes as long as its largest tile.
+* Memories are double buffers: tiles fit into half of them (`mapping_fits`).
+* Steps follow each other in loop order. While a step computes, the DRAM interface brings the
+  operands of the next step, unless the step works on the same block of them, and takes the results
+  of the previous step, unless the step adds to them. Partial sums that leave come back later. The
+  slot of a step lasts as long as the slower of the two.
+* Before the first slot its operands have to come (fill); after the last its results go (drain).
+* What cores share moves once. Partial sums of cores that split k are added on their way out.
+
+The sum over slots is in closed form (`cost.tiled_steps`). One text for Python integers, NumPy
+arrays, JAX tracers and soft numbers; it broadcasts.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from airchitect_jax.cost import tiled_steps
+from airchitect_jax.cost.arithmetic import Number, ceil_div, floor_div, select
+from airchitect_jax.cost.compute import fold_cycles, last_cycle_offset
+from airchitect_jax.cost.platform import Platform
+from airchitect_jax.cost.prices import MachinePrices
+from airchitect_jax.cost.terms import add_cycles, add_energy_fj
+from airchitect_jax.types import (
+    Dataflow,
+    Gemm,
+    Hardware,
+    LoopOrder,
+    Mapping,
+    Scratchpad,
+    Traffic,
+)
+
+
+class TiledCosts(NamedTuple):
+    """The costs of a mapping; cycles include the cost terms.
+
+    SRAM accesses are summed over the cores. `extra_energy_fj` is the energy of the cost terms.
+    """
+
+    compute_cycles: Number
+    total_cycles: Number
+    traffic: Traffic
+    extra_energy_fj: Number
+
+
+def tiled_costs(gemm: Gemm, mapping: Mapping, hardware: Hardware, platform: Platform) -> TiledCosts:
+    """Cycles and traffic of a GEMM.
+
+    Args:
+      gemm: m, n, k.
+      mapping: one that fits (`mapping_fits`). Dataflows and orders may differ along a batch.
+      hardware: the array of a core and the bandwidth.
+      platform: widths, runtime model and cost terms.
+    """
+    order, flow = order_of(mapping.order), flow_of(mapping.dataflow, hardware, platform)
+    wires = wires_of(hardware, platform)
+    rows, cols = hardware.rows, hardware.cols
+    m = tiled_steps.loop(gemm.m, mapping.tile_m, mapping.cores_m, rows, cols)
+    n = tiled_steps.loop(gemm.n, mapping.tile_n, mapping.cores_n, rows, cols)
+    k = tiled_steps.loop(gemm.k, mapping.tile_k, mapping.cores_k, rows, cols)
+    moved = tiled_steps.moves(order, flow, m, n, k)
+    compute = tiled_steps.step_cycles(flow, m, n, k) - last_cycle_offset(platform.runtime_model)
+    total = tiled_steps.total_cycles(order, flow, wires, m, n, k)
+    extra_cycles, extra_energy = _terms(gemm, mapping.dataflow, hardware, platform)
+    outputs = gemm.m * gemm.n
+    return TiledCosts(
+        compute_cycles=compute + extra_cycles,
+        total_cycles=total + extra_cycles,
+        traffic=Traffic(
+            ifmap_sram_reads=moved.ifmap_reads,
+            ifmap_sram_writes=moved.ifmap_writes,
+            filter_sram_reads=moved.filter_reads,
+            filter_sram_writes=moved.filter_writes,
+            ofmap_sram_reads=moved.ofmap_reads,
+            ofmap_sram_writes=moved.ofmap_writes,
+            ifmap_dram_read_bytes=ceil_div(moved.ifmap_brought * wires.input_bits, 8),
+            filter_dram_read_bytes=ceil_div(moved.filter_brought * wires.weight_bits, 8),
+            ofmap_dram_read_bytes=ceil_div(moved.partial_sums * wires.accumulator_bits, 8),
+            ofmap_dram_write_bytes=ceil_div(
+                moved.partial_sums * wires.accumulator_bits + outputs * wires.output_bits, 8
+            ),
+        ),
+        extra_energy_fj=extra_energy,
+    )
+
+
+def tiled_energy_fj(
+    gemm: Gemm, costs: TiledCosts, platform: Platform, prices: MachinePrices
+) -> Number:
+    """Energy in femtojoules: MACs, SRAM accesses, DRAM traffic, leakage and cost terms.
+
+    Outputs have the width of partial sums in their SRAM.
+    """
+    moved, widths = costs.traffic, platform.widths
+    ifmap = (moved.ifmap_sram_reads + moved.ifmap_sram_writes) * widths.input_bits
+    filter_ = (moved.filter_sram_reads + moved.filter_sram_writes) * widths.weight_bits
+    ofmap = (moved.ofmap_sram_reads + moved.ofmap_sram_writes) * widths.accumulator_bits
+    accesses = (
+        ifmap * prices.ifmap_fj_per_byte
+        + filter_ * prices.filter_fj_per_byte
+        + ofmap * prices.ofmap_fj_per_byte
+    )
+    return (
+        gemm.m * gemm.n * gemm.k * prices.mac_fj
+        + ceil_div(accesses, 8)
+        + moved.dram_bytes * prices.dram_fj_per_byte
+        + costs.total_cycles * prices.leakage_fj_per_cycle
+        + costs.extra_energy_fj
+    )
+
+
+def mapping_fits(mapping: Mapping, hardware: Hardware, platform: Platform) -> Any:
+    """Whether the tiles fit into the working halves and the machine has the cores.
+
+    Returns:
+      A bool, or an array of them.
+    """
+    ifmap, filter_, ofmap = tile_bits(mapping, platform)
+    memory = hardware.memory
+    if isinstance(memory, Scratchpad):
+        inside = [
+            (ifmap + filter_, memory.scratchpad_bytes),
+            (ofmap, memory.accumulator_bytes),
+        ]
+    else:
+        inside = [
+            (ifmap, memory.ifmap_sram_bytes),
+            (filter_, memory.filter_sram_bytes),
+            (ofmap, memory.ofmap_sram_bytes),
+        ]
+    fits = mapping.cores_m * mapping.cores_n * mapping.cores_k <= hardware.num_cores
+    for bits, size in inside:
+        fits = fits & (bits <= half_bits(size))
+    return fits
+
+
+def half_bits(sram_bytes: Number) -> Number:
+    """The working half of a double buffer."""
+    return 8 * floor_div(sram_bytes, 2)
+
+
+def tile_bits(mapping: Mapping, platform: Platform) -> tuple[Number, Number, Number]:
+    """The bits of a core's tile of each operand, outputs as partial sums."""
+    widths = platform.widths
+    return (
+        mapping.tile_m * mapping.tile_k * widths.input_bits,
+        mapping.tile_k * mapping.tile_n * widths.weight_bits,
+        mapping.tile_m * mapping.tile_n * widths.accumulator_bits,
+    )
+
+
+def order_of(order: Any) -> tiled_steps.Order:
+    """The loop order in numbers, one or an array of them."""
+    names = [value.name for value in LoopOrder]
+
+    def inside(inner: str, outer: str) -> Number:
+        return _looked_up([int(x.index(inner) > x.index(outer)) for x in names], order)
+
+    return tiled_steps.Order(inside("M", "N"), inside("M", "K"), inside("N", "K"))
+
+
+def flow_of(dataflow: Any, hardware: Hardware, platform: Platform) -> tiled_steps.Flow:
+    """The dataflow in numbers, one or an array of them."""
+    # The overhead of a fold is linear in rows and columns.
+    overheads = [fold_cycles(hardware.array, 0, flow, platform.runtime_model) for flow in Dataflow]
+    return tiled_steps.Flow(
+        is_os=_looked_up([1, 0, 0], dataflow),
+        is_is=_looked_up([0, 0, 1], dataflow),
+        fold_overhead=_chosen(overheads, dataflow),
+    )
+
+
+def wires_of(hardware: Hardware, platform: Platform) -> tiled_steps.Wires:
+    """Widths and bandwidth."""
+    widths = platform.widths
+    return tiled_steps.Wires(
+        widths.input_bits,
+        widths.weight_bits,
+        widths.accumulator_bits,
+        widths.output_bits,
+        8 * hardware.bandwidth_bytes,
+        hardware.bandwidth_cycles,
+    )
+
+
+def _terms(
+    gemm: Gemm, dataflow: Any, hardware: Hardware, platform: Platform
+) -> tuple[Number, Number]:
+    """Cycles and energy of the cost terms."""
+    if not platform.terms:
+        return 0, 0
+    flows = [dataflow] if isinstance(dataflow, Dataflow) else list(Dataflow)
+    both = [
+        [add(platform.terms, 0, gemm, hardware.array, flow) for flow in flows]
+        for add in (add_cycles, add_energy_fj)
+    ]
+    cycles, energy = (
+        values[0] if len(flows) == 1 else _chosen(values, dataflow) for values in both
+    )
+    return cycles, energy
+
+
+def _looked_up(table: list[int], index: Any) -> Number:
+    """Entries of a table of small numbers, in the type of the index."""
+    if isinstance(index, int):
+        return table[index]
+    namespace = jax.numpy if isinstance(index, jax.Array) else np
+    return namespace.asarray(table)[index]
+
+
+def _chosen(values: list[Number], index: Any) -> Number:
+    """One of three numbers by dataflow."""
+    if isinstance(index, int):
+        return values[index]
+    return select(index == 0, values[0], select(index == 1, values[1], values[2]))
