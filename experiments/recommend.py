@@ -18,33 +18,29 @@ windows overlap.
 from __future__ import annotations
 
 import pathlib
+import re
 import time
 import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import rich.box
 import rich.console
-import rich.markup
-import rich.table
-import rich.text
 from absl import flags
 
 from airchitect_jax._support import files, workdir
 from airchitect_jax._support.progress import LateProgress
 from airchitect_jax.recommendation import (
-    Recommendation,
-    by_gemm,
     compute_report_csv,
-    headline,
     layers_csv,
     pareto_csv,
     recommend,
     scalesim3_cycles,
     summary_of,
+    unused_budgets,
+    write_simulator_inputs,
 )
-from airchitect_jax.types import Dataflow, Interface, RuntimeModel
-from airchitect_jax.workloads import Layer, Network
+from airchitect_jax.recommendation.terminal import print_answer
+from airchitect_jax.types import ArrayShape, Dataflow, Interface, RuntimeModel
 from experiments import objective_flags, runner, runtime_flags, term_flags
 
 flags.adopt_module_key_flags(runner)
@@ -79,6 +75,9 @@ SRAM_BUDGET = flags.DEFINE_integer(
     lower_bound=300,
     upper_bound=2**30,
 )
+ARRAY = flags.DEFINE_string(
+    "array", None, "The only array to consider, as ROWSxCOLUMNS; any sides, for example 96x96."
+)
 BANDWIDTH = flags.DEFINE_integer(
     "bandwidth",
     64,
@@ -104,6 +103,7 @@ _OWN = (
     DIM,
     MAC_BUDGET,
     SRAM_BUDGET,
+    ARRAY,
     BANDWIDTH,
     runtime_flags.RUNTIME_MODEL,
     INTERFACE,
@@ -122,7 +122,6 @@ OUTPUTS = (
     *(f"scalesim/{flow.name.lower()}.{kind}" for flow in Dataflow for kind in ("cfg", "csv")),
     "scalesim/layout.csv",
 )
-_MOST_GEMMS = 20  # on the terminal
 
 
 def dimensions(texts: list[str]) -> dict[str, int]:
@@ -140,76 +139,18 @@ def dimensions(texts: list[str]) -> dict[str, int]:
     return sizes
 
 
-def _print_answer(
-    recommendation: Recommendation,
-    replayed: Mapping[tuple[int, int, int], int],
-    console: rich.console.Console,
-) -> None:
-    names = ", ".join(network.name for network in recommendation.networks)
-    table = rich.table.Table(rich.markup.escape(names), "recommended")
-    for what, value in headline(recommendation, None):
-        table.add_row(what, value)
-    console.print(table)
-    gemms = by_gemm(recommendation.layers)
-    table = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("first layer")  # alone is shortened on a narrow terminal
-    headings = ("layers", "runs", "m x n x k", "flow", "cycles", "replay", "used", "best alone")
-    for heading in headings:
-        is_text = heading in ("flow", "best alone")
-        table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
-    for plan, num_layers, runs in gemms[:_MOST_GEMMS]:
-        own, cycles = plan.own_design, replayed.get(plan.gemm)
-        table.add_row(
-            rich.text.Text(plan.layer.name, no_wrap=True, overflow="ellipsis"),
-            str(num_layers),
-            f"{runs:,}",
-            f"{plan.layer.m}x{plan.layer.n}x{plan.layer.k}",
-            plan.dataflow.name,
-            f"{plan.total_cycles * runs / recommendation.cycles:.1%}",
-            "" if cycles is None else f"x{cycles / plan.total_cycles:.3g}",
-            f"{plan.overall_utilization:.1%}",
-            f"{own.rows}x{own.cols} {plan.own_dataflow.name}",
-        )
-    console.print(table)
-    if len(gemms) > _MOST_GEMMS:
-        console.print(f"and {len(gemms) - _MOST_GEMMS} GEMMs with fewer cycles", highlight=False)
-    for network in recommendation.networks:
-        if network.skipped:
-            skipped = ", ".join(f"{name} ({count})" for name, count in network.skipped.items())
-            console.print(
-                f"{network.name}: no matrix work in {skipped}", highlight=False, markup=False
-            )
+def array_of(text: str | None) -> ArrayShape | None:
+    """The array of ROWSxCOLUMNS.
 
-
-def _write_simulator_inputs(recommendation: Recommendation, folder: pathlib.Path) -> None:
-    """A configuration and a topology for each dataflow: the package runs one at a time."""
-    from airchitect_jax.scalesim import ScalesimConfig, write_config
-    from airchitect_jax.workloads import write_topology
-
-    design, platform = recommendation.design, recommendation.survey.platform
-    words = 1024 * platform.element_bytes  # bytes of a kilobyte of words
-    for flow in Dataflow:
-        layers: tuple[Layer, ...] = tuple(
-            plan.layer for plan in recommendation.layers if plan.dataflow is flow
-        )
-        if not layers:
-            continue
-        name = flow.name.lower()
-        config = ScalesimConfig(
-            rows=design.rows,
-            cols=design.cols,
-            dataflow=flow,
-            ifmap_sram_kb=max(design.ifmap_sram_bytes // words, 1),
-            filter_sram_kb=max(design.filter_sram_bytes // words, 1),
-            ofmap_sram_kb=max(design.ofmap_sram_bytes // words, 1),
-            bandwidth_words_per_cycle=max(
-                platform.bandwidth_bytes_per_cycle // platform.element_bytes, 1
-            ),
-            notes=(),
-        )
-        write_config(folder / f"{name}.cfg", config, name=f"recommended_{name}")
-        write_topology(folder / f"{name}.csv", Network(name=name, layers=layers), counts=False)
-    files.write_text(folder / "layout.csv", "Layer name,\n")  # which the package asks for
+    Raises:
+      ValueError: the text is something else.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,7})x([0-9]{1,7})", text)
+    if not match:
+        raise ValueError(f"--array: {text!r} is not allowed; expected ROWSxCOLUMNS, as in 96x96")
+    return ArrayShape(rows=int(match[1]), cols=int(match[2]))
 
 
 def _remove_earlier(folder: pathlib.Path) -> None:
@@ -236,10 +177,13 @@ def _answer(
     console: rich.console.Console,
     start: float,
 ) -> None:
+    array, mac_budget = array_of(ARRAY.value), MAC_BUDGET.value
+    if array is not None and not MAC_BUDGET.present:
+        mac_budget = array.rows * array.cols
     with LateProgress(console, "searching", "layer") as progress:
         recommendation = recommend(
             WORKLOAD.value,
-            mac_budget=MAC_BUDGET.value,
+            mac_budget=mac_budget,
             sram_budget_kb=SRAM_BUDGET.value,
             bandwidth_bytes_per_cycle=BANDWIDTH.value,
             objective=objective_flags.OBJECTIVE.value,
@@ -250,11 +194,16 @@ def _answer(
             interface=Interface(INTERFACE.value),
             energy_table=objective_flags.energy_table(),
             terms=term_flags.COST_TERMS.value,
+            array=array,
             on_progress=progress,
         )
     answered = time.perf_counter() - start
     replayed = scalesim3_cycles(recommendation)
-    _print_answer(recommendation, replayed, console)
+    print_answer(recommendation, replayed, console)
+    for note in unused_budgets(
+        recommendation, mac_budget=mac_budget, sram_budget_kb=SRAM_BUDGET.value
+    ):
+        runner.say(console, f"note: {note}")
     # Nothing that the answer did not need was imported for it.
     from airchitect_jax.recommendation import plots, report
     from airchitect_jax.reporting import style
@@ -279,7 +228,7 @@ def _answer(
     _remove_earlier(folder)
     workdir.write_config(folder, "recommend", settings)
     style.save_pngs(folder, {name: png for name, (_, png) in figures.items()})
-    _write_simulator_inputs(recommendation, folder / "scalesim")
+    write_simulator_inputs(recommendation, folder / "scalesim")
     names = ", ".join(network.name for network in recommendation.networks)
     for name, text in (
         ("COMPUTE_REPORT.csv", compute_report_csv(recommendation.layers)),
@@ -301,7 +250,7 @@ def _answer(
         files.write_text(folder / name, text)
     summary = summary_of(recommendation, points, proposal, replayed)
     summary |= {
-        "mac_budget": MAC_BUDGET.value,
+        "mac_budget": mac_budget,
         "sram_budget_kb": SRAM_BUDGET.value,
         "answer_seconds": round(answered, 3),
         "wall_seconds": round(time.perf_counter() - start, 3),

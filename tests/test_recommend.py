@@ -12,6 +12,7 @@ from onnx import TensorProto, helper
 
 from airchitect_jax import (
     ArrayDesign,
+    ArrayShape,
     BufferSpace,
     Dataflow,
     Gemm,
@@ -24,6 +25,7 @@ from airchitect_jax import (
     read_topology,
     recommend,
 )
+from airchitect_jax.recommendation import unused_budgets
 from airchitect_jax.recommendation.tables import COMPUTE_REPORT
 from airchitect_jax.scalesim import read_config
 
@@ -132,6 +134,25 @@ def test_more_budget_never_costs():
     assert costs == sorted(costs, reverse=True)
     costs = [recommend("vit_b16", mac_budget=256, sram_budget_kb=kb).cost for kb in (300, 900)]
     assert costs == sorted(costs, reverse=True)
+
+
+def test_an_array_of_any_sides_can_be_given():
+    found = recommend(SMALL, mac_budget=200, array=ArrayShape(rows=9, cols=21), buffers=BUFFERS)
+    assert (found.design.rows, found.design.cols) == (9, 21)
+    assert found.survey.space.num_designs == BUFFERS.num_designs
+    wider = recommend(SMALL, mac_budget=200, buffers=BUFFERS)
+    assert wider.survey.space.num_designs > found.survey.space.num_designs
+    with pytest.raises(ValueError, match="array: 9x21 has 189 MAC units; expected at most"):
+        recommend(SMALL, mac_budget=188, array=ArrayShape(rows=9, cols=21))
+
+
+def test_budgets_that_the_space_does_not_reach_are_said():
+    found = recommend(SMALL, mac_budget=200, buffers=BUFFERS)
+    assert unused_budgets(found, mac_budget=128, sram_budget_kb=9) == []
+    assert unused_budgets(found, mac_budget=200, sram_budget_kb=9000) == [
+        "mac_budget: 200, but the largest array has 128 MAC units",
+        "sram_budget: 9,000 KB, but the largest sizing has 9 KB",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from airchitect_jax.recommendation.exact import Recommendation, recommend
 from airchitect_jax.recommendation.replayed import scalesim3_cycles
+from airchitect_jax.recommendation.simulator_inputs import write_simulator_inputs
 from airchitect_jax.recommendation.tables import (
     by_gemm,
     compute_report_csv,
@@ -9,6 +10,7 @@ from airchitect_jax.recommendation.tables import (
     layers_csv,
     pareto_csv,
     summary_of,
+    unused_budgets,
 )
 
 __all__ = [
@@ -21,4 +23,6 @@ __all__ = [
     "recommend",
     "scalesim3_cycles",
     "summary_of",
+    "unused_budgets",
+    "write_simulator_inputs",
 ]

@@ -7,7 +7,15 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airchitect_jax._support import MAX_COUNT, instance_or_default, member, shown, whole_number
+import numpy as np
+
+from airchitect_jax._support import (
+    MAX_COUNT,
+    instance,
+    instance_or_default,
+    member,
+    whole_number,
+)
 from airchitect_jax.cost import (
     CostTerm,
     EnergyTable,
@@ -27,9 +35,10 @@ from airchitect_jax.oracle.joint import (
     front,
 )
 from airchitect_jax.oracle.joint.survey import survey
+from airchitect_jax.recommendation.workload import open_networks, whole_weights
 from airchitect_jax.spaces import BufferSpace, JointSpace
-from airchitect_jax.types import Dataflow, Gemm, Interface, Objective, RuntimeModel
-from airchitect_jax.workloads import GemmCounts, Layer, Network, open_network
+from airchitect_jax.types import ArrayShape, Dataflow, Gemm, Interface, Objective, RuntimeModel
+from airchitect_jax.workloads import GemmCounts, Layer, Network
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -168,11 +177,13 @@ def recommend(
     energy_table: EnergyTable | None = None,
     terms: Sequence[CostTerm | str] = (),
     buffers: BufferSpace | None = None,
+    array: ArrayShape | None = None,
     on_progress: OnProgress | None = None,
 ) -> Recommendation:
     """The best array and buffer sizing for a workload, and the best dataflow of each layer.
 
-    Exact over every array with powers of two of rows and columns within the MAC budget, every
+    Exact over every array with powers of two of rows and columns within the MAC budget (or the one
+    given), every
     sizing of `buffers` within the SRAM budget, and every dataflow for every layer. Costs are those
     of `evaluate_memory` (`MemoryModel.IDEAL`), times counts and weights. Ties go to fewer MACs,
     then less SRAM, then lower ids. For `Objective.EDP` the product of total energy and total cycles
@@ -193,6 +204,7 @@ def recommend(
       energy_table: energy of single events; Horowitz's by default.
       terms: additional cost terms; registered ones by name.
       buffers: the sizings; the 1000 of case study 2 by default.
+      array: the only array to consider, of any rows and columns.
       on_progress: called with the stage, the number of finished layers, and their total number.
 
     Raises:
@@ -213,10 +225,10 @@ def recommend(
         sram_budget_kb = 3 * buffers.num_levels * buffers.step_kb
     sram_budget_kb = whole_number("sram_budget_kb", sram_budget_kb, high=MAX_COUNT // 1024)
     space = JointSpace.within(mac_budget, sram_budget_kb * 1024, buffers)
-    if dims is not None and not isinstance(dims, Mapping):
-        raise TypeError(f"dims: {shown(dims)} is not allowed; expected a mapping of names to sizes")
-    networks = _networks(workload, dims)
-    weights = _weights(weights, len(networks))
+    if array is not None:
+        space = _only(array, space, mac_budget)
+    networks = open_networks(workload, dims)
+    weights = whole_weights(weights, len(networks))
     occurrences = [
         (network.name, layer, layer.count * weight)
         for network, weight in zip(networks, weights, strict=True)
@@ -264,37 +276,21 @@ def recommend(
     )
 
 
-def _weights(weights: Any, num: int) -> tuple[int, ...]:
-    if weights is None:
-        return (1,) * num
-    try:
-        given = list(weights)
-        if len(given) != num:
-            raise ValueError
-        return tuple(whole_number("weights", weight, high=MAX_COUNT) for weight in given)
-    except (TypeError, ValueError):
+def _only(array: ArrayShape, space: JointSpace, mac_budget: int) -> JointSpace:
+    """The space with one array.
+
+    Raises:
+      ValueError: the array has more MAC units than the budget, or a side is not a whole number.
+      TypeError: it is not an array.
+    """
+    instance("array", array, ArrayShape)
+    rows, cols = whole_number("rows", array.rows), whole_number("cols", array.cols)
+    if rows * cols > mac_budget:
         raise ValueError(
-            f"weights: {shown(weights)} is not allowed; expected {num} whole numbers in"
-            f" 1..{MAX_COUNT}, one for each network"
-        ) from None
-
-
-def _networks(
-    workload: Network | str | pathlib.Path | Sequence[Network | str | pathlib.Path],
-    dims: Mapping[str, int] | None,
-) -> tuple[Network, ...]:
-    several = [workload] if isinstance(workload, (Network, str, pathlib.Path)) else workload
-    if not isinstance(several, (list, tuple)):
-        raise TypeError(
-            f"workload: {type(workload).__name__} is not allowed; expected a network, a name, a"
-            " path or a list of these"
+            f"array: {rows}x{cols} has {rows * cols:,} MAC units; expected at most the budget of"
+            f" {mac_budget:,}"
         )
-    networks = tuple(
-        one if isinstance(one, Network) else open_network(one, dims) for one in several
-    )
-    if not networks or not all(network.layers for network in networks):
-        raise ValueError("workload: a network without layers is not allowed")
-    return networks
+    return dataclasses.replace(space, rows=np.array([rows]), cols=np.array([cols]))
 
 
 def _dims(layer: Layer) -> tuple[int, int, int]:

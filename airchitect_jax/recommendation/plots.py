@@ -32,7 +32,7 @@ def figures(
     recommendation: Recommendation, points: Sequence[FrontPoint]
 ) -> Mapping[str, tuple[str, Figure]]:
     """Caption and figure by file name."""
-    return {
+    drawn = {
         "roofline": (
             "Roofline: MACs per cycle of each layer over its MACs per byte of DRAM traffic, on the"
             " recommended design. The roof is set by the bandwidth, then by the array.",
@@ -48,12 +48,14 @@ def figures(
             " array and a sizing with its fastest or its most energy-efficient dataflows.",
             pareto(recommendation, points),
         ),
-        "heatmap": (
+    }
+    if len(recommendation.survey.space.rows) > 1:
+        drawn["heatmap"] = (
             "Cycles of the whole workload over the array's rows and columns, with the best sizing"
             " and the fastest dataflows for each.",
             heatmap(recommendation),
-        ),
-    }
+        )
+    return drawn
 
 
 @styled

@@ -269,6 +269,22 @@ def headline(recommendation: Recommendation, proposal: Proposal | None) -> list[
     return rows
 
 
+def unused_budgets(
+    recommendation: Recommendation, *, mac_budget: int, sram_budget_kb: int
+) -> list[str]:
+    """What the budgets allow and the space does not contain, one line each."""
+    space, notes = recommendation.survey.space, []
+    most = max(space.num_macs.tolist())
+    if most < mac_budget:
+        notes.append(f"mac_budget: {mac_budget:,}, but the largest array has {most:,} MAC units")
+    largest_kb = 3 * space.buffers.num_levels * space.buffers.step_kb
+    if largest_kb < sram_budget_kb:
+        notes.append(
+            f"sram_budget: {sram_budget_kb:,} KB, but the largest sizing has {largest_kb:,} KB"
+        )
+    return notes
+
+
 def pareto_csv(recommendation: Recommendation, points: Sequence[FrontPoint]) -> str:
     """The whole front, one row per point."""
     return csv_text([PARETO_COLUMNS, *pareto_rows(recommendation, points)])
