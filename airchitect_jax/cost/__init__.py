@@ -19,6 +19,16 @@ from airchitect_jax.cost.energy import (
     operand_fj,
 )
 from airchitect_jax.cost.evaluate import evaluate_memory, memory_reports
+from airchitect_jax.cost.gemmini import (
+    Convolution,
+    GemminiSteps,
+    GemminiTiming,
+    GemminiStep,
+    gemmini_cycles,
+    gemmini_mapping_steps,
+    gemmini_steps,
+    moving_cycles,
+)
 from airchitect_jax.cost.ideal import (
     GemmCosts,
     ideal_costs,
@@ -44,9 +54,13 @@ __all__ = [
     "MAX_BANDWIDTH",
     "MAX_ELEMENT_BYTES",
     "MAX_SRAM_BYTES",
+    "Convolution",
     "CostTerm",
     "EnergyTable",
     "GemmCosts",
+    "GemminiStep",
+    "GemminiSteps",
+    "GemminiTiming",
     "MachinePrices",
     "Number",
     "Platform",
@@ -68,6 +82,9 @@ __all__ = [
     "energy_fj",
     "evaluate_memory",
     "fold_cycles",
+    "gemmini_cycles",
+    "gemmini_mapping_steps",
+    "gemmini_steps",
     "ideal_costs",
     "ideal_cycles",
     "ideal_energy_fj",
@@ -79,6 +96,7 @@ __all__ = [
     "mapping_fits",
     "memory_reports",
     "mixed_dims",
+    "moving_cycles",
     "objective_value",
     "operand_fj",
     "resolve_terms",
