@@ -21,9 +21,9 @@ from airchitect_jax.cost.energy import (
 from airchitect_jax.cost.evaluate import evaluate_memory, memory_reports
 from airchitect_jax.cost.gemmini import (
     Convolution,
+    GemminiStep,
     GemminiSteps,
     GemminiTiming,
-    GemminiStep,
     gemmini_cycles,
     gemmini_mapping_steps,
     gemmini_steps,

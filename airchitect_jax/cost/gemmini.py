@@ -184,14 +184,16 @@ def _writing(step: GemminiStep, timing: GemminiTiming) -> Number:
 def _step(tile: Convolution, stride: Number, block: Number, *, writes: bool) -> GemminiStep:
     rows, cols = (tile.q - 1) * stride + tile.r, (tile.p - 1) * stride + tile.s
     pixels, weights = tile.n * rows * cols, tile.r * tile.s * tile.c
-    outputs = tile.n * tile.q * tile.p
+    outputs, written = tile.n * tile.q * tile.p, smaller(block, _REQUEST_BYTES)
     return GemminiStep(
         compute_cycles=_compute_cycles(tile, block),
         read_bytes=pixels * tile.c + weights * tile.k,
         read_requests=pixels * ceil_div(tile.c, _REQUEST_BYTES)
         + weights * ceil_div(tile.k, _REQUEST_BYTES),
         written_bytes=outputs * tile.k if writes else 0,
-        written_requests=outputs * ceil_div(tile.k, smaller(block, _REQUEST_BYTES)) if writes else 0,
+        written_requests=outputs * ceil_div(tile.k, smaller(block, _REQUEST_BYTES))
+        if writes
+        else 0,
     )
 
 

@@ -3,6 +3,7 @@
 from airchitect_jax.learning.calibration import confidences, fit_temperature, reliability
 from airchitect_jax.learning.checkpoints import Trained, load_trained
 from airchitect_jax.learning.cycle_calibration import (
+    CALIBRATED_SIDE,
     CycleCalibration,
     calibrated_cycles,
     fit_calibration,
@@ -48,6 +49,7 @@ from airchitect_jax.learning.training import (
 
 __all__ = [
     "BLOCK_STEPS",
+    "CALIBRATED_SIDE",
     "CycleCalibration",
     "Dataset",
     "Evaluation",

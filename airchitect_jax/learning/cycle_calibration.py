@@ -21,9 +21,9 @@ from jaxtyping import Float
 
 from airchitect_jax._support import read_json, real_number, settle
 from airchitect_jax.cost import (
+    GemminiStep,
     GemminiSteps,
     GemminiTiming,
-    GemminiStep,
     gemmini_cycles,
     gemmini_mapping_steps,
     moving_cycles,
@@ -130,7 +130,7 @@ def calibrated_cycles(
 
 
 def stacked(many: Iterable[GemminiSteps]) -> GemminiSteps:
-    """The steps of several layers, whose entries are Python numbers, in arrays; equal kinds are one."""
+    """The steps of several layers, each in Python numbers, in arrays; equal kinds become one."""
     merged = []
     for steps in many:
         kinds: dict[GemminiStep, int] = {}
@@ -171,8 +171,8 @@ def fit_calibration(
     if len(names) < _FOLDS:
         raise ValueError(f"calibration: {len(names)} layers are measured; expected at least 10")
     target = np.log(cycles)
-    fold_of = dict(zip(np.random.default_rng(0).permutation(len(names)), range(len(names))))
-    fold = np.array([fold_of[names.index(layer)] % _FOLDS for layer in layers])
+    fold_of = dict(zip(names, np.random.default_rng(0).permutation(len(names)), strict=True))
+    fold = np.array([fold_of[layer] % _FOLDS for layer in layers])
     residuals = np.empty(len(target))
     for number in range(_FOLDS):
         train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
@@ -193,7 +193,7 @@ def fit_calibration(
     place = max(math.floor(rank) - 1, 0)
     return CycleCalibration(
         timing=timing,
-        spread=tuple(spread),
+        spread=(spread[0], spread[1], spread[2]),
         low=scores[place],
         high=scores[len(scores) - 1 - place],
         coverage=coverage,

@@ -175,7 +175,7 @@ class _Row:
             if match
             for text in match[2].split()
         ]
-        tile = {name: 1 for name in _LOOPS}
+        tile = dict.fromkeys(_LOOPS, 1)
         for level, name, factor, _ in factors:
             if level != "3":
                 tile[name] *= factor

@@ -58,7 +58,7 @@ def predict(
     more: Sequence[Measurement],
     *,
     seed: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
     """Predicts rows without ever fitting to their machine (or layer).
 
@@ -68,24 +68,22 @@ def predict(
       rows: to predict.
       more: that may be fitted to as well; those that are among the rows count once.
       seed: of the folds of layers.
-      progress: called with the number of fits that are done, and of all.
+      progress: called with the number of the part that is left out, and of all.
     """
-    known = set(map(_identity, rows))
-    pool = [*rows, *(row for row in more if _identity(row) not in known)]
+    pool = pooled(rows, more)
     machines = [[row.machine == machine for row in rows] for machine in _machines(rows)]
     folds = _layer_folds(rows, seed)
     total = len(machines) + len(folds)
     by_machine, by_layer = _empty(len(rows)), _empty(len(rows))
     auto = np.full(len(rows), np.nan)
     for done, test in enumerate([*machines, *folds]):
-        progress(done, total)
-        places = np.flatnonzero(test)
+        if progress is not None:
+            progress(done + 1, total)
+        places = np.flatnonzero(test).tolist()
         tested = [rows[place] for place in places]
         is_machine = done < len(machines)
         held = {row.machine if is_machine else row.layer_key for row in tested}
-        others = [
-            row for row in pool if (row.machine if is_machine else row.layer_key) not in held
-        ]
+        others = [row for row in pool if (row.machine if is_machine else row.layer_key) not in held]
         target = by_machine if is_machine else by_layer
         for side in sorted({row.machine.side for row in tested}):
             own = [place for place in places if rows[place].machine.side == side]
@@ -94,7 +92,6 @@ def predict(
             target.low[own], target.cycles[own], target.high[own] = calibration.interval(steps)
             if is_machine:
                 auto[own] = _auto([rows[place] for place in own], calibration.timing)
-    progress(total, total)
     return Predictions(
         rows=tuple(rows),
         uncalibrated=gemmini_cycles(stacked(row.steps for row in rows), GemminiTiming()),
@@ -104,6 +101,12 @@ def predict(
         auto_uncalibrated=_auto(rows, GemminiTiming()),
         auto_by_machine=auto,
     )
+
+
+def pooled(rows: Sequence[Measurement], more: Sequence[Measurement]) -> list[Measurement]:
+    """The rows and those of the others that are not among them."""
+    known = set(map(_identity, rows))
+    return [*rows, *(row for row in more if _identity(row) not in known)]
 
 
 def fit_rows(rows: Sequence[Measurement]) -> CycleCalibration:
