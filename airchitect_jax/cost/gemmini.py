@@ -191,9 +191,7 @@ def _step(tile: Convolution, stride: Number, block: Number, *, writes: bool) -> 
         read_requests=pixels * ceil_div(tile.c, _REQUEST_BYTES)
         + weights * ceil_div(tile.k, _REQUEST_BYTES),
         written_bytes=outputs * tile.k if writes else 0,
-        written_requests=outputs * ceil_div(tile.k, smaller(block, _REQUEST_BYTES))
-        if writes
-        else 0,
+        written_requests=outputs * ceil_div(tile.k, written) if writes else 0,
     )
 
 

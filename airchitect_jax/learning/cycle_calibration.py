@@ -110,8 +110,8 @@ def gemmini_calibration() -> CycleCalibration:
 def is_calibrated(hardware: Hardware) -> bool:
     """Whether the packaged calibration knows machines like this: one core of 16 x 16."""
     sides = (hardware.rows, hardware.cols)
-    alone = hardware.num_cores == 1 and isinstance(hardware.memory, Scratchpad)
-    return alone and sides == (CALIBRATED_SIDE, CALIBRATED_SIDE)
+    is_one_core = isinstance(hardware.memory, Scratchpad) and bool(hardware.num_cores == 1)
+    return is_one_core and sides == (CALIBRATED_SIDE, CALIBRATED_SIDE)
 
 
 def calibrated_cycles(
@@ -175,7 +175,7 @@ def fit_calibration(
     fold = np.array([fold_of[layer] % _FOLDS for layer in layers])
     residuals = np.empty(len(target))
     for number in range(_FOLDS):
-        train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        train, test = (np.flatnonzero(of).tolist() for of in (fold != number, fold == number))
         timing = _fit_timing(stacked(steps[row] for row in train), target[train])
         predicted = gemmini_cycles(stacked(steps[row] for row in test), timing)
         residuals[test] = target[test] - np.log(predicted)
@@ -225,7 +225,7 @@ def _scale_features(steps: GemminiSteps, timing: GemminiTiming) -> Float[np.ndar
     moving = sum(count * moving_cycles(step, timing) for count, step in costs)
     number = sum(count for count, _ in costs)
     ratio = np.clip(np.log(moving / compute), *_BOUND_RATIOS)
-    return np.stack([np.ones_like(ratio), ratio, np.log(number)], axis=-1)
+    return np.stack(np.broadcast_arrays(1.0, ratio, np.log(number)), axis=-1)
 
 
 def _arrays(steps: Iterable[GemminiStep]) -> GemminiStep:

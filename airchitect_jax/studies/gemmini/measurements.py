@@ -150,7 +150,7 @@ class _Row:
             * _ACCUMULATOR_BYTES,
         )
         if block > machine.side:
-            self._refuse("mapping.mapping", f"spatial factors up to arch.meshX, {machine.side}")
+            self._refuse("arch.meshX", f"at least {block}, a spatial factor of the mapping")
         auto_tile, auto_cycles = self._auto(layer)
         return Measurement(
             machine=machine,

@@ -71,7 +71,7 @@ def predict(
       progress: called with the number of the part that is left out, and of all.
     """
     pool = pooled(rows, more)
-    machines = [[row.machine == machine for row in rows] for machine in _machines(rows)]
+    machines = [np.array([row.machine == one for row in rows]) for one in _machines(rows)]
     folds = _layer_folds(rows, seed)
     total = len(machines) + len(folds)
     by_machine, by_layer = _empty(len(rows)), _empty(len(rows))

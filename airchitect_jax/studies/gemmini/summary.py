@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import scipy.stats
 from jaxtyping import Bool, Float
 
+from airchitect_jax.studies.gemmini.measurements import Measurement
 from airchitect_jax.studies.gemmini.predictions import Calibrated, Predictions
 
 MEASURES = ("spearman", "median_error", "p90_error", "coverage_90")
@@ -25,11 +26,9 @@ def summarize(predictions: Predictions) -> dict[str, Any]:
       array in `arrays`; `machines` has them by machine, `auto` for the tiles of Gemmini's library.
     """
     rows = predictions.rows
-    timeloop = np.array([row.timeloop_cycles or np.nan for row in rows])
-    shown = ~np.isnan(timeloop)
-    if not shown.any():
-        shown[:] = True
-    of_side = {side: np.array([row.machine.side == side for row in rows]) for side in _sides(rows)}
+    shown = compared(rows)
+    sides = sorted({row.machine.side for row in rows})
+    of_side = {side: np.array([row.machine.side == side for row in rows]) for side in sides}
     machines = {row.machine.name: row.machine for row in rows}
     return {
         "num_rows": int(shown.sum()),
@@ -55,6 +54,12 @@ def summarize(predictions: Predictions) -> dict[str, Any]:
     }
 
 
+def compared(rows: Sequence[Measurement]) -> Bool[np.ndarray, "num"]:
+    """Which rows Timeloop predicts as well; all of them, where there are none."""
+    has_timeloop = np.array([row.timeloop_cycles is not None for row in rows])
+    return has_timeloop if has_timeloop.any() else ~has_timeloop
+
+
 def score(
     predicted: Float[np.ndarray, "num"], measured: Float[np.ndarray, "num"]
 ) -> dict[str, float | None]:
@@ -68,10 +73,6 @@ def score(
         "median_error": float(np.median(error)),
         "p90_error": float(np.quantile(error, 0.9)),
     }
-
-
-def _sides(rows: Any) -> list[int]:
-    return sorted({row.machine.side for row in rows})
 
 
 def _scores(
