@@ -4,6 +4,7 @@ from airchitect_jax.learning.calibration import confidences, fit_temperature, re
 from airchitect_jax.learning.checkpoints import Trained, load_trained
 from airchitect_jax.learning.cycle_calibration import (
     CALIBRATED_SIDE,
+    FEWEST_LAYERS,
     CycleCalibration,
     calibrated_cycles,
     fit_calibration,
@@ -50,6 +51,7 @@ from airchitect_jax.learning.training import (
 __all__ = [
     "BLOCK_STEPS",
     "CALIBRATED_SIDE",
+    "FEWEST_LAYERS",
     "CycleCalibration",
     "Dataset",
     "Evaluation",

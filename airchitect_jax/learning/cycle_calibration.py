@@ -31,12 +31,12 @@ from airchitect_jax.cost import (
 from airchitect_jax.types import Gemm, Hardware, Mapping, Scratchpad
 
 PACKAGED = pathlib.Path(__file__).parent / "measured" / "gemmini_16x16.json"
+FEWEST_LAYERS = 10  # to fit to, and the folds that they are left out in
 CALIBRATED_SIDE = 16  # rows and columns of the arrays that the packaged calibration is fitted to
 
 # From where the search for the timing starts, and to where few measurements are pulled.
 _START = np.log([8.0, 0.1, 0.05, 500.0])
 _PULL = 1e-3
-_FOLDS = 10
 _SMALLEST_RESIDUAL = 0.01  # of a logarithm; keeps scales above it
 _BOUND_RATIOS = (-3.0, 1.0)  # of the logarithm of moving over computing; beyond, scales are equal
 _RIDGE = 1.0
@@ -168,13 +168,15 @@ def fit_calibration(
       ValueError: fewer than 10 different layers.
     """
     names = sorted(set(layers), key=repr)
-    if len(names) < _FOLDS:
-        raise ValueError(f"calibration: {len(names)} layers are measured; expected at least 10")
+    if len(names) < FEWEST_LAYERS:
+        raise ValueError(
+            f"calibration: {len(names)} layers are measured; expected at least {FEWEST_LAYERS}"
+        )
     target = np.log(cycles)
     fold_of = dict(zip(names, np.random.default_rng(0).permutation(len(names)), strict=True))
-    fold = np.array([fold_of[layer] % _FOLDS for layer in layers])
+    fold = np.array([fold_of[layer] % FEWEST_LAYERS for layer in layers])
     residuals = np.empty(len(target))
-    for number in range(_FOLDS):
+    for number in range(FEWEST_LAYERS):
         train, test = (np.flatnonzero(of).tolist() for of in (fold != number, fold == number))
         timing = _fit_timing(stacked(steps[row] for row in train), target[train])
         predicted = gemmini_cycles(stacked(steps[row] for row in test), timing)

@@ -21,7 +21,8 @@ from airchitect_jax.cost import Convolution, GemminiSteps, gemmini_steps
 
 _LEVEL = re.compile(r"L([0-3])\[[WIO]+\]((?: [NKCPQRS][1-9][0-9]{0,9}X?)+)")
 _AUTO_TILE = "RSPQCKN"  # the order of `dse.auto_tiling`
-_WHOLE = re.compile(r"[1-9][0-9]{0,15}(\.0)?")
+_SIZES = re.compile(r"[1-9][0-9]{0,9}(_[1-9][0-9]{0,9}){6}")
+_LARGEST = 2**53
 _COLUMNS = (
     "mapping.mapping",
     "arch.meshX",
@@ -191,18 +192,23 @@ class _Row:
         """The tile of Gemmini's library; empty cells and columns that are not there are none."""
         if not (self._row.get("dse.auto_tiling") and self._row.get("target.gemmini_auto_cycle")):
             return None, None
-        sizes = self._text("dse.auto_tiling").split("_")
-        if len(sizes) != len(_AUTO_TILE) or not all(map(_WHOLE.fullmatch, sizes)):
+        text = self._text("dse.auto_tiling")
+        if not _SIZES.fullmatch(text):
             self._refuse("dse.auto_tiling", "seven whole numbers joined by _")
+        sizes = text.split("_")
         tile = {name.lower(): int(size) for name, size in zip(_AUTO_TILE, sizes, strict=True)}
         limited = {name: min(size, getattr(layer, name)) for name, size in tile.items()}
         return Convolution(**limited), self._whole("target.gemmini_auto_cycle")
 
     def _whole(self, column: str) -> int:
-        text = self._text(column)
-        if not _WHOLE.fullmatch(text):
-            self._refuse(column, "a whole number of at least 1")
-        return int(float(text))
+        """A whole number, which may be written as a float."""
+        try:
+            number = float(self._text(column))
+        except ValueError:
+            number = math.nan
+        if not 1 <= number <= _LARGEST or not number.is_integer():
+            self._refuse(column, f"a whole number in 1..{_LARGEST}")
+        return int(number)
 
     def _text(self, column: str) -> str:
         return (self._row[column] or "").strip()

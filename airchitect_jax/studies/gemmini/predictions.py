@@ -10,7 +10,12 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from airchitect_jax.cost import GemminiTiming, Platform, gemmini_cycles, tiled_costs
-from airchitect_jax.learning import CycleCalibration, fit_calibration, stacked
+from airchitect_jax.learning import (
+    FEWEST_LAYERS,
+    CycleCalibration,
+    fit_calibration,
+    stacked,
+)
 from airchitect_jax.spaces import HardwareSpace
 from airchitect_jax.studies.gemmini.measurements import Machine, Measurement
 from airchitect_jax.types import Dataflow, Gemm, LoopOrder, Mapping, MemoryModel
@@ -62,7 +67,7 @@ def predict(
 ) -> Predictions:
     """Predicts rows without ever fitting to their machine (or layer).
 
-    A calibration is fitted to the rows of arrays of the same side, or to all where there are none.
+    A calibration is fitted to the rows of arrays of the same side, or to all where too few have it.
 
     Args:
       rows: to predict.
@@ -87,7 +92,7 @@ def predict(
         target = by_machine if is_machine else by_layer
         for side in sorted({row.machine.side for row in tested}):
             own = [place for place in places if rows[place].machine.side == side]
-            calibration = fit_rows([row for row in others if row.machine.side == side] or others)
+            calibration = fit_rows(_of_side(others, side))
             steps = stacked(rows[place].steps for place in own)
             target.low[own], target.cycles[own], target.high[own] = calibration.interval(steps)
             if is_machine:
@@ -121,6 +126,12 @@ def fit_rows(rows: Sequence[Measurement]) -> CycleCalibration:
         [row.layer_key for row in rows],
         COVERAGE,
     )
+
+
+def _of_side(rows: list[Measurement], side: int) -> list[Measurement]:
+    """Those on arrays of this side, if they have enough layers; else all."""
+    found = [row for row in rows if row.machine.side == side]
+    return found if len({row.layer_key for row in found}) >= FEWEST_LAYERS else rows
 
 
 def _identity(row: Measurement) -> tuple[Any, ...]:
