@@ -58,6 +58,7 @@ SIZES = {
     "experiments.label_workloads": [],
     "experiments.recommend": [],
     "experiments.scalesim": [],
+    "experiments.validate_gemmini": [],
     "experiments.validate_scalesim": [
         "--num_files=1",
         "--num_runs=2",

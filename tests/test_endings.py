@@ -35,6 +35,7 @@ TINY = {
     "generalisation": ("--models=mlp2x256", "--budget_seconds=0.5", "--num_test=500"),
     "label_workloads": ("--sample=200000", "--shard_rows=20000", "--compilation_cache="),
     "recommend": ("--workload=dlrm", "--workload=resnet50"),
+    "validate_gemmini": (),
     "validate_scalesim": ("--num_files=1", "--num_runs=2", "--num_workloads=2"),
 }
 MAIN = ("case_study1", "label_workloads")  # which are stopped more often

@@ -34,6 +34,7 @@ DISTRIBUTIONS = {
 }
 STARTED = {"nbclient": "ipykernel"}  # by name, without an import
 PACKAGED = ("networks/*.csv", "platforms/*.yaml")  # data beside the sources that read it
+PACKAGED = ("measured/*", "networks/*.csv")  # data beside the sources that read it
 UNLOCKED = ("torch",)  # requirements_lock.txt says why
 
 HEADER = '\npackage(default_visibility = ["//visibility:public"])\n\n'

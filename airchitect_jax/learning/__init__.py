@@ -2,6 +2,17 @@
 
 from airchitect_jax.learning.calibration import confidences, fit_temperature, reliability
 from airchitect_jax.learning.checkpoints import Trained, load_trained
+from airchitect_jax.learning.cycle_calibration import (
+    CALIBRATED_SIDE,
+    FEWEST_LAYERS,
+    CycleCalibration,
+    calibrated_cycles,
+    fit_calibration,
+    gemmini_calibration,
+    is_calibrated,
+    read_calibration,
+    stacked,
+)
 from airchitect_jax.learning.datasets import (
     Dataset,
     Split,
@@ -39,6 +50,9 @@ from airchitect_jax.learning.training import (
 
 __all__ = [
     "BLOCK_STEPS",
+    "CALIBRATED_SIDE",
+    "FEWEST_LAYERS",
+    "CycleCalibration",
     "Dataset",
     "Evaluation",
     "FitResult",
@@ -55,6 +69,7 @@ __all__ = [
     "TrainState",
     "Trained",
     "answer",
+    "calibrated_cycles",
     "check_network",
     "confidences",
     "cross_entropy",
@@ -62,17 +77,22 @@ __all__ = [
     "evaluate_recommender",
     "first_argmax",
     "fit",
+    "fit_calibration",
     "fit_temperature",
+    "gemmini_calibration",
+    "is_calibrated",
     "label_statistics",
     "load_trained",
     "loss_fn",
     "num_parameters",
     "performance_metrics",
+    "read_calibration",
     "reliability",
     "risk_coverage",
     "sample_dataset",
     "split_of",
     "spread",
+    "stacked",
     "threshold_for",
     "train_block",
 ]
