@@ -367,8 +367,15 @@ CARRIERS = {
     aj.Scratchpad,
     aj.Traffic,
 }
-ENUMS = {aj.Dataflow, aj.Interface, aj.LoopOrder, aj.MemoryModel, aj.Objective, aj.RuntimeModel}
-ENUMS = {aj.Dataflow, aj.Interface, aj.MemoryModel, aj.Objective, aj.OperatorKind, aj.RuntimeModel}
+ENUMS = {
+    aj.Dataflow,
+    aj.Interface,
+    aj.LoopOrder,
+    aj.MemoryModel,
+    aj.Objective,
+    aj.OperatorKind,
+    aj.RuntimeModel,
+}
 
 
 def test_the_table_has_every_public_callable():

@@ -33,8 +33,8 @@ DISTRIBUTIONS = {
     "yaml": "pyyaml",
 }
 STARTED = {"nbclient": "ipykernel"}  # by name, without an import
-PACKAGED = ("networks/*.csv", "platforms/*.yaml")  # data beside the sources that read it
-PACKAGED = ("measured/*", "networks/*.csv")  # data beside the sources that read it
+# Data beside the sources that read it.
+PACKAGED = ("measured/*", "networks/**/*.csv", "platforms/*.yaml", "tables/*.csv")
 UNLOCKED = ("torch",)  # requirements_lock.txt says why
 
 HEADER = '\npackage(default_visibility = ["//visibility:public"])\n\n'
@@ -165,7 +165,6 @@ def rules(folder: pathlib.Path) -> Iterator[str]:
     else:
         packaged = [name for name in PACKAGED if list(folder.glob(name))]
         data = f"glob({strings(packaged)})" if packaged else names(stubs)
-        data = 'glob(["networks/**/*.csv"])' if (folder / "networks").is_dir() else names(stubs)
         yield rule("py_library", folder.name, srcs=srcs, data=data, deps=deps(rest + stubs, own))
     if shared:
         needed = deps(shared, own, f"{own}:types")

@@ -41,12 +41,14 @@ from .printable import one_line
 from .registry import find, register, registered
 from .units import (
     AREA,
+    AREA_PER_BYTE,
     COUNT,
     ENERGY,
     ENERGY_PER_BYTE,
     FREQUENCY,
     LENGTH,
     POWER,
+    POWER_DENSITY,
     RATE,
     SIZE,
     TIME,
@@ -60,6 +62,7 @@ from .yaml_tree import YamlValue, parse_yaml, read_yaml
 
 __all__ = [
     "AREA",
+    "AREA_PER_BYTE",
     "COUNT",
     "ENERGY",
     "ENERGY_PER_BYTE",
@@ -69,6 +72,7 @@ __all__ = [
     "MAX_COUNT",
     "MAX_DIM",
     "POWER",
+    "POWER_DENSITY",
     "RATE",
     "SIZE",
     "TIME",

@@ -78,6 +78,9 @@ ENERGY_PER_BYTE = Unit(
     },
 )
 
+AREA_PER_BYTE = Unit(kind="an area", factors={"um2/byte": 1, "um2/bit": 8})
+POWER_DENSITY = Unit(kind="a power", factors={"mW/mm2": 1, "W/mm2": 1000})
+
 
 def quantity(name: str, value: Any, unit: Unit) -> int | Fraction:
     """A quantity in base units, at least zero and exact; an integer if it is whole.

@@ -51,14 +51,13 @@ from airchitect_jax.cost.platform_file import (
     read_platform,
     write_platform,
 )
-from airchitect_jax.cost.prices import MachinePrices
 from airchitect_jax.cost.prices import MachinePrices, machine_prices
 from airchitect_jax.cost.relaxed import Relaxation, RelaxedArray, sensitivity
 from airchitect_jax.cost.schedule import best_dataflow, dataflow_cycles, makespan, sum_of_cycles
 from airchitect_jax.cost.soft import Soft
 from airchitect_jax.cost.terms import CostTerm, add_cycles, add_energy_fj, resolve_terms
-from airchitect_jax.cost.vector import OperatorCosts, network_cycles, operator_costs, vector_costs
 from airchitect_jax.cost.tiled import TiledCosts, mapping_fits, tiled_costs, tiled_energy_fj
+from airchitect_jax.cost.vector import OperatorCosts, network_cycles, operator_costs, vector_costs
 
 __all__ = [
     "MAX_BANDWIDTH",
@@ -68,14 +67,14 @@ __all__ = [
     "CostTerm",
     "EnergyTable",
     "GemmCosts",
-    "MachineArea",
     "GemminiStep",
     "GemminiSteps",
     "GemminiTiming",
+    "MachineArea",
     "MachinePrices",
     "Number",
-    "PhysicalReport",
     "OperatorCosts",
+    "PhysicalReport",
     "Platform",
     "Relaxation",
     "RelaxedArray",
@@ -111,15 +110,15 @@ __all__ = [
     "mapping_fits",
     "memory_reports",
     "mixed_dims",
-    "network_cycles",
     "moving_cycles",
+    "network_cycles",
     "objective_value",
     "operand_fj",
+    "operator_costs",
     "parse_platform",
+    "physical_report",
     "platform_names",
     "read_platform",
-    "physical_report",
-    "operator_costs",
     "resolve_terms",
     "row_passes",
     "select",
@@ -127,8 +126,8 @@ __all__ = [
     "smaller",
     "stall_free_cycles",
     "sum_of_cycles",
-    "write_platform",
-    "vector_costs",
     "tiled_costs",
     "tiled_energy_fj",
+    "vector_costs",
+    "write_platform",
 ]

@@ -7,14 +7,6 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from airchitect_jax._support import (
-    instance,
-    member,
-    real_number,
-    settle,
-    shown,
-    whole_number,
-)
 from airchitect_jax._support import instance, member, real_number, settle, shown, whole_number
 from airchitect_jax.cost.technology import dram_pj_per_bit, nodes_nm
 from airchitect_jax.types import OperatorKind
@@ -59,16 +51,6 @@ class VectorUnit:
                 f"rates: {shown(self.rates)} is not allowed; expected a mapping of kinds to numbers"
             )
         rates = {member("rates", kind, OperatorKind): rate for kind, rate in pairs}
-        rates = self.rates.items() if isinstance(self.rates, Mapping) else self.rates
-        settled = {
-            member("rates", kind, OperatorKind): Fraction(rate).limit_denominator(10**6)
-            for kind, rate in rates
-            if real_number(
-                f"rates: {kind}",
-                float(rate) if isinstance(rate, Fraction) else rate,
-                low=1e-6,
-                high=1e6,
-        }
         settle(
             self,
             lanes=whole_number("lanes", self.lanes, high=2**20),
@@ -118,8 +100,6 @@ class Technology:
 
     def __post_init__(self) -> None:
         instance("dram", self.dram, str)
-        settle(self, node_nm=real_number("node_nm", self.node_nm, low=1, high=1000))
-        for name in ("mac_pj", "mac_um2", "dram_pj_per_byte"):
         smallest, largest = nodes_nm()
         settle(self, node_nm=real_number("node_nm", self.node_nm, low=smallest, high=largest))
         if self.dram_pj_per_byte is None and self.dram not in dram_pj_per_bit():

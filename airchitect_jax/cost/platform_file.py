@@ -16,11 +16,13 @@ import yaml
 
 from airchitect_jax._support import (
     AREA,
+    AREA_PER_BYTE,
     COUNT,
     ENERGY,
     ENERGY_PER_BYTE,
     FREQUENCY,
     LENGTH,
+    POWER_DENSITY,
     RATE,
     SIZE,
     Unit,
@@ -180,8 +182,12 @@ _KEYS: dict[str, tuple[str, _Form]] = {
     "vector_unit: rates": ("vector_unit.rates", _Form(_read_rates, _written_rates)),
     "vector_unit: overlapped": ("vector_unit.overlapped", _FLAG),
     "technology: node": ("technology.node_nm", _real(LENGTH)),
+    "technology: floating_point": ("technology.floating_point", _FLAG),
     "technology: mac_energy": ("technology.mac_pj", _real(ENERGY)),
     "technology: mac_area": ("technology.mac_um2", _real(AREA)),
+    "technology: sram_energy": ("technology.sram_pj_per_byte", _real(ENERGY_PER_BYTE)),
+    "technology: sram_area": ("technology.sram_um2_per_byte", _real(AREA_PER_BYTE)),
+    "technology: leakage": ("technology.leakage_mw_per_mm2", _real(POWER_DENSITY)),
     "terms": ("terms", _NAMES),
 }
 
