@@ -247,7 +247,7 @@ def test_progressions_are_written_as_such(tmp_path):
         "filter_sram: [64KB, 964KB, 100KB]",
         "dram: {bandwidth: 25.6GB/s, kind: LPDDR4, energy: 3.5pJ/bit}",
         "rates: {activation: 1/2, softmax: 1/4}",
-        "technology: {node: 12nm, mac_energy: 50fJ, mac_area: 250um2",
+        "technology: {node: 12nm, floating_point: false, mac_energy: 50fJ, mac_area: 250um2",
     ):
         assert line in text
 
