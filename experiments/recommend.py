@@ -1,10 +1,13 @@
 """The best accelerator for your networks: one array and buffer sizing, a dataflow for each layer.
 
-Exact over every array with powers of two of rows and columns within the MAC budget, every sizing of
-three SRAMs (100 .. 1000 KB each) within the SRAM budget, and every dataflow for each layer. Prints
-the design; writes summary.json, COMPUTE_REPORT.csv in SCALE-Sim's columns, layers.csv, pareto.csv,
-inputs for the scalesim package, figures and report.html into the workdir. A later call may have the
-same workdir: its answer replaces the earlier one.
+With --platform: the best machine of a platform file in physical units, whose open values are
+searched, with the best mapping of each layer; --compare puts platforms side by side.
+
+Without: exact over every array with powers of two of rows and columns within the MAC budget, every
+sizing of three SRAMs (100 .. 1000 KB each) within the SRAM budget, and every dataflow for each
+layer. Prints the design; writes summary.json, COMPUTE_REPORT.csv in SCALE-Sim's columns,
+layers.csv, pareto.csv, inputs for the scalesim package, figures and report.html into the workdir. A
+later call may have the same workdir: its answer replaces the earlier one.
 
 The column replay has the cycles that the scalesim 3.0.0 package reports for a layer, by an exact
 replay, over those of the model; files have both. Convolutions are GEMMs here, also those whose
@@ -13,6 +16,7 @@ windows overlap.
   python -m experiments.recommend --workload=resnet50 --mac_budget=16384
   python -m experiments.recommend --workload=model.onnx --dim=batch=8 --objective=edp
   python -m experiments.recommend --workload=resnet50 --workload=bert_base --weight=3 --weight=1
+  python -m experiments.recommend --workload=bert_base --platform=tpu_v4i
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from absl import flags
 
 from airchitect_jax._support import files, workdir
 from airchitect_jax._support.progress import LateProgress
+from airchitect_jax.cost import MAX_BANDWIDTH
 from airchitect_jax.recommendation import (
     compute_report_csv,
     layers_csv,
@@ -39,15 +44,34 @@ from airchitect_jax.recommendation import (
     unused_budgets,
     write_simulator_inputs,
 )
+from airchitect_jax.recommendation.machines import MachineObjective
 from airchitect_jax.recommendation.terminal import print_answer
-from airchitect_jax.types import ArrayShape, Dataflow, Interface, RuntimeModel
-from experiments import objective_flags, runner, runtime_flags, term_flags
+from airchitect_jax.types import ArrayShape, Dataflow, Interface, Objective, RuntimeModel
+from experiments import (
+    objective_flags,
+    platform_answer,
+    platform_flags,
+    runner,
+    runtime_flags,
+    term_flags,
+)
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(objective_flags)
 flags.adopt_module_key_flags(term_flags)
 flags.adopt_module_key_flags(runtime_flags)
+flags.adopt_module_key_flags(platform_flags)
 flags.set_default(runner.WORKDIR, "runs/recommend")
+
+_OF_PLATFORMS = (MachineObjective.LATENCY, MachineObjective.THROUGHPUT_PER_AREA)
+OBJECTIVE = flags.DEFINE_enum(
+    "objective",
+    Objective.CYCLES.value,
+    [objective.value for objective in (*Objective, *_OF_PLATFORMS)],
+    "The quantity to minimise: cycles, energy in femtojoules, or their product; with --platform"
+    " also latency (the same as cycles), or the throughput per area to maximise.",
+    allow_override=True,
+)
 
 WORKLOAD = flags.DEFINE_multi_string(
     "workload",
@@ -68,22 +92,19 @@ DIM = flags.DEFINE_multi_string(
 MAC_BUDGET = flags.DEFINE_integer(
     "mac_budget", 16_384, "The largest number of MAC units.", lower_bound=4, upper_bound=2**24
 )
-SRAM_BUDGET = flags.DEFINE_integer(
+SRAM_BUDGET = flags.DEFINE_string(
     "sram_budget",
-    3_000,
-    "The largest total size of the three buffers, in KB; more than 3000 gains nothing.",
-    lower_bound=300,
-    upper_bound=2**30,
+    "3000",
+    "The largest total size of the memories, in KB, or with a unit, as in 24MB; more than 3000"
+    " gains nothing without --platform.",
 )
 ARRAY = flags.DEFINE_string(
     "array", None, "The only array to consider, as ROWSxCOLUMNS; any sides, for example 96x96."
 )
-BANDWIDTH = flags.DEFINE_integer(
+BANDWIDTH = flags.DEFINE_string(
     "bandwidth",
-    64,
-    "DRAM bandwidth in bytes per cycle.",
-    lower_bound=1,
-    upper_bound=2**20,
+    "64",
+    "DRAM bandwidth in bytes per cycle; with --platform also with a unit, as in 900GB/s.",
 )
 INTERFACE = flags.DEFINE_enum(
     "interface",
@@ -110,6 +131,14 @@ _OWN = (
     TRAINED,
     term_flags.COST_TERMS,
     *objective_flags.ALL,
+    *platform_flags.ALL,
+)
+# What a platform says itself.
+_NOT_OF_PLATFORMS = (
+    INTERFACE,
+    TRAINED,
+    runtime_flags.RUNTIME_MODEL,
+    *(flag for flag in objective_flags.ALL if flag.name != OBJECTIVE.name),
 )
 # Relative to the workdir, beside config.json.
 OUTPUTS = (
@@ -153,10 +182,24 @@ def array_of(text: str | None) -> ArrayShape | None:
     return ArrayShape(rows=int(match[1]), cols=int(match[2]))
 
 
+def whole_bandwidth(text: str) -> int:
+    """Bytes per cycle.
+
+    Raises:
+      ValueError: the text is not a whole number in 1..2**20.
+    """
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_BANDWIDTH:
+        raise ValueError(
+            f"--bandwidth: {text!r} is not allowed; expected bytes per cycle in 1..{MAX_BANDWIDTH}"
+            " (units such as GB/s need --platform)"
+        )
+    return int(text)
+
+
 def _remove_earlier(folder: pathlib.Path) -> None:
     """Removes the answer of an earlier call, since the new one may not replace every file."""
     if (folder / "config.json").exists():
-        for name in OUTPUTS:
+        for name in {*OUTPUTS, *platform_answer.OUTPUTS}:
             (folder / name).unlink(missing_ok=True)
 
 
@@ -167,16 +210,46 @@ def main(console: rich.console.Console) -> None:
         f"warning: {message}", highlight=False, markup=False, soft_wrap=True
     )
     settings = runner.values(*_OWN, runner.WORKDIR)
+    answer = _answer_on_platforms if platform_flags.is_given() else _answer
     with workdir.occupy(runner.WORKDIR.value, "recommend", settings.keys()) as folder:
-        _answer(folder, settings, console, start)
+        answer(folder, settings, console, start)
+
+
+def _answer_on_platforms(
+    folder: pathlib.Path, settings: Mapping[str, Any], console: rich.console.Console, start: float
+) -> None:
+    for flag in _NOT_OF_PLATFORMS:
+        if flag.present:
+            raise ValueError(f"--{flag.name}: not with --platform, whose file says it")
+    objective = OBJECTIVE.value
+    platform_answer.answer(
+        folder,
+        settings,
+        console,
+        start,
+        platforms=platform_flags.platforms(
+            array_of(ARRAY.value),
+            BANDWIDTH.value if BANDWIDTH.present else None,
+            term_flags.COST_TERMS.value,
+        ),
+        objective=MachineObjective("latency" if objective == "cycles" else objective),
+        budgets=platform_flags.budgets(
+            MAC_BUDGET.value if MAC_BUDGET.present else None,
+            SRAM_BUDGET.value if SRAM_BUDGET.present else None,
+        ),
+        workload=WORKLOAD.value,
+        weights=WEIGHT.value,
+        dims=dimensions(DIM.value),
+        remove_earlier=_remove_earlier,
+    )
 
 
 def _answer(
-    folder: pathlib.Path,
-    settings: Mapping[str, Any],
-    console: rich.console.Console,
-    start: float,
+    folder: pathlib.Path, settings: Mapping[str, Any], console: rich.console.Console, start: float
 ) -> None:
+    if OBJECTIVE.value in {objective.value for objective in _OF_PLATFORMS}:
+        raise ValueError(f"--objective: {OBJECTIVE.value} needs --platform")
+    sram_budget_kb = (platform_flags.sram_bytes(SRAM_BUDGET.value) or 0) // 1024
     array, mac_budget = array_of(ARRAY.value), MAC_BUDGET.value
     if array is not None and not MAC_BUDGET.present:
         mac_budget = array.rows * array.cols
@@ -184,9 +257,9 @@ def _answer(
         recommendation = recommend(
             WORKLOAD.value,
             mac_budget=mac_budget,
-            sram_budget_kb=SRAM_BUDGET.value,
-            bandwidth_bytes_per_cycle=BANDWIDTH.value,
-            objective=objective_flags.OBJECTIVE.value,
+            sram_budget_kb=sram_budget_kb,
+            bandwidth_bytes_per_cycle=whole_bandwidth(BANDWIDTH.value),
+            objective=OBJECTIVE.value,
             weights=WEIGHT.value,
             dims=dimensions(DIM.value),
             element_bytes=objective_flags.ELEMENT_BYTES.value,
@@ -201,7 +274,7 @@ def _answer(
     replayed = scalesim3_cycles(recommendation)
     print_answer(recommendation, replayed, console)
     for note in unused_budgets(
-        recommendation, mac_budget=mac_budget, sram_budget_kb=SRAM_BUDGET.value
+        recommendation, mac_budget=mac_budget, sram_budget_kb=sram_budget_kb
     ):
         runner.say(console, f"note: {note}")
     # Nothing that the answer did not need was imported for it.
@@ -251,7 +324,7 @@ def _answer(
     summary = summary_of(recommendation, points, proposal, replayed)
     summary |= {
         "mac_budget": mac_budget,
-        "sram_budget_kb": SRAM_BUDGET.value,
+        "sram_budget_kb": sram_budget_kb,
         "answer_seconds": round(answered, 3),
         "wall_seconds": round(time.perf_counter() - start, 3),
     }

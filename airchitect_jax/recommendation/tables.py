@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from airchitect_jax._support import csv_text
 from airchitect_jax.oracle.joint import Design, FrontPoint
@@ -139,12 +139,26 @@ def compute_report_csv(plans: Sequence[LayerPlan]) -> str:
     return csv_text([[*COMPUTE_REPORT, *_ADDED], *rows])
 
 
-def by_gemm(plans: Sequence[LayerPlan]) -> list[tuple[LayerPlan, int, int]]:
+class _Plan(Protocol):
+    """A layer on a design."""
+
+    @property
+    def gemm(self) -> tuple[int, int, int]: ...
+    @property
+    def runs(self) -> int: ...
+    @property
+    def total_cycles(self) -> int: ...
+
+
+_OnDesign = TypeVar("_OnDesign", bound=_Plan)
+
+
+def by_gemm(plans: Sequence[_OnDesign]) -> list[tuple[_OnDesign, int, int]]:
     """Each distinct GEMM once, most cycles first: (a layer's plan, such layers, their runs).
 
-    Layers with the same GEMM differ only in their names; their dataflows and cycles are the same.
+    Layers with the same GEMM differ only in their names; they run alike.
     """
-    groups: dict[tuple[int, int, int], list[LayerPlan]] = {}
+    groups: dict[tuple[int, int, int], list[_OnDesign]] = {}
     for plan in plans:
         groups.setdefault(plan.gemm, []).append(plan)
     merged = [(group[0], len(group), sum(plan.runs for plan in group)) for group in groups.values()]

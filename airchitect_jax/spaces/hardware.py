@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
+from jaxtyping import Int
+
 from airchitect_jax._support import settle, shown, whole_number
 
 MAX_SRAM_BYTES = 2**40
@@ -92,6 +95,11 @@ class HardwareSpace:
     def num_designs(self) -> int:
         """The number of machines."""
         return math.prod(len(values) for values in self.axes.values())
+
+    def columns(self) -> dict[str, Int[np.ndarray, "machines"]]:
+        """The values of all machines by name, the last axis fastest."""
+        grids = np.meshgrid(*(np.array(x, np.int64) for x in self.axes.values()), indexing="ij")
+        return {name: grid.ravel() for name, grid in zip(self.axes, grids, strict=True)}
 
     @property
     def is_fixed(self) -> bool:

@@ -1,0 +1,32 @@
+"""The best machine of a platform in physical units: exact answer, tables, figures, report."""
+
+from airchitect_jax.recommendation.machines.exact import (
+    MachineAnswer,
+    MachineLayer,
+    MachineOperator,
+    recommend_machine,
+)
+from airchitect_jax.recommendation.machines.problem import Budgets, MachineObjective
+from airchitect_jax.recommendation.machines.tables import (
+    describe,
+    headline,
+    layers_csv,
+    operators_csv,
+    question,
+    summary_of,
+)
+
+__all__ = [
+    "Budgets",
+    "MachineAnswer",
+    "MachineLayer",
+    "MachineObjective",
+    "MachineOperator",
+    "describe",
+    "headline",
+    "layers_csv",
+    "operators_csv",
+    "question",
+    "recommend_machine",
+    "summary_of",
+]

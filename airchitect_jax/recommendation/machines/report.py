@@ -1,0 +1,165 @@
+"""The HTML report of the answer for a platform: one self-contained file, names escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from airchitect_jax.recommendation.machines.exact import MachineAnswer
+from airchitect_jax.recommendation.machines.tables import (
+    describe,
+    headline,
+    mapping_text,
+    milliseconds,
+    question,
+)
+from airchitect_jax.reporting import document, escape, image, table
+
+_MOST_LETTERS = 31
+
+
+def page(
+    title: str,
+    answer: MachineAnswer,
+    *,
+    figures: Mapping[str, tuple[str, bytes]],
+    config: Mapping[str, object],
+) -> str:
+    """The whole report as HTML."""
+    return document(
+        title,
+        f"""<h2>Question</h2>
+{table(["", ""], question(answer))}
+<h2>Answer</h2>
+{table(["", ""], headline(answer))}
+<h2>Figures</h2>
+{"".join(image(png, caption) for caption, png in figures.values())}
+<h2>Layers</h2>
+<p>One run of each. A mapping is a dataflow, the tile of a core (m x n x k), the order of the loops
+over tiles from the outside in, and how many cores split m, n and k. layers.csv has more.</p>
+{
+            table(
+                (
+                    "layer",
+                    "m x n x k",
+                    "runs",
+                    "mapping",
+                    "ms",
+                    "waiting",
+                    "utilization",
+                    "energy (uJ)",
+                ),
+                _layer_rows(answer),
+            )
+        }
+<h2>Operators without matrix work</h2>
+{table(("kind", "runs", "operations", "ms", "DRAM traffic (MB)"), _operator_rows(answer))}
+<p>Of one run of the workload. Not modelled: {escape(_not_modelled(answer))}.</p>
+<h2>Platform</h2>
+<p>{escape(answer.platform.source or "No source is given.")}</p>
+{table(("part", "area (mm2)"), _rounded(answer.physical.area_mm2_by_part))}
+{table(("part", "energy (mJ)"), _rounded(answer.physical.energy_mj_by_part))}
+<h2>Configuration</h2>
+{table(["key", "value"], config.items())}""",
+    )
+
+
+def comparison_page(
+    title: str,
+    answers: Sequence[MachineAnswer],
+    *,
+    png: bytes,
+    config: Mapping[str, object],
+) -> str:
+    """Machines side by side, in total and layer by layer, as HTML."""
+    names = [answer.platform.name for answer in answers]
+    headlines = [dict(headline(answer)) for answer in answers]
+    keys = list(dict.fromkeys(key for rows in headlines for key in rows))
+    layers = [
+        [
+            _short(plans[0].layer.name),
+            "x".join(map(str, plans[0].gemm)),
+            plans[0].runs,
+            *(
+                f"{milliseconds(plan.total_cycles * plan.runs, answer):.4g}"
+                for plan, answer in zip(plans, answers, strict=True)
+            ),
+            *(mapping_text(plan.mapping) for plan in plans),
+        ]
+        for plans in zip(*(answer.layers for answer in answers), strict=True)
+    ]
+    return document(
+        title,
+        f"""<h2>Question</h2>
+{table(["", ""], [row for row in question(answers[0]) if row[0] != "platform"])}
+<h2>Machines</h2>
+{table(["", *names], [[key, *(rows.get(key, "") for rows in headlines)] for key in keys])}
+<h2>Layers</h2>
+{image(png, "Time of all runs of each layer, in the order of the workload.")}
+<p>Milliseconds of all runs of a layer on each machine, then its mappings.</p>
+{table(["layer", "m x n x k", "runs", *(f"{name} (ms)" for name in names), *names], layers)}
+<h2>Configuration</h2>
+{table(["key", "value"], config.items())}""",
+    )
+
+
+def title_of(answers: Sequence[MachineAnswer]) -> str:
+    """The title of a report."""
+    names = ", ".join(network.name for network in answers[0].networks)
+    if len(answers) == 1:
+        return f"{answers[0].platform.name} for {names}: {describe(answers[0])}"
+    return f"{' and '.join(answer.platform.name for answer in answers)} for {names}"
+
+
+def _layer_rows(answer: MachineAnswer) -> list[list[object]]:
+    several = len(answer.networks) > 1
+    return [
+        [
+            _short(f"{plan.network}: {plan.layer.name}" if several else plan.layer.name),
+            "x".join(map(str, plan.gemm)),
+            plan.runs,
+            mapping_text(plan.mapping),
+            f"{milliseconds(plan.total_cycles, answer):.4g}",
+            f"{1 - plan.compute_cycles / plan.total_cycles:.1%}",
+            f"{plan.utilization:.1%}",
+            f"{sum(plan.energy_fj.values()) / 1e9:.4g}",
+        ]
+        for plan in answer.layers
+    ]
+
+
+def _operator_rows(answer: MachineAnswer) -> list[list[object]]:
+    """One row per kind, longest first."""
+    kinds: dict[str, list[int]] = {}
+    for plan in answer.operators:
+        sums = kinds.setdefault(plan.operator.kind.value, [0, 0, 0, 0])
+        for index, value in enumerate((1, plan.operator.operations, plan.cycles, plan.dram_bytes)):
+            sums[index] += value * plan.runs
+    return [
+        [
+            kind.replace("_", " "),
+            runs,
+            operations,
+            f"{milliseconds(cycles, answer):.4g}",
+            f"{moved / 2**20:.4g}",
+        ]
+        for kind, (runs, operations, cycles, moved) in sorted(
+            kinds.items(), key=lambda item: -item[1][2]
+        )
+    ]
+
+
+def _not_modelled(answer: MachineAnswer) -> str:
+    names = [
+        f"{name} ({count}) of {network.name}"
+        for network in answer.networks
+        for name, count in network.skipped.items()
+    ]
+    return ", ".join(names) or "nothing"
+
+
+def _rounded(values: Mapping[str, float]) -> list[tuple[str, str]]:
+    return [(name.replace("_", " "), f"{value:.4g}") for name, value in values.items()]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _MOST_LETTERS else f"{name[:14]}...{name[-14:]}"

@@ -1,0 +1,258 @@
+"""The answer for a platform as tables: the question, the headline, the summary, CSV files."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from typing import Any
+
+from airchitect_jax._support import csv_text
+from airchitect_jax.recommendation.machines.exact import MachineAnswer
+from airchitect_jax.recommendation.machines.problem import Budgets
+from airchitect_jax.types import Hardware, LoopOrder, Mapping, MemoryModel
+
+LAYER_COLUMNS = (
+    "network",
+    "layer",
+    "m",
+    "n",
+    "k",
+    "runs",
+    "dataflow",
+    "tile_m",
+    "tile_n",
+    "tile_k",
+    "loop_order",
+    "cores_m",
+    "cores_n",
+    "cores_k",
+    "compute_cycles",
+    "total_cycles",
+    "latency_ms",
+    "utilization",
+    "dram_bytes",
+    "energy_fj",
+)
+OPERATOR_COLUMNS = (
+    "network",
+    "operator",
+    "kind",
+    "runs",
+    "operations",
+    "input_elements",
+    "output_elements",
+    "cycles",
+    "latency_ms",
+    "dram_bytes",
+    "energy_fj",
+)
+
+
+def hardware_summary(hardware: Hardware) -> dict[str, int]:
+    """The parameters of a machine, with units in their names."""
+    return {
+        "rows": hardware.rows,
+        "cols": hardware.cols,
+        "num_cores": hardware.num_cores,
+        "num_macs": hardware.rows * hardware.cols * hardware.num_cores,
+        **vars(hardware.memory),
+    }
+
+
+def bandwidth_bytes_per_second(answer: MachineAnswer) -> int:
+    """Of the DRAM interface of the machine."""
+    hardware = answer.hardware
+    return hardware.bandwidth_bytes * answer.platform.clock_hz // hardware.bandwidth_cycles
+
+
+def size_text(num_bytes: int) -> str:
+    """A size in KB or MB, for example "256 KB"."""
+    return f"{num_bytes / 2**20:g} MB" if num_bytes >= 2**20 else f"{num_bytes / 2**10:g} KB"
+
+
+def describe(answer: MachineAnswer) -> str:
+    """The machine in a line, for example "4 x 128x128, 32 MB + 4 MB"."""
+    hardware = answer.hardware
+    cores = f"{hardware.num_cores} x " if hardware.num_cores > 1 else ""
+    sizes = " + ".join(size_text(size) for size in vars(hardware.memory).values())
+    return f"{cores}{hardware.rows}x{hardware.cols}, {sizes}"
+
+
+def question(answer: MachineAnswer) -> list[tuple[str, str]]:
+    """What was asked: rows of (name, value)."""
+    platform = answer.platform
+    rows = [
+        (
+            "workload",
+            ", ".join(
+                network.name if weight == 1 else f"{weight} x {network.name}"
+                for network, weight in zip(answer.networks, answer.weights, strict=True)
+            ),
+        ),
+        ("platform", platform.name),
+        ("objective", answer.objective.value.replace("_", " ")),
+    ]
+    for name, limit in limits(answer.budgets).items():
+        rows.append((f"{name} at most", limit))
+    return rows
+
+
+def limits(budgets: Budgets) -> dict[str, str]:
+    """The budgets that are set, with units."""
+    shown = {
+        "MAC units": (budgets.mac_budget, lambda x: f"{x:,}"),
+        "SRAM": (budgets.sram_budget_bytes, size_text),
+        "area": (budgets.area_budget_um2, lambda x: f"{x / 1e6:g} mm2"),
+        "average power": (budgets.power_budget_w, lambda x: f"{x:g} W"),
+        "latency": (budgets.latency_budget_s, lambda x: f"{x * 1e3:g} ms"),
+    }
+    return {name: text(value) for name, (value, text) in shown.items() if value is not None}
+
+
+def headline(answer: MachineAnswer) -> list[tuple[str, str]]:
+    """The answer: rows of (name, value)."""
+    hardware, platform, found = answer.hardware, answer.platform, answer.physical
+    cores = f"{hardware.num_cores} cores of " if hardware.num_cores > 1 else ""
+    flows = Counter(plan.mapping.dataflow.name for plan in answer.layers)
+    gemm_cycles = sum(plan.total_cycles * plan.runs for plan in answer.layers)
+    waiting = gemm_cycles - sum(plan.compute_cycles * plan.runs for plan in answer.layers)
+    vector_cycles = sum(plan.cycles * plan.runs for plan in answer.operators)
+    return [
+        ("array (rows x columns)", f"{cores}{hardware.rows}x{hardware.cols}"),
+        *(
+            (name.removesuffix("_bytes").replace("_sram", " SRAM").replace("_", " "), size_text(x))
+            for name, x in vars(hardware.memory).items()
+        ),
+        (
+            "clock, DRAM bandwidth",
+            f"{platform.clock_hz / 1e9:g} GHz, {bandwidth_bytes_per_second(answer) / 1e9:g} GB/s",
+        ),
+        ("dataflows", ", ".join(f"{name} {count}" for name, count in sorted(flows.items()))),
+        ("latency", f"{found.latency_ms:,.4g} ms"),
+        ("throughput", f"{found.throughput_per_second:,.4g} per second"),
+        ("energy", f"{found.energy_mj:,.4g} mJ"),
+        ("average power", f"{found.average_power_w:,.4g} W"),
+        ("area", f"{found.area_mm2:,.4g} mm2"),
+        ("performance", f"{found.tops:,.4g} TOPS, {found.tops_per_w:,.4g} TOPS/W"),
+        ("utilization of the arrays", f"{found.utilization:.1%}"),
+        ("matrix work waits for DRAM", f"{waiting / gemm_cycles:.1%} of its cycles"),
+        (
+            "operators without matrix work",
+            f"{vector_cycles / answer.cycles:.1%} of the cycles"
+            + (", beside the arrays" if platform.vector_unit.overlapped else ""),
+        ),
+        ("machines compared, exactly", f"{answer.num_within:,} of {answer.num_machines:,}"),
+    ]
+
+
+def summary_of(answer: MachineAnswer) -> dict[str, Any]:
+    """The contents of summary.json, except for what the script adds."""
+    physical = dataclasses.asdict(answer.physical)
+    return {
+        "platform": answer.platform.name,
+        "objective": answer.objective.value,
+        "budgets": {
+            name: value for name, value in vars(answer.budgets).items() if value is not None
+        },
+        "runtime_model": answer.platform.runtime_model.value,
+        "memory_model": MemoryModel.TILED.value,
+        "workloads": [
+            {
+                "name": network.name,
+                "weight": weight,
+                "layers": len(network.layers),
+                "macs": network.macs,
+                "operators": len(network.operators),
+                "not_modelled": dict(network.skipped),
+            }
+            for network, weight in zip(answer.networks, answer.weights, strict=True)
+        ],
+        "design": hardware_summary(answer.hardware),
+        "clock_hz": answer.platform.clock_hz,
+        "bandwidth_bytes_per_second": bandwidth_bytes_per_second(answer),
+        "dataflows": dict(Counter(plan.mapping.dataflow.name for plan in answer.layers)),
+        "cycles": answer.cycles,
+        "gemm_cycles": sum(plan.total_cycles * plan.runs for plan in answer.layers),
+        "operator_cycles": sum(plan.cycles * plan.runs for plan in answer.operators),
+        "energy_fj": sum(answer.energy_fj.values()),
+        "edp_fj_cycles": answer.cycles * sum(answer.energy_fj.values()),
+        "dram_bytes": sum(
+            plan.dram_bytes * plan.runs for plan in (*answer.layers, *answer.operators)
+        ),
+        **physical,
+        "num_machines": answer.num_machines,
+        "num_machines_within_budgets": answer.num_within,
+        "num_machines_solved": answer.num_solved,
+    }
+
+
+def mapping_text(mapping: Mapping) -> str:
+    """A mapping in short: dataflow, tile, loop order and cores, as in "WS 128x64x256 MNK"."""
+    split = (mapping.cores_m, mapping.cores_n, mapping.cores_k)
+    cores = "" if split == (1, 1, 1) else " on " + "x".join(map(str, split))
+    tile = f"{mapping.tile_m}x{mapping.tile_n}x{mapping.tile_k}"
+    return f"{mapping.dataflow.name} {tile} {LoopOrder(mapping.order).name}{cores}"
+
+
+def milliseconds(cycles: int, answer: MachineAnswer) -> float:
+    """Cycles as time."""
+    return 1e3 * cycles / answer.platform.clock_hz
+
+
+def layer_rows(answer: MachineAnswer) -> list[list[object]]:
+    """One row per layer, as in `LAYER_COLUMNS`."""
+    return [
+        [
+            plan.network,
+            plan.layer.name,
+            plan.layer.m,
+            plan.layer.n,
+            plan.layer.k,
+            plan.runs,
+            plan.mapping.dataflow.name,
+            plan.mapping.tile_m,
+            plan.mapping.tile_n,
+            plan.mapping.tile_k,
+            LoopOrder(plan.mapping.order).name,
+            plan.mapping.cores_m,
+            plan.mapping.cores_n,
+            plan.mapping.cores_k,
+            plan.compute_cycles,
+            plan.total_cycles,
+            milliseconds(plan.total_cycles, answer),
+            round(plan.utilization, 6),
+            plan.dram_bytes,
+            sum(plan.energy_fj.values()),
+        ]
+        for plan in answer.layers
+    ]
+
+
+def operator_rows(answer: MachineAnswer) -> list[list[object]]:
+    """One row per operator, as in `OPERATOR_COLUMNS`."""
+    return [
+        [
+            plan.network,
+            plan.operator.name,
+            plan.operator.kind.value,
+            plan.runs,
+            plan.operator.operations,
+            plan.operator.input_elements,
+            plan.operator.output_elements,
+            plan.cycles,
+            milliseconds(plan.cycles, answer),
+            plan.dram_bytes,
+            plan.energy_fj,
+        ]
+        for plan in answer.operators
+    ]
+
+
+def layers_csv(answer: MachineAnswer) -> str:
+    """All layers, one row per layer."""
+    return csv_text([LAYER_COLUMNS, *layer_rows(answer)])
+
+
+def operators_csv(answer: MachineAnswer) -> str:
+    """All operators, one row per operator."""
+    return csv_text([OPERATOR_COLUMNS, *operator_rows(answer)])
