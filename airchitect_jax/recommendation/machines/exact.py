@@ -28,7 +28,7 @@ from airchitect_jax.recommendation.machines.problem import (
 from airchitect_jax.recommendation.machines.search import OnProgress, best_machine
 from airchitect_jax.recommendation.workload import open_networks, whole_weights
 from airchitect_jax.spaces import HardwareSpace
-from airchitect_jax.types import Gemm, Hardware, Mapping
+from airchitect_jax.types import Dataflow, Gemm, Hardware, LoopOrder, Mapping
 from airchitect_jax.workloads import GemmCounts, Layer, Network, Operator
 
 # By component: the energy of one price with all others zero.
@@ -193,12 +193,12 @@ def recommend_machine(
         for network, weight in zip(networks, weights, strict=True)
         for operator in network.operators
     ]
+    gemms = GemmCounts.of(
+        [(layer.m, layer.n, layer.k) for _, layer, _ in layers], [runs for _, _, runs in layers]
+    )
     machines = Machines(
         platform,
-        GemmCounts.of(
-            [(layer.m, layer.n, layer.k) for _, layer, _ in layers],
-            [runs for _, _, runs in layers],
-        ),
+        gemms,
         [(operator, runs) for _, operator, runs in operators],
         objective,
         budgets,
@@ -208,8 +208,9 @@ def recommend_machine(
         raise ValueError(machines.why_none())
     hardware, prices = machines.hardware_at(found.machine), machines.prices_at(found.machine)
     totals: Totals = found.answer
+    mappings = {gemm: _mapping(totals, row) for row, gemm in enumerate(gemms.gemms)}
     planned = tuple(
-        _layer(name, layer, runs, totals, hardware, platform, prices)
+        _layer(name, layer, runs, mappings[layer.m, layer.n, layer.k], hardware, platform, prices)
         for name, layer, runs in layers
     )
     moved = tuple(
@@ -249,18 +250,25 @@ def recommend_machine(
     )
 
 
+def _mapping(totals: Totals, row: int) -> Mapping:
+    """The mapping of a GEMM, with members of the enumerations."""
+    mapping, _, _ = totals.mappings.at(row)
+    return dataclasses.replace(
+        mapping, dataflow=Dataflow(mapping.dataflow), order=LoopOrder(mapping.order)
+    )
+
+
 def _layer(
     network: str,
     layer: Layer,
     runs: int,
-    totals: Totals,
+    mapping: Mapping,
     hardware: Hardware,
     platform: Platform,
     prices: MachinePrices,
 ) -> MachineLayer:
     """The figures of a layer by the equations in Python integers, independent of the search."""
     gemm = Gemm(m=layer.m, n=layer.n, k=layer.k)
-    mapping = totals.mappings[layer.m, layer.n, layer.k]
     costs = tiled_costs(gemm, mapping, hardware, platform)
     nothing = MachinePrices(*(0 for _ in prices))
     peak = hardware.rows * hardware.cols * hardware.num_cores

@@ -17,13 +17,22 @@ from airchitect_jax.cost import (
     Platform,
     area_um2,
     machine_prices,
-    vector_costs,
+    network_cycles,
+    operator_costs,
 )
-from airchitect_jax.oracle.mappings import NetworkMappings, compulsory, network_optimum
-from airchitect_jax.types import Hardware, Objective
+from airchitect_jax.oracle.mappings import (
+    BestMappings,
+    Weights,
+    compulsory,
+    network_optimum,
+)
+from airchitect_jax.recommendation.machines.search import Problem
+from airchitect_jax.types import Gemm, Hardware, Objective
 from airchitect_jax.workloads import GemmCounts, Operator
 
 MOST_MACHINES = 2_000_000
+_SLOPES = (1.0, 1e15)  # femtojoules per cycle, between least energy and fewest cycles
+_BISECTIONS = 24
 
 
 class MachineObjective(enum.Enum):
@@ -81,13 +90,13 @@ class Totals:
     """A workload on a machine.
 
     Attributes:
-      mappings: the best mapping of each GEMM.
+      mappings: of each GEMM, in the order of the workload.
       array_cycles, operator_cycles: sums over GEMMs and operators.
       cycles: of the workload.
       energy_fj: of the workload, leakage included.
     """
 
-    mappings: NetworkMappings
+    mappings: BestMappings
     array_cycles: int
     operator_cycles: int
     cycles: int
@@ -126,24 +135,6 @@ class Machines:
         self.sram_bytes = self.hardware.num_cores * sum(
             self.columns[name] for name in space.memory_fields
         )
-        self.operator_cycles, self.operator_fj = self._operator_totals()
-
-    def _operator_totals(self) -> tuple[Int[np.ndarray, "machines"], Int[np.ndarray, "machines"]]:
-        """Cycles and energy without leakage of all operators."""
-        cycles = energy = np.zeros(len(self.num_macs), np.int64)
-        for operator, runs in self.operators:
-            costs = vector_costs(
-                operator.kind,
-                operator.operations,
-                operator.input_elements,
-                operator.output_elements,
-                self.hardware,
-                self.platform,
-                self.prices,
-            )
-            cycles = cycles + runs * costs.cycles
-            energy = energy + runs * costs.energy_fj
-        return cycles, energy
 
     def hardware_at(self, machine: int) -> Hardware:
         """One machine, in Python integers."""
@@ -153,9 +144,7 @@ class Machines:
 
     def prices_at(self, machine: int) -> MachinePrices:
         """Its prices, in Python integers."""
-        return MachinePrices(
-            *(int(np.broadcast_to(x, self.num_macs.shape)[machine]) for x in self.prices)
-        )
+        return MachinePrices(*(self._at(field, machine) for field in self.prices))
 
     @property
     def allowed(self) -> Bool[np.ndarray, "machines"]:
@@ -186,7 +175,15 @@ class Machines:
         place[order] = np.arange(len(order))
         return place
 
-    def cost(self, cycles: Any, energy_fj: Any, machine: Any) -> Any:
+    def area_at(self, machine: int) -> MachineArea:
+        """Its area, in Python integers."""
+        return MachineArea(*(self._at(field, machine) for field in self.area))
+
+    def _at(self, field: Any, machine: int) -> int:
+        """The value of one machine of a field that may be the same for all."""
+        return int(np.broadcast_to(field, self.num_macs.shape)[machine])
+
+    def cost(self, cycles: Any, energy_fj: Any, area: Any) -> Any:
         """The quantity to minimise."""
         match self.objective:
             case MachineObjective.LATENCY:
@@ -196,4 +193,131 @@ class Machines:
             case MachineObjective.EDP:
                 return cycles * energy_fj
             case MachineObjective.THROUGHPUT_PER_AREA:
-                return cycles * self.area.total_um2[machine]
+                return cycles * area
+
+    def problem(self) -> Problem:
+        """What the search asks."""
+        return Problem(
+            allowed=self.allowed,
+            compulsory=self._compulsory(),
+            corner_bound=self._corner_bound,
+            answer=self.answer,
+        )
+
+    def _compulsory(self) -> Float[np.ndarray, "machines"]:
+        """A lower bound of the cost of each machine: compulsory cycles and traffic."""
+        prices = [np.broadcast_to(x, self.num_macs.shape).astype(float) for x in self.prices]
+        price = MachinePrices(*prices)
+        cycles, energy = (np.zeros(len(self.num_macs)) for _ in range(2))
+        for cores in np.unique(self.columns["num_cores"]).tolist():
+            here = self.columns["num_cores"] == cores
+            hardware = dataclasses.replace(
+                self.platform.hardware_of(**{n: x[here] for n, x in self.columns.items()}),
+                num_cores=cores,
+            )
+            for (m, n, k), runs in zip(self.gemms.gemms, self.gemms.counts, strict=True):
+                needed = compulsory(Gemm(m=m, n=n, k=k), hardware, self.platform)
+                cycles[here] += float(runs) * needed.cycles
+                energy[here] += float(runs) * (
+                    float(m * n * k) * price.mac_fj[here]
+                    + float(needed.dram_bytes) * price.dram_fj_per_byte[here]
+                )
+        for operator, runs in self.operators:
+            costs = operator_costs(operator, self.hardware, self.platform, price)
+            energy += float(runs) * costs.energy_fj
+            if not self.platform.vector_unit.overlapped:
+                cycles += float(runs) * costs.cycles
+        energy += cycles * price.leakage_fj_per_cycle
+        # Less a margin for the rounding of these sums.
+        return (1 - 1e-9) * self.cost(cycles, energy, self.area.total_um2.astype(float))
+
+    def _corner_bound(self, group: Int[np.ndarray, "group"]) -> Any:
+        """A bound for machines that differ in memories: all memories largest, all prices lowest."""
+        largest = {name: int(column[group].max()) for name, column in self.columns.items()}
+        prices = MachinePrices(
+            *(int(np.broadcast_to(x, self.num_macs.shape)[group].min()) for x in self.prices)
+        )
+        hardware = self.platform.hardware_of(**largest)
+        area = int(self.area.total_um2[group].min())
+        return self._solved(hardware, prices, area, self.objective.of_mappings)[0]
+
+    def answer(self, machine: int) -> tuple[Any, Totals] | None:
+        """The least cost of a machine within the budgets of latency and power, if there is one."""
+        hardware, prices = self.hardware_at(machine), self.prices_at(machine)
+        area = self._at(self.area.total_um2, machine)
+        cost, totals = self._solved(hardware, prices, area, self.objective.of_mappings)
+        if self._is_within(totals):
+            return cost, totals
+        is_slow = self._latency_excess(totals) > 0
+        extreme = Objective.CYCLES if is_slow else Objective.ENERGY
+        found = self._solved(hardware, prices, area, extreme)
+        if not self._is_within(found[1]):
+            return None
+        # Between the two, by the slope of cycles against energy: the nearest to the least cost.
+        low, high = _SLOPES if is_slow else _SLOPES[::-1]
+        for _ in range(_BISECTIONS):
+            middle = (low * high) ** 0.5
+            tried = self._solved(hardware, prices, area, Weights(middle, 1.0))
+            if self._is_within(tried[1]):
+                high = middle
+                found = min(found, tried, key=lambda one: one[0])
+            else:
+                low = middle
+        return found
+
+    def _solved(
+        self, hardware: Hardware, prices: MachinePrices, area: int, goal: Objective | Weights
+    ) -> tuple[Any, Totals]:
+        """Cost and totals with the mappings that are best by a goal."""
+        unit = self.platform.vector_unit
+        operators = [
+            (operator_costs(operator, hardware, self.platform, prices), runs)
+            for operator, runs in self.operators
+        ]
+        vector_cycles = sum(costs.cycles * runs for costs, runs in operators)
+        vector_fj = sum(costs.energy_fj * runs for costs, runs in operators)
+        found = network_optimum(
+            self.gemms,
+            hardware,
+            self.platform,
+            goal,
+            prices,
+            extra_cycles=0 if unit.overlapped else vector_cycles,
+            extra_energy_fj=vector_fj
+            + (0 if unit.overlapped else vector_cycles * prices.leakage_fj_per_cycle),
+        )
+        array_cycles = found.total_cycles - (0 if unit.overlapped else vector_cycles)
+        cycles = network_cycles(array_cycles, vector_cycles, unit)
+        # Where the vector units take longer than the arrays beside them, they leak on.
+        energy = found.energy_fj + (cycles - found.total_cycles) * prices.leakage_fj_per_cycle
+        totals = Totals(
+            mappings=found.layers,
+            array_cycles=array_cycles,
+            operator_cycles=vector_cycles,
+            cycles=cycles,
+            energy_fj=energy,
+        )
+        return self.cost(cycles, energy, area), totals
+
+    def _latency_excess(self, totals: Totals) -> float:
+        """Seconds above the budget; at most 0 within it."""
+        limit = self.budgets.latency_budget_s
+        return -1.0 if limit is None else totals.cycles / self.platform.clock_hz - float(limit)
+
+    def _is_within(self, totals: Totals) -> bool:
+        """Whether latency and power are within the budgets."""
+        limit = self.budgets.power_budget_w
+        power_w = totals.energy_fj * self.platform.clock_hz / (totals.cycles * 1e15)
+        return self._latency_excess(totals) <= 0 and (limit is None or power_w <= float(limit))
+
+    def why_none(self) -> str:
+        """Why no machine is within the budgets."""
+        smallest = (
+            f"{int(self.num_macs.min()):,} MAC units, {int(self.sram_bytes.min()) / 1024:g} KB of"
+            f" SRAM and {int(self.area.total_um2.min()) / 1e6:.3g} mm2"
+        )
+        return (
+            f"budgets: no machine of {self.platform.name} is within the budgets; the least of these"
+            f" are {smallest}"
+            + (", and no mapping tried keeps latency and power" if self.allowed.any() else "")
+        )
