@@ -68,3 +68,4 @@ def _intervals(axes: Axes, measured: np.ndarray, calibrated: list[np.ndarray]) -
     axes.axhline(1, color=BLACK, linewidth=1)
     axes.set(xscale="log", yscale="log", xlabel="measured cycles", ylabel="predicted / measured")
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
