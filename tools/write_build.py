@@ -28,6 +28,8 @@ READ_ALL = ("test_build", "test_docs", "test_structure")  # these read the whole
 # The distribution that provides a module, where the names differ.
 DISTRIBUTIONS = {"absl": "absl_py", "orbax": "orbax_checkpoint", "sklearn": "scikit_learn"}
 STARTED = {"nbclient": "ipykernel"}  # by name, without an import
+# Data beside the sources that read it.
+PACKAGED = ("networks/*.csv", "tables/*.csv")
 UNLOCKED = ("torch",)  # requirements_lock.txt says why
 
 HEADER = '\npackage(default_visibility = ["//visibility:public"])\n\n'
@@ -156,7 +158,8 @@ def rules(folder: pathlib.Path) -> Iterator[str]:
         more["deps"] = deps(rest, SUPPORT)
         yield rule("py_library", "support", testonly="True", srcs=srcs, **more)
     else:
-        data = 'glob(["networks/*.csv"])' if (folder / "networks").is_dir() else names(stubs)
+        packaged = [name for name in PACKAGED if list(folder.glob(name))]
+        data = f"glob({strings(packaged)})" if packaged else names(stubs)
         yield rule("py_library", folder.name, srcs=srcs, data=data, deps=deps(rest + stubs, own))
     if shared:
         needed = deps(shared, own, f"{own}:types")
