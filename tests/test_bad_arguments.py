@@ -287,7 +287,7 @@ TABLE = {
         {},
     ),
     "platform_names": (aj.platform_names, {}, {}, {}),
-    "read_platform": (aj.read_platform, {"name_or_path": "paper"}, {"name_or_path": w.OBJECT}, {}),
+    "read_platform": (aj.read_platform, {"platform": "paper"}, {"platform": w.OBJECT}, {}),
     "write_platform": (
         aj.write_platform,
         {"path": "x.yaml", "platform": aj.read_platform("paper")},

@@ -198,7 +198,7 @@ def test_bad_questions_are_one_line(arguments, message):
 
 def test_memory_that_no_tile_fits_is_said():
     tiny = HardwareSpace(scratchpad_bytes=2, accumulator_bytes=4)
-    with pytest.raises(ValueError, match="no tile fits"):
+    with pytest.raises(ValueError, match="not even a tile of one element fits"):
         recommend_machine(SMALL, dataclasses.replace(PLATFORM, hardware=tiny))
 
 

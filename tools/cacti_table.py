@@ -19,7 +19,7 @@ from tools import _generated
 TABLE = pathlib.Path(__file__).parent.parent / "airchitect_jax" / "cost" / "tables" / "sram.csv"
 NODES_NM = (90, 65, 45, 32, 22)
 WORDS_BYTES = (8, 16, 32, 64)
-SIZES_BYTES = tuple(2**power for power in range(10, 28))
+SIZES_BYTES = tuple(2**power for power in range(11, 28))  # CACTI has no 16 words of 64 bytes
 BANK_BYTES = 2**16
 MAX_BANKS = 16
 
@@ -98,7 +98,7 @@ RESULTS = {
 
 
 def row(program: pathlib.Path, node_nm: int, word_bytes: int, sram_bytes: int) -> str:
-    """A row of the table; empty if CACTI finds no organisation."""
+    """A row of the table."""
     banks = min(MAX_BANKS, max(1, sram_bytes // BANK_BYTES))
     with tempfile.NamedTemporaryFile("w", suffix=".cfg") as config:
         config.write(
@@ -110,10 +110,7 @@ def row(program: pathlib.Path, node_nm: int, word_bytes: int, sram_bytes: int) -
         ran = subprocess.run(  # noqa: S603
             [program, "-infile", config.name], cwd=program.parent, capture_output=True, text=True
         )
-    found = {name: re.search(pattern, ran.stdout) for name, pattern in RESULTS.items()}
-    if None in found.values():
-        return ""
-    value = {name: float(match[1]) for name, match in found.items() if match}
+    value = {name: float(re.findall(pattern, ran.stdout)[0]) for name, pattern in RESULTS.items()}
     figures = (
         value["read_nj"] * 1e3,
         value["write_nj"] * 1e3,

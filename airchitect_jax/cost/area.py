@@ -144,13 +144,13 @@ def area_um2(hardware: Hardware, platform: Platform) -> MachineArea:
         int_field(name, getattr(hardware, name), low=1) for name in ("rows", "cols", "num_cores")
     )
     srams = srams_of(hardware, platform)
-    parts = [
+    array, inputs, outputs, vector = (
         whole(cores * part)
         for part in (
             rows * cols * cell(widths, technology)[1],
-            sum(inputs.um2 for inputs in srams.inputs),
+            sum(one.um2 for one in srams.inputs),
             srams.ofmap.um2,
             platform.vector_unit.lanes * lane(widths, technology)[1],
         )
-    ]
-    return MachineArea(*parts, sum(parts))
+    )
+    return MachineArea(array, inputs, outputs, vector, array + inputs + outputs + vector)

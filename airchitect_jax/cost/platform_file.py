@@ -207,20 +207,20 @@ def platform_names() -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(".yaml") for name in files))
 
 
-def read_platform(name_or_path: str | pathlib.Path) -> Platform:
+def read_platform(platform: str | pathlib.Path) -> Platform:
     """The platform of a packaged name or of a `.yaml` file; its memory model is TILED.
 
     Raises:
       ValueError: there is no such platform, or the file is refused; names file, line and key.
       TypeError: the argument is no path.
     """
-    path = file_path("name_or_path", name_or_path)
-    if isinstance(name_or_path, str) and name_or_path in platform_names():
-        packaged = _PACKAGED / f"{name_or_path}.yaml"
+    path = file_path("platform", platform)
+    if isinstance(platform, str) and platform in platform_names():
+        packaged = _PACKAGED / f"{platform}.yaml"
         return parse_platform(packaged.read_bytes(), source=packaged.name)
     if path.suffix.lower() not in (".yaml", ".yml"):
         raise ValueError(
-            f"name_or_path: {shown(str(path))} is neither a .yaml file nor a packaged platform;"
+            f"platform: {shown(str(path))} is neither a .yaml file nor a packaged platform;"
             f" packaged are {', '.join(platform_names())}"
         )
     return _platform(read_yaml(path))

@@ -115,11 +115,7 @@ def logic_leakage_w_per_um2(node_nm: float) -> float:
 
 @functools.cache
 def _srams() -> dict[float, dict[float, list[_Curve]]]:
-    """Curves over size of the three figures, by node and width of a word.
-
-    CACTI's choice of an organisation makes some larger SRAMs cheaper than smaller ones. A running
-    maximum makes the curves monotone.
-    """
+    """Curves over size of the three figures, by node and width of a word."""
     points: dict[float, dict[float, list[dict[float, float]]]] = collections.defaultdict(
         lambda: collections.defaultdict(lambda: [{}, {}, {}])
     )
@@ -129,10 +125,7 @@ def _srams() -> dict[float, dict[float, list[_Curve]]]:
         for curve, figure in zip(points[node][word], figures, strict=True):
             curve[size] = figure
     return {
-        node: {
-            word: [(xs, np.maximum.accumulate(ys)) for xs, ys in map(_logarithms, curves)]
-            for word, curves in words.items()
-        }
+        node: {word: [_logarithms(curve) for curve in curves] for word, curves in words.items()}
         for node, words in points.items()
     }
 
@@ -147,8 +140,8 @@ def _hats(
 def sram(sram_bytes: object, word_bytes: object, node_nm: float) -> Sram:
     """Figures of an SRAM of `sram_bytes` with words of `word_bytes`, on a node.
 
-    Never less for a larger SRAM. Sizes outside of 1 KB to 128 MB are extrapolated; words are used
-    as if in 8 to 64 bytes.
+    Never less for a larger SRAM. Outside of 2 KB to 128 MB energy goes with the square root of the
+    size, leakage and area with the size. Words are taken to be of 8 to 64 bytes.
 
     Raises:
       ValueError: a size is not a whole number of bytes.
@@ -156,13 +149,15 @@ def sram(sram_bytes: object, word_bytes: object, node_nm: float) -> Sram:
     sizes = np.log(int_field("sram_bytes", sram_bytes, low=1, high=2**40))
     words = np.log(np.asarray(word_bytes, float))
     node_weights = _hats(np.log(node_nm), np.log(sorted(_srams())))
-    figures = [np.zeros(np.broadcast_shapes(sizes.shape, words.shape)) for _ in Sram._fields]
+    shape = np.broadcast_shapes(sizes.shape, words.shape)
+    figures = [np.zeros(shape) for _ in Sram._fields]
     for node_weight, (_, by_word) in zip(node_weights, sorted(_srams().items()), strict=True):
         if node_weight:
             weights = _hats(words, np.log(sorted(by_word)))
             for weight, (_, curves) in zip(weights, sorted(by_word.items()), strict=True):
-                for figure, curve in zip(figures, curves, strict=True):
-                    figure += node_weight * weight * _along(curve, sizes)
+                for figure, (xs, ys), power in zip(figures, curves, (0.5, 1, 1), strict=True):
+                    beyond = sizes - np.clip(sizes, xs[0], xs[-1])
+                    figure += node_weight * weight * (np.interp(sizes, xs, ys) + power * beyond)
     energy, leakage, area = (np.exp(figure) for figure in figures)
     if node_nm < _SMALLEST_OF_CACTI:
         cell = _ratio("sram_cell_um2", node_nm)

@@ -28,7 +28,7 @@ from airchitect_jax.recommendation.machines.problem import (
 from airchitect_jax.recommendation.machines.search import OnProgress, best_machine
 from airchitect_jax.recommendation.workload import open_networks, whole_weights
 from airchitect_jax.spaces import HardwareSpace
-from airchitect_jax.types import Dataflow, Gemm, Hardware, LoopOrder, Mapping
+from airchitect_jax.types import Dataflow, Gemm, Hardware, LoopOrder, Mapping, Scratchpad
 from airchitect_jax.workloads import GemmCounts, Layer, Network, Operator
 
 # By component: the energy of one price with all others zero.
@@ -55,6 +55,8 @@ class MachineLayer:
       utilization: MACs over those that all arrays could do in the total cycles.
       energy_fj: by component.
       dram_bytes: traffic.
+      rtl_cycles: low end, prediction and high end of the cycles that the RTL of Gemmini takes, a
+        90% interval; None for machines that the calibration does not know.
     """
 
     network: str
@@ -66,6 +68,7 @@ class MachineLayer:
     utilization: float
     energy_fj: Dict[str, int]
     dram_bytes: int
+    rtl_cycles: tuple[float, float, float] | None
 
     @property
     def gemm(self) -> tuple[int, int, int]:
@@ -290,7 +293,19 @@ def _layer(
             for name, named in COMPONENTS.items()
         },
         dram_bytes=costs.traffic.dram_bytes,
+        rtl_cycles=_rtl_cycles(gemm, mapping, hardware),
     )
+
+
+def _rtl_cycles(
+    gemm: Gemm, mapping: Mapping, hardware: Hardware
+) -> tuple[float, float, float] | None:
+    if not isinstance(hardware.memory, Scratchpad):
+        return None
+    # Loading it takes longer than many answers, which do not need it.
+    from airchitect_jax.learning.cycle_calibration import calibrated_cycles, is_calibrated
+
+    return calibrated_cycles(gemm, mapping) if is_calibrated(hardware) else None
 
 
 def _operator(

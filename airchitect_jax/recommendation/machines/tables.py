@@ -32,6 +32,9 @@ LAYER_COLUMNS = (
     "utilization",
     "dram_bytes",
     "energy_fj",
+    "rtl_cycles_low",
+    "rtl_cycles",
+    "rtl_cycles_high",
 )
 OPERATOR_COLUMNS = (
     "network",
@@ -141,7 +144,21 @@ def headline(answer: MachineAnswer) -> list[tuple[str, str]]:
             f"{vector_cycles / answer.cycles:.1%} of the cycles"
             + (", beside the arrays" if platform.vector_unit.overlapped else ""),
         ),
+        *_rtl_rows(answer),
         ("machines compared, exactly", f"{answer.num_within:,} of {answer.num_machines:,}"),
+    ]
+
+
+def _rtl_rows(answer: MachineAnswer) -> list[tuple[str, str]]:
+    cycles = rtl_cycles(answer)
+    if cycles is None:
+        return []
+    modelled = sum(plan.total_cycles * plan.runs for plan in answer.layers)
+    return [
+        (
+            "matrix work on Gemmini's RTL, predicted",
+            f"{cycles:,} cycles ({modelled:,} by the model)",
+        )
     ]
 
 
@@ -173,6 +190,7 @@ def summary_of(answer: MachineAnswer) -> dict[str, Any]:
         "dataflows": dict(Counter(plan.mapping.dataflow.name for plan in answer.layers)),
         "cycles": answer.cycles,
         "gemm_cycles": sum(plan.total_cycles * plan.runs for plan in answer.layers),
+        "rtl_gemm_cycles": rtl_cycles(answer),
         "operator_cycles": sum(plan.cycles * plan.runs for plan in answer.operators),
         "energy_fj": sum(answer.energy_fj.values()),
         "edp_fj_cycles": answer.cycles * sum(answer.energy_fj.values()),
@@ -184,6 +202,13 @@ def summary_of(answer: MachineAnswer) -> dict[str, Any]:
         "num_machines_within_budgets": answer.num_within,
         "num_machines_solved": answer.num_solved,
     }
+
+
+def rtl_cycles(answer: MachineAnswer) -> int | None:
+    """Predicted cycles of Gemmini's RTL for all GEMMs; None for other machines."""
+    if any(plan.rtl_cycles is None for plan in answer.layers):
+        return None
+    return round(sum(plan.rtl_cycles[1] * plan.runs for plan in answer.layers if plan.rtl_cycles))
 
 
 def mapping_text(mapping: Mapping) -> str:
@@ -223,6 +248,7 @@ def layer_rows(answer: MachineAnswer) -> list[list[object]]:
             round(plan.utilization, 6),
             plan.dram_bytes,
             sum(plan.energy_fj.values()),
+            *(("", "", "") if plan.rtl_cycles is None else map(round, plan.rtl_cycles)),
         ]
         for plan in answer.layers
     ]
