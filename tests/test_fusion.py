@@ -130,6 +130,14 @@ def test_norms_and_softmax_are_recognised():
     assert [one[0] for one in operators(net, X, W, B)] == ["normalization", "softmax"]
 
 
+def test_a_root_of_every_element_is_no_normalisation():
+    def update(x, w, rate):
+        gradient = (x @ w).sum(0, keepdims=True)
+        return rate * gradient / (jnp.sqrt(gradient**2) + 1e-8)
+
+    assert [one[0] for one in operators(update, X, W, B)] == ["reduction"]
+
+
 def test_what_is_not_modelled_is_listed():
     network = from_jax(lambda x, w: jnp.fft.fft(x @ w).real, X, W)
     assert network.skipped == {"fft": 1}
