@@ -62,11 +62,17 @@ X, W, B = floats(8, 4), floats(4, 4), floats(1, 4)
         (lambda x, w: (x @ w > 0).astype(jnp.float32), (X, W), [("elementwise", 64, 32, 32, 1)]),
         (lambda x, w: jnp.sort(x @ w), (X, W), [("reduction", 64, 32, 32, 1)]),
         (lambda x, w: jnp.cumsum(x @ w, 1), (X, W), [("reduction", 32, 32, 32, 1)]),
+        (lambda x, w: jnp.clip(x @ w, 0, 6), (X, W), [("activation", 64, 32, 32, 1)]),
+        (
+            lambda x, w: lax.reduce(x @ w, 0.0, lambda a, b: a + b * b, (1,)),
+            (X, W),
+            [("reduction", 2 * 24, 32, 8, 1)],
+        ),
         (lambda x, w: lax.top_k(x @ w, 2)[0], (X, W), [("reduction", 32, 32, 32, 1)]),
         (
-            lambda x, w: jax.random.uniform(jax.random.key(0), (8, 4)) + x @ w,
+            lambda x, w: jnp.where(jax.random.bits(jax.random.key(0), (8, 4)) > 9, x @ w, 0.0),
             (X, W),
-            [("elementwise", 58 + 1 + (58 + 7) * 32, 32, 32, 1)],
+            [("elementwise", 58 + (58 + 2) * 32, 32, 32, 1)],
         ),
     ],
 )  # fmt: skip
@@ -128,6 +134,14 @@ def test_norms_and_softmax_are_recognised():
         return jax.nn.softmax(norm(x @ w, g) @ w) @ w
 
     assert [one[0] for one in operators(net, X, W, B)] == ["normalization", "softmax"]
+
+
+def test_a_root_of_every_element_is_no_normalisation():
+    def update(x, w, rate):
+        gradient = (x @ w).sum(0, keepdims=True)
+        return rate * gradient / (jnp.sqrt(gradient**2) + 1e-8)
+
+    assert [one[0] for one in operators(update, X, W, B)] == ["reduction"]
 
 
 def test_what_is_not_modelled_is_listed():

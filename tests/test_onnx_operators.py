@@ -115,7 +115,18 @@ ROWS = [models.weights(name, 10) for name in "sb"]
         (lambda: one("Resize", IMAGE, stored=SCALES, mode="linear"),
          ("elementwise", 7 * 768, 192, 768, 1)),
         (lambda: one("Einsum", NUMBERS, equation="ij->i"), ("reduction", 54, 60, 6, 1)),
-        # Two gates of 5 units in each of 7 steps, 3 sequences.
+        # Minimum, maximum and 4 operations of each element.
+        (lambda: one("DynamicQuantizeLinear", NUMBERS, outputs=("y", "s", "z")),
+         ("elementwise", 360, 60, 60, 1)),
+        # 2 sequences of 5 tokens with 3 heads of width 4; sine and cosine have half of that width.
+        (lambda: one("RotaryEmbedding", (2, 3, 5, 4),
+                     stored=[models.weights(name, 2, 5, 2) for name in "cs"]),
+         ("elementwise", 360, 160, 120, 1)),
+        # Overlapping blocks are added: 4 x 9 elements into 4 x 4.
+        (lambda: one("Col2Im", (1, 9, 4), stored=[models.whole_numbers("i", 4, 4),
+                                                 models.whole_numbers("b", 3, 3)]),
+         ("reduction", 20, 36, 16, 1)),
+        # Two sums and tanh of 5 units, in each of 7 steps, for 3 sequences.
         (lambda: one("RNN", (7, 3, 4), stored=[models.weights("wx", 1, 5, 4),
                                               models.weights("wr", 1, 5, 5)], hidden_size=5),
          ("activation", 3 * 15, 3 * 15, 15, 7)),

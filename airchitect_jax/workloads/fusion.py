@@ -221,7 +221,9 @@ def _operators(steps: Sequence[_Step]) -> list[Operator]:
     written = sum(value.elements for step in steps for value in step.results if value.is_stored)
     if not written:
         return []
-    roles = {step.role for step in steps}
+    # A root of every element, as in Adam, does not normalise rows.
+    most = max(value.elements for step in steps for value in step.results)
+    roles = {step.role for step in steps if step.role != "root" or _size(step) < most}
     kind = min((step.kind for step in steps), key=_PRIORITY.index)
     if {"exp", "sum"} <= roles:
         kind = OperatorKind.SOFTMAX
@@ -238,6 +240,10 @@ def _operators(steps: Sequence[_Step]) -> list[Operator]:
             output_elements=written,
         )
     ]
+
+
+def _size(step: _Step) -> int:
+    return step.results[0].elements
 
 
 def log2_ceil(number: int) -> int:

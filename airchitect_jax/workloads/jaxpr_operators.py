@@ -2,9 +2,9 @@
 
 XLA (`HloCostAnalysis`) counts one operation per element of an elementwise result, transcendental
 functions apart, and inputs less outputs for a reduction. Here both are added. A special function
-that XLA expands into a polynomial (erf_inv, lgamma, the Bessel functions..) counts once, a
-cumulative sum once per element, a sort of n elements n log2 n, and a cast between floats or between
-integers nothing: the widths are those of the platform.
+that XLA expands into a polynomial (erfc, erf_inv, lgamma..) counts once, a cumulative sum once per
+element, a sort of n elements n log2 n, and a cast of a constant, between floats or between integers
+nothing: the widths are those of the platform.
 """
 
 from __future__ import annotations
@@ -73,8 +73,7 @@ def _elementwise(kind: OperatorKind, operations: int) -> _Rule:
 
 def _threshold(tape: Tape, label: str, eqn: core.JaxprEqn, inputs: _Views) -> _Views:
     """The larger or smaller of two: with a constant it is an activation, such as ReLU."""
-    constant = any(isinstance(variable, core.Literal) for variable in eqn.invars)
-    kind = OperatorKind.ACTIVATION if constant else OperatorKind.ELEMENTWISE
+    kind = OperatorKind.ACTIVATION if None in inputs else OperatorKind.ELEMENTWISE
     return _elementwise(kind, 1)(tape, label, eqn, inputs)
 
 
@@ -86,6 +85,8 @@ def _integer_pow(tape: Tape, label: str, eqn: core.JaxprEqn, inputs: _Views) -> 
 
 
 def _cast(tape: Tape, label: str, eqn: core.JaxprEqn, inputs: _Views) -> _Views:
+    if inputs == [None]:
+        return inputs
     before, after = (_dtype(variable) for variable in (eqn.invars[0], eqn.outvars[0]))
     if any(jnp.issubdtype(before, kind) and jnp.issubdtype(after, kind) for kind in _NUMBERS):
         return inputs
@@ -95,18 +96,22 @@ def _cast(tape: Tape, label: str, eqn: core.JaxprEqn, inputs: _Views) -> _Views:
 def _reduction(tape: Tape, label: str, eqn: core.JaxprEqn, inputs: _Views) -> _Views:
     """One operation per element beyond the first of each result."""
     outputs = _outputs(eqn)
-    operations = max(elements(eqn.invars[0]) - outputs[0], 0)
-    if eqn.primitive.name == "reduce":  # any function, over several arrays with initial values
-        operations *= max(len(eqn.params["jaxpr"].eqns), 1)
+    operations = max(elements(eqn.invars[0]) - outputs[0], 0) * _per_step(eqn)
     role = _ROLES.get(eqn.primitive.name, "")
     return tape.fused(label, OperatorKind.REDUCTION, operations, inputs, outputs, role)
+
+
+def _per_step(eqn: core.JaxprEqn) -> int:
+    """Operations of one step of a reduction: those of its function, if it has one."""
+    return max(len(eqn.params["jaxpr"].eqns), 1) if "jaxpr" in eqn.params else 1
 
 
 def _pooling(tape: Tape, label: str, eqn: core.JaxprEqn, inputs: _Views) -> _Views:
     """One operation per element of a window beyond the first."""
     window = math.prod(eqn.params["window_dimensions"])
     outputs = _outputs(eqn)
-    return tape.separate(label, OperatorKind.POOLING, sum(outputs) * (window - 1), inputs, outputs)
+    operations = outputs[0] * (window - 1) * _per_step(eqn)
+    return tape.separate(label, OperatorKind.POOLING, operations, inputs, outputs)
 
 
 def _select_and_scatter(tape: Tape, label: str, eqn: core.JaxprEqn, inputs: _Views) -> _Views:

@@ -160,6 +160,15 @@ def _resize(node: Node) -> Work:
     return _separate(node, kind, operations * node.output_size())
 
 
+def _grid_sample(node: Node) -> Work:
+    """A weighted sum of the neighbours of a point, and its coordinates and weights."""
+    dims = len(node.out_shape(least=3)) - 2
+    taps = {"nearest": 1, "cubic": 4, "bicubic": 4}.get(node.attribute("mode", "linear"), 2)
+    operations = 2 * taps**dims - 1 + 2 * dims
+    read = min(node.input_size(0), node.output_size() * taps**dims) + node.input_size(1)
+    return _separate(node, OperatorKind.EMBEDDING, operations * node.output_size(), read=read)
+
+
 def _top_k(node: Node) -> Work:
     """A comparison with each level of a heap of k, or of all if k is not known."""
     shape = node.shape(0, least=1)
@@ -242,14 +251,17 @@ RULES: Mapping[str, Callable[[Node], Work | None]] = {
     **dict.fromkeys(("AveragePool", "LpPool", "MaxPool"), _pool),
     **dict.fromkeys(("GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool"), _global_pool),
     **dict.fromkeys(("Gather", "GatherElements", "GatherND"), _gather),
-    **dict.fromkeys(("ScatterElements", "ScatterND"), _scatter),
+    **dict.fromkeys(("Scatter", "ScatterElements", "ScatterND"), _scatter),
     **dict.fromkeys(("Resize", "Upsample"), _resize),
     **dict.fromkeys(
-        ("Compress", "DepthToSpace", "Pad", "ReverseSequence", "SpaceToDepth", "Tile", "Trilu"),
+        str.split(
+            "CenterCropPad Compress DepthToSpace MaxUnpool Pad ReverseSequence SpaceToDepth Tile"
+            " Trilu"
+        ),
         _movement,
     ),
     **dict.fromkeys(
-        ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"),
+        ("Bernoulli", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"),
         _per_element(_E, _RANDOM, num_inputs=0),
     ),
     **dict.fromkeys(
@@ -260,12 +272,15 @@ RULES: Mapping[str, Callable[[Node], Work | None]] = {
     "BatchNormalization": _per_element(_N, 2, num_inputs=3),
     "Clip": _clip,
     "Concat": lambda _: Work(OperatorKind.DATA_MOVEMENT, 0, is_fused=False),
+    "Col2Im": _reduce(0, 0),
     "CumSum": _per_element(OperatorKind.REDUCTION, 1, num_inputs=1),
     "DequantizeLinear": _per_element(_E, 2),
+    "DynamicQuantizeLinear": _per_element(_E, 6),
     "Einsum": _einsum,
     "Exp": _per_element(_A, 1, "exp"),
     "GRU": _cell(gates=3, operations=20, states=1),
     "Gelu": _gelu,
+    "GridSample": _grid_sample,
     "Hardmax": _per_element(OperatorKind.REDUCTION, 2),
     "InstanceNormalization": _per_element(_N, 7),
     "LRN": _local_response,
@@ -285,6 +300,7 @@ RULES: Mapping[str, Callable[[Node], Work | None]] = {
     "ReduceMean": _reduce(0, 1, "sum"),
     "ReduceSum": _reduce(0, 0, "sum"),
     "ReduceSumSquare": _reduce(1, 0, "sum"),
+    "RotaryEmbedding": _per_element(_E, 3),
     "Softmax": _per_element(OperatorKind.SOFTMAX, 5),
     "Sqrt": _per_element(_E, 1, "root"),
     "TopK": _top_k,
