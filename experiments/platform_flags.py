@@ -18,7 +18,7 @@ from airchitect_jax._support import (
     quantity,
     whole_quantity,
 )
-from airchitect_jax.cost import Platform, platform_names, read_platform
+from airchitect_jax.cost import Platform, platform_names, read_platform, resolve_terms
 from airchitect_jax.recommendation.machines import Budgets
 from airchitect_jax.types import ArrayShape
 
@@ -73,7 +73,10 @@ def platforms(
     """
     names = [*([PLATFORM.value] if PLATFORM.value else []), *COMPARE.value]
     found = [_overridden(read_platform(name), array, bandwidth) for name in names]
-    return [dataclasses.replace(platform, terms=(*platform.terms, *terms)) for platform in found]
+    return [
+        dataclasses.replace(platform, terms=(*platform.terms, *resolve_terms(terms)))
+        for platform in found
+    ]
 
 
 def _overridden(platform: Platform, array: ArrayShape | None, bandwidth: str | None) -> Platform:

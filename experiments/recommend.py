@@ -252,7 +252,7 @@ def _answer(
     sram_budget_kb = (platform_flags.sram_bytes(SRAM_BUDGET.value) or 0) // 1024
     array, mac_budget = array_of(ARRAY.value), MAC_BUDGET.value
     if array is not None and not MAC_BUDGET.present:
-        mac_budget = array.rows * array.cols
+        mac_budget = int(array.rows * array.cols)
     with LateProgress(console, "searching", "layer") as progress:
         recommendation = recommend(
             WORKLOAD.value,

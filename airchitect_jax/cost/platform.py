@@ -6,6 +6,9 @@ import dataclasses
 import math
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int
+
 from airchitect_jax._support import dataflow_member, instance, member, settle, shown, whole_number
 from airchitect_jax.cost.energy import EnergyTable
 from airchitect_jax.cost.parts import Technology, VectorUnit, Widths
@@ -120,8 +123,8 @@ class Platform:
             dataflows=tuple(sorted({dataflow_member("dataflows", flow) for flow in flows})),
         )
 
-    def hardware_of(self, **values: int) -> Hardware:
-        """The machine with these values of the axes of `hardware`.
+    def hardware_of(self, **values: Int[np.ndarray, "machines"] | int) -> Hardware:
+        """The machine, or many, with these values of the axes of `hardware`.
 
         Args:
           values: by the names of `hardware.axes`; axes with one value may be left out.

@@ -75,6 +75,16 @@ class MachineLayer:
         """m, n and k."""
         return self.layer.m, self.layer.n, self.layer.k
 
+    @property
+    def dataflow(self) -> Dataflow:
+        """Of the mapping."""
+        return Dataflow(int(self.mapping.dataflow))
+
+    @property
+    def loop_order(self) -> LoopOrder:
+        """Of the mapping."""
+        return LoopOrder(int(self.mapping.order))
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MachineOperator:
@@ -135,16 +145,15 @@ class MachineAnswer:
         """The platform with the machine alone."""
         hardware = self.hardware
         rate = hardware.bandwidth_bytes * self.platform.clock_hz // hardware.bandwidth_cycles
-        return dataclasses.replace(
-            self.platform,
-            hardware=HardwareSpace(
-                rows=hardware.rows,
-                cols=hardware.cols,
-                num_cores=hardware.num_cores,
-                bandwidth_bytes_per_second=rate,
-                **vars(hardware.memory),
-            ),
-        )
+        values = {
+            "rows": hardware.rows,
+            "cols": hardware.cols,
+            "num_cores": hardware.num_cores,
+            "bandwidth_bytes_per_second": rate,
+            **vars(hardware.memory),
+        }
+        fixed = HardwareSpace(**{name: (int(value),) for name, value in values.items()})
+        return dataclasses.replace(self.platform, hardware=fixed)
 
 
 def recommend_machine(
@@ -211,7 +220,7 @@ def recommend_machine(
         raise ValueError(machines.why_none())
     hardware, prices = machines.hardware_at(found.machine), machines.prices_at(found.machine)
     totals: Totals = found.answer
-    mappings = {gemm: _mapping(totals, row) for row, gemm in enumerate(gemms.gemms)}
+    mappings = {gemm: totals.mappings.at(row)[0] for row, gemm in enumerate(gemms.gemms)}
     planned = tuple(
         _layer(name, layer, runs, mappings[layer.m, layer.n, layer.k], hardware, platform, prices)
         for name, layer, runs in layers
@@ -244,20 +253,12 @@ def recommend_machine(
             energy_fj=energy,
             area=area,
             macs=sum(layer.m * layer.n * layer.k * runs for _, layer, runs in layers),
-            macs_per_cycle=hardware.rows * hardware.cols * hardware.num_cores,
+            macs_per_cycle=int(hardware.rows * hardware.cols * hardware.num_cores),
             clock_hz=platform.clock_hz,
         ),
         num_machines=platform.hardware.num_designs,
         num_within=int(machines.allowed.sum()),
         num_solved=found.num_solved,
-    )
-
-
-def _mapping(totals: Totals, row: int) -> Mapping:
-    """The mapping of a GEMM, with members of the enumerations."""
-    mapping, _, _ = totals.mappings.at(row)
-    return dataclasses.replace(
-        mapping, dataflow=Dataflow(mapping.dataflow), order=LoopOrder(mapping.order)
     )
 
 
@@ -292,7 +293,7 @@ def _layer(
             )
             for name, named in COMPONENTS.items()
         },
-        dram_bytes=costs.traffic.dram_bytes,
+        dram_bytes=int(costs.traffic.dram_bytes),
         rtl_cycles=_rtl_cycles(gemm, mapping, hardware),
     )
 

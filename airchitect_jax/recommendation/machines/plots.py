@@ -95,7 +95,7 @@ def roofline(answer: MachineAnswer) -> Figure:
     cycles = np.array([float(plan.total_cycles) for plan in plans])
     share = cycles * np.array([float(plan.runs) for plan in plans]) / answer.cycles
     for flow in Dataflow:
-        here = [index for index, plan in enumerate(plans) if plan.mapping.dataflow is flow]
+        here = [index for index, plan in enumerate(plans) if plan.dataflow is flow]
         if here:
             axes.scatter(
                 intensity[here],

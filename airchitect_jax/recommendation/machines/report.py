@@ -83,7 +83,7 @@ def comparison_page(
                 f"{milliseconds(plan.total_cycles * plan.runs, answer):.4g}"
                 for plan, answer in zip(plans, answers, strict=True)
             ),
-            *(mapping_text(plan.mapping) for plan in plans),
+            *(mapping_text(plan) for plan in plans),
         ]
         for plans in zip(*(answer.layers for answer in answers), strict=True)
     ]
@@ -117,7 +117,7 @@ def _layer_rows(answer: MachineAnswer) -> list[list[object]]:
             _short(f"{plan.network}: {plan.layer.name}" if several else plan.layer.name),
             "x".join(map(str, plan.gemm)),
             plan.runs,
-            mapping_text(plan.mapping),
+            mapping_text(plan),
             f"{milliseconds(plan.total_cycles, answer):.4g}",
             f"{1 - plan.compute_cycles / plan.total_cycles:.1%}",
             f"{plan.utilization:.1%}",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from airchitect_jax._support import csv_text
-from airchitect_jax.recommendation.machines.exact import MachineAnswer
+from airchitect_jax.recommendation.machines.exact import MachineAnswer, MachineLayer
 from airchitect_jax.recommendation.machines.problem import Budgets
-from airchitect_jax.types import Hardware, LoopOrder, Mapping, MemoryModel
+from airchitect_jax.types import Hardware, MemoryModel
 
 LAYER_COLUMNS = (
     "network",
@@ -65,7 +66,7 @@ def hardware_summary(hardware: Hardware) -> dict[str, int]:
 def bandwidth_bytes_per_second(answer: MachineAnswer) -> int:
     """Of the DRAM interface of the machine."""
     hardware = answer.hardware
-    return hardware.bandwidth_bytes * answer.platform.clock_hz // hardware.bandwidth_cycles
+    return int(hardware.bandwidth_bytes * answer.platform.clock_hz // hardware.bandwidth_cycles)
 
 
 def size_text(num_bytes: int) -> str:
@@ -102,7 +103,7 @@ def question(answer: MachineAnswer) -> list[tuple[str, str]]:
 
 def limits(budgets: Budgets) -> dict[str, str]:
     """The budgets that are set, with units."""
-    shown = {
+    shown: dict[str, tuple[Any, Callable[[Any], str]]] = {
         "MAC units": (budgets.mac_budget, lambda x: f"{x:,}"),
         "SRAM": (budgets.sram_budget_bytes, size_text),
         "area": (budgets.area_budget_um2, lambda x: f"{x / 1e6:g} mm2"),
@@ -116,7 +117,7 @@ def headline(answer: MachineAnswer) -> list[tuple[str, str]]:
     """The answer: rows of (name, value)."""
     hardware, platform, found = answer.hardware, answer.platform, answer.physical
     cores = f"{hardware.num_cores} cores of " if hardware.num_cores > 1 else ""
-    flows = Counter(plan.mapping.dataflow.name for plan in answer.layers)
+    flows = Counter(plan.dataflow.name for plan in answer.layers)
     gemm_cycles = sum(plan.total_cycles * plan.runs for plan in answer.layers)
     waiting = gemm_cycles - sum(plan.compute_cycles * plan.runs for plan in answer.layers)
     vector_cycles = sum(plan.cycles * plan.runs for plan in answer.operators)
@@ -187,16 +188,15 @@ def summary_of(answer: MachineAnswer) -> dict[str, Any]:
         "design": hardware_summary(answer.hardware),
         "clock_hz": answer.platform.clock_hz,
         "bandwidth_bytes_per_second": bandwidth_bytes_per_second(answer),
-        "dataflows": dict(Counter(plan.mapping.dataflow.name for plan in answer.layers)),
+        "dataflows": dict(Counter(plan.dataflow.name for plan in answer.layers)),
         "cycles": answer.cycles,
         "gemm_cycles": sum(plan.total_cycles * plan.runs for plan in answer.layers),
         "rtl_gemm_cycles": rtl_cycles(answer),
         "operator_cycles": sum(plan.cycles * plan.runs for plan in answer.operators),
         "energy_fj": sum(answer.energy_fj.values()),
         "edp_fj_cycles": answer.cycles * sum(answer.energy_fj.values()),
-        "dram_bytes": sum(
-            plan.dram_bytes * plan.runs for plan in (*answer.layers, *answer.operators)
-        ),
+        "dram_bytes": sum(plan.dram_bytes * plan.runs for plan in answer.layers)
+        + sum(plan.dram_bytes * plan.runs for plan in answer.operators),
         **physical,
         "num_machines": answer.num_machines,
         "num_machines_within_budgets": answer.num_within,
@@ -211,12 +211,13 @@ def rtl_cycles(answer: MachineAnswer) -> int | None:
     return round(sum(plan.rtl_cycles[1] * plan.runs for plan in answer.layers if plan.rtl_cycles))
 
 
-def mapping_text(mapping: Mapping) -> str:
+def mapping_text(plan: MachineLayer) -> str:
     """A mapping in short: dataflow, tile, loop order and cores, as in "WS 128x64x256 MNK"."""
+    mapping = plan.mapping
     split = (mapping.cores_m, mapping.cores_n, mapping.cores_k)
     cores = "" if split == (1, 1, 1) else " on " + "x".join(map(str, split))
     tile = f"{mapping.tile_m}x{mapping.tile_n}x{mapping.tile_k}"
-    return f"{mapping.dataflow.name} {tile} {LoopOrder(mapping.order).name}{cores}"
+    return f"{plan.dataflow.name} {tile} {plan.loop_order.name}{cores}"
 
 
 def milliseconds(cycles: int, answer: MachineAnswer) -> float:
@@ -234,11 +235,11 @@ def layer_rows(answer: MachineAnswer) -> list[list[object]]:
             plan.layer.n,
             plan.layer.k,
             plan.runs,
-            plan.mapping.dataflow.name,
+            plan.dataflow.name,
             plan.mapping.tile_m,
             plan.mapping.tile_n,
             plan.mapping.tile_k,
-            LoopOrder(plan.mapping.order).name,
+            plan.loop_order.name,
             plan.mapping.cores_m,
             plan.mapping.cores_n,
             plan.mapping.cores_k,

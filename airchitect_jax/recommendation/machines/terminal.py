@@ -30,8 +30,8 @@ def print_answer(answer: MachineAnswer, console: rich.console.Console) -> None:
     table = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("first layer")
     for heading in ("runs", "m x n x k", "mapping", "ms", "share", "used"):
-        side = "left" if heading == "mapping" else "right"
-        table.add_column(heading, justify=side, no_wrap=True)
+        is_text = heading == "mapping"
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
     gemms = by_gemm(answer.layers)
     for plan, _, runs in gemms[:_MOST_ROWS]:
         cycles = plan.total_cycles * runs
@@ -39,7 +39,7 @@ def print_answer(answer: MachineAnswer, console: rich.console.Console) -> None:
             rich.text.Text(plan.layer.name, no_wrap=True, overflow="ellipsis"),
             f"{runs:,}",
             f"{plan.layer.m}x{plan.layer.n}x{plan.layer.k}",
-            mapping_text(plan.mapping),
+            mapping_text(plan),
             f"{milliseconds(cycles, answer):.3g}",
             f"{cycles / answer.cycles:.1%}",
             f"{plan.utilization:.1%}",
