@@ -42,7 +42,7 @@ def network_optimum(
     workload: GemmCounts,
     hardware: Hardware,
     platform: Platform,
-    objective: Objective,
+    objective: Objective | Weights,
     prices: MachinePrices,
     extra_cycles: int = 0,
     extra_energy_fj: int = 0,
@@ -78,7 +78,8 @@ def network_optimum(
         ]
         return NetworkMappings(layers=layers, total_cycles=totals[0], energy_fj=totals[1])
 
-    objective = member("objective", objective, Objective)
+    if not isinstance(objective, Weights):
+        objective = member("objective", objective, Objective)
     if objective is not Objective.EDP:
         return solved(objective)
     fastest, thriftiest = solved(Objective.CYCLES), solved(Objective.ENERGY)
