@@ -304,7 +304,7 @@ def _rtl_cycles(
     if not isinstance(hardware.memory, Scratchpad):
         return None
     # Loading it takes longer than many answers, which do not need it.
-    from airchitect_jax.learning.cycle_calibration import calibrated_cycles, is_calibrated
+    from airchitect_jax.learning import calibrated_cycles, is_calibrated
 
     return calibrated_cycles(gemm, mapping) if is_calibrated(hardware) else None
 
