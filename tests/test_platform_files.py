@@ -214,6 +214,7 @@ platforms = st.builds(
             st.sampled_from(OperatorKind),
             st.fractions(Fraction(1, 10**6), 10**6, max_denominator=10**6) | st.floats(1e-6, 1e6),
         ),
+        fused=st.lists(st.sampled_from(aj.OperatorKind), max_size=3).map(tuple),
         overlapped=st.booleans(),
     ),
     technology=st.builds(

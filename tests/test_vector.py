@@ -118,3 +118,15 @@ def test_costs_equal_fractions(fields, machines, lanes, rate, bits):
 @pytest.mark.parametrize(("overlapped", "cycles"), [(False, 12), (True, 7)])
 def test_the_vector_unit_waits_or_works_beside_the_array(overlapped, cycles):
     assert network_cycles(5, 7, VectorUnit(overlapped=overlapped)) == cycles
+
+
+def test_fused_kinds_cause_no_traffic():
+    platform = Platform(vector_unit=VectorUnit(lanes=2, fused=("activation",)))
+    hardware = platform.hardware_of()
+    fused, moved = (
+        vector_costs(kind, 100, 4000, 4000, hardware, platform, MachinePrices(*range(1, 8)))
+        for kind in (OperatorKind.ACTIVATION, OperatorKind.ELEMENTWISE)
+    )
+    assert (fused.cycles, fused.dram_read_bytes, fused.dram_write_bytes) == (50, 0, 0)
+    assert fused.energy_fj == 100 * 6
+    assert (moved.cycles, moved.dram_read_bytes) == (8000 // 64, 4000)

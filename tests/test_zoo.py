@@ -133,3 +133,10 @@ def test_resnet50_equals_a_jax_program():
         return sorted((layer.m, layer.n, layer.k) for layer in layers)
 
     assert shapes(network.layers) == shapes(packaged.layers)
+
+
+def test_passes_of_language_models_have_tokens():
+    tokens = {name: load_network(name).tokens for name in network_names()}
+    assert tokens["llama3_8b_prefill_b1_c8192"] == 8192
+    assert tokens["llama3_8b_decode_b32_c8192"] == 32
+    assert tokens["resnet50"] == 0

@@ -34,12 +34,15 @@ class VectorUnit:
     Attributes:
       lanes: elements that it works on at a time.
       rates: operations per lane and cycle, for kinds of operator that differ from 1.
+      fused: kinds that run on results on their way from the array to DRAM, as activations often do:
+        they cause no traffic of their own.
       overlapped: whether it works beside the array, so that the longer of both counts for a
         network; otherwise one waits for the other.
     """
 
     lanes: int = 128
     rates: Mapping[OperatorKind, Fraction] | tuple[tuple[OperatorKind, Fraction], ...] = ()
+    fused: tuple[OperatorKind, ...] = ()
     overlapped: bool = False
 
     def __post_init__(self) -> None:
@@ -59,6 +62,10 @@ class VectorUnit:
                 for kind in sorted(rates, key=lambda kind: kind.value)
             ),
         )
+        if not isinstance(self.fused, (tuple, list)):
+            raise TypeError(f"fused: {shown(self.fused)} is not allowed; expected a tuple of kinds")
+        fused = {member("fused", kind, OperatorKind) for kind in self.fused}
+        settle(self, fused=tuple(sorted(fused, key=lambda kind: kind.value)))
         instance("overlapped", self.overlapped, bool)
 
     def rate(self, kind: OperatorKind) -> Fraction:

@@ -180,6 +180,10 @@ _KEYS: dict[str, tuple[str, _Form]] = {
     "widths: output": ("widths.output_bits", _whole(COUNT)),
     "vector_unit: lanes": ("vector_unit.lanes", _whole(COUNT)),
     "vector_unit: rates": ("vector_unit.rates", _Form(_read_rates, _written_rates)),
+    "vector_unit: fused": (
+        "vector_unit.fused",
+        _Form(operator.attrgetter("texts"), lambda kinds: [kind.value for kind in kinds]),
+    ),
     "vector_unit: overlapped": ("vector_unit.overlapped", _FLAG),
     "technology: node": ("technology.node_nm", _real(LENGTH)),
     "technology: floating_point": ("technology.floating_point", _FLAG),

@@ -1,6 +1,7 @@
 """Cost of operators without matrix work, on the vector units of a machine in physical units.
 
-An operator reads its inputs from DRAM once and writes its outputs to DRAM once; results between the
+An operator reads its inputs from DRAM once and writes its outputs to DRAM once, unless the vector
+unit works on results of its kind on their way to DRAM (`VectorUnit.fused`); results between the
 primitives of one operator stay on chip (`airchitect_jax.workloads.fusion`). Computing and moving
 overlap, so the slower of both counts. Inputs have the platform's input width and outputs its output
 width; elements stream through the vector units and leave the SRAMs alone.
@@ -79,10 +80,9 @@ def vector_costs(
     vector_cycles = ceil_div(
         operations * rate.denominator, hardware.num_cores * (unit.lanes * rate.numerator)
     )
-    read_bits, written_bits = (
-        input_elements * widths.input_bits,
-        output_elements * widths.output_bits,
-    )
+    moves = 0 if kind in unit.fused else 1
+    read_bits = moves * input_elements * widths.input_bits
+    written_bits = moves * output_elements * widths.output_bits
     transfer_cycles = ceil_div(
         (read_bits + written_bits) * hardware.bandwidth_cycles, 8 * hardware.bandwidth_bytes
     )

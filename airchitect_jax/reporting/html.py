@@ -18,6 +18,9 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 figure { margin: 1rem 0 1.6rem; } figure img { max-width: 100%; height: auto; }
 figcaption { color: #555; } .wide { overflow-x: auto; } details { margin: 0.4rem 0; }
 summary { cursor: pointer; }
+@media (max-width: 600px) {
+  td:first-child { white-space: normal; } th, td { padding: 0.2rem 0.35rem; }
+}
 """
 
 

@@ -111,6 +111,7 @@ class Network:
       name: used in tables and figures.
       layers: the GEMMs.
       operators: the work between them.
+      tokens: of a language model that one pass takes or generates; 0 for other networks.
       skipped: counts of the source's operators that are not modelled.
 
     Raises:
@@ -121,6 +122,7 @@ class Network:
     layers: tuple[Layer, ...]
     operators: tuple[Operator, ...] = ()
     skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    tokens: int = 0
 
     def __post_init__(self) -> None:
         instance("name", self.name, str)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import importlib.resources
+import re
 from collections.abc import Iterator
 
 from airchitect_jax._support import shown
@@ -19,6 +20,7 @@ from airchitect_jax.workloads.scalesim_csv import parse_topology
 
 # The networks on which case studies are evaluated, one table each.
 EVALUATION_NETWORKS = ("bert_base", "dlrm", "gpt2", "mobilenet_v2", "resnet50", "vit_b16")
+_LANGUAGE_MODEL = re.compile(r"_(?P<stage>prefill|decode)_b(?P<batch>\d+)_c(?P<context>\d+)$")
 _TABLES = importlib.resources.files("airchitect_jax.workloads") / "networks"
 
 
@@ -45,7 +47,15 @@ def load_network(name: str) -> Network:
         )
     table = _TABLES / f"{name}.csv"
     network = parse_topology(table.read_bytes(), name=name, source=table.name)
-    return dataclasses.replace(network, operators=tuple(_operators(name)))
+    return dataclasses.replace(network, operators=tuple(_operators(name)), tokens=_tokens(name))
+
+
+def _tokens(name: str) -> int:
+    """The tokens that a pass of a language model takes (prefill) or generates (decode)."""
+    found = _LANGUAGE_MODEL.search(name)
+    if found is None:
+        return 0
+    return int(found["batch"]) * (int(found["context"]) if found["stage"] == "prefill" else 1)
 
 
 def _operators(name: str) -> Iterator[Operator]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 import pathlib
 from collections.abc import Mapping as Dict
 from collections.abc import Sequence
@@ -141,6 +142,15 @@ class MachineAnswer:
     num_solved: int
 
     @property
+    def tokens_per_second(self) -> float | None:
+        """Tokens that language models take or generate; None for other workloads."""
+        tokens = [network.tokens for network in self.networks]
+        if not all(tokens):
+            return None
+        of_run = sum(map(operator.mul, tokens, self.weights))
+        return of_run * self.physical.throughput_per_second
+
+    @property
     def fixed_platform(self) -> Platform:
         """The platform with the machine alone."""
         hardware = self.hardware
@@ -211,7 +221,7 @@ def recommend_machine(
     machines = Machines(
         platform,
         gemms,
-        [(operator, runs) for _, operator, runs in operators],
+        [(one, runs) for _, one, runs in operators],
         objective,
         budgets,
     )

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from airchitect_jax.recommendation.machines.exact import MachineAnswer
-from airchitect_jax.recommendation.machines.tables import milliseconds
+from airchitect_jax.recommendation.machines.tables import milliseconds, part_text
 from airchitect_jax.recommendation.tables import by_gemm
 from airchitect_jax.reporting.style import (
     BLACK,
@@ -124,7 +124,7 @@ def parts(answer: MachineAnswer) -> Figure:
     ):
         across = np.arange(len(values))
         axes.barh(across, list(values.values()), color=BLUE)
-        axes.set_yticks(across, [name.replace("_", " ") for name in values])
+        axes.set_yticks(across, [part_text(name) for name in values])
         axes.invert_yaxis()
         axes.set_xlabel(label)
     return figure

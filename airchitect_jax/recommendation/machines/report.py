@@ -10,6 +10,7 @@ from airchitect_jax.recommendation.machines.tables import (
     headline,
     mapping_text,
     milliseconds,
+    part_text,
     question,
 )
 from airchitect_jax.reporting import document, escape, image, table
@@ -158,7 +159,7 @@ def _not_modelled(answer: MachineAnswer) -> str:
 
 
 def _rounded(values: Mapping[str, float]) -> list[tuple[str, str]]:
-    return [(name.replace("_", " "), f"{value:.4g}") for name, value in values.items()]
+    return [(part_text(name), f"{value:.4g}") for name, value in values.items()]
 
 
 def _short(name: str) -> str:

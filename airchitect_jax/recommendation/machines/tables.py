@@ -74,6 +74,12 @@ def size_text(num_bytes: int) -> str:
     return f"{num_bytes / 2**20:g} MB" if num_bytes >= 2**20 else f"{num_bytes / 2**10:g} KB"
 
 
+def part_text(name: str) -> str:
+    """A part of the machine in words, for example "ifmap SRAM"."""
+    words = {"macs": "MACs", "dram": "DRAM", "sram": "SRAM", "srams": "SRAMs"}
+    return " ".join(words.get(word, word) for word in name.split("_"))
+
+
 def describe(answer: MachineAnswer) -> str:
     """The machine in a line, for example "4 x 128x128, 32 MB + 4 MB"."""
     hardware = answer.hardware
@@ -117,23 +123,27 @@ def headline(answer: MachineAnswer) -> list[tuple[str, str]]:
     """The answer: rows of (name, value)."""
     hardware, platform, found = answer.hardware, answer.platform, answer.physical
     cores = f"{hardware.num_cores} cores of " if hardware.num_cores > 1 else ""
+    memories = ", ".join(
+        f"{part_text(name.removesuffix('_bytes'))} {size_text(size)}"
+        for name, size in vars(hardware.memory).items()
+    )
+    throughput = f"{found.throughput_per_second:,.4g} runs per second"
+    if answer.tokens_per_second is not None:
+        throughput += f", {answer.tokens_per_second:,.4g} tokens per second"
     flows = Counter(plan.dataflow.name for plan in answer.layers)
     gemm_cycles = sum(plan.total_cycles * plan.runs for plan in answer.layers)
     waiting = gemm_cycles - sum(plan.compute_cycles * plan.runs for plan in answer.layers)
     vector_cycles = sum(plan.cycles * plan.runs for plan in answer.operators)
     return [
         ("array (rows x columns)", f"{cores}{hardware.rows}x{hardware.cols}"),
-        *(
-            (name.removesuffix("_bytes").replace("_sram", " SRAM").replace("_", " "), size_text(x))
-            for name, x in vars(hardware.memory).items()
-        ),
+        ("memories" + (" of a core" if hardware.num_cores > 1 else ""), memories),
         (
             "clock, DRAM bandwidth",
             f"{platform.clock_hz / 1e9:g} GHz, {bandwidth_bytes_per_second(answer) / 1e9:g} GB/s",
         ),
         ("dataflows", ", ".join(f"{name} {count}" for name, count in sorted(flows.items()))),
         ("latency", f"{found.latency_ms:,.4g} ms"),
-        ("throughput", f"{found.throughput_per_second:,.4g} per second"),
+        ("throughput", throughput),
         ("energy", f"{found.energy_mj:,.4g} mJ"),
         ("average power", f"{found.average_power_w:,.4g} W"),
         ("area", f"{found.area_mm2:,.4g} mm2"),
@@ -198,6 +208,7 @@ def summary_of(answer: MachineAnswer) -> dict[str, Any]:
         "dram_bytes": sum(plan.dram_bytes * plan.runs for plan in answer.layers)
         + sum(plan.dram_bytes * plan.runs for plan in answer.operators),
         **physical,
+        "tokens_per_second": answer.tokens_per_second,
         "num_machines": answer.num_machines,
         "num_machines_within_budgets": answer.num_within,
         "num_machines_solved": answer.num_solved,
