@@ -299,6 +299,12 @@ def test_report_by_hand():
     assert report.utilization == pytest.approx(0.5)
 
 
+def test_srams_beside_horowitz():
+    """ISSCC 2014, figure 1.1.9: 64 bits from 8 KB, 32 KB and 1 MB at 45 nm."""
+    for size, published_pj in ((2**13, 10), (2**15, 20), (2**20, 100)):
+        assert 0.5 < 8 * sram(size, 8, 45).pj_per_byte / published_pj < 1
+
+
 # Published chips: node, clock, bits, floating point, rows, cols, cores, bytes of scratchpad and
 # accumulator per core, lanes; die (mm2), power (W). Sources: TPU v1, Jouppi et al., ISCA 2017
 # (measured busy power of a die); TPU v4i, Jouppi et al., ISCA 2021 (thermal design power, die "<
@@ -314,7 +320,7 @@ CHIPS = {
 def test_modelled_parts_are_a_plausible_share_of_published_chips(name):
     """Control, clock tree, interfaces and the registers of Eyeriss's cells are not modelled.
 
-    Power at full use: every cell works in every cycle, its edges are fed from the SRAMs.
+    Power at full use: every cell works in every cycle, and the SRAMs feed rows and columns.
     """
     node, clock, bits, floating, r, c, cores, inputs, outputs, lanes, die, power = CHIPS[name]
     widths = Widths(input_bits=bits, weight_bits=bits, output_bits=bits)
