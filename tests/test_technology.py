@@ -262,10 +262,14 @@ def test_values_outside_of_the_tables(fields, message):
 def test_wrong_arguments():
     with pytest.raises(ValueError, match=r"^rows: 0 is not allowed"):
         area_um2(machine(rows=0), platform())
-    with pytest.raises(ValueError, match=r"^sram_bytes: 0 at row 1 is not allowed"):
+    with pytest.raises(ValueError, match=r"^scratchpad_bytes: 0 at row 1 is not allowed"):
         machine_prices(
             machine(memory=Scratchpad(scratchpad_bytes=[1, 0], accumulator_bytes=1)), platform()
         )
+    with pytest.raises(TypeError, match=r"^memory: int is not allowed; expected BufferSizes"):
+        area_um2(machine(memory=3), platform())
+    with pytest.raises(ValueError, match=r"^hardware: an area or a price exceeds int64"):
+        area_um2(machine(rows=2**20, cols=2**20), platform(mac_um2=1e9))
     with pytest.raises(TypeError, match=r"^platform: int is not allowed; expected Platform"):
         area_um2(machine(), 3)
     with pytest.raises(TypeError, match=r"^hardware: tuple is not allowed; expected Hardware"):
