@@ -260,6 +260,9 @@ def test_values_outside_of_the_tables(fields, message):
 
 
 def test_wrong_arguments():
+    for fields in ({"dram": ["HBM2"]}, {"floating_point": 1}):
+        with pytest.raises(TypeError, match=r"^(dram|floating_point): (list|int) is not allowed"):
+            Technology(**fields)
     with pytest.raises(ValueError, match=r"^rows: 0 is not allowed"):
         area_um2(machine(rows=0), platform())
     with pytest.raises(ValueError, match=r"^scratchpad_bytes: 0 at row 1 is not allowed"):

@@ -68,10 +68,12 @@ class Technology:
       dram: the kind of DRAM, for example "DDR4" or "HBM2".
       floating_point: whether the arithmetic is in floating point; otherwise it is in integers.
       mac_pj, mac_um2, sram_pj_per_byte, sram_um2_per_byte, dram_pj_per_byte, leakage_mw_per_mm2: in
-        place of those of the tables; those of a MAC with its registers.
+        place of those of the tables. A MAC is one with its registers; leakage is that of the
+        modelled area.
 
     Raises:
       ValueError: a value is out of range, or the tables do not have the node or the kind of DRAM.
+      TypeError: a field is of another type.
     """
 
     node_nm: float = 45.0
@@ -87,17 +89,17 @@ class Technology:
     def __post_init__(self) -> None:
         smallest, largest = nodes_nm()
         settle(self, node_nm=real_number("node_nm", self.node_nm, low=smallest, high=largest))
+        instance("dram", self.dram, str)
+        instance("floating_point", self.floating_point, bool)
         if self.dram_pj_per_byte is None and self.dram not in dram_pj_per_bit():
             raise ValueError(
                 f"dram: {shown(self.dram)} is not allowed without dram_pj_per_byte; expected"
                 f" {', '.join(dram_pj_per_bit())}"
             )
-        instance("dram", self.dram, str)
-        instance("floating_point", self.floating_point, bool)
-        for name in OVERRIDES:
+        for name in _OVERRIDES:
             value = getattr(self, name)
             if value is not None:
                 settle(self, **{name: real_number(name, value, low=0, high=1e9)})
 
 
-OVERRIDES = tuple(field.name for field in dataclasses.fields(Technology) if field.default is None)
+_OVERRIDES = tuple(field.name for field in dataclasses.fields(Technology) if field.default is None)
