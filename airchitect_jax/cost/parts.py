@@ -87,19 +87,19 @@ class Technology:
     leakage_mw_per_mm2: float | None = None
 
     def __post_init__(self) -> None:
+        instance("dram", self.dram, str)
         smallest, largest = nodes_nm()
         settle(self, node_nm=real_number("node_nm", self.node_nm, low=smallest, high=largest))
-        instance("dram", self.dram, str)
-        instance("floating_point", self.floating_point, bool)
         if self.dram_pj_per_byte is None and self.dram not in dram_pj_per_bit():
             raise ValueError(
                 f"dram: {shown(self.dram)} is not allowed without dram_pj_per_byte; expected"
                 f" {', '.join(dram_pj_per_bit())}"
             )
-        for name in _OVERRIDES:
+        instance("floating_point", self.floating_point, bool)
+        for name in OVERRIDES:
             value = getattr(self, name)
             if value is not None:
                 settle(self, **{name: real_number(name, value, low=0, high=1e9)})
 
 
-_OVERRIDES = tuple(field.name for field in dataclasses.fields(Technology) if field.default is None)
+OVERRIDES = tuple(field.name for field in dataclasses.fields(Technology) if field.default is None)
