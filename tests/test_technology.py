@@ -260,12 +260,19 @@ def test_values_outside_of_the_tables(fields, message):
 
 
 def test_wrong_arguments():
+    for fields in ({"dram": ["HBM2"]}, {"floating_point": 1}):
+        with pytest.raises(TypeError, match=r"^(dram|floating_point): (list|int) is not allowed"):
+            Technology(**fields)
     with pytest.raises(ValueError, match=r"^rows: 0 is not allowed"):
         area_um2(machine(rows=0), platform())
-    with pytest.raises(ValueError, match=r"^sram_bytes: 0 at row 1 is not allowed"):
+    with pytest.raises(ValueError, match=r"^scratchpad_bytes: 0 at row 1 is not allowed"):
         machine_prices(
             machine(memory=Scratchpad(scratchpad_bytes=[1, 0], accumulator_bytes=1)), platform()
         )
+    with pytest.raises(TypeError, match=r"^memory: int is not allowed; expected BufferSizes"):
+        area_um2(machine(memory=3), platform())
+    with pytest.raises(ValueError, match=r"^hardware: an area or a price exceeds int64"):
+        area_um2(machine(rows=2**20, cols=2**20), platform(mac_um2=1e9))
     with pytest.raises(TypeError, match=r"^platform: int is not allowed; expected Platform"):
         area_um2(machine(), 3)
     with pytest.raises(TypeError, match=r"^hardware: tuple is not allowed; expected Hardware"):
@@ -299,6 +306,12 @@ def test_report_by_hand():
     assert report.utilization == pytest.approx(0.5)
 
 
+def test_srams_beside_horowitz():
+    """ISSCC 2014, figure 1.1.9: 64 bits from 8 KB, 32 KB and 1 MB at 45 nm."""
+    for size, published_pj in ((2**13, 10), (2**15, 20), (2**20, 100)):
+        assert 0.5 < 8 * sram(size, 8, 45).pj_per_byte / published_pj < 1
+
+
 # Published chips: node, clock, bits, floating point, rows, cols, cores, bytes of scratchpad and
 # accumulator per core, lanes; die (mm2), power (W). Sources: TPU v1, Jouppi et al., ISCA 2017
 # (measured busy power of a die); TPU v4i, Jouppi et al., ISCA 2021 (thermal design power, die "<
@@ -314,7 +327,7 @@ CHIPS = {
 def test_modelled_parts_are_a_plausible_share_of_published_chips(name):
     """Control, clock tree, interfaces and the registers of Eyeriss's cells are not modelled.
 
-    Power at full use: every cell works in every cycle, its edges are fed from the SRAMs.
+    Power at full use: every cell works in every cycle, and the SRAMs feed rows and columns.
     """
     node, clock, bits, floating, r, c, cores, inputs, outputs, lanes, die, power = CHIPS[name]
     widths = Widths(input_bits=bits, weight_bits=bits, output_bits=bits)

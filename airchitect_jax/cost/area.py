@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Int
 
-from airchitect_jax._support import instance, int_field
+from airchitect_jax._support import INT64_SAFE, instance, int_field
 from airchitect_jax.cost.arithmetic import Number
 from airchitect_jax.cost.parts import Technology, Widths
-from airchitect_jax.cost.platform import Platform
+from airchitect_jax.cost.platform import MAX_SRAM_BYTES, Platform
 from airchitect_jax.cost.technology import Sram, operation, sram
-from airchitect_jax.types import Hardware, Scratchpad
+from airchitect_jax.types import BufferSizes, Hardware, Scratchpad
 
 
 class MachineArea(NamedTuple):
@@ -49,7 +50,13 @@ class Srams(NamedTuple):
 
 
 def whole(values: Number) -> Number:
-    """The nearest whole numbers: int64 of any shape; a single one as a Python integer."""
+    """The nearest whole numbers: int64 of any shape; a single one as a Python integer.
+
+    Raises:
+      ValueError: int64 does not hold them.
+    """
+    if not np.all(np.asarray(values) < INT64_SAFE):
+        raise ValueError("hardware: an area or a price exceeds int64 (2**63 - 1)")
     rounded = np.rint(values).astype(np.int64)
     return rounded if rounded.ndim else int(rounded)
 
@@ -97,32 +104,37 @@ def srams_of(hardware: Hardware, platform: Platform) -> Srams:
 
     Raises:
       ValueError: a field of the hardware is not a positive whole number.
+      TypeError: its memory is of another type.
     """
     rows, cols = (int_field(name, getattr(hardware, name), low=1) for name in ("rows", "cols"))
     widths = platform.widths
-    edges_bits = (
-        rows * widths.input_bits,
-        cols * widths.weight_bits,
-        cols * widths.accumulator_bits,
-    )
-    memory, technology = hardware.memory, platform.technology
-    if isinstance(memory, Scratchpad):  # as wide as the wider edge of the two
-        word = np.maximum(*edges_bits[:2]) / 8
-        inputs = _sram(memory.scratchpad_bytes, word, technology)
-        return Srams(inputs, inputs, _sram(memory.accumulator_bytes, edges_bits[2] / 8, technology))
-    sizes = (memory.ifmap_sram_bytes, memory.filter_sram_bytes, memory.ofmap_sram_bytes)
-    return Srams(
-        *(_sram(size, bits / 8, technology) for size, bits in zip(sizes, edges_bits, strict=True))
-    )
+    words = [
+        rows * (widths.input_bits / 8),
+        cols * (widths.weight_bits / 8),
+        cols * (widths.accumulator_bits / 8),
+    ]
+    if is_shared := isinstance(hardware.memory, Scratchpad):  # as wide as the wider edge
+        words = [np.maximum(words[0], words[1]), words[2]]
+    else:
+        instance("memory", hardware.memory, BufferSizes)
+    srams = [
+        _sram(int_field(name, size, low=1, high=MAX_SRAM_BYTES), word, platform.technology)
+        for (name, size), word in zip(vars(hardware.memory).items(), words, strict=True)
+    ]
+    return Srams(*(srams[:1] if is_shared else ()), *srams)
 
 
-def _sram(sram_bytes: Number, word_bytes: Number, technology: Technology) -> Sram:
+def _sram(
+    sram_bytes: Int[np.ndarray, "*batch"],
+    word_bytes: Float[np.ndarray, "*batch"],
+    technology: Technology,
+) -> Sram:
     pj, leakage, um2 = sram(sram_bytes, word_bytes, technology.node_nm)
     pj_per_byte, um2_per_byte = technology.sram_pj_per_byte, technology.sram_um2_per_byte
     return Sram(
         pj if pj_per_byte is None else np.full_like(pj, pj_per_byte),
         leakage,
-        um2 if um2_per_byte is None else np.asarray(sram_bytes) * um2_per_byte,
+        um2 if um2_per_byte is None else sram_bytes * um2_per_byte,
     )
 
 

@@ -89,10 +89,12 @@ class Technology:
       dram: the kind of DRAM, for example "DDR4" or "HBM2".
       floating_point: whether the arithmetic is in floating point; otherwise it is in integers.
       mac_pj, mac_um2, sram_pj_per_byte, sram_um2_per_byte, dram_pj_per_byte, leakage_mw_per_mm2: in
-        place of those of the tables; those of a MAC with its registers.
+        place of those of the tables. A MAC is one with its registers; leakage is that of the
+        modelled area.
 
     Raises:
       ValueError: a value is out of range, or the tables do not have the node or the kind of DRAM.
+      TypeError: a field is of another type.
     """
 
     node_nm: float = 45.0

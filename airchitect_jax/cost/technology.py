@@ -15,9 +15,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
-
-from airchitect_jax._support import int_field
+from jaxtyping import Float, Int
 
 _TABLES = importlib.resources.files("airchitect_jax.cost") / "tables"
 _Curve = tuple[Float[np.ndarray, "points"], Float[np.ndarray, "points"]]
@@ -137,19 +135,19 @@ def _hats(
     return [np.interp(x, knots, unit) for unit in np.eye(len(knots))]
 
 
-def sram(sram_bytes: object, word_bytes: object, node_nm: float) -> Sram:
+def sram(
+    sram_bytes: Int[np.ndarray, "*batch"] | int,
+    word_bytes: Float[np.ndarray, "*batch"] | float,
+    node_nm: float,
+) -> Sram:
     """Figures of an SRAM of `sram_bytes` with words of `word_bytes`, on a node.
 
     Never less for a larger SRAM. Outside of 2 KB to 128 MB energy goes with the square root of the
     size, leakage and area with the size. Words are taken to be of 8 to 64 bytes.
-
-    Raises:
-      ValueError: a size is not a whole number of bytes.
     """
-    sizes = np.log(int_field("sram_bytes", sram_bytes, low=1, high=2**40))
-    words = np.log(np.asarray(word_bytes, float))
+    sizes, words = np.log(sram_bytes), np.log(word_bytes)
     node_weights = _hats(np.log(node_nm), np.log(sorted(_srams())))
-    shape = np.broadcast_shapes(sizes.shape, words.shape)
+    shape = np.broadcast_shapes(np.shape(sizes), np.shape(words))
     figures = [np.zeros(shape) for _ in Sram._fields]
     for node_weight, (_, by_word) in zip(node_weights, sorted(_srams().items()), strict=True):
         if node_weight:
