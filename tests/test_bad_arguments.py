@@ -269,7 +269,7 @@ TABLE = {
                 *(v for v in w.OBJECT if not isinstance(v, (dict, list, tuple)) or len(v)),
                 *({"softmax": v} for v in w.PRICE if not isinstance(v, w.fractions.Fraction)),
             ],
-            "fused": [*w.OBJECT, ("no kind",)],
+            "fused": [*(v for v in w.OBJECT if v not in ([], ())), ("no kind",)],
             "overlapped": [v for v in w.OBJECT if not isinstance(v, bool)],
         },
         {},
