@@ -269,7 +269,7 @@ TABLE = {
                 *(v for v in w.OBJECT if not isinstance(v, (dict, list, tuple)) or len(v)),
                 *({"softmax": v} for v in w.PRICE if not isinstance(v, w.fractions.Fraction)),
             ],
-            "fused": [*(v for v in w.OBJECT if v not in ([], ())), ("no kind",)],
+            "fused": [*(v for v in w.OBJECT if not isinstance(v, (list, tuple))), ("no kind",)],
             "overlapped": [v for v in w.OBJECT if not isinstance(v, bool)],
         },
         {},
