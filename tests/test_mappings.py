@@ -4,11 +4,13 @@ import dataclasses
 import itertools
 import math
 import random
+import types
 
 import jax
 import numpy as np
 import pytest
 
+from airchitect_jax._support import compiled
 from airchitect_jax.cost import (
     CostTerm,
     MachinePrices,
@@ -249,17 +251,28 @@ def test_compulsory_by_hand():
     assert least.cycles == (160 + 160 + 256) // 4
 
 
+def test_energy_is_exact_beyond_float64():
+    gemm, prices = Gemm(m=4000, n=3001, k=1001), PRICES._replace(mac_fj=2**24 + 1)
+    mapping, cycles, energy = best_mapping(gemm, MACHINE, Platform(), Objective.ENERGY, prices)
+    costs = tiled_costs(gemm, mapping, MACHINE, Platform())
+    assert energy == tiled_energy_fj(gemm, costs, Platform(), prices) > 2**53
+    assert cycles == costs.total_cycles
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"gemm": Gemm(m=0, n=1, k=1)}, "m: 0 at row 0 is not allowed"),
-        ({"gemm": Gemm(m=2**31 - 1, n=2**31 - 1, k=2**10)}, "limited to 2\\*\\*53"),
+        ({"gemm": Gemm(m=2**31 - 1, n=2**31 - 1, k=2**10)}, "limited to 2"),
         ({"hardware": dataclasses.replace(MACHINE, rows=0)}, "rows: 0 is not allowed"),
         ({"objective": "area"}, "objective: 'area' is not allowed"),
         ({"objective": Weights(0, 0)}, "two weights of zero"),
         ({"objective": Weights(-1, 0)}, "cycles: -1 is not allowed"),
         ({"prices": PRICES._replace(mac_fj=-1)}, "prices: mac_fj: -1 is not allowed"),
-        ({"prices": PRICES._replace(mac_fj=2**39), "gemm": Gemm(m=999, n=999, k=999)}, "2\\*\\*53"),
+        (
+            {"prices": PRICES._replace(mac_fj=2**39), "gemm": Gemm(m=999, n=999, k=999)},
+            "limited to 2",
+        ),
     ],
 )
 def test_wrong_arguments_are_named(changes, message):
@@ -273,3 +286,19 @@ def test_wrong_arguments_are_named(changes, message):
     }
     with pytest.raises(ValueError, match=message):
         best_mapping(**given)
+
+
+def test_compiled_code_is_kept_under_the_checksum_of_the_equations(tmp_path):
+    path = tmp_path / "equations.py"
+    module = types.ModuleType("equations")
+    module.__file__ = str(path)
+
+    def name_with(text):
+        path.write_text(text)
+
+        def function(x):
+            return x
+
+        return compiled(function, reads=(module,)).__qualname__
+
+    assert name_with("a = 1") == name_with("a = 1") != name_with("a = 2")

@@ -368,7 +368,7 @@ def test_slopes():
     assert (costs > 0).all()
     rises = (costs[2 : 2 + width] - costs[2 + width :]) / (2 * steps.sum(axis=2))
     scale = abs(slopes).max(axis=1, keepdims=True)
-    np.testing.assert_allclose(slopes / scale, rises.T / scale, atol=1e-4)
+    np.testing.assert_allclose(slopes / scale, rises.T / scale, atol=1e-3)
     # More bandwidth never costs cycles, and saves some where memory is slow.
     assert (slopes[:, 5] <= 0).all()
     assert (slopes[:, 5] < 0).any()
