@@ -106,7 +106,7 @@ def test_codes_are_equal_where_rows_are():
     rows = rng.integers(0, 3, (5, 400))
     codes = overlap.row_codes(rows)
     assert len(set(codes.tolist())) == len(set(map(tuple, rows.T.tolist())))
-    assert overlap.first_places(np.array([4, 9, 4]), np.array([9, 5, 4])).tolist() == [1, 3, 0]
+    assert overlap.first_indices(np.array([4, 9, 4]), np.array([9, 5, 4])).tolist() == [1, 3, 0]
 
 
 def test_information_of_what_is_known():

@@ -41,17 +41,17 @@ def replayed_cycles(workloads: BufferedGemm, buffers: BufferSizes) -> Int[np.nda
         kb, level = np.unique(np.asarray(size, np.int64) // _KB, return_inverse=True)
         sizes_kb.append(kb)
         levels.append(level.reshape(np.shape(size)))
-    distinct, places = np.unique(columns.reshape(len(columns), -1), axis=1, return_inverse=True)
-    places, *levels = np.broadcast_arrays(places.reshape(columns.shape[1:]), *levels)
-    shape = places.shape
-    places, levels = places.reshape(-1), [level.reshape(-1) for level in levels]
-    totals = np.empty(len(places), np.int64)
+    distinct, indices = np.unique(columns.reshape(len(columns), -1), axis=1, return_inverse=True)
+    indices, *levels = np.broadcast_arrays(indices.reshape(columns.shape[1:]), *levels)
+    shape = indices.shape
+    indices, levels = indices.reshape(-1), [level.reshape(-1) for level in levels]
+    totals = np.empty(len(indices), np.int64)
     for first in range(0, distinct.shape[1], _BATCH):
-        runs = np.flatnonzero((first <= places) & (places < first + _BATCH))
+        runs = np.flatnonzero((first <= indices) & (indices < first + _BATCH))
         totals[runs] = _totals(
             distinct[:, first : first + _BATCH],
             sizes_kb,
-            places[runs] - first,
+            indices[runs] - first,
             [level[runs] for level in levels],
         )
     return totals.reshape(shape)
@@ -97,8 +97,8 @@ def _label(
     for row in np.flatnonzero(~runs.complete):
         designs = np.flatnonzero(feasible[row])
         costs = _replays(columns[:, row : row + 1], *(kb[level[designs]] for level in levels))
-        place = int(costs.argmin())  # the first: ids are in tie order
-        ids[row], cycles[row] = designs[place], costs[place]
+        index = int(costs.argmin())  # the first: ids are in tie order
+        ids[row], cycles[row] = designs[index], costs[index]
     return ids, cycles
 
 
@@ -142,19 +142,19 @@ def _precedes(cost: np.ndarray, design: np.ndarray, best: np.ndarray, best_id: n
 def _totals(
     columns: Int[np.ndarray, "fields workloads"],
     sizes_kb: list[Int[np.ndarray, "sizes"]],
-    places: Int[np.ndarray, "runs"],
+    indices: Int[np.ndarray, "runs"],
     levels: list[Int[np.ndarray, "runs"]],
 ) -> Int[np.ndarray, "runs"]:
-    """Total cycles of runs: the places of a workload and of the size of each buffer."""
+    """Total cycles of runs: the indices of a workload and of the size of each buffer."""
     used = [np.zeros((columns.shape[1], len(kb)), bool) for kb in sizes_kb]
     for table, level in zip(used, levels, strict=True):
-        table[places, level] = True
+        table[indices, level] = True
     runs = Behaviours.of(_setup(columns), sizes_kb, used)
-    quick = runs.complete[places]
-    totals = np.empty(len(places), np.int64)
-    totals[quick] = runs.totals(places[quick], [level[quick] for level in levels])
+    quick = runs.complete[indices]
+    totals = np.empty(len(indices), np.int64)
+    totals[quick] = runs.totals(indices[quick], [level[quick] for level in levels])
     totals[~quick] = _replays(
-        columns[:, places[~quick]],
+        columns[:, indices[~quick]],
         *(kb[level[~quick]] for kb, level in zip(sizes_kb, levels, strict=True)),
     )
     return totals

@@ -1,35 +1,199 @@
-"""Runs of the installed scalesim 3.0.0 package itself, one GEMM at a time, in this process.
+"""The scalesim 3.0.0 package on whole files, in a process of its own.
 
-It is what `airchitect_jax.scalesim.replay` replays, for checks and comparisons. The package is an
-extra, imported where it is used.
+What it writes, as bytes, and what it reports of a GEMM: what `airchitect_jax.scalesim.replay`
+replays, for checks and comparisons.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import io
-import time
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from airchitect_jax.scalesim.config import ScalesimConfig, write_config
 from airchitect_jax.scalesim.replay import ReplayReport
 from airchitect_jax.types import ArrayShape, Dataflow, Gemm
 
-# Where the package places the operands: apart, so that no two words share an address.
-_OFFSETS = (0, 1 << 40, 1 << 41)
+_SERVER = pathlib.Path(__file__).with_name("package_server.py")
+_FIX = "pip install 'airchitect-jax[scalesim]' 'numpy<2.4'"
+TOO_LONG = "too long"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunInputs:
+    """Where the files of one run are, all in one folder.
+
+    Attributes:
+      folder: the current folder of the run; latencies of DRAM requests are in its `results`.
+      gemm: the topology is one of GEMMs.
+      traces: the run writes traces, too.
+    """
+
+    folder: pathlib.Path
+    gemm: bool
+    traces: bool
+
+    @property
+    def config(self) -> pathlib.Path:
+        """The configuration."""
+        return self.folder / "scale.cfg"
+
+    @property
+    def topology(self) -> pathlib.Path:
+        """The layers."""
+        return self.folder / "topology.csv"
+
+    @property
+    def layout(self) -> pathlib.Path:
+        """The layouts of their operands."""
+        return self.folder / "layout.csv"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PackageOutput:
+    """What the package made of one run.
+
+    Attributes:
+      files: bytes of each file, by its path below the folder of the results.
+      error: with which it ended, in one line; None if it finished.
+      lines: of each layer, its cycles without stalls.
+      seconds: that it took.
+    """
+
+    files: dict[str, bytes]
+    error: str | None
+    lines: list[int]
+    seconds: float
+
+
+class Package:
+    """A process that runs the package, as a context manager.
+
+    The package is slow to import, so one process serves many runs, one after the other.
+
+    Attributes:
+      versions: of the package and of its NumPy.
+    """
+
+    def __init__(self, python: str = sys.executable, *, seconds: float = 20.0):
+        """Starts the process.
+
+        Args:
+          python: the interpreter that has the package.
+          seconds: after which a run is given up; it ends with the error `TOO_LONG`.
+
+        Raises:
+          ValueError: there is no such interpreter, it lacks the package, or its NumPy is too new.
+        """
+        self._seconds = seconds
+        try:
+            self._process = subprocess.Popen(  # noqa: S603
+                [python, str(_SERVER)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                start_new_session=True,  # Ctrl-C is for the caller
+            )
+        except OSError as error:
+            raise ValueError(
+                f"package_python: {python} is not allowed; expected an interpreter that has the"
+                f" scalesim package: {error.strerror}"
+            ) from None
+        try:
+            self.versions = self._answer()
+            why = self.versions.pop("error")
+            if why is not None:
+                raise ValueError(f"the scalesim package cannot be used by {python}: {why}: {_FIX}")
+            if tuple(int(part) for part in self.versions["numpy"].split(".")[:2]) >= (2, 4):
+                raise ValueError(
+                    f"the scalesim package crashes with numpy {self.versions['numpy']}, which"
+                    f" {python} has: {_FIX}"
+                )
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Package:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.kill()
+        self._process.communicate()
+
+    def run(self, inputs: RunInputs) -> PackageOutput:
+        """Runs the package on the files; its results stay in `package` beside them.
+
+        Raises:
+          ValueError: the process ended.
+        """
+        output = inputs.folder.resolve() / "package"
+        request = {
+            "folder": str(inputs.folder.resolve()),
+            "config": str(inputs.config.resolve()),
+            "topology": str(inputs.topology.resolve()),
+            "layout": str(inputs.layout.resolve()),
+            "output": str(output),
+            "gemm": inputs.gemm,
+            "traces": inputs.traces,
+            "seconds": self._seconds,
+        }
+        with contextlib.suppress(BrokenPipeError):  # then there is no answer, either
+            print(json.dumps(request), file=self._process.stdin, flush=True)
+        answer = self._answer()
+        return PackageOutput(
+            files=read_files(output) if answer["error"] is None else {},
+            error=answer["error"],
+            lines=answer["lines"],
+            seconds=answer["run_seconds"],
+        )
+
+    def _answer(self) -> dict[str, Any]:
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        if not line:
+            raise ValueError(
+                f"the scalesim package ended its process, with status {self._process.wait()}"
+            )
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def read_files(folder: pathlib.Path) -> dict[str, bytes]:
+    """The bytes of every file below a folder, by path."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PackageRun:
-    """What the package reported, as NumPy scalars, and how long it took."""
+    """What the package reported, as NumPy scalars, and how long it took, its reports included."""
 
     report: ReplayReport
     seconds: float
 
 
 def run_gemm(
+    package: Package,
     gemm: Gemm,
     array: ArrayShape,
     dataflow: Dataflow,
@@ -42,6 +206,7 @@ def run_gemm(
     """One run of the package, which takes seconds for GEMMs of a few hundred a side.
 
     Args:
+      package: the process.
       gemm: m, n, k as Python integers.
       array: rows and cols as Python integers.
       dataflow: the dataflow.
@@ -51,75 +216,34 @@ def run_gemm(
       bandwidth_words_per_cycle: of each operand's port (USER mode); None for CALC mode.
 
     Raises:
-      ImportError: the package is not installed.
-      ZeroDivisionError: a run of one cycle, which the package counts as none.
+      ValueError: the package crashes, as it does with a run of one cycle.
     """
-    try:
-        from scalesim.layout_utils import layouts
-        from scalesim.memory.double_buffered_scratchpad_mem import double_buffered_scratchpad
-        from scalesim.scale_config import scale_config
-        from scalesim.single_layer_sim import single_layer_sim
-        from scalesim.topology_utils import topologies
-    except ImportError as error:
-        raise ImportError(
-            "the scalesim package is needed: pip install 'airchitect-jax[scalesim]'"
-        ) from error
-
-    config = scale_config()
-    config.array_rows, config.array_cols = array.rows, array.cols
-    config.ifmap_sz_kb, config.filter_sz_kb = ifmap_sram_kb, filter_sram_kb
-    config.ofmap_sz_kb = ofmap_sram_kb
-    config.ifmap_offset, config.filter_offset, config.ofmap_offset = _OFFSETS
-    config.df = dataflow.name.lower()
-    config.use_user_bandwidth = bandwidth_words_per_cycle is not None
-    if bandwidth_words_per_cycle is not None:
-        # `bandwidths` drives the outputs only. Operands take the bandwidth of their SRAM's banks.
-        config.bandwidths = [bandwidth_words_per_cycle]
-        config.ifmap_sram_bank_bandwidth = bandwidth_words_per_cycle
-        config.filter_sram_bank_bandwidth = bandwidth_words_per_cycle
-        config.ifmap_sram_bank_num = config.filter_sram_bank_num = 1
-    config.valid_conf_flag = True
-    topology = topologies()
-    # A GEMM in the columns of a convolution: name, m, k, 1, k, 1, n, strides, sparsity.
-    entry = ["gemm", gemm.m, gemm.k, 1, gemm.k, 1, gemm.n, 1, 1, 1, 1]
-    topology.append_topo_arrays(layer_name="gemm", elems=entry)
-    topology.num_layers, topology.topo_load_flag = 1, True
-    with contextlib.redirect_stdout(io.StringIO()):
-        run = single_layer_sim()
-        run.set_params(
-            layer_id=0,
-            config_obj=config,
-            topology_obj=topology,
-            layout_obj=layouts(),
-            verbose=False,
-        )
-        # Its default memory system is shared by all runs of a process.
-        run.memory_system = double_buffered_scratchpad()
-        start = time.perf_counter()
-        run.run()
-        run.calc_report_data()
-        seconds = time.perf_counter() - start
-    return PackageRun(report=_report(run), seconds=seconds)
-
-
-def _report(run: Any) -> ReplayReport:
-    counts: dict[str, Any] = {
-        name: np.int64(getattr(run, name))
-        for name in (
-            "total_cycles",
-            "stall_cycles",
-            "ifmap_sram_reads",
-            "filter_sram_reads",
-            "ofmap_sram_writes",
-            "ifmap_dram_reads",
-            "filter_dram_reads",
-            "ofmap_dram_writes",
-        )
+    config = ScalesimConfig(
+        rows=int(array.rows),
+        cols=int(array.cols),
+        dataflow=dataflow,
+        ifmap_sram_kb=ifmap_sram_kb,
+        filter_sram_kb=filter_sram_kb,
+        ofmap_sram_kb=ofmap_sram_kb,
+        bandwidth_words_per_cycle=bandwidth_words_per_cycle,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = RunInputs(folder=pathlib.Path(folder), gemm=True, traces=False)
+        write_config(inputs.config, config, name="run")
+        inputs.topology.write_text(f"name,m,n,k,\ngemm,{gemm.m},{gemm.n},{gemm.k},\n")
+        inputs.layout.write_text("name,\n")
+        output = package.run(inputs)
+    if output.error is not None:
+        raise ValueError(f"the scalesim package crashes: {output.error}")
+    reports = {
+        name: [float(cell.rstrip(",")) for cell in data.decode().splitlines()[1].split(", ")]
+        for name, data in output.files.items()
     }
-    return ReplayReport(
-        compute_cycles=np.asarray(len(run.memory_system.ofmap_trace_matrix) - 1, np.int64),
-        overall_utilization=float(run.overall_util) / 100,
-        mapping_efficiency=float(run.mapping_eff) / 100,
-        compute_utilization=float(run.compute_util) / 100,
-        **counts,
+    _, _, total, stall, *ratios = reports["run/COMPUTE_REPORT.csv"]
+    words = reports["run/DETAILED_ACCESS_REPORT.csv"][3::3]
+    counts = [np.asarray(count, np.int64) for count in (total, stall, output.lines[0] - 1, *words)]
+    values: tuple[Any, ...] = (*counts[:3], *(ratio / 100 for ratio in ratios), *counts[3:])
+    names = [field.name for field in dataclasses.fields(ReplayReport)]
+    return PackageRun(
+        report=ReplayReport(**dict(zip(names, values, strict=True))), seconds=output.seconds
     )

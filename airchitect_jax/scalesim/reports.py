@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from airchitect_jax.scalesim.layer import ScalesimLayer
 from airchitect_jax.scalesim.lines import ComputeCounts
 from airchitect_jax.scalesim.settings import Settings
+from airchitect_jax.scalesim.topology import ScalesimLayer
 
 if TYPE_CHECKING:
     from airchitect_jax.scalesim.lines.memory import MemoryCounts

@@ -249,7 +249,7 @@ def _own_best(
     """Lowest cost within a chunk, the rank of its design among equals, and the design."""
     lowest = cost.min()
     ranks = np.where(cost == lowest, space.tie_rank[shapes], space.num_designs)
-    row, sizing = space.place(int(ranks.argmin()))
+    row, sizing = space.unravel(int(ranks.argmin()))
     own = OwnBest(
         shape=shapes.start + row,
         sizing=sizing,

@@ -69,7 +69,7 @@ def _draw(case: ArrayDataflowCase, shown: Sequence[_Landscape]) -> Figure:
     figure, axes = panels(len(shown), len(Dataflow), width=11, height=3.2 * len(shown))
     for line, one in zip(axes, shown, strict=True):
         images = [
-            _draw_flow(place, case, one, flow) for place, flow in zip(line, Dataflow, strict=True)
+            _draw_flow(panel, case, one, flow) for panel, flow in zip(line, Dataflow, strict=True)
         ]
         line[0].set_ylabel("log2(rows)")
         figure.colorbar(images[-1], ax=list(line), label="log2(cycles / fewest)", extend="max")

@@ -164,11 +164,11 @@ def surfaces(case: BufferCase, sample: Sample) -> Exhibit:
         ["dataflow", "workload", "swept_kb", "column_kb", "total_cycles", "stall_share"]
     ]
     summary = {}
-    for place, flow in zip(axes, Dataflow, strict=True):
+    for panel, flow in zip(axes, Dataflow, strict=True):
         chosen = np.lexsort((gain, binds, part.feature("dataflow") == flow))[-1:]
         one = _Surface.of(case, part.where(chosen))
-        image = _draw_surface(place, case, one)
-        figure.colorbar(image, ax=place, label="share of cycles that are stalls", shrink=0.85)
+        image = _draw_surface(panel, case, one)
+        figure.colorbar(image, ax=panel, label="share of cycles that are stalls", shrink=0.85)
         cycles = one.cube[:, :, 0]
         rows += [
             [flow.name, one.name, (s + 1) * space.step_kb, (c + 1) * space.step_kb,
@@ -207,20 +207,20 @@ def _swept_share(levels: Int[np.ndarray, "num 3"]) -> Float[np.ndarray, "num"]:
 
 def _draw_sizes(axes: Sequence[Axes], rows: Sequence[Sequence[Any]]) -> None:
     """Mean best sizes over the budget, one panel per dataflow, from the rows of the table."""
-    for place, flow in zip(axes, Dataflow, strict=True):
+    for panel, flow in zip(axes, Dataflow, strict=True):
         of_flow = [row for row in rows if row[0] == flow.name]
         for operand, (color, marker) in enumerate(((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"))):
-            place.plot(
+            panel.plot(
                 [row[1] for row in of_flow], [row[3 + operand] for row in of_flow], color=color,
                 marker=marker, markersize=3.5, label=memory.OPERANDS[operand],
             )  # fmt: skip
         total, num = sum(row[2] for row in rows), sum(row[2] for row in of_flow)
-        place.set_title(f"{flow.name}: {percent(num / total)} of workloads", fontsize=SMALL)
-        place.set_xlabel("SRAM budget (KB)")
-        place.set_xlim(left=0)
-    top = max(place.get_ylim()[1] for place in axes)
-    for place in axes:
-        place.set_ylim(0, top)
+        panel.set_title(f"{flow.name}: {percent(num / total)} of workloads", fontsize=SMALL)
+        panel.set_xlabel("SRAM budget (KB)")
+        panel.set_xlim(left=0)
+    top = max(panel.get_ylim()[1] for panel in axes)
+    for panel in axes:
+        panel.set_ylim(0, top)
     axes[0].set_ylabel("mean best size (KB)")
 
 

@@ -132,22 +132,22 @@ def returns(case: BufferCase, samples: Sequence[Sample]) -> Exhibit:
     figure, (axes,) = panels(1, len(samples) + 1, width=12, height=4.2)
     rows: list[list[Any]] = [["distribution", "group", "workloads", "budget_kb", "speedup"]]
     summary = {}
-    for place, sample in zip(axes, samples, strict=False):
+    for panel, sample in zip(axes, samples, strict=False):
         found = _Returns.of(case, sample)
         for name, (line, here) in found.groups(case).items():
             means = found.speedup(here)
             of_flow = name in Dataflow.__members__
-            where = place if of_flow else axes[-1]
+            where = panel if of_flow else axes[-1]
             where.plot(budgets_kb, means, label=name, **{**line, "markersize": 3})
             rows += [
                 [sample.name, name, int(here.sum()), int(kb), float(mean)]
                 for kb, mean in zip(budgets_kb, means, strict=True)
             ]
-        place.set_title(f"{sample.name}, {len(found.sample):,} workloads", fontsize=SMALL)
+        panel.set_title(f"{sample.name}, {len(found.sample):,} workloads", fontsize=SMALL)
         summary[sample.name] = found.summary(budgets_kb)
-    for place in axes:
-        place.axhline(1, color=BLACK, linewidth=1, linestyle=":")
-        place.set_xlabel("SRAM budget (KB)")
+    for panel in axes:
+        panel.axhline(1, color=BLACK, linewidth=1, linestyle=":")
+        panel.set_xlabel("SRAM budget (KB)")
     axes[0].set_ylabel(f"speedup over {budgets_kb[0]} KB (geometric mean)")
     legend_below(figure, axes, columns=3)  # dataflows, then bandwidths
     return Exhibit(

@@ -106,11 +106,11 @@ def _draw(
     scores: Mapping[str, Score],
 ) -> Figure:
     figure, axes = panels(2, 3, width=12, height=7.4)
-    for row, place in enumerate(axes[0]):
-        _histogram(place, samples, gemms, row)
+    for row, panel in enumerate(axes[0]):
+        _histogram(panel, samples, gemms, row)
     axes[0, 0].set_ylabel("share")
-    for place, sample in zip(axes[1], samples, strict=False):
-        _plane(place, sample, gemms, names)
+    for panel, sample in zip(axes[1], samples, strict=False):
+        _plane(panel, sample, gemms, names)
     last = axes[1, 2]
     for group, sample in enumerate(samples):
         if sample.name in scores:

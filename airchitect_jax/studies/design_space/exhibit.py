@@ -82,8 +82,8 @@ def geomean(values: Num[np.ndarray, "num"]) -> float:
 
 def grouped_bars(draw: Callable[..., Any], group: int, values: Any, sample: Sample) -> Any:
     """The bars of one sample beside those of the other; `draw` is `bar` or `barh` of axes."""
-    places = np.arange(len(values)) + 0.4 * (group - 0.5)
-    return draw(places, values, 0.36, color=look(sample)["color"], label=sample.name)
+    positions = np.arange(len(values)) + 0.4 * (group - 0.5)
+    return draw(positions, values, 0.36, color=look(sample)["color"], label=sample.name)
 
 
 def annotated(axes: Axes, shares: Float[np.ndarray, "rows columns"], highest: float = 1.0) -> Any:
@@ -114,13 +114,13 @@ class Grid:
         weights: Num[np.ndarray, "num"] | None = None,
     ) -> Float[np.ndarray, "y x"]:
         """Points in each cell, or the sums of their weights."""
-        place_x, place_y = (
+        index_x, index_y = (
             np.floor((values - edges[0]) / (edges[1] - edges[0])).astype(np.int64)
             for values, edges in ((x, self.x), (y, self.y))
         )
         width, height = len(self.x) - 1, len(self.y) - 1
-        inside = (place_x >= 0) & (place_x < width) & (place_y >= 0) & (place_y < height)
-        cells = place_y[inside] * width + place_x[inside]
+        inside = (index_x >= 0) & (index_x < width) & (index_y >= 0) & (index_y < height)
+        cells = index_y[inside] * width + index_x[inside]
         weights = None if weights is None else np.asarray(weights, np.float64)[inside]
         return np.bincount(cells, weights, width * height).reshape(height, width).astype(np.float64)
 

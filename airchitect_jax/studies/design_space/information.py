@@ -20,7 +20,7 @@ _MOST_PERMUTED = 200_000
 
 
 def binned(values: Int[np.ndarray, "num"]) -> Int[np.ndarray, "num"]:
-    """Values as places in at most `BINS` bins of equal counts."""
+    """Values as indices of at most `BINS` bins of equal counts."""
     edges = np.unique(np.quantile(values, np.arange(1, BINS) / BINS, method="inverted_cdf"))
     return np.searchsorted(edges, values)
 
@@ -46,7 +46,7 @@ def mutual_information(sample: Sample) -> Float[np.ndarray, "features 1+attribut
     space = sample.case.space
     shuffled = np.random.default_rng(0).permutation(sample.design_ids)
     results = np.empty((len(sample.case.features), 1 + len(space.attributes)))
-    for place, row in enumerate(sample.workloads):
+    for index, row in enumerate(sample.workloads):
         bins = binned(row)
         true, chance = (
             contingency(bins, ids, space.num_designs) for ids in (sample.design_ids, shuffled)
@@ -57,7 +57,7 @@ def mutual_information(sample: Sample) -> Float[np.ndarray, "features 1+attribut
                 category = space.attributes[number - 1].of_design
                 member = category[:, None] == np.arange(category.max() + 1)
                 merged = [table @ member for table in merged]
-            results[place, number] = max(bits(merged[0]) - bits(merged[1]), 0.0)
+            results[index, number] = max(bits(merged[0]) - bits(merged[1]), 0.0)
     return results
 
 

@@ -79,10 +79,10 @@ def _draw(results: Mapping[str, tuple[Any, Any]], names: Sequence[str]) -> Figur
         right.set_ylabel("judged by")
         left.set_title(f"{name}: equal labels", fontsize=SMALL)
         right.set_title(f"{name}: extra cost (geometric mean)", fontsize=SMALL)
-        for place in (left, right):
-            place.set_xticks(range(num), names, rotation=30, ha="right")
-            place.set_yticks(range(num), names)
-            place.set_xlabel("label made for")
+        for panel in (left, right):
+            panel.set_xticks(range(num), names, rotation=30, ha="right")
+            panel.set_yticks(range(num), names)
+            panel.set_xlabel("label made for")
     return figure
 
 
@@ -94,11 +94,11 @@ def label_agreement(samples: Sequence[Sample], variants: Mapping[str, CaseStudy]
     summary = {
         name: {
             other: {
-                "equal_labels": float(equal[0, place]),
-                "extra_cost_geomean": float(surplus[0, place]),
-                "extra_cost_geomean_reversed": float(surplus[place, 0]),
+                "equal_labels": float(equal[0, index]),
+                "extra_cost_geomean": float(surplus[0, index]),
+                "extra_cost_geomean_reversed": float(surplus[index, 0]),
             }
-            for place, other in enumerate(names[1:], start=1)
+            for index, other in enumerate(names[1:], start=1)
         }
         for name, (equal, surplus) in results.items()
     }

@@ -41,13 +41,13 @@ def row_codes(workloads: Int[np.ndarray, "features num"]) -> Int[np.ndarray, "nu
     return codes
 
 
-def first_places(
+def first_indices(
     reference: Int[np.ndarray, "num"], wanted: Int[np.ndarray, "tested"]
 ) -> Int[np.ndarray, "tested"]:
     """Where each wanted value stands first in `reference`; past its end if nowhere."""
-    values, places = np.unique(reference, return_index=True)
+    values, indices = np.unique(reference, return_index=True)
     found = np.minimum(np.searchsorted(values, wanted), len(values) - 1)
-    return np.where(values[found] == wanted, places[found], len(reference))
+    return np.where(values[found] == wanted, indices[found], len(reference))
 
 
 def overlaps(sample: Sample) -> list[Overlap]:
@@ -55,8 +55,8 @@ def overlaps(sample: Sample) -> list[Overlap]:
     half = len(sample) // 2
     tested = slice(half, half + min(half, _MOST_TESTED))
     codes, ids = row_codes(sample.workloads), sample.design_ids
-    code_place = first_places(codes[:half], codes[tested])
-    label_place = first_places(ids[:half], ids[tested])
+    code_index = first_indices(codes[:half], codes[tested])
+    label_index = first_indices(ids[:half], ids[tested])
     sizes = np.unique(np.geomspace(100, half, 13).astype(int))
     results = []
     for size in sizes.tolist():
@@ -64,9 +64,9 @@ def overlaps(sample: Sample) -> list[Overlap]:
         results.append(
             Overlap(
                 size=size,
-                label_seen=float((label_place < size).mean()),
+                label_seen=float((label_index < size).mean()),
                 jaccard=len(ours & theirs) / len(ours | theirs),
-                workload_seen=float((code_place < size).mean()),
+                workload_seen=float((code_index < size).mean()),
             )
         )
     return results

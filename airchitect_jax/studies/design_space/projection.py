@@ -33,9 +33,9 @@ def direction(names: Sequence[str], weights: Float[np.ndarray, "features"]) -> s
     weights = weights / np.linalg.norm(weights)
     order = np.argsort(-np.abs(weights), kind="stable")[:4]
     terms = [
-        f"{'+' if weights[place] > 0 else '-'} {abs(weights[place]):.2f} {names[place]}"
-        for place in order
-        if abs(weights[place]) >= 0.2
+        f"{'+' if weights[index] > 0 else '-'} {abs(weights[index]):.2f} {names[index]}"
+        for index in order
+        if abs(weights[index]) >= 0.2
     ]
     return " ".join(terms).removeprefix("+ ")
 
@@ -106,10 +106,10 @@ def projection(samples: Sequence[Sample]) -> Exhibit:
         # Two categories part along one direction only, one along none.
         parting = np.column_stack([parting, pca.components_.T])[:, :2]
         kinds = "principal components", f"linear discriminants of {attribute.name}"
-        for place, kind, weights in zip(line, kinds, (pca.components_.T, parting), strict=True):
-            _draw(place, figure, x @ weights, attribute, category)
-            place.set_title(f"{sample.name}: {kind}", fontsize=SMALL)
-            for axis, column in zip((place.xaxis, place.yaxis), weights.T, strict=True):
+        for panel, kind, weights in zip(line, kinds, (pca.components_.T, parting), strict=True):
+            _draw(panel, figure, x @ weights, attribute, category)
+            panel.set_title(f"{sample.name}: {kind}", fontsize=SMALL)
+            for axis, column in zip((panel.xaxis, panel.yaxis), weights.T, strict=True):
                 axis.set_label_text(textwrap.fill(direction(names, column), 44), fontsize=8)
             rows += [
                 [sample.name, kind, number, *map(float, column)]

@@ -69,10 +69,10 @@ def by_shape(case: ScheduleCase, sample: Sample) -> Exhibit:
     grid = shape_grid(case.max_dim)
     rows: list[list[Any]] = []
     image: Any = None
-    for number, (place, name) in enumerate(zip(axes.flat, names, strict=False)):
+    for number, (panel, name) in enumerate(zip(axes.flat, names, strict=False)):
         here = array == number
-        image = grid.draw(place, grid.mean(x, y, here), cmap="viridis", vmin=0, vmax=0.7)
-        place.set_title(name, fontsize=SMALL)
+        image = grid.draw(panel, grid.mean(x, y, here), cmap="viridis", vmin=0, vmax=0.7)
+        panel.set_title(name, fontsize=SMALL)
         rows.append([name, *(float(values[here].mean()) for values in (x, y, size))])
     label_shape_axes(axes[-1], axes[:, 0])
     figure.colorbar(image, ax=list(axes.flat), label="share that runs on this array", extend="max")
@@ -120,11 +120,11 @@ def _draw_flows(axes: Axes, shares: Float[np.ndarray, "arrays dataflows"]) -> No
 def by_rank(case: ScheduleCase, samples: Sequence[Sample]) -> Exhibit:
     """Which array gets the largest workload of a set, and which dataflow each array runs."""
     names = case.space.array_names
-    places = range(len(names))
+    indices = range(len(names))
     largest = int(np.argmax([array.rows * array.cols for array in case.arrays]))
     figure, axes = panels(2, len(samples), width=11, height=7)
     rows: list[list[Any]] = [
-        ["distribution", "array", *(f"rank_{rank + 1}_share" for rank in places),
+        ["distribution", "array", *(f"rank_{rank + 1}_share" for rank in indices),
          *(f"{flow.name}_share" for flow in Dataflow)]
     ]  # fmt: skip
     summary = {}
@@ -132,12 +132,12 @@ def by_rank(case: ScheduleCase, samples: Sequence[Sample]) -> Exhibit:
         ranks, flows = _rank_shares(case, sample), _flow_shares(case, sample)
         image = annotated(top, ranks)
         figure.colorbar(image, ax=top, label="share of the array's workloads", shrink=0.85)
-        top.set_xticks(places, [str(rank + 1) for rank in places])
+        top.set_xticks(indices, [str(rank + 1) for rank in indices])
         top.set(xlabel="rank of the workload by m n k, 1 the largest", ylabel="array")
         top.set_title(sample.name, fontsize=SMALL)
         _draw_flows(low, flows)
         for axis in (top, low):
-            axis.set_yticks(places, names)
+            axis.set_yticks(indices, names)
         rows += [
             [sample.name, name, *map(float, ranks[a]), *map(float, flows[a])]
             for a, name in enumerate(names)
@@ -221,15 +221,15 @@ def _serial_cycles(case: ScheduleCase, sample: Sample) -> Int[np.ndarray, "num"]
 def _draw_landscapes(cycles: Int[np.ndarray, "sets permutations choices"]) -> Figure:
     figure, (axes,) = panels(1, len(cycles), width=12, height=4.4)
     image: Any = None
-    for number, (place, of_set) in enumerate(zip(axes, cycles, strict=True), start=1):
+    for number, (panel, of_set) in enumerate(zip(axes, cycles, strict=True), start=1):
         over = of_set / of_set.min()
         by_permutation = np.argsort(over.min(axis=1), kind="stable")
         by_choice = np.argsort(np.log(over).mean(axis=0), kind="stable")
         grid = Grid(x=np.arange(over.shape[1] + 1), y=np.arange(over.shape[0] + 1))
         cells = np.log2(over[by_permutation][:, by_choice])
-        image = grid.draw(place, cells, cmap="viridis_r", vmin=0, vmax=5)
-        place.set_xlabel("dataflows of the arrays, best on average first")
-        place.set_title(f"set {number}: fewest cycles {of_set.min():,}", fontsize=SMALL)
+        image = grid.draw(panel, cells, cmap="viridis_r", vmin=0, vmax=5)
+        panel.set_xlabel("dataflows of the arrays, best on average first")
+        panel.set_title(f"set {number}: fewest cycles {of_set.min():,}", fontsize=SMALL)
     axes[0].set_ylabel("permutations, best first")
     figure.colorbar(image, ax=list(axes), label="log2(makespan / least)", extend="max")
     return figure

@@ -56,11 +56,11 @@ def draw_usage(
     """
     figure, ((first, *others),) = panels(1, len(usage) + 1, width=12, height=4)
     image: Any = None
-    for place, one in zip(others, usage, strict=True):
+    for panel, one in zip(others, usage, strict=True):
         cells = grid.mean(one.size, one.budget * step, one.idle)
-        image = grid.draw(place, cells, cmap="viridis", vmin=0, vmax=1)
-        place.set_title(one.sample.name, fontsize=SMALL)
-        place.set(xlabel=size, ylabel=budget)
+        image = grid.draw(panel, cells, cmap="viridis", vmin=0, vmax=1)
+        panel.set_title(one.sample.name, fontsize=SMALL)
+        panel.set(xlabel=size, ylabel=budget)
         first.plot(one.budgets * step, one.shares, label=one.sample.name, **look(one.sample))
     figure.colorbar(image, ax=others, label=_SHARE)
     first.set(xlabel=budget, ylabel=_SHARE)

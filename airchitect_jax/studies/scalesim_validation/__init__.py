@@ -11,7 +11,6 @@ from airchitect_jax.studies.scalesim_validation.byte_comparison import (
     file_table,
     our_files,
 )
-from airchitect_jax.studies.scalesim_validation.package_gemms import PackageGemms
 from airchitect_jax.studies.scalesim_validation.random_files import KINDS
 from airchitect_jax.studies.scalesim_validation.runs import Source
 from airchitect_jax.studies.scalesim_validation.timing import TimedLayer
@@ -20,7 +19,6 @@ from airchitect_jax.studies.scalesim_validation.validate import Settings, plan
 __all__ = [
     "KINDS",
     "Outcome",
-    "PackageGemms",
     "Settings",
     "Simulate",
     "Source",

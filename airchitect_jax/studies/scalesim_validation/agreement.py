@@ -19,7 +19,7 @@ ROUNDING = 1e-12
 
 
 class Simulate(Protocol):
-    """The package, or what stands in for it: `scalesim.package.run_gemm`."""
+    """The package, or what stands in for it: `scalesim.run_gemm` with a `Package`."""
 
     def __call__(
         self,

@@ -14,10 +14,9 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from airchitect_jax.scalesim import ScalesimResult, read_plan, simulate
-from airchitect_jax.scalesim.package_process import (
+from airchitect_jax.scalesim import Package, ScalesimResult, read_plan, simulate
+from airchitect_jax.scalesim.package import (
     TOO_LONG,
-    Package,
     PackageOutput,
     RunInputs,
     read_files,

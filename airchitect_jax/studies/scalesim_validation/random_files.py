@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Int
 
-from airchitect_jax.scalesim.package_process import RunInputs
+from airchitect_jax.scalesim.package import RunInputs
 from airchitect_jax.studies.scalesim_validation.random_draws import Draw, Kind
 from airchitect_jax.studies.scalesim_validation.random_layers import random_layers, topology_text
 from airchitect_jax.studies.scalesim_validation.random_layouts import layout_text

@@ -54,7 +54,7 @@ class SizeGrid:
 
     @functools.cached_property
     def id_of_levels(self) -> Int[np.ndarray, "levels levels levels"]:
-        """Which sizing has these places in `levels_kb`."""
+        """Which sizing has these indices into `levels_kb`."""
         ids = np.empty((len(self.levels_kb),) * 3, np.int64)
         ids[tuple(np.searchsorted(self.levels_kb, self.sizes_kb.T))] = np.arange(len(self.sizes_kb))
         return ids
@@ -65,8 +65,8 @@ class SizeGrid:
 
     def rounded_down(self, sizes_kb: Float[np.ndarray, "*batch 3"]) -> Int[np.ndarray, "*batch"]:
         """The sizing with the largest size up to each of these, none below the smallest size."""
-        places = np.searchsorted(self.levels_kb, sizes_kb, side="right") - 1
-        return self.id_of_levels[tuple(np.moveaxis(np.maximum(places, 0), -1, 0))]
+        indices = np.searchsorted(self.levels_kb, sizes_kb, side="right") - 1
+        return self.id_of_levels[tuple(np.moveaxis(np.maximum(indices, 0), -1, 0))]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

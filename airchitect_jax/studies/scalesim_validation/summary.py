@@ -34,7 +34,7 @@ READ_RATIOS = (1.2, 2, 5)  # that separate the errors of IDEAL
 def dataflows(
     values: IntLike, *, together: bool = True
 ) -> Iterator[tuple[str, Bool[np.ndarray, "num"]]]:
-    """Name and place of each dataflow that occurs, then of all."""
+    """Name and mask of each dataflow that occurs, then of all."""
     for dataflow in Dataflow:
         if (values == dataflow).any():
             yield dataflow.name, values == dataflow

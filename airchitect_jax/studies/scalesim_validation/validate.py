@@ -151,7 +151,7 @@ def validate(
       settings: how much.
       planned: `plan` of the settings.
       folder: the workdir.
-      simulate: the package (`package_gemms`), or what stands in for it.
+      simulate: the package, or what stands in for it.
       tell: is called as the work goes on.
       package: its name and version.
       file_summary: of the comparison of files, if there was one.
