@@ -19,9 +19,9 @@ from airchitect_jax.studies.scalesim_validation import (
     compare_files,
     our_files,
 )
-from airchitect_jax.studies.scalesim_validation.agreement import agreement
 from airchitect_jax.studies.scalesim_validation.byte_comparison import Status
 from airchitect_jax.studies.scalesim_validation.random_files import random_files
+from airchitect_jax.studies.scalesim_validation.runs import agreement
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:scalesim")
 

@@ -25,13 +25,14 @@ from airchitect_jax.studies.design_space.exhibit import (
     Exhibit,
     Grid,
     Maker,
+    Usage,
     captioned,
+    draw_usage,
     geomean,
     look,
     panels,
 )
 from airchitect_jax.studies.design_space.samples import Sample, labels_of
-from airchitect_jax.studies.design_space.unused_budget import Usage, draw_usage
 from airchitect_jax.types import Dataflow
 from airchitect_jax.workloads import Network
 

@@ -9,16 +9,21 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from airchitect_jax.studies.scalesim_validation.agreement import QUANTITIES, Agreement
-from airchitect_jax.studies.scalesim_validation.runs import REALISTIC_KB_EXPONENTS, ideal
+from airchitect_jax.studies.scalesim_validation.runs import (
+    QUANTITIES,
+    REALISTIC_KB_EXPONENTS,
+    Agreement,
+    ideal,
+)
 from airchitect_jax.studies.scalesim_validation.sizing import (
     RULES,
     SizingResults,
     choices,
     correlations,
+    error_summary,
+    ratio_summary,
     ratios_to_best,
 )
-from airchitect_jax.studies.scalesim_validation.statistics import error_summary, ratio_summary
 from airchitect_jax.types import Dataflow, IntLike
 
 GROUPS = {

@@ -12,18 +12,16 @@ import numpy as np
 
 from airchitect_jax._support import environment, files
 from airchitect_jax.reporting.style import save_figures
-from airchitect_jax.studies.scalesim_validation.agreement import (
-    QUANTITIES,
-    Agreement,
-    Simulate,
-    agreement,
-)
 from airchitect_jax.studies.scalesim_validation.figure import validation_figure
 from airchitect_jax.studies.scalesim_validation.runs import (
+    QUANTITIES,
+    Agreement,
     Ranges,
     Runs,
+    Simulate,
     Source,
     affordable,
+    agreement,
     distinct,
     draw,
     joined,
