@@ -11,18 +11,8 @@ from jaxtyping import Float, Int
 
 from airchitect_jax.case_studies import ArrayDataflowCase
 from airchitect_jax.reporting.style import BLACK, Axes, Figure, legend_below, plain, styled
+from airchitect_jax.studies.design_space import exhibit
 from airchitect_jax.studies.design_space.array_shapes import by_shape, by_size
-from airchitect_jax.studies.design_space.exhibit import (
-    Exhibit,
-    Grid,
-    Maker,
-    Usage,
-    captioned,
-    draw_usage,
-    geomean,
-    look,
-    panels,
-)
 from airchitect_jax.studies.design_space.samples import Sample, dims
 from airchitect_jax.types import Dataflow
 from airchitect_jax.workloads import Layer, Network
@@ -36,15 +26,15 @@ def _exponents(case: ArrayDataflowCase) -> Int[np.ndarray, "budgets"]:
 
 
 @styled
-def unused(case: ArrayDataflowCase, samples: Sequence[Sample]) -> Exhibit:
+def unused(case: ArrayDataflowCase, samples: Sequence[Sample]) -> exhibit.Exhibit:
     """When the optimum uses less than the whole budget."""
     exponents = _exponents(case)
-    grid = Grid(
+    grid = exhibit.Grid(
         x=np.arange(0, np.ceil(3 * np.log2(case.max_dim)) + 1),
         y=np.append(exponents, exponents[-1] + 1) - 0.5,
     )
     usage = [
-        Usage(
+        exhibit.Usage(
             sample=sample,
             budgets=exponents,
             budget=sample.feature("mac_exponent"),
@@ -53,7 +43,7 @@ def unused(case: ArrayDataflowCase, samples: Sequence[Sample]) -> Exhibit:
         )
         for sample in samples
     ]
-    figure = draw_usage(usage, grid, "log2(MAC budget)", "log2(m n k)")
+    figure = exhibit.draw_usage(usage, grid, "log2(MAC budget)", "log2(m n k)")
     summary = {
         one.sample.name: {
             "unused_share": float(one.idle.mean()),
@@ -64,10 +54,10 @@ def unused(case: ArrayDataflowCase, samples: Sequence[Sample]) -> Exhibit:
         }
         for one in usage
     }
-    return Exhibit(
+    return exhibit.Exhibit(
         name="unused_budget",
         title="When the best design uses less than the whole budget",
-        caption=captioned(
+        caption=exhibit.captioned(
             "{unused_share:.1%} of the best designs leave half of the budget or more unused",
             summary,
         ),
@@ -101,7 +91,7 @@ def _network_speedup(case: ArrayDataflowCase, network: Network) -> Float[np.ndar
 @styled
 def returns(
     case: ArrayDataflowCase, samples: Sequence[Sample], networks: Sequence[Network]
-) -> Exhibit:
+) -> exhibit.Exhibit:
     """Best cycles against the budget: the speedup of each doubling, also for real networks."""
     macs = 2 ** _exponents(case)
     rows: list[list[Any]] = [["source", "mac_budget", "speedup", "speedup_p10", "speedup_p90"]]
@@ -110,7 +100,7 @@ def returns(
     for sample in samples:
         cycles = best_by_budget(case, dims(case, sample.first(_MOST_RETURNS).workloads))
         speedups = cycles[0] / cycles
-        means[sample.name] = np.array([geomean(row) for row in speedups])
+        means[sample.name] = np.array([exhibit.geomean(row) for row in speedups])
         spreads.append(np.quantile(speedups, (0.1, 0.9), axis=1))
         columns = (macs, means[sample.name], *spreads[-1])
         rows += [[sample.name, *row] for row in zip(*(c.tolist() for c in columns), strict=True)]
@@ -124,10 +114,10 @@ def returns(
             [network.name, int(mac), float(speedup), None, None]
             for mac, speedup in zip(macs, means[network.name], strict=True)
         ]
-    return Exhibit(
+    return exhibit.Exhibit(
         name="returns",
         title="Best cycles against the budget",
-        caption=captioned(
+        caption=exhibit.captioned(
             "a speedup of {speedup:,.0f} with {ratio:,} times the MACs (geometric mean), of"
             " {last_doubling:.2f} by the last doubling",
             summary,
@@ -147,9 +137,9 @@ def _draw_returns(
     means: Mapping[str, Float[np.ndarray, "budgets"]],
 ) -> Figure:
     height = max(4.4, 1.6 + 0.19 * len(means))
-    figure, ((left, right),) = panels(1, 2, width=12, height=height)
+    figure, ((left, right),) = exhibit.panels(1, 2, width=12, height=height)
     for sample, spread in zip(samples, spreads, strict=True):
-        line = look(sample)
+        line = exhibit.look(sample)
         left.fill_between(macs, *spread, color=line["color"], alpha=0.15, linewidth=0)
         left.plot(macs, means[sample.name], label=f"{sample.name} (geometric mean)", **line)
     left.plot(macs, macs / macs[0], color=BLACK, linestyle=":", linewidth=1, label="in proportion")
@@ -208,7 +198,7 @@ def _draw_flow(axes: Axes, case: ArrayDataflowCase, one: _Landscape, flow: Dataf
     here = space.dataflow == flow
     cells[space.row_exponent[here] - 1, space.col_exponent[here] - 1] = one.over[here]
     edges = np.arange(side + 1) + 0.5
-    grid = Grid(x=edges, y=edges)
+    grid = exhibit.Grid(x=edges, y=edges)
     image = grid.draw(axes, np.log2(cells), cmap="viridis_r", vmin=0, vmax=10)
     ends = [0.5, _LANDSCAPE_BUDGET - 0.5]
     axes.plot(ends, ends[::-1], color=BLACK, linestyle="--", linewidth=1)
@@ -224,7 +214,7 @@ def _draw_flow(axes: Axes, case: ArrayDataflowCase, one: _Landscape, flow: Dataf
 
 
 def _draw_landscapes(case: ArrayDataflowCase, shown: Sequence[_Landscape]) -> Figure:
-    figure, axes = panels(len(shown), len(Dataflow), width=11, height=3.2 * len(shown))
+    figure, axes = exhibit.panels(len(shown), len(Dataflow), width=11, height=3.2 * len(shown))
     for line, one in zip(axes, shown, strict=True):
         images = [
             _draw_flow(panel, case, one, flow) for panel, flow in zip(line, Dataflow, strict=True)
@@ -235,7 +225,7 @@ def _draw_landscapes(case: ArrayDataflowCase, shown: Sequence[_Landscape]) -> Fi
 
 
 @styled
-def landscapes(case: ArrayDataflowCase, networks: Sequence[Network]) -> Exhibit:
+def landscapes(case: ArrayDataflowCase, networks: Sequence[Network]) -> exhibit.Exhibit:
     """Cycles of all designs for single workloads, over rows and columns, one panel per dataflow."""
     space = case.space
     shown = [
@@ -253,10 +243,10 @@ def landscapes(case: ArrayDataflowCase, networks: Sequence[Network]) -> Exhibit:
         }
         for one in shown
     }
-    return Exhibit(
+    return exhibit.Exhibit(
         name="landscapes",
         title="The cost of all designs for single workloads",
-        caption=captioned(
+        caption=exhibit.captioned(
             "{best} is the best of {num_designs} designs; designs within 1%: {within_1_percent},"
             " within 5%: {within_5_percent}; the worst takes {worst_over_best:,.0f} times as long",
             summary,
@@ -287,7 +277,7 @@ def landscapes(case: ArrayDataflowCase, networks: Sequence[Network]) -> Exhibit:
 
 def exhibits(
     case: ArrayDataflowCase, samples: Sequence[Sample], networks: Sequence[Network]
-) -> Sequence[Maker]:
+) -> Sequence[exhibit.Maker]:
     """What only this case study shows: name and maker of each exhibit."""
     main = samples[0]
     return (

@@ -11,16 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.reporting.style import GREEN, PURPLE, RED, Figure, legend_below, styled
-from airchitect_jax.studies.design_space.exhibit import (
-    SMALL,
-    Exhibit,
-    annotated,
-    captioned,
-    geomean,
-    grouped_bars,
-    look,
-    panels,
-)
+from airchitect_jax.studies.design_space import exhibit
 from airchitect_jax.studies.design_space.samples import Sample, labels_of, letter_of
 from airchitect_jax.types import Objective, RuntimeModel
 
@@ -91,16 +82,16 @@ def _draw_boundaries(
     found: Sequence[tuple[Sample, Mapping[str, Steps]]], names: Sequence[str]
 ) -> Figure:
     height = max(4.2, 1.8 + 0.3 * len(names))
-    figure, ((left, right),) = panels(1, 2, width=11, height=height)
+    figure, ((left, right),) = exhibit.panels(1, 2, width=11, height=height)
     for group, (sample, steps) in enumerate(found):
         for letter, own in _OF_DIM.items():
             taken = [one for name, one in steps.items() if letter_of(name) == letter]
             if taken:
                 values = np.concatenate([one.values for one in taken])
                 changed = np.concatenate([one.changed for one in taken])
-                line = {**look(sample), **own, "label": f"{letter}, {sample.name}"}
+                line = {**exhibit.look(sample), **own, "label": f"{letter}, {sample.name}"}
                 left.plot(*by_octave(values, changed), **line)
-        grouped_bars(right.barh, group, [one.share for one in steps.values()], sample)
+        exhibit.grouped_bars(right.barh, group, [one.share for one in steps.values()], sample)
     left.set(xlabel="value of the dimension before the step", xscale="log")
     left.set_ylabel("share of labels that change")
     if any(np.isfinite(line.get_ydata()).any() for line in left.lines):
@@ -114,7 +105,7 @@ def _draw_boundaries(
 
 
 @styled
-def boundaries(samples: Sequence[Sample]) -> Exhibit:
+def boundaries(samples: Sequence[Sample]) -> exhibit.Exhibit:
     """How often a step of one changes the label, over the size of the dimension and overall."""
     names = [feature.name for feature in samples[0].case.features]
     found = [
@@ -130,10 +121,10 @@ def boundaries(samples: Sequence[Sample]) -> Exhibit:
         }
         for sample, steps in found
     }
-    return Exhibit(
+    return exhibit.Exhibit(
         name="boundaries",
         title="How often a step of one changes the label",
-        caption=captioned(
+        caption=exhibit.captioned(
             "a step of one in m, n or k changes {mean_changed_share_of_dims:.2%} of the labels",
             summary,
         )
@@ -191,22 +182,22 @@ def agreement_of(
         best = case.costs(judged, judge[: judged.shape[1]])
         for column, labels in enumerate(ids):
             ratio = case.costs(judged, labels[: judged.shape[1]]) / best
-            surplus[row, column] = geomean(ratio) - 1
+            surplus[row, column] = exhibit.geomean(ratio) - 1
     return equal, surplus
 
 
 def _draw_agreement(results: Mapping[str, tuple[Any, Any]], names: Sequence[str]) -> Figure:
     num = len(names)
     size = {"width": 5 + 1.5 * num, "height": (1.7 + 0.6 * num) * len(results)}
-    figure, axes = panels(len(results), 2, **size)
+    figure, axes = exhibit.panels(len(results), 2, **size)
     most = max(surplus.max() for _, surplus in results.values())
     for (left, right), (name, (equal, surplus)) in zip(axes, results.items(), strict=True):
-        annotated(left, equal)
-        annotated(right, surplus, max(most, 1e-9))
+        exhibit.annotated(left, equal)
+        exhibit.annotated(right, surplus, max(most, 1e-9))
         left.set_ylabel("label made for")
         right.set_ylabel("judged by")
-        left.set_title(f"{name}: equal labels", fontsize=SMALL)
-        right.set_title(f"{name}: extra cost (geometric mean)", fontsize=SMALL)
+        left.set_title(f"{name}: equal labels", fontsize=exhibit.SMALL)
+        right.set_title(f"{name}: extra cost (geometric mean)", fontsize=exhibit.SMALL)
         for panel in (left, right):
             panel.set_xticks(range(num), names, rotation=30, ha="right")
             panel.set_yticks(range(num), names)
@@ -215,7 +206,9 @@ def _draw_agreement(results: Mapping[str, tuple[Any, Any]], names: Sequence[str]
 
 
 @styled
-def label_agreement(samples: Sequence[Sample], variants: Mapping[str, CaseStudy]) -> Exhibit:
+def label_agreement(
+    samples: Sequence[Sample], variants: Mapping[str, CaseStudy]
+) -> exhibit.Exhibit:
     """Labels under the variants of a case study, the usual one first; one row per distribution."""
     names = list(variants)
     results = {sample.name: agreement_of(sample, variants) for sample in samples}
@@ -231,12 +224,12 @@ def label_agreement(samples: Sequence[Sample], variants: Mapping[str, CaseStudy]
         for name, (equal, surplus) in results.items()
     }
     num = len(samples[0])
-    return Exhibit(
+    return exhibit.Exhibit(
         name="label_agreement",
         title="Labels under other models and objectives",
         caption=f"Against {names[0]}, on {min(num, _MOST_LABELLED):,} workloads per distribution"
         f" (costs: {min(num, _MOST_JUDGED):,}). "
-        + captioned(
+        + exhibit.captioned(
             "{equal_labels:.1%} equal labels, {extra_cost_geomean:.2%} extra cost,"
             " {extra_cost_geomean_reversed:.2%} the other way round",
             {

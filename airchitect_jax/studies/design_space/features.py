@@ -13,20 +13,12 @@ from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.reporting import style
 from airchitect_jax.reporting.style import Figure, legend_below, styled
 from airchitect_jax.spaces import Attribute
+from airchitect_jax.studies.design_space import exhibit
 from airchitect_jax.studies.design_space.estimators import (
     PCA,
     LinearDiscriminantAnalysis,
     mutual_info_score,
     permutation_importance,
-)
-from airchitect_jax.studies.design_space.exhibit import (
-    SMALL,
-    Exhibit,
-    Grid,
-    captioned,
-    categorical,
-    grouped_bars,
-    panels,
 )
 from airchitect_jax.studies.design_space.samples import (
     Sample,
@@ -120,10 +112,10 @@ def _draw_information(
     names = [feature.name for feature in case.features]
     attributes = case.space.attributes
     height = 1.8 + 0.3 * len(names)
-    figure, ((left, middle, right),) = panels(1, 3, width=12, height=height)
+    figure, ((left, middle, right),) = exhibit.panels(1, 3, width=12, height=height)
     for group, sample in enumerate(samples):
-        grouped_bars(left.barh, group, shared[group][:, 0], sample)
-        grouped_bars(middle.barh, group, changed[group], sample)
+        exhibit.grouped_bars(left.barh, group, shared[group][:, 0], sample)
+        exhibit.grouped_bars(middle.barh, group, changed[group], sample)
     left.set_xlabel("bits about the label")
     middle.set_xlabel("labels that change when the input\nis exchanged (share)")
     for axes in (left, middle):
@@ -136,14 +128,14 @@ def _draw_information(
     right.set_yticks(range(len(names)), [])
     ticks = [attribute.name for attribute in attributes]
     right.set_xticks(range(len(ticks)), ticks, rotation=20, ha="right", fontsize=8)
-    right.set_title(f"{samples[0].name} workloads", fontsize=SMALL)
+    right.set_title(f"{samples[0].name} workloads", fontsize=exhibit.SMALL)
     figure.colorbar(image, ax=right, label="share of the attribute's bits")
     legend_below(figure, (left,), columns=2)
     return figure
 
 
 @styled
-def information(samples: Sequence[Sample]) -> Exhibit:
+def information(samples: Sequence[Sample]) -> exhibit.Exhibit:
     """Mutual information and permutation importance of each input."""
     case = samples[0].case
     shared = [mutual_information(sample) for sample in samples]
@@ -157,7 +149,7 @@ def information(samples: Sequence[Sample]) -> Exhibit:
     for sample_name, name, label_bits, change, *_ in rows:
         summary[sample_name][name] = {"label_bits": label_bits, "changed_labels": change}
     attributes = [f"{attribute.name} bits" for attribute in case.space.attributes]
-    return Exhibit(
+    return exhibit.Exhibit(
         name="information",
         title="What each input says about the label",
         caption=f"Mutual information with the label: inputs in {BINS} bins of equal counts, the"
@@ -215,11 +207,13 @@ def _draw_projection(
     category: Int[np.ndarray, "num"],
 ) -> None:
     low, high = np.quantile(points, (0.002, 0.998), axis=0)
-    grid = Grid(x=np.linspace(low[0], high[0], _CELLS), y=np.linspace(low[1], high[1], _CELLS))
+    grid = exhibit.Grid(
+        x=np.linspace(low[0], high[0], _CELLS), y=np.linspace(low[1], high[1], _CELLS)
+    )
     names = attribute.categories
     if len(names) <= len(_COLORS):
         cells = grid.most_frequent(points[:, 0], points[:, 1], category, len(names))
-        image = grid.draw(axes, cells, **categorical(_COLORS[: len(names)]))
+        image = grid.draw(axes, cells, **exhibit.categorical(_COLORS[: len(names)]))
         ticks = np.arange(len(names))
     else:
         means = grid.mean(points[:, 0], points[:, 1], category)
@@ -238,11 +232,11 @@ def shown_attribute(sample: Sample) -> Attribute:
 
 
 @style.styled
-def projection(samples: Sequence[Sample]) -> Exhibit:
+def projection(samples: Sequence[Sample]) -> exhibit.Exhibit:
     """Principal components, and linear discriminants of an attribute, one row per distribution."""
     case = samples[0].case
     names, attribute = input_names(case), shown_attribute(samples[0])
-    figure, axes = panels(len(samples), 2, width=11.5, height=4.2 * len(samples))
+    figure, axes = exhibit.panels(len(samples), 2, width=11.5, height=4.2 * len(samples))
     rows: list[list[Any]] = [["distribution", "projection", "axis", *names]]
     summary = {}
     for line, sample in zip(axes, samples, strict=True):
@@ -256,7 +250,7 @@ def projection(samples: Sequence[Sample]) -> Exhibit:
         kinds = "principal components", f"linear discriminants of {attribute.name}"
         for panel, kind, weights in zip(line, kinds, (pca.components_.T, parting), strict=True):
             _draw_projection(panel, figure, x @ weights, attribute, category)
-            panel.set_title(f"{sample.name}: {kind}", fontsize=SMALL)
+            panel.set_title(f"{sample.name}: {kind}", fontsize=exhibit.SMALL)
             for axis, column in zip((panel.xaxis, panel.yaxis), weights.T, strict=True):
                 axis.set_label_text(textwrap.fill(direction(names, column), 44), fontsize=8)
             rows += [
@@ -268,10 +262,10 @@ def projection(samples: Sequence[Sample]) -> Exhibit:
             "linear_rule_accuracy": told,
             "majority_accuracy": majority,
         }
-    return Exhibit(
+    return exhibit.Exhibit(
         name="projection",
         title="The inputs in two dimensions, coloured by the best design",
-        caption=captioned(
+        caption=exhibit.captioned(
             "two principal components hold {principal_variance_share:.1%} of the variance of"
             " {num_inputs} inputs of equal variance; a linear rule tells {attribute} for"
             " {linear_rule_accuracy:.1%} of unseen workloads, its most frequent value for"

@@ -12,32 +12,9 @@ from jaxtyping import Int
 
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.learning import Dataset, Split, split_of
-from airchitect_jax.reporting.style import (
-    BLACK,
-    GREEN,
-    INDIGO,
-    OLIVE,
-    PURPLE,
-    RED,
-    SKY,
-    WINE,
-    Axes,
-    Figure,
-    legend_below,
-    styled,
-)
+from airchitect_jax.reporting import style
+from airchitect_jax.studies.design_space import exhibit
 from airchitect_jax.studies.design_space.estimators import NearestNeighbors
-from airchitect_jax.studies.design_space.exhibit import (
-    SMALL,
-    Exhibit,
-    captioned,
-    grouped_bars,
-    label_shape_axes,
-    look,
-    panels,
-    percent,
-    shape_grid,
-)
 from airchitect_jax.studies.design_space.samples import (
     Layers,
     Sample,
@@ -111,11 +88,13 @@ def growth(sample: Sample) -> tuple[list[Score], float, int]:
     return scores, float((tested.design_ids == majority).mean()), len(tested)
 
 
-def _draw_growth(found: Sequence[tuple[Sample, Sequence[Score], float]], num_tested: int) -> Figure:
-    figure, ((left, right),) = panels(1, 2, width=11, height=4.2)
+def _draw_growth(
+    found: Sequence[tuple[Sample, Sequence[Score], float]], num_tested: int
+) -> style.Figure:
+    figure, ((left, right),) = exhibit.panels(1, 2, width=11, height=4.2)
     for sample, scores, majority in found:
         sizes = [result.size for result in scores]
-        line = {**look(sample), "label": sample.name}
+        line = {**exhibit.look(sample), "label": sample.name}
         left.plot(sizes, [result.accuracy for result in scores], **line)
         right.plot(sizes, [result.near for result in scores], **line)
         left.axhline(majority, color=line["color"], linewidth=1, linestyle=":")
@@ -123,13 +102,15 @@ def _draw_growth(found: Sequence[tuple[Sample, Sequence[Score], float]], num_tes
     right.set_ylabel("feasible, at most 1% above the best")
     for axes in (left, right):
         axes.set(xlabel="workloads with known labels", xscale="log", ylim=(0, 1))
-        axes.set_title(f"nearest neighbour of {num_tested:,} unseen workloads", fontsize=SMALL)
-    legend_below(figure, (left,), columns=2)
+        axes.set_title(
+            f"nearest neighbour of {num_tested:,} unseen workloads", fontsize=exhibit.SMALL
+        )
+    style.legend_below(figure, (left,), columns=2)
     return figure
 
 
-@styled
-def neighbours(samples: Sequence[Sample]) -> Exhibit:
+@style.styled
+def neighbours(samples: Sequence[Sample]) -> exhibit.Exhibit:
     """Accuracy of nearest neighbours over the size of the sample that they come from."""
     found = [(sample, *growth(sample)) for sample in samples]
     summary = {
@@ -140,10 +121,10 @@ def neighbours(samples: Sequence[Sample]) -> Exhibit:
         }
         for sample, scores, majority, num_tested in found
     }
-    return Exhibit(
+    return exhibit.Exhibit(
         name="neighbours",
         title="How learnable the labels are: nearest neighbours",
-        caption=captioned(
+        caption=exhibit.captioned(
             "the nearest of {size:,} known workloads has the label of {accuracy:.1%} of {tested:,}"
             " unseen ones (majority class: {majority_accuracy:.1%}), and a feasible design within"
             " 1% of the best for {near:.1%}",
@@ -177,11 +158,15 @@ def layer_scores(samples: Sequence[Sample], layers: Layers) -> dict[str, Score]:
 _MARKS = dict(
     zip(
         EVALUATION_NETWORKS,
-        zip((RED, GREEN, PURPLE, SKY, WINE, OLIVE), "osD^v<", strict=True),
+        zip(
+            (style.RED, style.GREEN, style.PURPLE, style.SKY, style.WINE, style.OLIVE),
+            "osD^v<",
+            strict=True,
+        ),
         strict=True,
     )
 )
-_OTHERS = (INDIGO, "p")
+_OTHERS = (style.INDIGO, "p")
 _SMALL_DIM = 64
 
 
@@ -198,7 +183,7 @@ def _small_share(gemms: Int[np.ndarray, "3 num"]) -> float:
 
 
 def _histogram(
-    axes: Axes, samples: Sequence[Sample], layers: Int[np.ndarray, "3 num"], row: int
+    axes: style.Axes, samples: Sequence[Sample], layers: Int[np.ndarray, "3 num"], row: int
 ) -> None:
     """Of one dimension, of the samples and of the layers."""
     edges = np.linspace(0, np.log2(_top(samples[0].case) + 1), 29)
@@ -208,14 +193,18 @@ def _histogram(
 
     for sample in samples:
         values = shares(dims(sample.case, sample.workloads))
-        axes.stairs(values, edges, color=look(sample)["color"], linewidth=1.5, label=sample.name)
-    axes.stairs(shares(layers), edges, color=BLACK, fill=True, alpha=0.25, label="layers")
+        axes.stairs(
+            values, edges, color=exhibit.look(sample)["color"], linewidth=1.5, label=sample.name
+        )
+    axes.stairs(shares(layers), edges, color=style.BLACK, fill=True, alpha=0.25, label="layers")
     axes.set_xlabel(f"log2({'mnk'[row]})")
 
 
-def _plane(axes: Axes, sample: Sample, gemms: Int[np.ndarray, "3 num"], names: np.ndarray) -> None:
+def _plane(
+    axes: style.Axes, sample: Sample, gemms: Int[np.ndarray, "3 num"], names: np.ndarray
+) -> None:
     """Layers in range over the density of a sample."""
-    grid = shape_grid(_top(sample.case))
+    grid = exhibit.shape_grid(_top(sample.case))
     counts = grid.counts(*shape_axes(dims(sample.case, sample.workloads)))
     density = np.where(counts > 0, counts / counts.sum(), np.nan)
     grid.draw(axes, np.log10(density), cmap="Greys", vmin=-7, vmax=-1)
@@ -230,8 +219,8 @@ def _plane(axes: Axes, sample: Sample, gemms: Int[np.ndarray, "3 num"], names: n
             axes.scatter(
                 x[here], y[here], s=14, color=color, marker=marker, linewidths=0, label=name
             )
-    axes.set_title(f"layers over the density of {sample.name} workloads", fontsize=SMALL)
-    label_shape_axes([axes], [axes])
+    axes.set_title(f"layers over the density of {sample.name} workloads", fontsize=exhibit.SMALL)
+    exhibit.label_shape_axes([axes], [axes])
 
 
 def _draw_coverage(
@@ -239,8 +228,8 @@ def _draw_coverage(
     gemms: Int[np.ndarray, "3 num"],
     names: np.ndarray,
     scores: Mapping[str, Score],
-) -> Figure:
-    figure, axes = panels(2, 3, width=12, height=7.4)
+) -> style.Figure:
+    figure, axes = exhibit.panels(2, 3, width=12, height=7.4)
     for row, panel in enumerate(axes[0]):
         _histogram(panel, samples, gemms, row)
     axes[0, 0].set_ylabel("share")
@@ -250,12 +239,12 @@ def _draw_coverage(
     for group, sample in enumerate(samples):
         if sample.name in scores:
             values = [scores[sample.name].accuracy, scores[sample.name].near]
-            bars = grouped_bars(last.bar, group, values, sample)
-            last.bar_label(bars, [percent(value) for value in values], fontsize=8)
+            bars = exhibit.grouped_bars(last.bar, group, values, sample)
+            last.bar_label(bars, [exhibit.percent(value) for value in values], fontsize=8)
     last.set_xticks(range(2), ["right label", "feasible, within 1%"])
     last.set(ylim=(0, 1.08), ylabel="share of layers")
-    last.set_title("layers by their nearest sampled neighbour", fontsize=SMALL)
-    legend_below(figure, (*axes[0], axes[1, 0]), columns=5)
+    last.set_title("layers by their nearest sampled neighbour", fontsize=exhibit.SMALL)
+    style.legend_below(figure, (*axes[0], axes[1, 0]), columns=5)
     return figure
 
 
@@ -264,8 +253,8 @@ def _top(case: CaseStudy) -> int:
     return max(feature.high for feature in case.features)
 
 
-@styled
-def coverage(samples: Sequence[Sample], layers: Layers) -> Exhibit:
+@style.styled
+def coverage(samples: Sequence[Sample], layers: Layers) -> exhibit.Exhibit:
     """Sizes and shapes of layers beside those of each distribution, and neighbours' accuracy."""
     case = samples[0].case
     gemms, names = _different(case, layers)
@@ -286,12 +275,12 @@ def coverage(samples: Sequence[Sample], layers: Layers) -> Exhibit:
             }
         judged = (found.accuracy, found.near) if found else (None, None)
         rows.append([sample.name, len(sample), few, *judged])
-    return Exhibit(
+    return exhibit.Exhibit(
         name="coverage",
         title="Where the layers of real networks fall",
         caption=f"{num} different GEMMs of {len(layers.networks)} networks, {small:.1%} with a"
         f" dimension below {_SMALL_DIM}. "
-        + captioned("{any_dim_below_64:.1%} of the workloads have one", of_sample)
+        + exhibit.captioned("{any_dim_below_64:.1%} of the workloads have one", of_sample)
         + f" {int(layers.in_range.sum()):,} of {len(layers.in_range):,} layers (one per context)"
         " are in the sampled range; these are judged by their nearest neighbour.",
         figure=_draw_coverage(samples, gemms, names, scores),
