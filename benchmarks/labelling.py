@@ -88,10 +88,7 @@ def main() -> None:
     )
     columns = [jnp.array(column) for column in workloads]
     ours = functools.partial(
-        array_dataflow.label_exponents,
-        *columns,
-        space=CASE.space,
-        platform=CASE.platform,
+        array_dataflow.label_exponents, *columns, space=CASE.space, platform=CASE.platform
     )
     host = np.asarray(workloads)
     budgeted = BudgetedGemm(

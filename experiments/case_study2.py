@@ -76,11 +76,7 @@ _OWN = (
 )
 
 _CHANGES: learning.Changes = {
-    "paper": {
-        "smoke": {"learning_rate": 0.01},
-        "default": {"epochs": 8},
-        "paper": {"epochs": 40},
-    },
+    "paper": {"smoke": {"learning_rate": 0.01}, "default": {"epochs": 8}, "paper": {"epochs": 40}}
 }
 _REPLAYED_MAX_DIM = 1024
 # Stored, as labels take longer; other losses would have to replay costs at each step.

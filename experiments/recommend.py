@@ -80,11 +80,7 @@ SRAM_BUDGET = flags.DEFINE_integer(
     upper_bound=2**30,
 )
 BANDWIDTH = flags.DEFINE_integer(
-    "bandwidth",
-    64,
-    "DRAM bandwidth in bytes per cycle.",
-    lower_bound=1,
-    upper_bound=2**20,
+    "bandwidth", 64, "DRAM bandwidth in bytes per cycle.", lower_bound=1, upper_bound=2**20
 )
 INTERFACE = flags.DEFINE_enum(
     "interface",
@@ -231,10 +227,7 @@ def main(console: rich.console.Console) -> None:
 
 
 def _answer(
-    folder: pathlib.Path,
-    settings: Mapping[str, Any],
-    console: rich.console.Console,
-    start: float,
+    folder: pathlib.Path, settings: Mapping[str, Any], console: rich.console.Console, start: float
 ) -> None:
     with LateProgress(console, "searching", "layer") as progress:
         recommendation = recommend(

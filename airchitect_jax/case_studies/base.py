@@ -241,10 +241,7 @@ class CaseStudy(Definition):
         return brute_force.cost_of_any(self, values, self.space.fields_at(point))
 
     def log_relaxed_cost(
-        self,
-        workload: Int[Array, "features"],
-        point: RelaxedPoint,
-        temperature: Float[Array, ""],
+        self, workload: Int[Array, "features"], point: RelaxedPoint, temperature: Float[Array, ""]
     ) -> Float[Array, ""]:
         """The logarithm of the smoothed cost between the points of the grid; float32, traceable.
 

@@ -16,13 +16,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Int
 
 from airchitect_jax.scalesim.buffers import ReadBuffer, slide
-from airchitect_jax.scalesim.operands import (
-    Access,
-    Scalar,
-    Stack,
-    stationary_access,
-    stream_access,
-)
+from airchitect_jax.scalesim.operands import Access, Scalar, Stack, stationary_access, stream_access
 from airchitect_jax.scalesim.replay_counts import Run, Setup, in_one_kernel, run_of
 
 
@@ -87,10 +81,7 @@ def find_misses(
 
 
 def _append(
-    carry: tuple[Array, Array, Scalar],
-    operand: tuple[Setup, Bool[Array, ""]],
-    *,
-    stationary: bool,
+    carry: tuple[Array, Array, Scalar], operand: tuple[Setup, Bool[Array, ""]], *, stationary: bool
 ) -> tuple[tuple[Array, Array, Scalar], tuple[Scalar, ...]]:
     """Appends the list of an operand."""
     lines, counts, place = carry

@@ -178,10 +178,7 @@ def run_of(setup: Setup) -> Run:
     load = jnp.where(output_stationary, 0, setup.rows)
     # A single tile needs no padding, which has no rank anyway.
     rowwise = Stack(
-        height=t,
-        width=jnp.minimum(setup.rows, s_r),
-        columns=s_r,
-        tiles=ceil_div(s_r, setup.rows),
+        height=t, width=jnp.minimum(setup.rows, s_r), columns=s_r, tiles=ceil_div(s_r, setup.rows)
     )
     colwise = Stack(
         height=jnp.where(output_stationary, t, s_r),

@@ -196,10 +196,7 @@ def layer_tables(
 
 
 def design_costs(
-    gemm: tuple[int, int, int],
-    array: ArrayShape,
-    sizes: BufferSizes,
-    platform: Platform,
+    gemm: tuple[int, int, int], array: ArrayShape, sizes: BufferSizes, platform: Platform
 ) -> tuple[Int[np.ndarray, "dataflows *designs"], Int[np.ndarray, "dataflows *designs"]]:
     """Cycles and energy of a GEMM on given designs, by dataflow; not factored."""
     prices = platform.energy_table.of_buffers(sizes)
