@@ -85,14 +85,14 @@ def test_overlap_equals_sets():
     rng = np.random.default_rng(0)
     sample = made_of(rng.integers(1, 4, (4, 900)), rng.zipf(1.5, 900) % 459)
     halves = np.split(sample.workloads.T, 2)
-    labels = np.split(sample.design_ids, 2)
+    ids = np.split(sample.design_ids, 2)
     for result in labels.overlaps(sample):
         known = set(map(tuple, halves[0][: result.size].tolist()))
         twins = [tuple(row) in known for row in halves[1].tolist()]
         assert result.workload_seen == pytest.approx(np.mean(twins))
-        seen = np.isin(labels[1], labels[0][: result.size])
+        seen = np.isin(ids[1], ids[0][: result.size])
         assert result.label_seen == pytest.approx(seen.mean())
-        sets = [set(half[: result.size].tolist()) for half in labels]
+        sets = [set(half[: result.size].tolist()) for half in ids]
         assert result.jaccard == len(sets[0] & sets[1]) / len(sets[0] | sets[1])
 
 

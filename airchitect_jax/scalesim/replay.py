@@ -5,7 +5,7 @@ run at which an operand misses its buffer, or the outputs wait for or start a dr
 between two events has a closed form. Counts equal the package's, artefacts included; they were
 read off its source and checked by running it, and are described where they occur.
 
-Artefacts of the package beside those of `scalesim3_operands` and `scalesim3_buffers`:
+Artefacts of the package beside those of `operands` and `buffers`:
 
 * The total is the index of the last cycle, counted from 0, and leaves out the final drain and a
   wait for operands on the very last line, which the stall cycles contain.
