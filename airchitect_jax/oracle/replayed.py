@@ -84,7 +84,7 @@ def _label(
     levels = space.levels.T - 1
     feasible = space.levels.sum(axis=1) <= steps[:, None]
     used = np.arange(1, space.num_levels + 1) + 2 <= steps[:, None]
-    runs = Behaviours.of(_setup(columns), [kb] * 3, [used] * 3)
+    runs = Behaviours.of(Setup(*columns), [kb] * 3, [used] * 3)
 
     candidates = feasible & runs.complete[:, None]
     bounds = np.zeros(feasible.shape, np.int64)
@@ -149,7 +149,7 @@ def _totals(
     used = [np.zeros((columns.shape[1], len(kb)), bool) for kb in sizes_kb]
     for table, level in zip(used, levels, strict=True):
         table[indices, level] = True
-    runs = Behaviours.of(_setup(columns), sizes_kb, used)
+    runs = Behaviours.of(Setup(*columns), sizes_kb, used)
     quick = runs.complete[indices]
     totals = np.empty(len(indices), np.int64)
     totals[quick] = runs.totals(indices[quick], [level[quick] for level in levels])
@@ -164,42 +164,25 @@ def _replays(
     columns: Int[np.ndarray, "fields runs"], *sizes_kb: Int[np.ndarray, "runs"]
 ) -> Int[np.ndarray, "runs"]:
     """Total cycles of each run by itself."""
-    m, n, k, rows, cols, bandwidth, dataflow = columns
+    setup = Setup(*columns)
     ifmap_kb, filter_kb, ofmap_kb = sizes_kb
     report = replay(
-        Gemm(m=m, n=n, k=k),
-        ArrayShape(rows=rows, cols=cols),
-        dataflow,
+        Gemm(m=setup.m, n=setup.n, k=setup.k),
+        ArrayShape(rows=setup.rows, cols=setup.cols),
+        setup.dataflow,
         ifmap_sram_kb=ifmap_kb,
         filter_sram_kb=filter_kb,
         ofmap_sram_kb=ofmap_kb,
-        bandwidth_words_per_cycle=bandwidth,
+        bandwidth_words_per_cycle=setup.bandwidth,
     )
     return np.asarray(report.total_cycles)
 
 
 def _columns(workloads: BufferedGemm) -> Int[np.ndarray, "fields *batch"]:
-    """All fields but the budget, checked."""
-    fields = [
-        int_field(name, getattr(workloads, name), low=1)
-        for name in ("m", "n", "k", "rows", "cols", "bandwidth_bytes_per_cycle")
-    ]
-    return np.stack(np.broadcast_arrays(*fields, dataflow_field("dataflow", workloads.dataflow)))
-
-
-def _setup(columns: Int[np.ndarray, "fields workloads"]) -> Setup:
-    """Workloads in the package's units, without sizes."""
-    m, n, k, rows, cols, bandwidth, dataflow = columns
-    none = np.ones_like(m)
-    return Setup(
-        m=m,
-        n=n,
-        k=k,
-        rows=rows,
-        cols=cols,
-        ifmap_sram_kb=none,
-        filter_sram_kb=none,
-        ofmap_sram_kb=none,
-        dataflow=dataflow,
-        bandwidth=bandwidth,
+    """Workloads, checked, as the fields of `Setup`: without their budgets, and of no sizes yet."""
+    names = ("m", "n", "k", "rows", "cols", "bandwidth_bytes_per_cycle")
+    m, n, k, rows, cols, bandwidth = (
+        int_field(name, getattr(workloads, name), low=1) for name in names
     )
+    dataflow = dataflow_field("dataflow", workloads.dataflow)
+    return np.stack(np.broadcast_arrays(*Setup(m, n, k, rows, cols, 1, 1, 1, dataflow, bandwidth)))
