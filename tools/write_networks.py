@@ -118,7 +118,10 @@ def dlrm() -> Iterator[Layer]:
     a batch of 2048.
     """
     batch = 2048
-    for part, sizes in (("bottom", (13, 512, 256, 128)), ("top", (479, 1024, 1024, 512, 256, 1))):
+    for part, sizes in (
+        ("bottom", (13, 512, 256, 128)),
+        ("top", (479, 1024, 1024, 512, 256, 1)),
+    ):
         for index, (k, n) in enumerate(itertools.pairwise(sizes), start=1):
             yield Layer(name=f"{part}_mlp{index}", m=batch, n=n, k=k)
         if part == "bottom":
