@@ -30,7 +30,8 @@ from airchitect_jax.baselines.registry import networks
 from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, CaseStudy, ScheduleCase
 from airchitect_jax.learning import first_argmax
 from airchitect_jax.reporting.style import to_png
-from airchitect_jax.scalesim import Package, run_gemm
+from airchitect_jax.scalesim import run_gemm
+from airchitect_jax.scalesim.package_process import Package
 from airchitect_jax.spaces import DEFAULT_ARRAYS
 from airchitect_jax.studies.models import plots
 from airchitect_jax.types import ArrayShape, Dataflow, Gemm, Interface, MemoryModel

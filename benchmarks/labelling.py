@@ -19,7 +19,8 @@ from airchitect_jax import BudgetedGemm, Dataflow, Gemm, label
 from airchitect_jax.case_studies import ArrayDataflowCase
 from airchitect_jax.cost import compute_cycles
 from airchitect_jax.oracle import array_dataflow
-from airchitect_jax.scalesim import Package, run_gemm
+from airchitect_jax.scalesim import run_gemm
+from airchitect_jax.scalesim.package_process import Package
 from airchitect_jax.types import ArrayShape
 from benchmarks import common
 

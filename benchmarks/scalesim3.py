@@ -16,7 +16,8 @@ from absl import flags
 
 from airchitect_jax import ArrayShape, Dataflow, Gemm, Interface, MemoryModel
 from airchitect_jax.case_studies import BufferCase
-from airchitect_jax.scalesim import Package, ReplayReport, run_gemm
+from airchitect_jax.scalesim import ReplayReport, run_gemm
+from airchitect_jax.scalesim.package_process import Package
 from airchitect_jax.scalesim.replay import replay
 from airchitect_jax.workloads import load_network
 from benchmarks import common

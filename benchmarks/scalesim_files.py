@@ -20,8 +20,8 @@ import numpy as np
 from absl import flags
 
 from airchitect_jax import ArrayShape, Dataflow, Gemm, replay
-from airchitect_jax.scalesim import Package, ScalesimConfig, run, write_config
-from airchitect_jax.scalesim.package import RunInputs, read_files
+from airchitect_jax.scalesim import ScalesimConfig, run, write_config
+from airchitect_jax.scalesim.package_process import Package, RunInputs, read_files
 from benchmarks import common
 
 flags.adopt_module_key_flags(common)

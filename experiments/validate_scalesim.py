@@ -25,7 +25,8 @@ from absl import flags
 from airchitect_jax import read_topology
 from airchitect_jax._support import files, workdir
 from airchitect_jax._support.progress import Progress
-from airchitect_jax.scalesim import Package, read_config, run_gemm
+from airchitect_jax.scalesim import read_config, run_gemm
+from airchitect_jax.scalesim.package_process import Package
 from airchitect_jax.studies.scalesim_validation import (
     KINDS,
     Outcome,

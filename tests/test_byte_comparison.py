@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from airchitect_jax.scalesim.package import Package, PackageOutput, read_files
+from airchitect_jax.scalesim.package_process import Package, PackageOutput, read_files
 from airchitect_jax.studies.scalesim_validation import (
     KINDS,
     compare_files,

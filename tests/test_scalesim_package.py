@@ -12,7 +12,7 @@ import test_validation
 
 from airchitect_jax import ArrayShape, Dataflow, Gemm
 from airchitect_jax.scalesim import ReplayReport, run_gemm
-from airchitect_jax.scalesim.package import TOO_LONG, Package
+from airchitect_jax.scalesim.package_process import TOO_LONG, Package
 from airchitect_jax.scalesim.replay import replay
 from airchitect_jax.studies.scalesim_validation import (
     KINDS,

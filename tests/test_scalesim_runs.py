@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from airchitect_jax.scalesim.package import RunInputs, read_files
+from airchitect_jax.scalesim.package_process import RunInputs, read_files
 from airchitect_jax.studies.scalesim_validation import our_files
 
 FOLDER = pathlib.Path(__file__).parent / "testdata" / "scalesim_runs"

@@ -10,7 +10,7 @@ import tempfile
 
 from test_scalesim_runs import FOLDER, kept
 
-from airchitect_jax.scalesim.package import Package
+from airchitect_jax.scalesim.package_process import Package
 from airchitect_jax.studies.scalesim_validation import KINDS
 from airchitect_jax.studies.scalesim_validation.random_files import random_files
 

@@ -1,5 +1,5 @@
 from .config import ScalesimConfig, read_config, write_config
-from .package import Package, PackageRun, run_gemm
+from .package import PackageRun, run_gemm
 from .replay import ReplayReport
 from .reports import LayerReport, printed_settings, printed_text
 from .settings import Settings
@@ -9,7 +9,6 @@ from .topology import LayerLayout, ScalesimLayer
 __all__ = [
     "LayerLayout",
     "LayerReport",
-    "Package",
     "PackageRun",
     "Plan",
     "ReplayReport",

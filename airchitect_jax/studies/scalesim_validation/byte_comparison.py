@@ -14,8 +14,14 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from airchitect_jax.scalesim import Package, ScalesimResult, read_plan, simulate
-from airchitect_jax.scalesim.package import TOO_LONG, PackageOutput, RunInputs, read_files
+from airchitect_jax.scalesim import ScalesimResult, read_plan, simulate
+from airchitect_jax.scalesim.package_process import (
+    TOO_LONG,
+    Package,
+    PackageOutput,
+    RunInputs,
+    read_files,
+)
 from airchitect_jax.studies.scalesim_validation.random_files import random_files
 from airchitect_jax.studies.scalesim_validation.tables import Table
 

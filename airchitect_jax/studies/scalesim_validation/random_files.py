@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Int
 
-from airchitect_jax.scalesim.package import RunInputs
+from airchitect_jax.scalesim.package_process import RunInputs
 from airchitect_jax.studies.scalesim_validation.random_settings import (
     Draw,
     Kind,

@@ -36,8 +36,8 @@ class Table:
     def rich(self) -> rich.table.Table:
         """The table for a terminal."""
         table = rich.table.Table(title=self.title, title_justify="left")
-        for index, name in enumerate(self.header):
-            table.add_column(name, justify="right" if index else "left", overflow="fold")
+        for place, name in enumerate(self.header):
+            table.add_column(name, justify="right" if place else "left", overflow="fold")
         for cells in self.rows:
             table.add_row(*cells)
         return table
