@@ -71,10 +71,7 @@ def main() -> None:
         for column in np.stack([np.asarray(x) for x in CASE.columns(jnp.asarray(budgeted))], axis=1)
     ]
     in_python = functools.partial(
-        label_buffers_in_python,
-        space=CASE.space,
-        platform=CASE.platform,
-        objective=CASE.objective,
+        label_buffers_in_python, space=CASE.space, platform=CASE.platform, objective=CASE.objective
     )
     few = workloads[:, : PLAIN.value]
 

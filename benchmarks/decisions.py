@@ -31,6 +31,7 @@ from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, CaseStudy
 from airchitect_jax.learning import first_argmax
 from airchitect_jax.reporting.style import to_png
 from airchitect_jax.scalesim import run_gemm
+from airchitect_jax.scalesim.package_process import Package
 from airchitect_jax.spaces import DEFAULT_ARRAYS
 from airchitect_jax.studies.models import plots
 from airchitect_jax.types import ArrayShape, Dataflow, Gemm, Interface, MemoryModel
@@ -121,8 +122,11 @@ def simulated_seconds() -> float | None:
     if not importlib.util.find_spec("scalesim"):
         return None
     gemm = Gemm(m=SIDE.value, n=SIDE.value, k=SIDE.value)
-    runs = [run_gemm(gemm, _ARRAY, Dataflow.OS).seconds for _ in range(common.REPEATS.value)]
-    return statistics.median(runs)
+    with Package() as package:
+        return statistics.median(
+            run_gemm(package, gemm, _ARRAY, Dataflow.OS).seconds
+            for _ in range(common.REPEATS.value)
+        )
 
 
 def main() -> None:

@@ -160,8 +160,7 @@ if __name__ == "__main__":
 
 @styled
 def labelling_growth(
-    by_workloads: Mapping[str, Sequence[tuple[int, float]]],
-    by_designs: Sequence[tuple[int, float]],
+    by_workloads: Mapping[str, Sequence[tuple[int, float]]], by_designs: Sequence[tuple[int, float]]
 ) -> Figure:
     """Draws the cost of labelling over the number of workloads and of designs.
 

@@ -20,6 +20,7 @@ from airchitect_jax.case_studies import ArrayDataflowCase
 from airchitect_jax.cost import compute_cycles
 from airchitect_jax.oracle import array_dataflow
 from airchitect_jax.scalesim import run_gemm
+from airchitect_jax.scalesim.package_process import Package
 from airchitect_jax.types import ArrayShape
 from benchmarks import common
 
@@ -70,12 +71,12 @@ def vectorised_numpy(columns: Int[np.ndarray, "4 batch"]) -> Int[np.ndarray, "ba
     return choice
 
 
-def scalesim_runs(sides: list[int]) -> None:
+def scalesim_runs(package: Package, sides: list[int]) -> None:
     """Square GEMMs of these sides on a 16 x 16 array, output stationary, one design each."""
     array = ArrayShape(rows=16, cols=16)
     for side in sides:
         gemm = Gemm(m=side, n=side, k=side)
-        cycles = run_gemm(gemm, array, Dataflow.OS).report.total_cycles
+        cycles = run_gemm(package, gemm, array, Dataflow.OS).report.total_cycles
         expected = compute_cycles(gemm, array, Dataflow.OS)
         if cycles != expected:
             raise AssertionError(f"scalesim says {cycles} cycles, we {expected}")
@@ -88,10 +89,7 @@ def main() -> None:
     )
     columns = [jnp.array(column) for column in workloads]
     ours = functools.partial(
-        array_dataflow.label_exponents,
-        *columns,
-        space=CASE.space,
-        platform=CASE.platform,
+        array_dataflow.label_exponents, *columns, space=CASE.space, platform=CASE.platform
     )
     host = np.asarray(workloads)
     budgeted = BudgetedGemm(
@@ -129,7 +127,8 @@ def main() -> None:
     }
     if importlib.util.find_spec("scalesim"):
         few = 128  # small, because the package simulates cycle by cycle
-        sizes[SCALESIM] = (2, lambda: scalesim_runs([few, few // 2]))
+        package = Package()
+        sizes[SCALESIM] = (2, lambda: scalesim_runs(package, [few, few // 2]))
     seconds = common.interleaved_seconds(
         {name: contender for name, (_, contender) in sizes.items()}, common.REPEATS.value
     )

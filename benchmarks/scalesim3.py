@@ -17,6 +17,7 @@ from absl import flags
 from airchitect_jax import ArrayShape, Dataflow, Gemm, Interface, MemoryModel
 from airchitect_jax.case_studies import BufferCase
 from airchitect_jax.scalesim import ReplayReport, run_gemm
+from airchitect_jax.scalesim.package_process import Package
 from airchitect_jax.scalesim.replay import replay
 from airchitect_jax.workloads import load_network
 from benchmarks import common
@@ -62,18 +63,20 @@ def package(gemm: Gemm, side: int, dataflow: Dataflow, bandwidth: int | None) ->
     """Median seconds of the package, after checking that its report equals the replay's."""
     if not importlib.util.find_spec("scalesim"):
         return {"package": "not installed: pip install 'airchitect-jax[scalesim]'"}
-    runs = [
-        run_gemm(
-            gemm,
-            ArrayShape(rows=side, cols=side),
-            dataflow,
-            ifmap_sram_kb=SRAM_KB.value,
-            filter_sram_kb=SRAM_KB.value,
-            ofmap_sram_kb=SRAM_KB.value,
-            bandwidth_words_per_cycle=bandwidth,
-        )
-        for _ in range(PACKAGE_REPEATS.value)
-    ]
+    with Package() as process:
+        runs = [
+            run_gemm(
+                process,
+                gemm,
+                ArrayShape(rows=side, cols=side),
+                dataflow,
+                ifmap_sram_kb=SRAM_KB.value,
+                filter_sram_kb=SRAM_KB.value,
+                ofmap_sram_kb=SRAM_KB.value,
+                bandwidth_words_per_cycle=bandwidth,
+            )
+            for _ in range(PACKAGE_REPEATS.value)
+        ]
     report = ours(gemm, side, dataflow, bandwidth)
     for name, value in vars(runs[0].report).items():
         np.testing.assert_allclose(getattr(report, name), value, rtol=1e-12, err_msg=name)

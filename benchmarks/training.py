@@ -122,10 +122,7 @@ def main() -> None:
     """Times all contenders in turn on the same batches, and a large matrix product."""
     jax.config.update("jax_num_cpu_devices", DEVICES.value)
     source = StreamedBatches(
-        case=CASE,
-        batch_size=BATCH_SIZE.value,
-        steps_per_epoch=STEPS.value,
-        seed=common.SEED.value,
+        case=CASE, batch_size=BATCH_SIZE.value, steps_per_epoch=STEPS.value, seed=common.SEED.value
     )
     batches = next(source.blocks(0, STEPS.value))
     devices = jax.local_devices()

@@ -15,7 +15,6 @@ real networks. Writes figures, report.html and summary.json into the workdir.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import rich.console
@@ -23,7 +22,8 @@ from absl import flags
 from matplotlib.figure import Figure
 
 from airchitect_jax.case_studies import BufferCase, plots
-from airchitect_jax.learning import Dataset, Loss, RunConfig
+from airchitect_jax.learning import Dataset, Loss
+from airchitect_jax.learning.models import recipes
 from airchitect_jax.types import Dataflow, Interface, MemoryModel
 from airchitect_jax.workloads import overlapping_windows, read_topology
 from experiments import gemm_flags, learning, objective_flags, runner
@@ -53,7 +53,7 @@ MEMORY_MODEL = flags.DEFINE_enum(
     MemoryModel.IDEAL.value,
     [MemoryModel.IDEAL.value, MemoryModel.SCALESIM3.value],
     "Stalls of a double buffer in closed form, or those of the scalesim 3.0.0 package, replayed:"
-    " exact, and slower by a factor of ten thousand, so the presets are smaller and stored, and"
+    " exact, and two to four thousand times slower, so the presets are smaller and stored, and"
     " --max_dim is 1024 unless given.",
 )
 INTERFACE = flags.DEFINE_enum(
@@ -76,37 +76,18 @@ _OWN = (
 )
 
 _CHANGES: learning.Changes = {
-    "paper": {
-        "smoke": {"learning_rate": 0.01},
-        "default": {"epochs": 8},
-        "paper": {"epochs": 40},
-    },
+    "paper": {"smoke": {"learning_rate": 0.01}, "default": {"epochs": 8}, "paper": {"epochs": 40}}
 }
-
-
-def _stored(config: RunConfig, num_train: int, num_test: int, epochs: int) -> RunConfig:
-    """A preset for replayed labels, up to a millisecond each: a small data set, many epochs.
-
-    The loss uses only the labels; other costs would have to be replayed at each step.
-    """
-    return dataclasses.replace(
-        config,
-        num_train=num_train,
-        num_test=num_test,
-        num_validation=num_test // 2,
-        epochs=epochs,
-        batch_size=256,
-        learning_rate=0.01,
-        stream=False,
-        loss=Loss.LABEL.value,
-    )
-
-
 _REPLAYED_MAX_DIM = 1024
-_REPLAYED_SIZES = {
-    "smoke": (512, 128, 2),
-    "default": (8_192, 1_000, 20),
-    "paper": (65_536, 4_000, 20),
+# Stored, as labels take longer; other losses would have to replay costs at each step.
+_SHARED = {"learning_rate": 0.01, "stream": False, "loss": Loss.LABEL.value}
+_REPLAYED: dict[str, dict[str, Any]] = {
+    "smoke": {"num_train": 512, "num_test": 128, "num_validation": 64, "epochs": 2}
+    | {"batch_size": 256, **_SHARED},
+    "default": {"num_train": 131_072, "num_test": 4_000, "num_validation": 2_000, "epochs": 20}
+    | {"batch_size": 1_024, **_SHARED},
+    "paper": {"num_train": 524_288, "num_test": 10_000, "num_validation": 5_000, "epochs": 40}
+    | {"batch_size": 1_024, **_SHARED},
 }
 
 
@@ -136,13 +117,8 @@ def main(console: rich.console.Console) -> None:
     """Runs the case study that the flags describe."""
     case = BufferCase.from_settings(runner.values(*_OWN) | resolved())
     replayed = case.memory_model is MemoryModel.SCALESIM3
-    presets = learning.presets(case, _CHANGES)
-    if replayed:
-        presets = {
-            model: {name: _stored(config, *_REPLAYED_SIZES[name]) for name, config in own.items()}
-            for model, own in presets.items()
-        }
-    config = learning.run_config(presets, "paper")
+    changes = dict.fromkeys(recipes(case), _REPLAYED) if replayed else _CHANGES
+    config = learning.run_config(learning.presets(case, changes), "paper")
     if replayed and config.loss != Loss.LABEL.value:
         raise ValueError(f"--loss: {config.loss} is not allowed with --memory_model=scalesim3")
     for path in learning.EVAL_WORKLOADS.value if replayed else ():

@@ -170,10 +170,7 @@ def _schedule(
     dims = {name: np.array([getattr(layer, name) for layer in layers]) for name in "mnk"}
     start = time.perf_counter()
     found = schedule_queues(
-        Gemm(**dims),
-        case.arrays,
-        runtime_model=case.runtime_model,
-        time_limit_s=TIME_LIMIT.value,
+        Gemm(**dims), case.arrays, runtime_model=case.runtime_model, time_limit_s=TIME_LIMIT.value
     )
     summary = {
         "case_study": case.name,

@@ -29,14 +29,7 @@ from airchitect_jax.cost import Platform
 from airchitect_jax.learning import Split, sample_dataset
 from airchitect_jax.reporting import Row, SpreadTable
 from airchitect_jax.reporting.style import save_figures
-from airchitect_jax.studies.search import (
-    curves,
-    curves_csv,
-    measurer,
-    plots,
-    table,
-    train_network,
-)
+from airchitect_jax.studies.search import curves, curves_csv, measurer, plots, table, train_network
 from airchitect_jax.workloads import load_network, network_names
 from experiments import case_flags, gemm_flags, resume_flag, runner
 from experiments.comparison_files import row_at, write_comparison

@@ -21,7 +21,7 @@ from absl import flags
 
 from airchitect_jax._support.progress import Progress
 from airchitect_jax.studies.design_space import array_dataflow, buffers, draw, report, schedules
-from airchitect_jax.studies.design_space.label_agreement import variants
+from airchitect_jax.studies.design_space.changes import variants
 from airchitect_jax.workloads import Distribution, load_network, network_names
 from experiments import case_flags, gemm_flags, runner
 

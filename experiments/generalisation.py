@@ -117,10 +117,7 @@ def test_sets(
 
 
 def train_and_audit(
-    model: NetworkCompetitor,
-    trained: CaseStudy,
-    asked: CaseStudy,
-    sets: Sequence[TestSet],
+    model: NetworkCompetitor, trained: CaseStudy, asked: CaseStudy, sets: Sequence[TestSet]
 ) -> dict[str, Any]:
     """Trains one network and audits it."""
     task = comparison_flags.task(trained, runner.SEED.value)
@@ -232,12 +229,7 @@ def main(console: rich.console.Console) -> None:
                 f"--models: {name!r} is not allowed; expected some of {', '.join(available)}"
             )
     settings = runner.values(
-        *case_flags.ALL,
-        *comparison_flags.ALL,
-        *gemm_flags.ALL,
-        *_OWN,
-        runner.SEED,
-        runner.WORKDIR,
+        *case_flags.ALL, *comparison_flags.ALL, *gemm_flags.ALL, *_OWN, runner.SEED, runner.WORKDIR
     )
     resume = resume_flag.RESUME.value
     with runner.claim("generalisation", settings, resume=resume, free={MODELS.name}) as folder:

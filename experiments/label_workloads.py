@@ -59,11 +59,7 @@ MAC_BUDGET = flags.DEFINE_integer(
     upper_bound=2**31 - 1,
 )
 TOPK = flags.DEFINE_integer(
-    "topk",
-    1,
-    "Also the K best designs with their cycles (slower).",
-    lower_bound=1,
-    upper_bound=100,
+    "topk", 1, "Also the K best designs with their cycles (slower).", lower_bound=1, upper_bound=100
 )
 RUNNER_UP = flags.DEFINE_boolean(
     "runner_up",

@@ -48,11 +48,7 @@ BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, f"Examples in a step; {_PRESET}.", lower_bound=1, upper_bound=2**20
 )
 LEARNING_RATE = flags.DEFINE_float(
-    "learning_rate",
-    None,
-    f"Peak learning rate; {_PRESET}.",
-    lower_bound=1e-8,
-    upper_bound=10.0,
+    "learning_rate", None, f"Peak learning rate; {_PRESET}.", lower_bound=1e-8, upper_bound=10.0
 )
 OPTIMIZER = flags.DEFINE_enum(
     "optimizer",

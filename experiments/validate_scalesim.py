@@ -14,9 +14,9 @@ or if the replay differs from the package anywhere.
 
 from __future__ import annotations
 
+import functools
 import pathlib
 import sys
-import tempfile
 from collections.abc import Callable
 
 import rich.console
@@ -25,12 +25,11 @@ from absl import flags
 from airchitect_jax import read_topology
 from airchitect_jax._support import files, workdir
 from airchitect_jax._support.progress import Progress
-from airchitect_jax.scalesim import read_config
+from airchitect_jax.scalesim import read_config, run_gemm
 from airchitect_jax.scalesim.package_process import Package
 from airchitect_jax.studies.scalesim_validation import (
     KINDS,
     Outcome,
-    PackageGemms,
     Settings,
     Simulate,
     Source,
@@ -203,13 +202,10 @@ def compare(
 
 def main(console: rich.console.Console) -> None:
     """Runs the comparison with the scalesim package."""
-    with (
-        Package(PACKAGE_PYTHON.value or sys.executable) as package,
-        tempfile.TemporaryDirectory() as folder,
-    ):
+    with Package(PACKAGE_PYTHON.value or sys.executable) as package:
         status = compare(
             console,
-            PackageGemms(package, pathlib.Path(folder)),
+            functools.partial(run_gemm, package),
             lambda progress, folder: compare_all_files(console, progress, folder, package),
             f"scalesim {package.versions['scalesim']}, numpy {package.versions['numpy']}",
         )

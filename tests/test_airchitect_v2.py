@@ -14,8 +14,13 @@ from airchitect_jax.learning import Split
 from airchitect_jax.studies.airchitect_v2 import forest, read_table
 from airchitect_jax.studies.airchitect_v2.inputs import derived, encode, filter_side, split_rows
 from airchitect_jax.studies.airchitect_v2.network import CrossedAirchitect
-from airchitect_jax.studies.airchitect_v2.optimum import most_pes, optimal_set
-from airchitect_jax.studies.airchitect_v2.scores import majority_class, nearest_constant, scores
+from airchitect_jax.studies.airchitect_v2.scores import (
+    majority_class,
+    most_pes,
+    nearest_constant,
+    optimal_set,
+    scores,
+)
 from airchitect_jax.studies.airchitect_v2.table import DATAFLOWS
 
 SCRIPT = "experiments.airchitect_v2"

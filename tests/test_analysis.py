@@ -8,16 +8,11 @@ import pytest
 
 from airchitect_jax.case_studies import ArrayDataflowCase, ScheduleCase
 from airchitect_jax.studies.design_space import (
-    boundaries,
-    coverage,
+    changes,
     exhibit,
-    frequency,
-    information,
-    label_agreement,
-    near_ties,
+    features,
+    labels,
     neighbours,
-    overlap,
-    projection,
     samples,
 )
 from airchitect_jax.types import RuntimeModel
@@ -77,11 +72,11 @@ def test_inputs_span_one():
 
 
 def test_frequencies_by_hand():
-    order, shares = frequency.ranked(np.array([7, 3, 3, 7, 3, 1, 3, 3, 7, 7]))
+    order, shares = labels.ranked(np.array([7, 3, 3, 7, 3, 1, 3, 3, 7, 7]))
     assert order.tolist() == [3, 7, 1]
     assert shares.tolist() == [0.5, 0.4, 0.1]
-    assert [frequency.classes_covering(shares, c) for c in (0.5, 0.9, 0.99)] == [1, 2, 3]
-    shown = frequency.frequency([sample_of(), sample_of(seed=1)])
+    assert [labels.classes_covering(shares, c) for c in (0.5, 0.9, 0.99)] == [1, 2, 3]
+    shown = labels.frequency([sample_of(), sample_of(seed=1)])
     statistics = shown.summary["log-uniform"]
     assert statistics["effective_classes"] == 2 ** statistics["label_entropy_bits"]
 
@@ -90,41 +85,41 @@ def test_overlap_equals_sets():
     rng = np.random.default_rng(0)
     sample = made_of(rng.integers(1, 4, (4, 900)), rng.zipf(1.5, 900) % 459)
     halves = np.split(sample.workloads.T, 2)
-    labels = np.split(sample.design_ids, 2)
-    for result in overlap.overlaps(sample):
+    ids = np.split(sample.design_ids, 2)
+    for result in labels.overlaps(sample):
         known = set(map(tuple, halves[0][: result.size].tolist()))
         twins = [tuple(row) in known for row in halves[1].tolist()]
         assert result.workload_seen == pytest.approx(np.mean(twins))
-        seen = np.isin(labels[1], labels[0][: result.size])
+        seen = np.isin(ids[1], ids[0][: result.size])
         assert result.label_seen == pytest.approx(seen.mean())
-        sets = [set(half[: result.size].tolist()) for half in labels]
+        sets = [set(half[: result.size].tolist()) for half in ids]
         assert result.jaccard == len(sets[0] & sets[1]) / len(sets[0] | sets[1])
 
 
 def test_codes_are_equal_where_rows_are():
     rng = np.random.default_rng(1)
     rows = rng.integers(0, 3, (5, 400))
-    codes = overlap.row_codes(rows)
+    codes = labels.row_codes(rows)
     assert len(set(codes.tolist())) == len(set(map(tuple, rows.T.tolist())))
-    assert overlap.first_places(np.array([4, 9, 4]), np.array([9, 5, 4])).tolist() == [1, 3, 0]
+    assert labels.first_indices(np.array([4, 9, 4]), np.array([9, 5, 4])).tolist() == [1, 3, 0]
 
 
 def test_information_of_what_is_known():
-    assert information.bits(np.diag([5, 5, 5, 5])) == pytest.approx(2)
-    assert information.bits(np.ones((3, 7), int)) == pytest.approx(0)
+    assert features.bits(np.diag([5, 5, 5, 5])) == pytest.approx(2)
+    assert features.bits(np.ones((3, 7), int)) == pytest.approx(0)
     rng = np.random.default_rng(0)
     m = rng.integers(1, 301, 20_000)
     told = m * 8 // 301  # three bits, told by m alone
     sample = made_of(np.stack([rng.integers(5, 19, 20_000), m, m[::-1], m[::-1]]), told)
-    shared = information.mutual_information(sample)[:, 0]
+    shared = features.mutual_information(sample)[:, 0]
     assert shared[1] == pytest.approx(3, abs=0.2)
     assert shared[0] < 0.02
-    assert information.binned(np.array([1, 1, 2])).max() <= 1
+    assert features.binned(np.array([1, 1, 2])).max() <= 1
 
 
 def test_importance_is_what_exchanging_does():
     fixed = ArrayDataflowCase(min_mac_exponent=9, max_mac_exponent=9, max_dim=300)
-    changed = information.importance(samples.draw("uniform", fixed, seed=0, num=2000))
+    changed = features.importance(samples.draw("uniform", fixed, seed=0, num=2000))
     assert changed[0] == 0  # there is one budget
     assert (changed[1:] > 0.05).all()
     assert (changed <= 1).all()
@@ -132,22 +127,20 @@ def test_importance_is_what_exchanging_does():
 
 def test_steps_change_labels_where_exact_search_says():
     sample = sample_of()
-    taken = boundaries.step(sample, 2)
+    taken = changes.step(sample, 2)
     room = sample.workloads[2] < 300
     moved = sample.workloads[:, room] + np.array([[0], [0], [1], [0]])
     expected = CASE.exact(moved).design_id != sample.design_ids[room]
     np.testing.assert_array_equal(taken.changed, expected)
     assert (taken.stale >= 1).all()
-    middle, share = boundaries.by_octave(
-        np.repeat([1, 2, 5], [100, 200, 99]), np.arange(399) % 2 == 0
-    )
+    middle, share = changes.by_octave(np.repeat([1, 2, 5], [100, 200, 99]), np.arange(399) % 2 == 0)
     assert middle.tolist() == [2**0.5, 2**1.5]
     np.testing.assert_allclose(share, 0.5)
 
 
 def test_relative_costs_have_the_label_first():
     sample = sample_of().first(300)
-    ratio = near_ties.relative_costs(sample)
+    ratio = labels.relative_costs(sample)
     assert ratio.shape == (300, 459)
     np.testing.assert_array_equal((ratio == 1).argmax(axis=1), sample.design_ids)
     assert (ratio >= 1).all()
@@ -187,7 +180,7 @@ def test_a_score_counts_no_design_beyond_the_budget():
 def test_agreement_with_oneself_and_with_others():
     other = ArrayDataflowCase(max_dim=300, runtime_model=RuntimeModel.ISPASS2020)
     sample = sample_of()
-    equal, surplus = label_agreement.agreement_of(sample, {"a": CASE, "b": other})
+    equal, surplus = changes.agreement_of(sample, {"a": CASE, "b": other})
     assert np.diag(equal).tolist() == [1, 1]
     assert np.diag(surplus).tolist() == [0, 0]
     theirs = other.exact(sample.workloads).design_id
@@ -200,13 +193,13 @@ def test_directions_part_what_differs():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(4000, 3))
     category = (x[:, 1] > 0).astype(int)
-    weights, told, floor = projection.parting_directions(x, category)
+    weights, told, floor = features.parting_directions(x, category)
     assert weights.shape == (3, 1)
     assert abs(weights[1, 0]) > 0.95 * np.linalg.norm(weights)
     assert told > 0.98
     assert floor == pytest.approx(0.5, abs=0.05)
-    assert projection.parting_directions(x, np.zeros(4000, int))[0].shape == (3, 0)
-    assert projection.direction(["a", "b", "c"], np.array([-3.0, 4.0, 0.1])) == "0.80 b - 0.60 a"
+    assert features.parting_directions(x, np.zeros(4000, int))[0].shape == (3, 0)
+    assert features.direction(["a", "b", "c"], np.array([-3.0, 4.0, 0.1])) == "0.80 b - 0.60 a"
 
 
 def test_layers_of_networks_fall_where_they_do():
@@ -214,7 +207,7 @@ def test_layers_of_networks_fall_where_they_do():
     layers = samples.layers_of(CASE, [network])
     assert layers.workloads.shape == (4, 9 * 14)
     assert layers.in_range.sum() == 14  # only the interaction is small enough
-    shown = coverage.coverage([sample_of(), sample_of(seed=1)], layers)
+    shown = neighbours.coverage([sample_of(), sample_of(seed=1)], layers)
     assert shown.summary["layers"] == 8  # two of the nine are alike
     assert 0 <= shown.summary["log-uniform"]["layers_right_label"] <= 1
 

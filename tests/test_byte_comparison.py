@@ -32,6 +32,10 @@ NEW = """\
 #!/bin/sh
 echo '{"error": null, "scalesim": "3.0.0", "numpy": "2.10.0"}'
 """
+MISSING = """\
+#!/bin/sh
+echo '{"error": "No module named scalesim"}'
+"""
 
 
 def interpreter(path, text):
@@ -52,6 +56,11 @@ def test_a_process_that_ends_is_named(tmp_path):
 def test_a_numpy_that_is_too_new_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"scalesim package crashes with numpy 2\.10\.0, which"):
         Package(interpreter(tmp_path / "python", NEW))
+
+
+def test_a_missing_package_names_its_extra(tmp_path):
+    with pytest.raises(ValueError, match=r"No module.*: pip install 'airchitect-jax\[scalesim\]'"):
+        Package(interpreter(tmp_path / "python", MISSING))
 
 
 def test_the_first_difference_has_file_line_and_both_texts():

@@ -14,13 +14,12 @@ import scripts
 
 from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, ScheduleCase
 from airchitect_jax.studies.design_space import (
-    array_budgets,
     array_dataflow,
     array_shapes,
     buffer_operands,
     buffers,
-    coverage,
-    label_agreement,
+    changes,
+    neighbours,
     report,
     samples,
     schedules,
@@ -56,7 +55,7 @@ def test_mapped_dimensions_of_each_dataflow():
 def test_more_budget_never_costs_cycles():
     case = ArrayDataflowCase(min_mac_exponent=6, max_mac_exponent=10)
     sample = drawn(case, 200)
-    cycles = array_budgets.best_by_budget(case, samples.dims(case, sample.workloads))
+    cycles = array_dataflow.best_by_budget(case, samples.dims(case, sample.workloads))
     assert cycles.shape == (5, 200)
     assert (np.diff(cycles, axis=0) <= 0).all()
     here = cycles[sample.feature("mac_exponent") - 6, np.arange(200)]
@@ -84,7 +83,7 @@ def test_exhibits_of_arrays():
         of_layer = [row for row in rows if row[0] == name]
         assert min(row[5] for row in of_layer) == best.cost[0]
         assert made["landscapes"].summary[name]["best"] == case.space.describe(best.design_id[0])
-    assert next(iter(label_agreement.variants(case).values())) is case
+    assert next(iter(changes.variants(case).values())) is case
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +98,13 @@ def test_figures_of_all_packaged_networks(packaged):
         samples.draw(name, one, seed=0, num=300)
         for name, one in (("log-uniform", case), ("uniform", ArrayDataflowCase()))
     ]
-    returns = array_budgets.returns(case, some, packaged)
+    returns = array_dataflow.returns(case, some, packaged)
     looks_made(returns)
     named = {label.get_text() for label in returns.figure.axes[1].get_yticklabels()}
     assert named == {*network_names(), "uniform", "log-uniform"}
     assert {row[0] for row in returns.rows[1:]} == named
     looks_made(array_dataflow.landscapes(case, packaged))
-    covered = coverage.coverage(some, samples.layers_of(case, packaged))
+    covered = neighbours.coverage(some, samples.layers_of(case, packaged))
     looks_made(covered)
     shown = {text.get_text() for text in covered.figure.legends[0].get_texts()}
     others = len(packaged) - len(EVALUATION_NETWORKS)
@@ -126,7 +125,7 @@ def test_every_figure_of_a_case_study(case, packaged):
     own = {"case_study1": array_dataflow, "case_study2": buffers, "case_study3": schedules}
     own = own[case.name]
     shown = own.exhibits(case, some, packaged)
-    for _, makers in report.sections(some, label_agreement.variants(case), packaged, shown):
+    for _, makers in report.sections(some, changes.variants(case), packaged, shown):
         for _, make in makers:
             looks_made(make())
 

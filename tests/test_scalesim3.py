@@ -3,7 +3,6 @@
 import csv
 import functools
 import pathlib
-import sys
 
 import jax
 import numpy as np
@@ -13,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airchitect_jax import ArrayShape, BufferSizes, Dataflow, Gemm
-from airchitect_jax.scalesim import package
 from airchitect_jax.scalesim import replay as scalesim3
 from airchitect_jax.scalesim.replay import replay
 from airchitect_jax.scalesim.replay_counts import Setup, replay_counts
@@ -277,9 +275,3 @@ def test_the_steps_of_a_replay_are_infinite_where_it_is_refused():
     small = Gemm(m=64, n=64, k=64)  # 256 folds; 16 sweeps of operands of 8 half buffers
     steps = scalesim3.replay_steps(small, array, Dataflow.OS, sizes, 4)
     assert steps.tolist() == [4 * (256 + 2 * 16 * 8 + 8), 4 * (256 + 2 * 16 * 8 + 2)]
-
-
-def test_a_missing_package_names_its_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "scalesim.layout_utils", None)
-    with pytest.raises(ImportError, match=r"pip install 'airchitect-jax\[scalesim\]'"):
-        package.run_gemm(Gemm(m=2, n=2, k=2), ArrayShape(rows=2, cols=2), Dataflow.OS)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airchitect_jax.scalesim.layer import LayerLayout, ScalesimLayer
 from airchitect_jax.scalesim.lines import counts, demand, operands, prefetch
 from airchitect_jax.scalesim.settings import Settings
+from airchitect_jax.scalesim.topology import LayerLayout, ScalesimLayer
 
 DEMAND = sys.modules["airchitect_jax.scalesim.lines.demand"]  # the face has a function of its name
 GOLDEN = json.loads(

@@ -1,5 +1,6 @@
 """What needs the scalesim package itself: `make test_package`, in an environment of its own."""
 
+import functools
 import pathlib
 import sys
 
@@ -15,13 +16,12 @@ from airchitect_jax.scalesim.package_process import TOO_LONG, Package
 from airchitect_jax.scalesim.replay import replay
 from airchitect_jax.studies.scalesim_validation import (
     KINDS,
-    PackageGemms,
     compare_files,
     our_files,
 )
-from airchitect_jax.studies.scalesim_validation.agreement import agreement
 from airchitect_jax.studies.scalesim_validation.byte_comparison import Status
 from airchitect_jax.studies.scalesim_validation.random_files import random_files
+from airchitect_jax.studies.scalesim_validation.runs import agreement
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:scalesim")
 
@@ -56,23 +56,21 @@ def test_a_run_is_given_up_after_its_time(tmp_path):
         assert process.run(inputs).error == TOO_LONG
 
 
-def test_the_replay_agrees_through_files_and_in_process(package, tmp_path):
-    through_files = agreement(
-        test_validation.RUNS, PackageGemms(package, tmp_path), test_validation.silent
+def test_the_replay_agrees(package):
+    result = agreement(
+        test_validation.RUNS, functools.partial(run_gemm, package), test_validation.silent
     )
-    in_process = agreement(test_validation.RUNS, run_gemm, test_validation.silent)
-    for result in (through_files, in_process):
-        assert list(result.mismatches()) == []
-        assert isinstance(result.package, ReplayReport)
+    assert list(result.mismatches()) == []
+    assert isinstance(result.package, ReplayReport)
 
 
 @pytest.mark.parametrize("dataflow", list(Dataflow))
 @pytest.mark.parametrize("bandwidth", [None, 4])
-def test_the_package_in_process_reports_what_the_replay_does(dataflow, bandwidth):
+def test_the_package_reports_what_the_replay_does(dataflow, bandwidth, package):
     gemm, array = Gemm(m=30, n=33, k=40), ArrayShape(rows=4, cols=9)
     memory = {"ifmap_sram_kb": 1, "filter_sram_kb": 2, "ofmap_sram_kb": 1}
     memory["bandwidth_words_per_cycle"] = bandwidth
-    run = run_gemm(gemm, array, dataflow, **memory)
+    run = run_gemm(package, gemm, array, dataflow, **memory)
     report = replay(gemm, array, dataflow, **memory)
     assert run.seconds > 0
     for name, value in vars(run.report).items():

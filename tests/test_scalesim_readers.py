@@ -6,9 +6,8 @@ import pathlib
 import pytest
 
 from airchitect_jax.scalesim import LayerLayout, Settings
-from airchitect_jax.scalesim.layout_file import read_layout
-from airchitect_jax.scalesim.settings_file import read_settings
-from airchitect_jax.scalesim.topology import read_layers
+from airchitect_jax.scalesim.settings import read_settings
+from airchitect_jax.scalesim.topology import read_layers, read_layout
 
 GOLDEN = pathlib.Path(__file__).parent / "testdata" / "scalesim"
 SIZES = ("ifmap_rows", "ifmap_cols", "filter_rows", "filter_cols", "channels", "num_filters")

@@ -22,14 +22,14 @@ from airchitect_jax.studies.scalesim_validation import (
     TimedLayer,
     plan,
     sizing,
-    statistics,
 )
 from airchitect_jax.studies.scalesim_validation import validate as steps
-from airchitect_jax.studies.scalesim_validation.agreement import QUANTITIES, agreement
 from airchitect_jax.studies.scalesim_validation.runs import (
+    QUANTITIES,
     Ranges,
     Runs,
     affordable,
+    agreement,
     distinct,
     draw,
     ideal,
@@ -83,7 +83,7 @@ RUNS = runs_of(
 
 
 def test_equal_values_share_the_mean_of_their_ranks():
-    ranks = statistics.average_ranks(np.array([30, 10, 20, 10, 30, 30]))
+    ranks = sizing.average_ranks(np.array([30, 10, 20, 10, 30, 30]))
     assert ranks.tolist() == [5, 1.5, 3, 1.5, 5, 5]
 
 
@@ -99,21 +99,21 @@ def test_equal_values_share_the_mean_of_their_ranks():
     ],
 )
 def test_rank_correlation_by_hand(estimate, truth, expected):
-    got = statistics.rank_correlation(np.array(estimate), np.array(truth))
+    got = sizing.rank_correlation(np.array(estimate), np.array(truth))
     assert got == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_constant_truth_has_no_order():
-    assert math.isnan(statistics.rank_correlation(np.array([1, 2]), np.array([5, 5])))
+    assert math.isnan(sizing.rank_correlation(np.array([1, 2]), np.array([5, 5])))
 
 
 def test_errors_and_ratios_by_hand():
-    errors = statistics.error_summary(np.array([90, 100, 150]), np.array([100, 100, 100]))
+    errors = sizing.error_summary(np.array([90, 100, 150]), np.array([100, 100, 100]))
     assert errors["median_error"] == pytest.approx(0.1)
     assert errors["p90_error"] == pytest.approx(0.1 + 0.8 * 0.4)
     assert errors["median_bias"] == pytest.approx(0)
     assert errors["mean_bias"] == pytest.approx(0.4 / 3)
-    ratios = statistics.ratio_summary(np.array([1.0, 1, 8]))
+    ratios = sizing.ratio_summary(np.array([1.0, 1, 8]))
     assert ratios == {
         "geomean": pytest.approx(2),
         "median": 1,

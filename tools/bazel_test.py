@@ -42,9 +42,7 @@ REPOSITORIES = {
         "java/BUILD": "",
         "java/defs.bzl": native("java", "binary", "import", "runtime", "toolchain"),
     },
-    "remote_coverage_tools": {
-        "BUILD": f'{PUBLIC}filegroup(name = "coverage_report_generator")\n',
-    },
+    "remote_coverage_tools": {"BUILD": f'{PUBLIC}filegroup(name = "coverage_report_generator")\n'},
 }
 
 

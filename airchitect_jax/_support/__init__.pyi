@@ -1,23 +1,12 @@
 from .batching import batch_mesh, map_chunks, on_devices
 from .checks import (
-    INT64_SAFE,
-    MAX_COUNT,
-    MAX_DIM,
     as_array,
     common_shape,
     dataflow_field,
     dataflow_member,
-    file_path,
-    instance,
-    instance_or_default,
     int_field,
     is_traced,
-    member,
     real_field,
-    real_number,
-    settle,
-    shown,
-    whole_number,
 )
 from .checksums import (
     check_file,
@@ -40,6 +29,19 @@ from .forks import refuse_after_fork
 from .host_memory import check_fits
 from .printable import one_line
 from .registry import find, register, registered
+from .scalars import (
+    INT64_SAFE,
+    MAX_COUNT,
+    MAX_DIM,
+    file_path,
+    instance,
+    instance_or_default,
+    member,
+    real_number,
+    settle,
+    shown,
+    whole_number,
+)
 from .units import (
     AREA,
     AREA_PER_BYTE,

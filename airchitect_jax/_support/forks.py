@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import os
 
-from jax._src import xla_bridge  # no public API says whether JAX has started its threads
+import jax
+
+_STARTS_WITH = "jax_num_cpu_devices"  # a setting that JAX refuses to change once it has started
+
+
+def _has_started() -> bool:
+    value = getattr(jax.config, _STARTS_WITH)
+    try:
+        jax.config.update(_STARTS_WITH, -2)  # as many as by default, which is -1
+    except RuntimeError:
+        return True
+    jax.config.update(_STARTS_WITH, value)
+    return False
 
 
 class _Forks:
@@ -14,7 +26,7 @@ class _Forks:
     lost = False
 
     def before(self) -> None:
-        self.started = xla_bridge.backends_are_initialized()
+        self.started = _has_started()
 
     def after_in_child(self) -> None:
         self.lost |= self.started

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from airchitect_jax._support.checks import shown
+from airchitect_jax._support.scalars import shown
 
 _NUMBER = r"[0-9]{1,80}(?:\.[0-9]{1,80})?(?:e(?:-[0-9]{1,3}|\+?[0-9]{1,2}))?"
 _QUANTITY = re.compile(rf"({_NUMBER}) *((?:[A-Za-z][A-Za-z0-9/]*)?)")

@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from airchitect_jax._support.checks import shown
 from airchitect_jax._support.files import check_regular
 from airchitect_jax._support.printable import one_line
+from airchitect_jax._support.scalars import shown
 
 _MAX_BYTES = 2**16
 _MAX_DEPTH = 8

@@ -5,10 +5,4 @@ from airchitect_jax.baselines.competitor import Competitor, Task
 from airchitect_jax.baselines.networks import NetworkCompetitor
 from airchitect_jax.baselines.registry import competitors
 
-__all__ = [
-    "Classifier",
-    "Competitor",
-    "NetworkCompetitor",
-    "Task",
-    "competitors",
-]
+__all__ = ["Classifier", "Competitor", "NetworkCompetitor", "Task", "competitors"]

@@ -241,10 +241,7 @@ class CaseStudy(Definition):
         return brute_force.cost_of_any(self, values, self.space.fields_at(point))
 
     def log_relaxed_cost(
-        self,
-        workload: Int[Array, "features"],
-        point: RelaxedPoint,
-        temperature: Float[Array, ""],
+        self, workload: Int[Array, "features"], point: RelaxedPoint, temperature: Float[Array, ""]
     ) -> Float[Array, ""]:
         """The logarithm of the smoothed cost between the points of the grid; float32, traceable.
 
@@ -259,10 +256,17 @@ def _spread(feature: Feature) -> tuple[int, ...]:
     return tuple(np.linspace(feature.low, feature.high, count).round().astype(int).tolist())
 
 
+def num_out_of_range(
+    case: CaseStudy, workloads: Int[np.ndarray, "features batch"]
+) -> Int[np.ndarray, "batch"]:
+    """How many features of each workload lie outside the ranges that the network is trained on."""
+    low = np.array([[feature.low] for feature in case.features])
+    high = np.array([[feature.high] for feature in case.features])
+    return ((workloads < low) | (workloads > high)).sum(axis=0)
+
+
 def out_of_range(
     case: CaseStudy, workloads: Int[np.ndarray, "features batch"]
 ) -> Bool[np.ndarray, "batch"]:
     """Which workloads lie outside the ranges that the network is trained on."""
-    low = np.array([[feature.low] for feature in case.features])
-    high = np.array([[feature.high] for feature in case.features])
-    return np.any((workloads < low) | (workloads > high), axis=0)
+    return num_out_of_range(case, workloads) > 0

@@ -80,8 +80,7 @@ def label_columns(
     first = jnp.where(found == lowest[:, None], ids, case.space.num_designs).min(axis=1)
     exact = lowest < _NEVER
     labels = Labels(
-        design_id=jnp.where(exact, first, -1).astype(jnp.int32),
-        cost=jnp.where(exact, lowest, -1),
+        design_id=jnp.where(exact, first, -1).astype(jnp.int32), cost=jnp.where(exact, lowest, -1)
     )
     return labels, valid
 

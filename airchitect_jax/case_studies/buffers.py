@@ -29,12 +29,7 @@ from airchitect_jax.cost import (
     select,
 )
 from airchitect_jax.oracle import buffers as oracle
-from airchitect_jax.oracle import (
-    label_buffers_on,
-    label_replayed,
-    log_cost_grid,
-    replayed_cycles,
-)
+from airchitect_jax.oracle import label_buffers_on, label_replayed, log_cost_grid, replayed_cycles
 from airchitect_jax.spaces import BufferSpace, Fields, RelaxedPoint, within_sum
 from airchitect_jax.types import (
     ArrayShape,
@@ -353,10 +348,7 @@ class BufferCase(CaseStudy):
         return cycles[self.by_name(workload)["dataflow"]]
 
     def log_relaxed_cost(
-        self,
-        workload: Int[Array, "features"],
-        point: RelaxedPoint,
-        temperature: Float[Array, ""],
+        self, workload: Int[Array, "features"], point: RelaxedPoint, temperature: Float[Array, ""]
     ) -> Float[Array, ""]:
         """See `CaseStudy`: the array is given, so only the buffers are soft."""
         gemm, array, memory = self._parts(workload, point.sizes)

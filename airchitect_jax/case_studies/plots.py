@@ -7,27 +7,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from airchitect_jax.reporting.style import (
-    BLACK,
-    CYCLE,
-    SKY,
-    Figure,
-    legend_below,
-    new_figure,
-    plain,
-    styled,
-)
+from airchitect_jax.reporting import style
 from airchitect_jax.spaces import Attribute
 
 
-@styled
+@style.styled
 def aspect_ratio_map(
     workload_aspect: Float[np.ndarray, "num"],
     depth: Float[np.ndarray, "num"],
     design_aspect: Float[np.ndarray, "num"],
     dataflow: Attribute,
     optimal: Int[np.ndarray, "num"],
-) -> Figure:
+) -> style.Figure:
     """The optimal aspect ratio over workload shape, one panel per optimal dataflow.
 
     Args:
@@ -37,7 +28,7 @@ def aspect_ratio_map(
       dataflow: the attribute that names the panels.
       optimal: the optimal design ids.
     """
-    figure, panels = new_figure(columns=len(dataflow.categories), width=12, height=4.0)
+    figure, panels = style.new_figure(columns=len(dataflow.categories), width=12, height=4.0)
     limit = np.quantile(np.abs(design_aspect), 0.99)
     image = None
     for index, (axes, name) in enumerate(zip(panels, dataflow.categories, strict=True)):
@@ -64,13 +55,13 @@ def aspect_ratio_map(
     return figure
 
 
-@styled
+@style.styled
 def sizes_by_budget(
     budgets_kb: Int[np.ndarray, "num"],
     sizes_kb: Int[np.ndarray, "num 3"],
     dataflows: Int[np.ndarray, "num"],
     names: Sequence[str],
-) -> Figure:
+) -> style.Figure:
     """Mean optimal size of the ifmap, filter and ofmap SRAM by budget, one panel per dataflow.
 
     Args:
@@ -79,7 +70,7 @@ def sizes_by_budget(
       dataflows: its dataflow.
       names: of the dataflows.
     """
-    figure, panels = new_figure(columns=len(names), width=12, height=3.8)
+    figure, panels = style.new_figure(columns=len(names), width=12, height=3.8)
     for index, (axes, name) in enumerate(zip(panels, names, strict=True)):
         here = dataflows == index
         budgets = np.unique(budgets_kb[here])
@@ -93,7 +84,7 @@ def sizes_by_budget(
         axes.set_xlim(left=0)
         axes.set_ylim(0, 1.05 * sizes_kb.max())
     panels[0].set_ylabel("mean optimal size (KB)")
-    legend_below(figure, panels[:1], columns=3)
+    style.legend_below(figure, panels[:1], columns=3)
     return figure
 
 
@@ -101,8 +92,8 @@ def sizes_by_budget(
 Bar = tuple[str, int, float, float]
 
 
-@styled
-def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> Figure:
+@style.styled
+def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> style.Figure:
     """Schedules side by side, one lane per row, on one time axis.
 
     Args:
@@ -111,12 +102,12 @@ def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> Figur
         word of a text names the workload and determines the colour; light colours repeat if there
         are more workloads than colours.
     """
-    figure, panels = new_figure(
+    figure, panels = style.new_figure(
         columns=len(schedules), width=5.5 * len(schedules), height=1.2 + 0.55 * len(lanes)
     )
     end = max(start + length for bars in schedules.values() for _, _, start, length in bars)
     names = sorted({text.split()[0] for bars in schedules.values() for text, *_ in bars})
-    light = CYCLE[:-1] if len(names) < len(CYCLE) else (SKY,) * len(names)
+    light = style.CYCLE[:-1] if len(names) < len(style.CYCLE) else (style.SKY,) * len(names)
     colors = dict(zip(names, light, strict=False))
     for axes, (title, bars) in zip(np.atleast_1d(panels), schedules.items(), strict=True):
         for text, lane, start, length in bars:
@@ -124,10 +115,15 @@ def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> Figur
             axes.barh(lane, length, left=start, color=color, edgecolor="white", height=0.7)
             if length > end / 12:
                 axes.text(
-                    start + length / 2, lane, plain(text), ha="center", va="center", fontsize=7
+                    start + length / 2,
+                    lane,
+                    style.plain(text),
+                    ha="center",
+                    va="center",
+                    fontsize=7,
                 )
         last = max(start + length for _, _, start, length in bars)
-        axes.axvline(last, color=BLACK, linestyle="--", linewidth=1)
+        axes.axvline(last, color=style.BLACK, linestyle="--", linewidth=1)
         axes.set_yticks(range(len(lanes)), lanes)
         axes.invert_yaxis()
         axes.set_xlim(0, end * 1.02)

@@ -219,10 +219,7 @@ class ScheduleCase(CaseStudy):
         return cycles[on_array, jnp.arange(number), point[:number]].max()
 
     def log_relaxed_cost(
-        self,
-        workload: Int[Array, "features"],
-        point: RelaxedPoint,
-        temperature: Float[Array, ""],
+        self, workload: Int[Array, "features"], point: RelaxedPoint, temperature: Float[Array, ""]
     ) -> Float[Array, ""]:
         """See `CaseStudy`: a doubly stochastic matrix assigns workloads to arrays."""
         cycles = self._cycles(workload.astype(jnp.float32))

@@ -250,9 +250,7 @@ class ArrayDataflowTask:
     def repair(self, results: PyTree[np.ndarray], row: int, columns: Columns) -> None:
         """See `LabelTask`."""
         results["design_id"][row], results["cycles"][row] = array_dataflow.label_in_python(
-            *(int(column[row]) for column in columns),
-            space=self.space,
-            platform=self._platform,
+            *(int(column[row]) for column in columns), space=self.space, platform=self._platform
         )
 
     @property

@@ -2,60 +2,48 @@
 
 from __future__ import annotations
 
+import dataclasses
+import operator
 from collections.abc import Mapping, Sequence
 
 from airchitect_jax.learning.real_networks import NetworkResult
 from airchitect_jax.reporting import document, escape, image, table
 
+# Headings by attribute.
+_CONTEXT_COLUMNS = {
+    "context": "",
+    "optimal_cost": "one design per layer: optimal cost",
+    "chosen_cost": "as recommended",
+    "normalized_performance": "normalized performance",
+    "num_out_of_range": "layers out of range",
+    "single_design": "best single design",
+    "single_cost": "its cost",
+}
+_LAYER_COLUMNS = {name: name for name in ("layer", "m", "n", "k", "count")} | {
+    "optimal_design": "optimal design",
+    "optimal_cost": "its cost",
+    "chosen_design": "chosen",
+    "normalized_performance": "normalized performance",
+}
+
 
 def network_section(results: Sequence[NetworkResult]) -> str:
     """The contexts of one network, and its layers in a folded section."""
-    parts = [
-        f"<h3>{escape(results[0].network)}</h3>",
-        table(
-            [
-                "",
-                "one design per layer: optimal cost",
-                "as recommended",
-                "normalized performance",
-                "layers out of range",
-                "best single design",
-                "its cost",
-            ],
-            (
-                [
-                    result.context,
-                    result.optimal_cost,
-                    result.chosen_cost,
-                    result.normalized_performance,
-                    result.num_out_of_range,
-                    result.single_design,
-                    result.single_cost,
-                ]
-                for result in results
-            ),
-        ),
-    ]
+    cells = operator.attrgetter(*_CONTEXT_COLUMNS)
+    parts = [f"<h3>{escape(results[0].network)}</h3>"]
+    parts.append(table(list(_CONTEXT_COLUMNS.values()), map(cells, results)))
     parts.append("<details><summary>layers</summary>")
+    cells = operator.attrgetter(*_LAYER_COLUMNS)
     for result in results:
-        rows = (
-            [
-                layer.layer,
-                layer.m,
-                layer.n,
-                layer.k,
-                layer.count,
-                layer.optimal_design,
-                layer.optimal_cost,
-                layer.chosen_design if layer.in_range else "out of range: exact search",
-                layer.normalized_performance,
-            ]
+        layers = (
+            layer
+            if layer.in_range
+            else dataclasses.replace(layer, chosen_design="out of range: exact search")
             for layer in result.layers
         )
-        header = ["layer", "m", "n", "k", "count", "optimal design", "its cost", "chosen"]
         parts.append(
             f"<h4>{escape(result.network)}, {escape(result.context)}</h4>"
-            + table([*header, "normalized performance"], rows)
+            + table(list(_LAYER_COLUMNS.values()), map(cells, layers))
         )
     return "".join([*parts, "</details>"])
 

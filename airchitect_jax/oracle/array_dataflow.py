@@ -28,13 +28,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from airchitect_jax._support import MAX_DIM, instance, instance_or_default, member
-from airchitect_jax.cost import (
-    EnergyTable,
-    Platform,
-    last_cycle_offset,
-    mapped_dims,
-    row_passes,
-)
+from airchitect_jax.cost import EnergyTable, Platform, last_cycle_offset, mapped_dims, row_passes
 from airchitect_jax.oracle.batch import exact_labels, valid_rows
 from airchitect_jax.oracle.ranking import DEFAULT_MEMORY, best_designs, design_cost
 from airchitect_jax.spaces import ArrayDataflowSpace

@@ -143,11 +143,7 @@ def _timing(columns: Sequence[Array], platform: Platform) -> _Timing:
 
 
 def cheapest_cycles(
-    steps: Int[Array, "rows"],
-    columns: Sequence[Array],
-    *,
-    space: BufferSpace,
-    platform: Platform,
+    steps: Int[Array, "rows"], columns: Sequence[Array], *, space: BufferSpace, platform: Platform
 ) -> tuple[Int[Array, "rows"], Int[Array, "rows"], Bool[Array, "rows"]]:
     """Index of the best pair, its cycles, and where that is exact."""
     # Separate programs: XLA's CPU backend would compute values with two users twice.
@@ -344,11 +340,7 @@ def log_cost_grid(
         ifmap_filter, ifmap_ofmap, filter_ofmap = (
             jnp.expand_dims(log_pair, axis) for axis in (3, 2, 1)
         )
-        in_place = {
-            Dataflow.OS: ifmap_filter,
-            Dataflow.WS: ifmap_ofmap,
-            Dataflow.IS: filter_ofmap,
-        }
+        in_place = {Dataflow.OS: ifmap_filter, Dataflow.WS: ifmap_ofmap, Dataflow.IS: filter_ofmap}
         shape = (len(dataflow), levels, levels, levels)
         costs = jnp.select(
             [dataflow == flow for flow in Dataflow],

@@ -18,13 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from airchitect_jax._support import (
-    MAX_DIM,
-    dataflow_member,
-    instance,
-    instance_or_default,
-    member,
-)
+from airchitect_jax._support import MAX_DIM, dataflow_member, instance, instance_or_default, member
 from airchitect_jax.cost import (
     MAX_BANDWIDTH,
     MAX_SRAM_BYTES,

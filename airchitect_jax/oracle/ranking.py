@@ -23,14 +23,7 @@ from airchitect_jax.cost import (
     stall_free_cycles,
 )
 from airchitect_jax.spaces import ArrayDataflowSpace
-from airchitect_jax.types import (
-    ArrayShape,
-    BufferSizes,
-    Dataflow,
-    Gemm,
-    Memory,
-    Objective,
-)
+from airchitect_jax.types import ArrayShape, BufferSizes, Dataflow, Gemm, Memory, Objective
 
 # Half a megabyte per operand: the default memory for energies.
 DEFAULT_MEMORY = Memory(

@@ -41,17 +41,17 @@ def replayed_cycles(workloads: BufferedGemm, buffers: BufferSizes) -> Int[np.nda
         kb, level = np.unique(np.asarray(size, np.int64) // _KB, return_inverse=True)
         sizes_kb.append(kb)
         levels.append(level.reshape(np.shape(size)))
-    distinct, places = np.unique(columns.reshape(len(columns), -1), axis=1, return_inverse=True)
-    places, *levels = np.broadcast_arrays(places.reshape(columns.shape[1:]), *levels)
-    shape = places.shape
-    places, levels = places.reshape(-1), [level.reshape(-1) for level in levels]
-    totals = np.empty(len(places), np.int64)
+    distinct, indices = np.unique(columns.reshape(len(columns), -1), axis=1, return_inverse=True)
+    indices, *levels = np.broadcast_arrays(indices.reshape(columns.shape[1:]), *levels)
+    shape = indices.shape
+    indices, levels = indices.reshape(-1), [level.reshape(-1) for level in levels]
+    totals = np.empty(len(indices), np.int64)
     for first in range(0, distinct.shape[1], _BATCH):
-        runs = np.flatnonzero((first <= places) & (places < first + _BATCH))
+        runs = np.flatnonzero((first <= indices) & (indices < first + _BATCH))
         totals[runs] = _totals(
             distinct[:, first : first + _BATCH],
             sizes_kb,
-            places[runs] - first,
+            indices[runs] - first,
             [level[runs] for level in levels],
         )
     return totals.reshape(shape)
@@ -84,7 +84,7 @@ def _label(
     levels = space.levels.T - 1
     feasible = space.levels.sum(axis=1) <= steps[:, None]
     used = np.arange(1, space.num_levels + 1) + 2 <= steps[:, None]
-    runs = Behaviours.of(_setup(columns), [kb] * 3, [used] * 3)
+    runs = Behaviours.of(Setup(*columns), [kb] * 3, [used] * 3)
 
     candidates = feasible & runs.complete[:, None]
     bounds = np.zeros(feasible.shape, np.int64)
@@ -97,8 +97,8 @@ def _label(
     for row in np.flatnonzero(~runs.complete):
         designs = np.flatnonzero(feasible[row])
         costs = _replays(columns[:, row : row + 1], *(kb[level[designs]] for level in levels))
-        place = int(costs.argmin())  # the first: ids are in tie order
-        ids[row], cycles[row] = designs[place], costs[place]
+        index = int(costs.argmin())  # the first: ids are in tie order
+        ids[row], cycles[row] = designs[index], costs[index]
     return ids, cycles
 
 
@@ -142,19 +142,19 @@ def _precedes(cost: np.ndarray, design: np.ndarray, best: np.ndarray, best_id: n
 def _totals(
     columns: Int[np.ndarray, "fields workloads"],
     sizes_kb: list[Int[np.ndarray, "sizes"]],
-    places: Int[np.ndarray, "runs"],
+    indices: Int[np.ndarray, "runs"],
     levels: list[Int[np.ndarray, "runs"]],
 ) -> Int[np.ndarray, "runs"]:
-    """Total cycles of runs: the places of a workload and of the size of each buffer."""
+    """Total cycles of runs: the indices of a workload and of the size of each buffer."""
     used = [np.zeros((columns.shape[1], len(kb)), bool) for kb in sizes_kb]
     for table, level in zip(used, levels, strict=True):
-        table[places, level] = True
-    runs = Behaviours.of(_setup(columns), sizes_kb, used)
-    quick = runs.complete[places]
-    totals = np.empty(len(places), np.int64)
-    totals[quick] = runs.totals(places[quick], [level[quick] for level in levels])
+        table[indices, level] = True
+    runs = Behaviours.of(Setup(*columns), sizes_kb, used)
+    quick = runs.complete[indices]
+    totals = np.empty(len(indices), np.int64)
+    totals[quick] = runs.totals(indices[quick], [level[quick] for level in levels])
     totals[~quick] = _replays(
-        columns[:, places[~quick]],
+        columns[:, indices[~quick]],
         *(kb[level[~quick]] for kb, level in zip(sizes_kb, levels, strict=True)),
     )
     return totals
@@ -164,42 +164,25 @@ def _replays(
     columns: Int[np.ndarray, "fields runs"], *sizes_kb: Int[np.ndarray, "runs"]
 ) -> Int[np.ndarray, "runs"]:
     """Total cycles of each run by itself."""
-    m, n, k, rows, cols, bandwidth, dataflow = columns
+    setup = Setup(*columns)
     ifmap_kb, filter_kb, ofmap_kb = sizes_kb
     report = replay(
-        Gemm(m=m, n=n, k=k),
-        ArrayShape(rows=rows, cols=cols),
-        dataflow,
+        Gemm(m=setup.m, n=setup.n, k=setup.k),
+        ArrayShape(rows=setup.rows, cols=setup.cols),
+        setup.dataflow,
         ifmap_sram_kb=ifmap_kb,
         filter_sram_kb=filter_kb,
         ofmap_sram_kb=ofmap_kb,
-        bandwidth_words_per_cycle=bandwidth,
+        bandwidth_words_per_cycle=setup.bandwidth,
     )
     return np.asarray(report.total_cycles)
 
 
 def _columns(workloads: BufferedGemm) -> Int[np.ndarray, "fields *batch"]:
-    """All fields but the budget, checked."""
-    fields = [
-        int_field(name, getattr(workloads, name), low=1)
-        for name in ("m", "n", "k", "rows", "cols", "bandwidth_bytes_per_cycle")
-    ]
-    return np.stack(np.broadcast_arrays(*fields, dataflow_field("dataflow", workloads.dataflow)))
-
-
-def _setup(columns: Int[np.ndarray, "fields workloads"]) -> Setup:
-    """Workloads in the package's units, without sizes."""
-    m, n, k, rows, cols, bandwidth, dataflow = columns
-    none = np.ones_like(m)
-    return Setup(
-        m=m,
-        n=n,
-        k=k,
-        rows=rows,
-        cols=cols,
-        ifmap_sram_kb=none,
-        filter_sram_kb=none,
-        ofmap_sram_kb=none,
-        dataflow=dataflow,
-        bandwidth=bandwidth,
+    """Workloads, checked, as the fields of `Setup`: without their budgets, and of no sizes yet."""
+    names = ("m", "n", "k", "rows", "cols", "bandwidth_bytes_per_cycle")
+    m, n, k, rows, cols, bandwidth = (
+        int_field(name, getattr(workloads, name), low=1) for name in names
     )
+    dataflow = dataflow_field("dataflow", workloads.dataflow)
+    return np.stack(np.broadcast_arrays(*Setup(m, n, k, rows, cols, 1, 1, 1, dataflow, bandwidth)))

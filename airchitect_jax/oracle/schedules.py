@@ -126,10 +126,7 @@ def schedule_limits(space: ScheduleSpace) -> dict[str, tuple[int, int]]:
 
 
 def label_schedule_columns(
-    columns: Sequence[Int[np.ndarray | Array, "rows"]],
-    *,
-    space: ScheduleSpace,
-    platform: Platform,
+    columns: Sequence[Int[np.ndarray | Array, "rows"]], *, space: ScheduleSpace, platform: Platform
 ) -> tuple[Labels, Bool[Array, "rows"]]:
     """Labels on the device, without waiting, and which sets are valid.
 
@@ -247,11 +244,7 @@ def _labels(
 
 
 def _design_id(
-    dims: Sequence[Array],
-    key: Float[Array, "*batch"],
-    *,
-    space: ScheduleSpace,
-    platform: Platform,
+    dims: Sequence[Array], key: Float[Array, "*batch"], *, space: ScheduleSpace, platform: Platform
 ) -> Int[Array, "*batch"]:
     """The id of the permutation in a key, each array with its best dataflow."""
     num, gemms = space.num_arrays, _gemms(dims)

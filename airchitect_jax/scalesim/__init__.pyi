@@ -1,10 +1,10 @@
 from .config import ScalesimConfig, read_config, write_config
-from .layer import LayerLayout, ScalesimLayer
 from .package import PackageRun, run_gemm
 from .replay import ReplayReport
 from .reports import LayerReport, printed_settings, printed_text
 from .settings import Settings
 from .simulation import Plan, ScalesimResult, read_plan, run, simulate
+from .topology import LayerLayout, ScalesimLayer
 
 __all__ = [
     "LayerLayout",

@@ -1,4 +1,4 @@
-"""Cells of the package's text files: numbers, ranges, and what is doubtful.
+"""The package's text files: rows and cells, configurations, and what is doubtful.
 
 The package reads numbers with `int` and ignores what it does not know. So do the readers, but
 errors are one line, and `strict` refuses what the package accepts without a word.
@@ -6,27 +6,15 @@ errors are one line, and `strict` refuses what the package accepts without a wor
 
 from __future__ import annotations
 
+import configparser
+import difflib
 import pathlib
 import warnings
+from typing import Any
 
 from airchitect_jax._support import check_regular, one_line
 
-LARGEST = 2**31 - 1
 _FURTHEST = 2**53  # addresses beyond have no exact float, which is what the package stores
-
-
-def whole(field: str, value: int, *, low: int = 1, high: int = LARGEST) -> int:
-    """`value`, checked to be a whole number in low..high.
-
-    Raises:
-      ValueError: it is not; names the field, the value and what is allowed.
-    """
-    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
-        return value
-    raise ValueError(
-        f"{field}: {one_line(repr(value), 80)} is not allowed; expected a whole number in"
-        f" {low}..{high}"
-    )
 
 
 def parse_whole(field: str, text: str) -> int:
@@ -82,3 +70,64 @@ def read_rows(path: pathlib.Path) -> tuple[str, list[tuple[int, str]]]:
     header, *lines = read_text(path).split("\n")
     numbered = enumerate(lines, start=2)
     return header.strip(), [(number, row) for number, line in numbered if (row := line.strip())]
+
+
+class _Parser(configparser.ConfigParser):
+    """Keeps the spelling of the keys, for messages."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.spelling: dict[str, str] = {}
+
+    def optionxform(self, optionstr: str) -> str:
+        return self.spelling.setdefault(optionstr.lower(), optionstr) and optionstr.lower()
+
+
+class ConfigFile:
+    """A configuration (`.cfg`); errors name the file, the section and the key.
+
+    Args:
+      path: of the file, for messages.
+      text: of the file.
+      what: the file should be, for messages.
+      options: of `configparser`.
+
+    Raises:
+      ValueError: the text is no configuration.
+    """
+
+    def __init__(
+        self, path: pathlib.Path, text: str, what: str = "configuration", **options: Any
+    ) -> None:
+        self.path, self.parser = path, _Parser(**options)
+        try:
+            self.parser.read_string(text, source=str(path))
+        except configparser.Error as error:
+            raise ValueError(f"{path}: not a {what}: {one_line(str(error))}") from None
+
+    def name(self, section: str, key: str) -> str:
+        """A key, as messages name it."""
+        return f"{self.path}: [{section}] {key}"
+
+    def text(self, section: str, key: str) -> str:
+        """The text of a key.
+
+        Raises:
+          ValueError: it is not there; names the nearest key of the file.
+        """
+        if not self.parser.has_option(section, key):
+            raise ValueError(f"{self.name(section, key)}: no value{self._nearest(section, key)}")
+        try:
+            return self.parser.get(section, key).strip()
+        except configparser.InterpolationError as error:
+            raise ValueError(f"{self.name(section, key)}: {one_line(str(error))}") from None
+
+    def _nearest(self, section: str, key: str) -> str:
+        """Where the key may have been meant to stand, as the end of a message."""
+        elsewhere = {
+            option: other for other in self.parser.sections() for option in self.parser[other]
+        }
+        near = difflib.get_close_matches(key.lower(), elsewhere, n=1, cutoff=0.75)
+        if not near:
+            return "" if self.parser.has_section(section) else f"; no section [{section}]"
+        return f"; there is [{elsewhere[near[0]]}] {self.parser.spelling[near[0]]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import dataclasses
 import pathlib
 import re
@@ -15,11 +14,12 @@ from airchitect_jax._support import (
     whole_number,
     write_text,
 )
+from airchitect_jax.scalesim.cells import ConfigFile
 from airchitect_jax.types import Dataflow
 
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,10}")
 _ARCHITECTURE, _RUN = "architecture_presets", "run_presets"
-# What changes the package's timing and is left out here, as `scalesim.package.run_gemm` does.
+# What changes the package's timing and is left out here, as `scalesim.run_gemm` does.
 _LEFT_OUT = ("IfmapCustomLayout", "FilterCustomLayout", "SparsitySupport", "UseRamulatorTrace")
 _READ_PORTS = ("IfmapSRAMBankBandwidth", "FilterSRAMBankBandwidth")
 
@@ -72,26 +72,26 @@ def read_config(path: str | pathlib.Path) -> ScalesimConfig:
     """
     path = pathlib.Path(path)
     check_regular(path)
-    parser = configparser.ConfigParser(interpolation=None)
+    what = "SCALE-Sim configuration"
     try:
-        parser.read_string(path.read_text(encoding="utf-8-sig"), source=str(path))
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
-    except (configparser.Error, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path}: not a SCALE-Sim configuration: {reason}") from None
-    mode = _choice(parser, path, _RUN, "InterfaceBandwidth", ("CALC", "USER"))
-    bandwidth = _number(parser, path, "Bandwidth", list_of=True) if mode == "USER" else None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a {what}: {error}") from None
+    file = ConfigFile(path, text, what, interpolation=None)
+    mode = _choice(file, _RUN, "InterfaceBandwidth", ("CALC", "USER"))
+    bandwidth = _number(file, "Bandwidth", list_of=True) if mode == "USER" else None
     names = tuple(dataflow.name.lower() for dataflow in Dataflow)
     return ScalesimConfig(
-        rows=_number(parser, path, "ArrayHeight"),
-        cols=_number(parser, path, "ArrayWidth"),
-        dataflow=Dataflow[_choice(parser, path, _ARCHITECTURE, "Dataflow", names).upper()],
-        ifmap_sram_kb=_number(parser, path, "IfmapSramSzkB"),
-        filter_sram_kb=_number(parser, path, "FilterSramSzkB"),
-        ofmap_sram_kb=_number(parser, path, "OfmapSramSzkB"),
+        rows=_number(file, "ArrayHeight"),
+        cols=_number(file, "ArrayWidth"),
+        dataflow=Dataflow[_choice(file, _ARCHITECTURE, "Dataflow", names).upper()],
+        ifmap_sram_kb=_number(file, "IfmapSramSzkB"),
+        filter_sram_kb=_number(file, "FilterSramSzkB"),
+        ofmap_sram_kb=_number(file, "OfmapSramSzkB"),
         bandwidth_words_per_cycle=bandwidth,
-        notes=tuple(_notes(parser, bandwidth)),
+        notes=tuple(_notes(file, bandwidth)),
     )
 
 
@@ -140,47 +140,33 @@ def write_config(path: str | pathlib.Path, config: ScalesimConfig, *, name: str)
     write_text(pathlib.Path(path), text)
 
 
-def _text(parser: configparser.ConfigParser, path: pathlib.Path, section: str, name: str) -> str:
-    if not parser.has_option(section, name):
-        raise ValueError(f"{path}: [{section}] {name}: no value")
-    return parser.get(section, name).strip()
-
-
-def _choice(
-    parser: configparser.ConfigParser,
-    path: pathlib.Path,
-    section: str,
-    name: str,
-    allowed: tuple[str, ...],
-) -> str:
-    text = _text(parser, path, section, name)
+def _choice(file: ConfigFile, section: str, name: str, allowed: tuple[str, ...]) -> str:
+    text = file.text(section, name)
     for choice in allowed:
         if text.lower() == choice.lower():
             return choice
     raise ValueError(
-        f"{path}: [{section}] {name}: {text!r} is not allowed; expected {' or '.join(allowed)}"
+        f"{file.name(section, name)}: {text!r} is not allowed; expected {' or '.join(allowed)}"
     )
 
 
-def _number(
-    parser: configparser.ConfigParser, path: pathlib.Path, name: str, *, list_of: bool = False
-) -> int:
-    text = _text(parser, path, _ARCHITECTURE, name)
+def _number(file: ConfigFile, name: str, *, list_of: bool = False) -> int:
+    text = file.text(_ARCHITECTURE, name)
     number = text.split(",")[0].strip() if list_of else text
     if not _WHOLE_NUMBER.fullmatch(number) or not 1 <= int(number) <= MAX_DIM:
         raise ValueError(
-            f"{path}: [{_ARCHITECTURE}] {name}: {text!r} is not allowed; expected a whole number"
+            f"{file.name(_ARCHITECTURE, name)}: {text!r} is not allowed; expected a whole number"
             f" in 1..{MAX_DIM}"
         )
     return int(number)
 
 
-def _notes(parser: configparser.ConfigParser, bandwidth: int | None) -> list[str]:
+def _notes(file: ConfigFile, bandwidth: int | None) -> list[str]:
     """What of the file has no part; these settings stand in different sections in the wild."""
     settings = {
         name: value.strip()
-        for section in parser.sections()
-        for name, value in parser.items(section)  # names in lower case
+        for section in file.parser.sections()
+        for name, value in file.parser.items(section)  # names in lower case
     }
     notes = [
         f"{name}: {settings[name.lower()]} is left out"

@@ -13,18 +13,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.experimental import xla_metadata
 from jaxtyping import Array, Bool, Int
 
 from airchitect_jax.scalesim.buffers import ReadBuffer, slide
-from airchitect_jax.scalesim.operands import (
-    Access,
-    Scalar,
-    Stack,
-    stationary_access,
-    stream_access,
-)
-from airchitect_jax.scalesim.replay_counts import Run, Setup, run_of
+from airchitect_jax.scalesim.operands import Access, Scalar, Stack, stationary_access, stream_access
+from airchitect_jax.scalesim.replay_counts import Run, Setup, in_one_kernel, run_of
 
 
 class Misses(NamedTuple):
@@ -83,16 +76,12 @@ def find_misses(
         )
         return Misses(lines, counts, *known)
 
-    with xla_metadata.set_xla_metadata(xla_cpu_small_call="true", inlineable="false"):
-        misses: Misses = jax.jit(lists)(setup, colwise)  # in a single kernel: see `replay`
+    misses: Misses = in_one_kernel(lists, setup, colwise)
     return misses
 
 
 def _append(
-    carry: tuple[Array, Array, Scalar],
-    operand: tuple[Setup, Bool[Array, ""]],
-    *,
-    stationary: bool,
+    carry: tuple[Array, Array, Scalar], operand: tuple[Setup, Bool[Array, ""]], *, stationary: bool
 ) -> tuple[tuple[Array, Array, Scalar], tuple[Scalar, ...]]:
     """Appends the list of an operand."""
     lines, counts, place = carry

@@ -140,9 +140,7 @@ def estimated_reads(
         whole * tile_words * sweeps,
     )
     remembered = jnp.where(
-        again & (whole > 0),
-        (whole - clearings * period) * tile_words,
-        lax.rem(counted, capacity),
+        again & (whole > 0), (whole - clearings * period) * tile_words, lax.rem(counted, capacity)
     )
     cleared = (sweeps > 1) & (remembered + last_words >= capacity)
     last = last_words + jnp.where(cleared, capacity - remembered, 0)

@@ -1,35 +1,33 @@
-"""Runs of the installed scalesim 3.0.0 package itself, one GEMM at a time, in this process.
+"""Single GEMMs through the scalesim 3.0.0 package: what `airchitect_jax.scalesim.replay` replays.
 
-It is what `airchitect_jax.scalesim.replay` replays, for checks and comparisons. The package is an
-extra, imported where it is used.
+For checks and comparisons. The package is an extra, and runs in a process of its own.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import io
-import time
+import pathlib
+import tempfile
 from typing import Any
 
 import numpy as np
 
+from airchitect_jax.scalesim.config import ScalesimConfig, write_config
+from airchitect_jax.scalesim.package_process import Package, RunInputs
 from airchitect_jax.scalesim.replay import ReplayReport
 from airchitect_jax.types import ArrayShape, Dataflow, Gemm
-
-# Where the package places the operands: apart, so that no two words share an address.
-_OFFSETS = (0, 1 << 40, 1 << 41)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PackageRun:
-    """What the package reported, as NumPy scalars, and how long it took."""
+    """What the package reported, as NumPy scalars, and how long it took, its reports included."""
 
     report: ReplayReport
     seconds: float
 
 
 def run_gemm(
+    package: Package,
     gemm: Gemm,
     array: ArrayShape,
     dataflow: Dataflow,
@@ -42,6 +40,7 @@ def run_gemm(
     """One run of the package, which takes seconds for GEMMs of a few hundred a side.
 
     Args:
+      package: the process.
       gemm: m, n, k as Python integers.
       array: rows and cols as Python integers.
       dataflow: the dataflow.
@@ -51,75 +50,34 @@ def run_gemm(
       bandwidth_words_per_cycle: of each operand's port (USER mode); None for CALC mode.
 
     Raises:
-      ImportError: the package is not installed.
-      ZeroDivisionError: a run of one cycle, which the package counts as none.
+      ValueError: the package crashes, as it does with a run of one cycle.
     """
-    try:
-        from scalesim.layout_utils import layouts
-        from scalesim.memory.double_buffered_scratchpad_mem import double_buffered_scratchpad
-        from scalesim.scale_config import scale_config
-        from scalesim.single_layer_sim import single_layer_sim
-        from scalesim.topology_utils import topologies
-    except ImportError as error:
-        raise ImportError(
-            "the scalesim package is needed: pip install 'airchitect-jax[scalesim]'"
-        ) from error
-
-    config = scale_config()
-    config.array_rows, config.array_cols = array.rows, array.cols
-    config.ifmap_sz_kb, config.filter_sz_kb = ifmap_sram_kb, filter_sram_kb
-    config.ofmap_sz_kb = ofmap_sram_kb
-    config.ifmap_offset, config.filter_offset, config.ofmap_offset = _OFFSETS
-    config.df = dataflow.name.lower()
-    config.use_user_bandwidth = bandwidth_words_per_cycle is not None
-    if bandwidth_words_per_cycle is not None:
-        # `bandwidths` drives the outputs only. Operands take the bandwidth of their SRAM's banks.
-        config.bandwidths = [bandwidth_words_per_cycle]
-        config.ifmap_sram_bank_bandwidth = bandwidth_words_per_cycle
-        config.filter_sram_bank_bandwidth = bandwidth_words_per_cycle
-        config.ifmap_sram_bank_num = config.filter_sram_bank_num = 1
-    config.valid_conf_flag = True
-    topology = topologies()
-    # A GEMM in the columns of a convolution: name, m, k, 1, k, 1, n, strides, sparsity.
-    entry = ["gemm", gemm.m, gemm.k, 1, gemm.k, 1, gemm.n, 1, 1, 1, 1]
-    topology.append_topo_arrays(layer_name="gemm", elems=entry)
-    topology.num_layers, topology.topo_load_flag = 1, True
-    with contextlib.redirect_stdout(io.StringIO()):
-        run = single_layer_sim()
-        run.set_params(
-            layer_id=0,
-            config_obj=config,
-            topology_obj=topology,
-            layout_obj=layouts(),
-            verbose=False,
-        )
-        # Its default memory system is shared by all runs of a process.
-        run.memory_system = double_buffered_scratchpad()
-        start = time.perf_counter()
-        run.run()
-        run.calc_report_data()
-        seconds = time.perf_counter() - start
-    return PackageRun(report=_report(run), seconds=seconds)
-
-
-def _report(run: Any) -> ReplayReport:
-    counts: dict[str, Any] = {
-        name: np.int64(getattr(run, name))
-        for name in (
-            "total_cycles",
-            "stall_cycles",
-            "ifmap_sram_reads",
-            "filter_sram_reads",
-            "ofmap_sram_writes",
-            "ifmap_dram_reads",
-            "filter_dram_reads",
-            "ofmap_dram_writes",
-        )
+    config = ScalesimConfig(
+        rows=int(array.rows),
+        cols=int(array.cols),
+        dataflow=dataflow,
+        ifmap_sram_kb=ifmap_sram_kb,
+        filter_sram_kb=filter_sram_kb,
+        ofmap_sram_kb=ofmap_sram_kb,
+        bandwidth_words_per_cycle=bandwidth_words_per_cycle,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = RunInputs(folder=pathlib.Path(folder), gemm=True, traces=False)
+        write_config(inputs.config, config, name="run")
+        inputs.topology.write_text(f"name,m,n,k,\ngemm,{gemm.m},{gemm.n},{gemm.k},\n")
+        inputs.layout.write_text("name,\n")
+        output = package.run(inputs)
+    if output.error is not None:
+        raise ValueError(f"the scalesim package crashes: {output.error}")
+    reports = {
+        name: [float(cell.rstrip(",")) for cell in data.decode().splitlines()[1].split(", ")]
+        for name, data in output.files.items()
     }
-    return ReplayReport(
-        compute_cycles=np.asarray(len(run.memory_system.ofmap_trace_matrix) - 1, np.int64),
-        overall_utilization=float(run.overall_util) / 100,
-        mapping_efficiency=float(run.mapping_eff) / 100,
-        compute_utilization=float(run.compute_util) / 100,
-        **counts,
+    _, _, total, stall, *ratios = reports["run/COMPUTE_REPORT.csv"]
+    words = reports["run/DETAILED_ACCESS_REPORT.csv"][3::3]
+    counts = [np.asarray(count, np.int64) for count in (total, stall, output.lines[0] - 1, *words)]
+    values: tuple[Any, ...] = (*counts[:3], *(ratio / 100 for ratio in ratios), *counts[3:])
+    names = [field.name for field in dataclasses.fields(ReplayReport)]
+    return PackageRun(
+        report=ReplayReport(**dict(zip(names, values, strict=True))), seconds=output.seconds
     )

@@ -5,7 +5,7 @@ run at which an operand misses its buffer, or the outputs wait for or start a dr
 between two events has a closed form. Counts equal the package's, artefacts included; they were
 read off its source and checked by running it, and are described where they occur.
 
-Artefacts of the package beside those of `scalesim3_operands` and `scalesim3_buffers`:
+Artefacts of the package beside those of `operands` and `buffers`:
 
 * The total is the index of the last cycle, counted from 0, and leaves out the final drain and a
   wait for operands on the very last line, which the stall cycles contain.
@@ -24,14 +24,19 @@ from typing import Any
 import jax
 import numpy as np
 from jax import lax
-from jax.experimental import xla_metadata
 from jaxtyping import Array, Float, Int
 
 from airchitect_jax._support import common_shape, dataflow_field, instance, int_field
 from airchitect_jax.cost import ceil_div, mixed_dims
 from airchitect_jax.cost.evaluate import evaluate
 from airchitect_jax.scalesim.buffers import drain_slots
-from airchitect_jax.scalesim.replay_counts import HALF_KB, Counts, Setup, replay_counts
+from airchitect_jax.scalesim.replay_counts import (
+    HALF_KB,
+    Counts,
+    Setup,
+    in_one_kernel,
+    replay_counts,
+)
 from airchitect_jax.types import ArrayDesign, ArrayShape, BufferSizes, Dataflow, Gemm, IntLike
 
 LARGEST = 2.0**60  # counts beyond it are refused: int64 then has room for sums of a few
@@ -138,22 +143,13 @@ def replay(
 
 @functools.partial(jax.jit, static_argnames="slots")
 def _replay_padded(setup: Setup, *, slots: int) -> Counts:
-    """One run after the other, in a single kernel.
-
-    XLA's CPU backend runs the operations of a loop as many kernels, unless the loop moves less
-    than a kilobyte. A call with these attributes is compiled as such a small loop would be, and
-    takes a tenth of the time. Where they mean nothing the result is the same. They rule out arrays
-    of half a megabyte, which XLA would split over threads.
-    """
+    """One run after the other, in a single kernel unless there are too many slots."""
 
     def runs(setup: Setup) -> Counts:
         counts: Counts = lax.map(functools.partial(replay_counts, slots=slots), setup)
         return counts
 
-    if slots > SLOTS_IN_KERNEL:
-        return runs(setup)
-    with xla_metadata.set_xla_metadata(xla_cpu_small_call="true", inlineable="false"):
-        counts: Counts = jax.jit(runs)(setup)
+    counts: Counts = in_one_kernel(runs, setup) if slots <= SLOTS_IN_KERNEL else runs(setup)
     return counts
 
 

@@ -9,11 +9,13 @@ late: a line on which nothing happens is replayed like any other.
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.experimental import xla_metadata
 from jaxtyping import Array, Bool, Int
 
 from airchitect_jax.cost import ceil_div, mixed_dims
@@ -45,6 +47,18 @@ from airchitect_jax.types import Dataflow, Gemm, IntLike
 
 HALF_KB = 512  # words of half a buffer of one kilobyte
 ESTIMATED_SETS = 50  # what CALC mode remembers, in hundredths of a buffer
+
+
+def in_one_kernel(function: Callable[..., Any], *arguments: Any) -> Any:
+    """The result of a traced function, compiled as a single kernel of the CPU.
+
+    XLA's CPU backend runs the operations of a loop as many kernels, unless the loop moves less
+    than a kilobyte. A call with these attributes is compiled as such a small loop would be, and
+    takes a tenth of the time. Where they mean nothing the result is the same. They rule out arrays
+    of half a megabyte, which XLA would split over threads.
+    """
+    with xla_metadata.set_xla_metadata(xla_cpu_small_call="true", inlineable="false"):
+        return jax.jit(function)(*arguments)
 
 
 class Setup(NamedTuple):
@@ -164,10 +178,7 @@ def run_of(setup: Setup) -> Run:
     load = jnp.where(output_stationary, 0, setup.rows)
     # A single tile needs no padding, which has no rank anyway.
     rowwise = Stack(
-        height=t,
-        width=jnp.minimum(setup.rows, s_r),
-        columns=s_r,
-        tiles=ceil_div(s_r, setup.rows),
+        height=t, width=jnp.minimum(setup.rows, s_r), columns=s_r, tiles=ceil_div(s_r, setup.rows)
     )
     colwise = Stack(
         height=jnp.where(output_stationary, t, s_r),

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from airchitect_jax.scalesim.layer import ScalesimLayer
 from airchitect_jax.scalesim.lines import ComputeCounts
 from airchitect_jax.scalesim.settings import Settings
+from airchitect_jax.scalesim.topology import ScalesimLayer
 
 if TYPE_CHECKING:
     from airchitect_jax.scalesim.lines.memory import MemoryCounts
@@ -128,24 +128,16 @@ def layer_report(
         original_filter_storage=counts.original_filter_storage,
         new_filter_storage=counts.new_filter_storage,
         metadata_storage=counts.metadata_storage,
-        ifmap_sram_start_cycle=memory.ifmap.sram_start,
-        ifmap_sram_stop_cycle=memory.ifmap.sram_stop,
         ifmap_sram_reads=counts.ifmap_sram_reads,
-        filter_sram_start_cycle=memory.filter.sram_start,
-        filter_sram_stop_cycle=memory.filter.sram_stop,
         filter_sram_reads=counts.filter_sram_reads,
-        ofmap_sram_start_cycle=memory.ofmap.sram_start,
-        ofmap_sram_stop_cycle=memory.ofmap.sram_stop,
         ofmap_sram_writes=counts.ofmap_sram_writes,
-        ifmap_dram_start_cycle=memory.ifmap.dram_start,
-        ifmap_dram_stop_cycle=memory.ifmap.dram_stop,
-        ifmap_dram_reads=memory.ifmap.dram_words,
-        filter_dram_start_cycle=memory.filter.dram_start,
-        filter_dram_stop_cycle=memory.filter.dram_stop,
-        filter_dram_reads=memory.filter.dram_words,
-        ofmap_dram_start_cycle=memory.ofmap.dram_start,
-        ofmap_dram_stop_cycle=memory.ofmap.dram_stop,
-        ofmap_dram_writes=memory.ofmap.dram_words,
+        **{f"{one}_dram_{_words(one)}": getattr(memory, one).dram_words for one in _OPERANDS},
+        **{
+            f"{one}_{kind}_{end}_cycle": getattr(getattr(memory, one), f"{kind}_{end}")
+            for one in _OPERANDS
+            for kind in ("sram", "dram")
+            for end in ("start", "stop")
+        },
     )
 
 

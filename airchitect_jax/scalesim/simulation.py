@@ -14,12 +14,9 @@ from jaxtyping import Num
 
 from airchitect_jax._support import check_fits, check_regular, write_text
 from airchitect_jax.scalesim import lines
-from airchitect_jax.scalesim.layer import LayerLayout, ScalesimLayer
-from airchitect_jax.scalesim.layout_file import read_layout
 from airchitect_jax.scalesim.reports import LayerReport, layer_report, report_texts
-from airchitect_jax.scalesim.settings import Settings
-from airchitect_jax.scalesim.settings_file import read_settings
-from airchitect_jax.scalesim.topology import read_layers
+from airchitect_jax.scalesim.settings import Settings, read_settings
+from airchitect_jax.scalesim.topology import LayerLayout, ScalesimLayer, read_layers, read_layout
 from airchitect_jax.scalesim.trace_files import TraceFiles
 
 if TYPE_CHECKING:
@@ -220,15 +217,11 @@ def _simulate_layer(task: _Task) -> LayerReport:
 
 def _num_words(settings: Settings, layer: ScalesimLayer) -> int:
     """About as many words as the array asks for."""
-    sides = {
-        "os": (layer.ofmap_pixels, layer.num_filters, layer.window_size),
-        "ws": (layer.window_size, layer.num_filters, layer.ofmap_pixels),
-        "is": (layer.window_size, layer.ofmap_pixels, layer.num_filters),
-    }
-    s_r, s_c, t = sides[settings.dataflow]
+    sides = layer.ofmap_pixels, layer.window_size, layer.window_size, layer.num_filters
+    folds = lines.folds_of(settings, *sides)
     rows, cols = settings.rows, settings.cols
-    folds = -(-s_r // rows) * -(-s_c // cols)
-    return folds * (t + 2 * rows + cols) * (rows + 2 * cols)
+    num_folds = -(-folds.s_r // rows) * -(-folds.s_c // cols)
+    return num_folds * (folds.t + 2 * rows + cols) * (rows + 2 * cols)
 
 
 def _check_memory(layer: ScalesimLayer) -> None:

@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.experimental import xla_metadata
 from jaxtyping import Array, Int
 
 from airchitect_jax.scalesim.buffers import NEVER, Writes, empty, put, wait, write
 from airchitect_jax.scalesim.operands import Scalar, divide, words_before
-from airchitect_jax.scalesim.replay_counts import Run, Setup, outputs_of, run_of
+from airchitect_jax.scalesim.replay_counts import Run, Setup, in_one_kernel, outputs_of, run_of
 
 
 class MissList(NamedTuple):
@@ -75,8 +74,7 @@ def merge(
         result: Array = lax.map(one, sizings)
         return result
 
-    with xla_metadata.set_xla_metadata(xla_cpu_small_call="true", inlineable="false"):
-        result: Array = jax.jit(totals)(sizings, lines, swaps)
+    result: Array = in_one_kernel(totals, sizings, lines, swaps)
     return result
 
 

@@ -137,9 +137,7 @@ def _sum_over_gemms(
 
 
 def batch_networks(
-    problem: JointProblem,
-    workloads: Sequence[GemmCounts],
-    budgets: Sequence[tuple[int, int]],
+    problem: JointProblem, workloads: Sequence[GemmCounts], budgets: Sequence[tuple[int, int]]
 ) -> BudgetedNetwork:
     """Every network under every budget (`mac_exponent`, `sram_steps`), networks slowest.
 

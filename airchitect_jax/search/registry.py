@@ -114,8 +114,7 @@ _ALL = {
         needs_network=True,
     ),
     "rerank": Entry(
-        make=lambda subject, tools: proposals.rerank(*_proposes(subject, tools)),
-        needs_network=True,
+        make=lambda subject, tools: proposals.rerank(*_proposes(subject, tools)), needs_network=True
     ),
 }
 

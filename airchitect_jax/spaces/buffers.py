@@ -135,7 +135,7 @@ class BufferSpace:
         names = tuple(str(level * self.step_kb) for level in range(1, self.num_levels + 1))
         return tuple(
             Attribute(
-                name=f"{operand} SRAM (KB)", categories=names, of_design=self.levels[:, place] - 1
+                name=f"{operand} SRAM (KB)", categories=names, of_design=self.levels[:, index] - 1
             )
-            for place, operand in enumerate(("ifmap", "filter", "ofmap"))
+            for index, operand in enumerate(("ifmap", "filter", "ofmap"))
         )

@@ -77,20 +77,20 @@ class GridSpace:
 
     @functools.cached_property
     def levels(self) -> Int[np.ndarray, "designs axes"]:
-        """The place of each design's value on each axis."""
-        places = np.indices([len(axis.values) for axis in self.axes]).reshape(len(self.axes), -1)
-        columns = self._columns(places)
+        """The index of each design's value on each axis."""
+        indices = np.indices([len(axis.values) for axis in self.axes]).reshape(len(self.axes), -1)
+        columns = self._columns(indices)
         if self.allowed is not None:
-            places = places[:, np.asarray(self.allowed(columns), bool)]
-            columns = self._columns(places)
+            indices = indices[:, np.asarray(self.allowed(columns), bool)]
+            columns = self._columns(indices)
         if self.tie_order is not None:
-            places = places[:, np.lexsort(list(self.tie_order(columns))[::-1])]
-        return places.T.astype(np.int32)
+            indices = indices[:, np.lexsort(list(self.tie_order(columns))[::-1])]
+        return indices.T.astype(np.int32)
 
-    def _columns(self, places: Int[np.ndarray, "axes designs"]) -> dict[str, np.ndarray]:
+    def _columns(self, indices: Int[np.ndarray, "axes designs"]) -> dict[str, np.ndarray]:
         return {
-            axis.name: np.array([int(value) for value in axis.values], np.int64)[place]
-            for axis, place in zip(self.axes, places, strict=True)
+            axis.name: np.array([int(value) for value in axis.values], np.int64)[index]
+            for axis, index in zip(self.axes, indices, strict=True)
         }
 
     @property
@@ -128,15 +128,15 @@ class GridSpace:
             Attribute(
                 name=axis.name,
                 categories=tuple(axis.describe(value) for value in axis.values),
-                of_design=self.levels[:, place],
+                of_design=self.levels[:, index],
             )
-            for place, axis in enumerate(self.axes)
+            for index, axis in enumerate(self.axes)
         )
 
     @functools.cached_property
     def _coordinates(self) -> list[int]:
         """The axes in the order of a point: sizes, then choices."""
-        return sorted(range(len(self.axes)), key=lambda place: self.axes[place].is_choice)
+        return sorted(range(len(self.axes)), key=lambda index: self.axes[index].is_choice)
 
     @functools.cached_property
     def layout(self) -> Layout:
@@ -154,10 +154,10 @@ class GridSpace:
     def fields_at(self, point: Int[Array, "coordinates"]) -> Fields:
         """See `DesignSpace`."""
         return {
-            self.axes[place].name: jnp.asarray(
-                np.array([int(value) for value in self.axes[place].values], np.float64)
+            self.axes[index].name: jnp.asarray(
+                np.array([int(value) for value in self.axes[index].values], np.float64)
             )[point[number]]
-            for number, place in enumerate(self._coordinates)
+            for number, index in enumerate(self._coordinates)
         }
 
     def sizes_at(self, sizes: Float[Array, "sizes"]) -> Fields:

@@ -115,7 +115,7 @@ class JointSpace:
         return self.levels.sum(axis=1).astype(np.int64) * self.buffers.step_bytes
 
     def sizes(self, sizing: Any) -> BufferSizes:
-        """The sizes in bytes of sizings by their place in `sizings`."""
+        """The sizes in bytes of sizings by their index in `sizings`."""
         return self.buffers.decode(self.sizings[sizing])
 
     @functools.cached_property
@@ -143,14 +143,14 @@ class JointSpace:
 
         Args:
           costs: of all designs.
-          among: places in the flattened costs that are looked at; by default all.
+          among: indices into the flattened costs that are looked at; by default all.
         """
-        places = np.arange(self.num_designs) if among is None else among
-        considered = costs.ravel()[places]
-        tied = places[considered == considered.min()]
+        indices = np.arange(self.num_designs) if among is None else among
+        considered = costs.ravel()[indices]
+        tied = indices[considered == considered.min()]
         first = tied[np.argmin(self.tie_rank.ravel()[tied])]
-        return self.place(int(first))
+        return self.unravel(int(first))
 
-    def place(self, design: int) -> tuple[int, int]:
-        """The shape and the sizing of a place in flattened costs."""
-        return divmod(design, len(self.sizings))
+    def unravel(self, index: int) -> tuple[int, int]:
+        """The shape and the sizing of an index into flattened costs."""
+        return divmod(index, len(self.sizings))

@@ -18,7 +18,7 @@ class Layout:
     Attributes:
       sizes: for each ordered coordinate its number of levels.
       choices: for each unordered coordinate its number of values.
-      permuted: how many things a last coordinate permutes: its value is the place of the
+      permuted: how many things a last coordinate permutes: its value is the index of the
         permutation in lexicographic order. Zero for none.
     """
 
@@ -29,8 +29,8 @@ class Layout:
     @property
     def cardinalities(self) -> tuple[int, ...]:
         """Of each coordinate, in the order of a point."""
-        places = (math.factorial(self.permuted),) if self.permuted else ()
-        return (*self.sizes, *self.choices, *places)
+        permutations = (math.factorial(self.permuted),) if self.permuted else ()
+        return (*self.sizes, *self.choices, *permutations)
 
     @property
     def num_points(self) -> int:

@@ -105,24 +105,24 @@ class ScheduleSpace:
         return permutations(self.num_arrays)
 
     def design_id(self, permutation: Any, dataflows: Any) -> Any:
-        """The id from a permutation's place and the arrays' dataflows; closed form, any backend.
+        """The id from a permutation's index and the arrays' dataflows; closed form, any backend.
 
         Args:
-          permutation: its place in `permutations`.
+          permutation: its index into `permutations`.
           dataflows: one for each array, along the first axis.
 
         Raises:
           ValueError: there is no such schedule; of traced numbers nothing is checked.
         """
         if not is_traced(permutation, dataflows):
-            place = int_field("permutation", permutation, low=0, high=self.num_permutations - 1)
+            index = int_field("permutation", permutation, low=0, high=self.num_permutations - 1)
             flows = dataflow_field("dataflows", dataflows)
             if flows.shape[:1] != (self.num_arrays,):
                 raise ValueError(
                     f"dataflows: the shape {flows.shape} is not allowed; expected"
                     f" {self.num_arrays} of them in the first axis"
                 )
-            common_shape({"permutation": place, "dataflows": flows[0]})
+            common_shape({"permutation": index, "dataflows": flows[0]})
         code = permutation
         for dataflow in dataflows:
             code = code * len(Dataflow) + dataflow
@@ -135,13 +135,13 @@ class ScheduleSpace:
           ValueError: an id is not in 0..num_designs - 1.
         """
         index = int_field("design_id", design_id, low=0, high=self.num_designs - 1)
-        place, code = np.divmod(index, self.num_dataflow_choices)
+        permutation, code = np.divmod(index, self.num_dataflow_choices)
         digits = [
             code // len(Dataflow) ** power % len(Dataflow)
             for power in reversed(range(self.num_arrays))
         ]
         return Schedule(
-            workload=self.permutations[place].astype(np.int64),
+            workload=self.permutations[permutation].astype(np.int64),
             dataflow=np.stack(digits, axis=-1),
         )
 
@@ -165,8 +165,8 @@ class ScheduleSpace:
         if np.any(np.sort(workload, axis=-1) != np.arange(self.num_arrays)):
             raise ValueError("workload: expected each workload on one array")
         powers = self.num_arrays ** np.arange(last, -1, -1)
-        place = np.searchsorted(self.permutations @ powers, workload @ powers)
-        return self.design_id(place, np.moveaxis(dataflow, -1, 0))
+        permutation = np.searchsorted(self.permutations @ powers, workload @ powers)
+        return self.design_id(permutation, np.moveaxis(dataflow, -1, 0))
 
     @property
     def choices(self) -> Mapping[str, tuple[int, ...]]:
@@ -251,7 +251,7 @@ def over_designs(
 ) -> Float[Array, "batch designs"]:
     """What the loads that each schedule brings about come to, joined from array to array.
 
-    A pair is an array and a dataflow; its place is that of the array times 3, plus the dataflow.
+    A pair is an array and a dataflow; its index is that of the array times 3, plus the dataflow.
     """
     by_pair = loads.reshape(*loads.shape[:2], space.num_arrays, len(Dataflow))
     by_array = []

@@ -88,7 +88,7 @@ def best_product(survey: Survey, among: Int[np.ndarray, "designs"] | None = None
                 best = key, int(design), tuple(Dataflow(flow) for flow in choice)
     assert best is not None  # noqa: S101 - the design that `reached` comes from is a candidate
     (product, _), design, dataflows = best
-    best_shape, best_sizing = space.place(design)
+    best_shape, best_sizing = space.unravel(design)
     return BestProduct(shape=best_shape, sizing=best_sizing, dataflows=dataflows, product=product)
 
 

@@ -29,10 +29,7 @@ _EXACT = 2.0**53
 
 
 def fewest_cycles(
-    workload: GemmCounts,
-    space: JointSpace,
-    platform: Platform,
-    budgets: Sequence[tuple[int, int]],
+    workload: GemmCounts, space: JointSpace, platform: Platform, budgets: Sequence[tuple[int, int]]
 ) -> Int[np.ndarray, "budgets"]:
     """The fewest total cycles of a network on one design, every layer with its best dataflow.
 

@@ -196,10 +196,7 @@ def layer_tables(
 
 
 def design_costs(
-    gemm: tuple[int, int, int],
-    array: ArrayShape,
-    sizes: BufferSizes,
-    platform: Platform,
+    gemm: tuple[int, int, int], array: ArrayShape, sizes: BufferSizes, platform: Platform
 ) -> tuple[Int[np.ndarray, "dataflows *designs"], Int[np.ndarray, "dataflows *designs"]]:
     """Cycles and energy of a GEMM on given designs, by dataflow; not factored."""
     prices = platform.energy_table.of_buffers(sizes)
@@ -249,7 +246,7 @@ def _own_best(
     """Lowest cost within a chunk, the rank of its design among equals, and the design."""
     lowest = cost.min()
     ranks = np.where(cost == lowest, space.tie_rank[shapes], space.num_designs)
-    row, sizing = space.place(int(ranks.argmin()))
+    row, sizing = space.unravel(int(ranks.argmin()))
     own = OwnBest(
         shape=shapes.start + row,
         sizing=sizing,

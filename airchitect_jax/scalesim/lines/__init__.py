@@ -6,6 +6,7 @@ A line is one cycle of a run without stalls. These modules need NumPy alone.
 from airchitect_jax.scalesim.lines.compute_counts import ComputeCounts, counts
 from airchitect_jax.scalesim.lines.demand import Lines, demand
 from airchitect_jax.scalesim.lines.fetch_order import prefetch
+from airchitect_jax.scalesim.lines.folds import folds_of
 from airchitect_jax.scalesim.lines.matrices import Operands, operands
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Operands",
     "counts",
     "demand",
+    "folds_of",
     "operands",
     "prefetch",
 ]

@@ -11,10 +11,10 @@ import math
 
 import numpy as np
 
-from airchitect_jax.scalesim.layer import ScalesimLayer
 from airchitect_jax.scalesim.lines.folds import Folds, folds_of
 from airchitect_jax.scalesim.lines.matrices import Operands
 from airchitect_jax.scalesim.settings import Settings
+from airchitect_jax.scalesim.topology import ScalesimLayer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ def counts(settings: Settings, layer: ScalesimLayer, operands: Operands) -> Comp
     Raises:
       ValueError: m of a sparse layer of which the representation has no logarithm.
     """
-    folds = folds_of(settings, operands)
+    folds = folds_of(settings, *operands.ifmap.shape, *operands.filter.shape)
     num_row_folds, num_col_folds = len(folds.rows_used), len(folds.cols_used)
     window, weights, outputs = operands.ifmap.size, operands.filter.size, operands.ofmap.size
     match settings.dataflow:

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int64
 
-from airchitect_jax.scalesim.layer import LayerLayout, ScalesimLayer
 from airchitect_jax.scalesim.settings import Settings
+from airchitect_jax.scalesim.topology import LayerLayout, ScalesimLayer
 
 Order = Int64[np.ndarray, " words"]
 

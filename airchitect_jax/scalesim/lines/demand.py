@@ -79,7 +79,7 @@ class _Port:
 
 def demand(settings: Settings, operands: Operands) -> Iterator[Lines]:
     """All lines of a run in blocks of whole folds, or of parts of a fold where lines are wide."""
-    shape = folds_of(settings, operands)
+    shape = folds_of(settings, *operands.ifmap.shape, *operands.filter.shape)
     folds = itertools.product(range(len(shape.cols_used)), range(len(shape.rows_used)))
     ports = _ports(settings, operands, shape)
     fill = shape.cols if settings.dataflow == "os" else shape.rows + shape.cols

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from airchitect_jax.scalesim.layer import LayerLayout, ScalesimLayer
 from airchitect_jax.scalesim.lines import custom_layout, skew
 from airchitect_jax.scalesim.lines.matrices import Operands
 from airchitect_jax.scalesim.settings import Settings
+from airchitect_jax.scalesim.topology import LayerLayout, ScalesimLayer
 
 Order = Int64[np.ndarray, " words"]
 

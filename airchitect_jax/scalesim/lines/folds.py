@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-from airchitect_jax.scalesim.lines.matrices import Operands
 from airchitect_jax.scalesim.settings import Settings
 
 
@@ -35,10 +34,16 @@ class Folds:
         return [min(self.cols, self.s_c - first) for first in range(0, self.s_c, self.cols)]
 
 
-def folds_of(settings: Settings, operands: Operands) -> Folds:
-    """The folds of a layer's operands in the dataflow of the settings."""
-    pixels, window = operands.ifmap.shape
-    weights, filters = operands.filter.shape
+def folds_of(settings: Settings, pixels: int, window: int, weights: int, filters: int) -> Folds:
+    """The folds of a layer in the dataflow of the settings.
+
+    Args:
+      settings: the dataflow and the array.
+      pixels: rows of the ifmap as a matrix.
+      window: its columns.
+      weights: rows of the filter as a matrix.
+      filters: its columns.
+    """
     s_r, s_c, t = {
         "os": (pixels, filters, window),
         "ws": (weights, filters, pixels),

@@ -19,9 +19,9 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from airchitect_jax.scalesim.layer import ScalesimLayer
 from airchitect_jax.scalesim.lines import sparsity
 from airchitect_jax.scalesim.settings import Settings
+from airchitect_jax.scalesim.topology import ScalesimLayer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from airchitect_jax.scalesim.layer import ScalesimLayer
 from airchitect_jax.scalesim.settings import Settings
+from airchitect_jax.scalesim.topology import ScalesimLayer
 
 
 def layer_wise_pattern(layer: ScalesimLayer) -> Bool[np.ndarray, " window"]:

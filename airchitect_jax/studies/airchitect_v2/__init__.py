@@ -3,8 +3,4 @@
 from airchitect_jax.studies.airchitect_v2.experiment import Settings, run
 from airchitect_jax.studies.airchitect_v2.table import read_table
 
-__all__ = [
-    "Settings",
-    "read_table",
-    "run",
-]
+__all__ = ["Settings", "read_table", "run"]

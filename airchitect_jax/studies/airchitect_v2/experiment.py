@@ -37,8 +37,13 @@ from airchitect_jax.spaces import Attribute
 from airchitect_jax.studies.airchitect_v2 import forest
 from airchitect_jax.studies.airchitect_v2.inputs import SPLIT_SEED, Encoded, derived, encode
 from airchitect_jax.studies.airchitect_v2.network import CrossedAirchitect
-from airchitect_jax.studies.airchitect_v2.optimum import most_pes, optimal_set
-from airchitect_jax.studies.airchitect_v2.scores import majority_class, nearest_constant, scores
+from airchitect_jax.studies.airchitect_v2.scores import (
+    majority_class,
+    most_pes,
+    nearest_constant,
+    optimal_set,
+    scores,
+)
 from airchitect_jax.studies.airchitect_v2.table import NUM_BUFFERS, NUM_PES, Table
 
 _BATCH = 8192  # layers that a network answers at a time

@@ -48,9 +48,9 @@ def split_rows(table: Table) -> dict[Split, Int[np.ndarray, "num"]]:
     """
     layers = np.stack(list(table.columns.values()))
     distinct, layer_of_row = np.unique(layers, axis=1, return_inverse=True)
-    places = np.random.default_rng(SPLIT_SEED).permutation(distinct.shape[1]) / distinct.shape[1]
-    place = places[layer_of_row.reshape(-1)]
-    test, validation = place < _TEST_SHARE, place < _TEST_SHARE + _VALIDATION_SHARE
+    shares = np.random.default_rng(SPLIT_SEED).permutation(distinct.shape[1]) / distinct.shape[1]
+    share = shares[layer_of_row.reshape(-1)]
+    test, validation = share < _TEST_SHARE, share < _TEST_SHARE + _VALIDATION_SHARE
     return {
         Split.TRAIN: np.flatnonzero(~validation),
         Split.VALIDATION: np.flatnonzero(validation & ~test),
@@ -111,12 +111,12 @@ def encode(table: Table) -> Encoded:
     ).astype(np.int32)
     names = list(columns)
     context = tuple(names.index(name) for name in CONTEXT[table.is_conv])
-    others = [place for place in range(len(names)) if place not in context]
+    others = [index for index in range(len(names)) if index not in context]
     return Encoded(
         features=tuple(
             Feature(name=name, low=0, high=len(values) - 1) for name, values in known.items()
         ),
-        crosses=(context, *((*context, place) for place in others)),
+        crosses=(context, *((*context, index) for index in others)),
         splits={
             split: Dataset(
                 workloads=np.ascontiguousarray(codes[:, chosen]),

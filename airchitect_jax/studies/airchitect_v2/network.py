@@ -41,7 +41,7 @@ class CrossedAirchitect(nnx.Module):
         self.crosses = tuple(map(tuple, crosses))
         self.embeddings = nnx.List(
             nnx.Embed(
-                math.prod(self.cardinalities[place] for place in cross),
+                math.prod(self.cardinalities[column] for column in cross),
                 embedding_dim,
                 embedding_init=jax.nn.initializers.normal(_EMBEDDING_STDDEV),
                 rngs=rngs,
@@ -63,8 +63,8 @@ class CrossedAirchitect(nnx.Module):
         parts = []
         for cross, embedding in zip(self.crosses, self.embeddings, strict=True):
             row = jnp.zeros_like(workloads[0])
-            for place in cross:
-                row = row * self.cardinalities[place] + workloads[place] - self.lows[place]
+            for column in cross:
+                row = row * self.cardinalities[column] + workloads[column] - self.lows[column]
             parts.append(embedding(row))
         x = jnp.concatenate(parts, axis=-1)
         x = jnp.concatenate([x, nnx.relu(self.hidden(x))], axis=-1)

@@ -108,26 +108,26 @@ def _table(
     def whole(name: str, low: int, high: int) -> Int[np.ndarray, "num"]:
         at = (*sizes, *_REST).index(name)
         values = np.zeros(len(rows), np.int64)
-        for place, row in enumerate(rows):
+        for index, row in enumerate(rows):
             cell = row[at].strip()
             if not _WHOLE_NUMBER.fullmatch(cell) or not low <= int(cell) <= high:
                 raise ValueError(
-                    f"{path}: row {lines[place]}, column {name}: {cell!r} is not allowed;"
+                    f"{path}: row {lines[index]}, column {name}: {cell!r} is not allowed;"
                     f" expected a whole number in {low}..{high}"
                 )
-            values[place] = int(cell)
+            values[index] = int(cell)
         return values
 
     columns = {name: whole(name, *_range(name)) for name in sizes}
     columns["df"] = np.zeros(len(rows), np.int64)
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         name = row[len(sizes)].strip()
         if name not in DATAFLOWS:
             raise ValueError(
-                f"{path}: row {lines[place]}, column df: {name!r} is not allowed; expected one of"
+                f"{path}: row {lines[index]}, column df: {name!r} is not allowed; expected one of"
                 f" {', '.join(DATAFLOWS)}"
             )
-        columns["df"][place] = DATAFLOWS.index(name)
+        columns["df"][index] = DATAFLOWS.index(name)
     design_ids = whole("ConfigID", 0, NUM_DESIGNS - 1)
     kept = _is_layer(columns)
     return Table(

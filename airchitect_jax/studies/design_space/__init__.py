@@ -2,6 +2,4 @@
 
 from airchitect_jax.studies.design_space.samples import draw
 
-__all__ = [
-    "draw",
-]
+__all__ = ["draw"]

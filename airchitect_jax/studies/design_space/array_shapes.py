@@ -11,15 +11,7 @@ from jaxtyping import Int
 from airchitect_jax.case_studies import ArrayDataflowCase
 from airchitect_jax.cost import mapped_dims
 from airchitect_jax.reporting.style import OF_DATAFLOW, Figure, legend_below, styled
-from airchitect_jax.studies.design_space.exhibit import (
-    SMALL,
-    Exhibit,
-    categorical,
-    label_shape_axes,
-    look,
-    panels,
-    shape_grid,
-)
+from airchitect_jax.studies.design_space import exhibit
 from airchitect_jax.studies.design_space.samples import Sample, dims, shape_axes
 from airchitect_jax.types import Dataflow, Gemm
 
@@ -62,8 +54,8 @@ def _correlation(
 
 def _draw_shapes(case: ArrayDataflowCase, sample: Sample) -> Figure:
     budgets = _budgets(case)
-    figure, axes = panels(2, len(budgets), width=3 * len(budgets), height=6.4)
-    grid = shape_grid(case.max_dim)
+    figure, axes = exhibit.panels(2, len(budgets), width=3 * len(budgets), height=6.4)
+    grid = exhibit.shape_grid(case.max_dim)
     x, y = shape_axes(dims(case, sample.workloads))
     dataflow, aspect = case.space.dataflow[sample.design_ids], _aspect(case, sample)
     flows: Any = None
@@ -71,11 +63,11 @@ def _draw_shapes(case: ArrayDataflowCase, sample: Sample) -> Figure:
     for (top, low), exponent in zip(axes.T, budgets, strict=True):
         here = sample.feature("mac_exponent") == exponent
         most = grid.most_frequent(x[here], y[here], dataflow[here], len(Dataflow))
-        flows = grid.draw(top, most, **categorical(_COLORS))
+        flows = grid.draw(top, most, **exhibit.categorical(_COLORS))
         mean = grid.mean(x[here], y[here], aspect[here])
         aspects = grid.draw(low, mean, cmap="RdBu_r", vmin=-6, vmax=6)
-        top.set_title(f"{2**exponent:,} MACs", fontsize=SMALL)
-    label_shape_axes(axes[-1], axes[:, 0])
+        top.set_title(f"{2**exponent:,} MACs", fontsize=exhibit.SMALL)
+    exhibit.label_shape_axes(axes[-1], axes[:, 0])
     bar = figure.colorbar(flows, ax=axes[0], ticks=range(len(Dataflow)))
     bar.ax.set_yticklabels([flow.name for flow in Dataflow])
     bar.set_label("most frequent dataflow")
@@ -84,7 +76,7 @@ def _draw_shapes(case: ArrayDataflowCase, sample: Sample) -> Figure:
 
 
 @styled
-def by_shape(case: ArrayDataflowCase, sample: Sample) -> Exhibit:
+def by_shape(case: ArrayDataflowCase, sample: Sample) -> exhibit.Exhibit:
     """The most frequent dataflow and the mean aspect ratio of the optimum over workload shape."""
     dataflow, aspect = case.space.dataflow[sample.design_ids], _aspect(case, sample)
     s_r, s_c, t = mapped(dims(case, sample.workloads), dataflow)
@@ -100,7 +92,7 @@ def by_shape(case: ArrayDataflowCase, sample: Sample) -> Exhibit:
     shares = {flow.name: one for flow, one in zip(Dataflow, _flow_shares(dataflow), strict=True)}
     in_time = float((t == dims(case, sample.workloads).max(axis=0)).mean())
     follows = _correlation(aspect, s_r, s_c)
-    return Exhibit(
+    return exhibit.Exhibit(
         name="best_by_shape",
         title="Best dataflow and aspect ratio over the shape of the workload",
         caption=f"{len(sample):,} {sample.name} workloads of all budgets. Best dataflow: "
@@ -120,14 +112,14 @@ def by_shape(case: ArrayDataflowCase, sample: Sample) -> Exhibit:
 def _draw_sizes(sample: Sample, rows: Sequence[Sequence[Any]]) -> Figure:
     """Of the rows of the table, without their header."""
     budgets = list(dict.fromkeys(row[0] for row in rows))
-    figure, axes = panels(2, len(budgets), width=3 * len(budgets), height=5.6)
-    color = look(sample)["color"]
+    figure, axes = exhibit.panels(2, len(budgets), width=3 * len(budgets), height=5.6)
+    color = exhibit.look(sample)["color"]
     names = [flow.name for flow in Dataflow]
     for (top, low), budget in zip(axes.T, budgets, strict=True):
         size, _, *columns = np.transpose([row[1:] for row in rows if row[0] == budget])
         shares, (p10, median, p90) = columns[: len(names)], columns[len(names) :]
         top.stackplot(size, shares, colors=_COLORS, labels=names, alpha=0.85)
-        top.set_title(f"{budget:,} MACs", fontsize=SMALL)
+        top.set_title(f"{budget:,} MACs", fontsize=exhibit.SMALL)
         top.set_ylim(0, 1)
         low.fill_between(size, p10, p90, color=color, alpha=0.2, linewidth=0)
         low.plot(size, median, color=color, marker="o", markersize=3)
@@ -139,7 +131,7 @@ def _draw_sizes(sample: Sample, rows: Sequence[Sequence[Any]]) -> Figure:
 
 
 @styled
-def by_size(case: ArrayDataflowCase, sample: Sample) -> Exhibit:
+def by_size(case: ArrayDataflowCase, sample: Sample) -> exhibit.Exhibit:
     """Shares of dataflows and the spread of aspect ratios over the size of the workload."""
     size = np.log2(dims(case, sample.workloads).astype(np.float64)).sum(axis=0)
     dataflow, aspect = case.space.dataflow[sample.design_ids], _aspect(case, sample)
@@ -155,7 +147,7 @@ def by_size(case: ArrayDataflowCase, sample: Sample) -> Exhibit:
                 rows.append([2**exponent, middle, int(here.sum()), *shares, *spread])
     header = ["mac_budget", "log2_mnk", "workloads", *(f"{flow.name}_share" for flow in Dataflow),
               "aspect_p10", "aspect_median", "aspect_p90"]  # fmt: skip
-    return Exhibit(
+    return exhibit.Exhibit(
         name="best_by_size",
         title="Best dataflow and aspect ratio over the size of the workload",
         caption=f"{len(sample):,} {sample.name} workloads, in bins of at least {_FEWEST} by"

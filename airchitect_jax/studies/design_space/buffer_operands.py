@@ -12,24 +12,8 @@ from jaxtyping import Float, Int
 from airchitect_jax.case_studies import BufferCase
 from airchitect_jax.cost import mapped_dims, memory
 from airchitect_jax.cost.evaluate import evaluate
-from airchitect_jax.reporting.style import (
-    BLACK,
-    BLUE,
-    GREEN,
-    ORANGE,
-    Axes,
-    Figure,
-    legend_below,
-    styled,
-)
-from airchitect_jax.studies.design_space.exhibit import (
-    SMALL,
-    Exhibit,
-    Grid,
-    captioned,
-    panels,
-    percent,
-)
+from airchitect_jax.reporting import style
+from airchitect_jax.studies.design_space import exhibit
 from airchitect_jax.studies.design_space.samples import Sample, dims
 from airchitect_jax.types import ArrayDesign, Dataflow, Gemm
 
@@ -137,15 +121,15 @@ def _stall_free(case: BufferCase, workload: Mapping[str, int]) -> int:
     return int(report.compute_cycles)
 
 
-def _draw_surface(axes: Axes, case: BufferCase, one: _Surface) -> Any:
+def _draw_surface(axes: style.Axes, case: BufferCase, one: _Surface) -> Any:
     step = case.space.step_kb
     edges = (np.arange(case.space.num_levels + 1) + 0.5) * step
-    image = Grid(x=edges, y=edges).draw(axes, one.stall_share, cmap="viridis_r")
+    image = exhibit.Grid(x=edges, y=edges).draw(axes, one.stall_share, cmap="viridis_r")
     # Both SRAMs together have the budget less one step, which the tile operand takes.
     ends = edges[-1], (one.workload["budget_steps"] - 1) * step - edges[-1]
-    axes.plot(ends, ends[::-1], color=BLACK, linestyle="--", linewidth=1)
+    axes.plot(ends, ends[::-1], color=style.BLACK, linestyle="--", linewidth=1)
     x, y = one.best[[COLUMN, SWEPT]] * step
-    axes.plot(x, y, "*", color="white", markeredgecolor=BLACK, markersize=11)
+    axes.plot(x, y, "*", color="white", markeredgecolor=style.BLACK, markersize=11)
     swept, column, _ = memory.ROLES[one.dataflow]
     axes.set(xlim=edges[[0, -1]], ylim=edges[[0, -1]])
     axes.set(xlabel=f"{column} SRAM (KB)", ylabel=f"{swept} SRAM (KB)")
@@ -153,22 +137,22 @@ def _draw_surface(axes: Axes, case: BufferCase, one: _Surface) -> Any:
     return image
 
 
-@styled
-def surfaces(case: BufferCase, sample: Sample) -> Exhibit:
+@style.styled
+def surfaces(case: BufferCase, sample: Sample) -> exhibit.Exhibit:
     """Stalls over the sizes of the two SRAMs that matter, of one workload per dataflow."""
     space, part = case.space, sample.first(_MOST_SEARCHED)
     gain = least_gain(case, part)
     binds = space.levels[part.design_ids].sum(axis=1) == part.feature("budget_steps")
-    figure, (axes,) = panels(1, len(Dataflow), width=12, height=4.2)
+    figure, (axes,) = exhibit.panels(1, len(Dataflow), width=12, height=4.2)
     rows: list[list[Any]] = [
         ["dataflow", "workload", "swept_kb", "column_kb", "total_cycles", "stall_share"]
     ]
     summary = {}
-    for place, flow in zip(axes, Dataflow, strict=True):
+    for panel, flow in zip(axes, Dataflow, strict=True):
         chosen = np.lexsort((gain, binds, part.feature("dataflow") == flow))[-1:]
         one = _Surface.of(case, part.where(chosen))
-        image = _draw_surface(place, case, one)
-        figure.colorbar(image, ax=place, label="share of cycles that are stalls", shrink=0.85)
+        image = _draw_surface(panel, case, one)
+        figure.colorbar(image, ax=panel, label="share of cycles that are stalls", shrink=0.85)
         cycles = one.cube[:, :, 0]
         rows += [
             [flow.name, one.name, (s + 1) * space.step_kb, (c + 1) * space.step_kb,
@@ -181,10 +165,10 @@ def surfaces(case: BufferCase, sample: Sample) -> Exhibit:
             "stall_share_largest": float(one.stall_share[-1, -1]),
             "tile_operand_cycles": int(np.ptp(one.cube, axis=2).max()),
         }
-    return Exhibit(
+    return exhibit.Exhibit(
         name="stall_surface",
         title="Stalls over the sizes of two SRAMs",
-        caption=captioned(
+        caption=exhibit.captioned(
             "stalls are {stall_share_smallest:.1%} of the cycles with the smallest sizes and"
             " {stall_share_largest:.1%} with the largest; the size of the tile operand changes"
             " {tile_operand_cycles:,} cycles",
@@ -205,33 +189,37 @@ def _swept_share(levels: Int[np.ndarray, "num 3"]) -> Float[np.ndarray, "num"]:
     return np.where(given > 0, beyond[:, 0] / np.maximum(given, 1), np.nan)
 
 
-def _draw_sizes(axes: Sequence[Axes], rows: Sequence[Sequence[Any]]) -> None:
+def _draw_sizes(axes: Sequence[style.Axes], rows: Sequence[Sequence[Any]]) -> None:
     """Mean best sizes over the budget, one panel per dataflow, from the rows of the table."""
-    for place, flow in zip(axes, Dataflow, strict=True):
+    for panel, flow in zip(axes, Dataflow, strict=True):
         of_flow = [row for row in rows if row[0] == flow.name]
-        for operand, (color, marker) in enumerate(((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"))):
-            place.plot(
+        for operand, (color, marker) in enumerate(
+            ((style.BLUE, "o"), (style.ORANGE, "s"), (style.GREEN, "^"))
+        ):
+            panel.plot(
                 [row[1] for row in of_flow], [row[3 + operand] for row in of_flow], color=color,
                 marker=marker, markersize=3.5, label=memory.OPERANDS[operand],
             )  # fmt: skip
         total, num = sum(row[2] for row in rows), sum(row[2] for row in of_flow)
-        place.set_title(f"{flow.name}: {percent(num / total)} of workloads", fontsize=SMALL)
-        place.set_xlabel("SRAM budget (KB)")
-        place.set_xlim(left=0)
-    top = max(place.get_ylim()[1] for place in axes)
-    for place in axes:
-        place.set_ylim(0, top)
+        panel.set_title(
+            f"{flow.name}: {exhibit.percent(num / total)} of workloads", fontsize=exhibit.SMALL
+        )
+        panel.set_xlabel("SRAM budget (KB)")
+        panel.set_xlim(left=0)
+    top = max(panel.get_ylim()[1] for panel in axes)
+    for panel in axes:
+        panel.set_ylim(0, top)
     axes[0].set_ylabel("mean best size (KB)")
 
 
 def _draw(
     case: BufferCase, sample: Sample, share: Float[np.ndarray, "num"], rows: Sequence[Sequence[Any]]
-) -> Figure:
-    figure, (tops, lows) = panels(2, len(Dataflow), width=12, height=7.4)
+) -> style.Figure:
+    figure, (tops, lows) = exhibit.panels(2, len(Dataflow), width=12, height=7.4)
     _draw_sizes(tops, rows)
-    legend_below(figure, tops[:1], columns=3)
+    style.legend_below(figure, tops[:1], columns=3)
     swept, column = (np.log2(size / MB) for size in operand_bytes(case, sample.workloads))
-    grid = Grid(x=np.linspace(-8, 7, 41), y=np.linspace(-8, 2, 41))
+    grid = exhibit.Grid(x=np.linspace(-8, 7, 41), y=np.linspace(-8, 2, 41))
     image: Any = None
     for low, flow in zip(lows, Dataflow, strict=True):
         here = (sample.feature("dataflow") == flow) & ~np.isnan(share)
@@ -244,8 +232,8 @@ def _draw(
     return figure
 
 
-@styled
-def earners(case: BufferCase, sample: Sample) -> Exhibit:
+@style.styled
+def earners(case: BufferCase, sample: Sample) -> exhibit.Exhibit:
     """Which operand gets the memory, over the budget and over the sizes of the operands."""
     step = case.space.step_kb
     budget, dataflow = sample.feature("budget_steps"), sample.feature("dataflow")
@@ -270,7 +258,7 @@ def earners(case: BufferCase, sample: Sample) -> Exhibit:
         for name, one in summary.items()
         if one["swept_share"] is not None
     ]
-    return Exhibit(
+    return exhibit.Exhibit(
         name="earners",
         title="Which operand gets the memory",
         caption=f"{len(sample):,} {sample.name} workloads. Share of the operand that is swept once"

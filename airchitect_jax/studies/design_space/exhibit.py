@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, Num
+from jaxtyping import Bool, Float, Int, Num
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from airchitect_jax.reporting.style import BLUE, ORANGE
+from airchitect_jax.reporting.style import BLUE, ORANGE, legend_below
 from airchitect_jax.studies.design_space.samples import Sample
 
 SMALL = 10  # points: titles of panels
@@ -82,8 +83,8 @@ def geomean(values: Num[np.ndarray, "num"]) -> float:
 
 def grouped_bars(draw: Callable[..., Any], group: int, values: Any, sample: Sample) -> Any:
     """The bars of one sample beside those of the other; `draw` is `bar` or `barh` of axes."""
-    places = np.arange(len(values)) + 0.4 * (group - 0.5)
-    return draw(places, values, 0.36, color=look(sample)["color"], label=sample.name)
+    positions = np.arange(len(values)) + 0.4 * (group - 0.5)
+    return draw(positions, values, 0.36, color=look(sample)["color"], label=sample.name)
 
 
 def annotated(axes: Axes, shares: Float[np.ndarray, "rows columns"], highest: float = 1.0) -> Any:
@@ -114,13 +115,13 @@ class Grid:
         weights: Num[np.ndarray, "num"] | None = None,
     ) -> Float[np.ndarray, "y x"]:
         """Points in each cell, or the sums of their weights."""
-        place_x, place_y = (
+        index_x, index_y = (
             np.floor((values - edges[0]) / (edges[1] - edges[0])).astype(np.int64)
             for values, edges in ((x, self.x), (y, self.y))
         )
         width, height = len(self.x) - 1, len(self.y) - 1
-        inside = (place_x >= 0) & (place_x < width) & (place_y >= 0) & (place_y < height)
-        cells = place_y[inside] * width + place_x[inside]
+        inside = (index_x >= 0) & (index_x < width) & (index_y >= 0) & (index_y < height)
+        cells = index_y[inside] * width + index_x[inside]
         weights = None if weights is None else np.asarray(weights, np.float64)[inside]
         return np.bincount(cells, weights, width * height).reshape(height, width).astype(np.float64)
 
@@ -176,3 +177,59 @@ def label_shape_axes(bottom: Iterable[Axes], left: Iterable[Axes]) -> None:
         axes.set_xlabel("log2(m / n)")
     for axes in left:
         axes.set_ylabel("log2(k / sqrt(m n))")
+
+
+_SHARE = "share that leaves budget unused"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Usage:
+    """Which workloads of a sample have a best design below their budget.
+
+    Attributes:
+      sample: the workloads.
+      budgets: ascending.
+      budget: of each workload, one of `budgets`.
+      size: of each workload.
+      idle: whether its best design leaves budget unused.
+    """
+
+    sample: Sample
+    budgets: Int[np.ndarray, "budgets"]
+    budget: Int[np.ndarray, "num"]
+    size: Float[np.ndarray, "num"]
+    idle: Bool[np.ndarray, "num"]
+
+    @property
+    def shares(self) -> list[float]:
+        """Share of workloads of each budget that leave some unused."""
+        return [float(self.idle[self.budget == one].mean()) for one in self.budgets]
+
+    def rows(self, shown: Iterable[int]) -> list[list[Any]]:
+        """The rows of the table; `shown` is what stands for each budget."""
+        counts = [int((self.budget == one).sum()) for one in self.budgets]
+        columns = zip(shown, counts, self.shares, strict=True)
+        return [[self.sample.name, int(one), count, share] for one, count, share in columns]
+
+
+def draw_usage(
+    usage: Sequence[Usage], grid: Grid, budget: str, size: str, *, step: int = 1
+) -> Figure:
+    """Shares by budget, then by budget and size, one panel per sample.
+
+    `budget` and `size` label the axes; `grid` is over sizes and budgets times `step`.
+    """
+    figure, ((first, *others),) = panels(1, len(usage) + 1, width=12, height=4)
+    image: Any = None
+    for panel, one in zip(others, usage, strict=True):
+        cells = grid.mean(one.size, one.budget * step, one.idle)
+        image = grid.draw(panel, cells, cmap="viridis", vmin=0, vmax=1)
+        panel.set_title(one.sample.name, fontsize=SMALL)
+        panel.set(xlabel=size, ylabel=budget)
+        first.plot(one.budgets * step, one.shares, label=one.sample.name, **look(one.sample))
+    figure.colorbar(image, ax=others, label=_SHARE)
+    first.set(xlabel=budget, ylabel=_SHARE)
+    first.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    first.set_ylim(bottom=0)
+    legend_below(figure, (first,), columns=2)
+    return figure

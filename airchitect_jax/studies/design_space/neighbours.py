@@ -1,9 +1,10 @@
-"""How learnable the labels are: nearest neighbours from a growing sample. Needs scikit-learn."""
+"""Nearest neighbours of unseen workloads and of the layers of real networks. Needs scikit-learn."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,10 +12,18 @@ from jaxtyping import Int
 
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.learning import Dataset, Split, split_of
-from airchitect_jax.reporting.style import Figure, legend_below, styled
+from airchitect_jax.reporting import style
+from airchitect_jax.studies.design_space import exhibit
 from airchitect_jax.studies.design_space.estimators import NearestNeighbors
-from airchitect_jax.studies.design_space.exhibit import SMALL, Exhibit, captioned, look, panels
-from airchitect_jax.studies.design_space.samples import Layers, Sample, inputs, labels_of
+from airchitect_jax.studies.design_space.samples import (
+    Layers,
+    Sample,
+    dims,
+    inputs,
+    labels_of,
+    shape_axes,
+)
+from airchitect_jax.workloads import EVALUATION_NETWORKS
 
 NEAR = 1.01  # costs up to 1% above the optimum
 _MOST_TESTED = 2000
@@ -79,11 +88,13 @@ def growth(sample: Sample) -> tuple[list[Score], float, int]:
     return scores, float((tested.design_ids == majority).mean()), len(tested)
 
 
-def _draw(found: Sequence[tuple[Sample, Sequence[Score], float]], num_tested: int) -> Figure:
-    figure, ((left, right),) = panels(1, 2, width=11, height=4.2)
+def _draw_growth(
+    found: Sequence[tuple[Sample, Sequence[Score], float]], num_tested: int
+) -> style.Figure:
+    figure, ((left, right),) = exhibit.panels(1, 2, width=11, height=4.2)
     for sample, scores, majority in found:
         sizes = [result.size for result in scores]
-        line = {**look(sample), "label": sample.name}
+        line = {**exhibit.look(sample), "label": sample.name}
         left.plot(sizes, [result.accuracy for result in scores], **line)
         right.plot(sizes, [result.near for result in scores], **line)
         left.axhline(majority, color=line["color"], linewidth=1, linestyle=":")
@@ -91,13 +102,15 @@ def _draw(found: Sequence[tuple[Sample, Sequence[Score], float]], num_tested: in
     right.set_ylabel("feasible, at most 1% above the best")
     for axes in (left, right):
         axes.set(xlabel="workloads with known labels", xscale="log", ylim=(0, 1))
-        axes.set_title(f"nearest neighbour of {num_tested:,} unseen workloads", fontsize=SMALL)
-    legend_below(figure, (left,), columns=2)
+        axes.set_title(
+            f"nearest neighbour of {num_tested:,} unseen workloads", fontsize=exhibit.SMALL
+        )
+    style.legend_below(figure, (left,), columns=2)
     return figure
 
 
-@styled
-def neighbours(samples: Sequence[Sample]) -> Exhibit:
+@style.styled
+def neighbours(samples: Sequence[Sample]) -> exhibit.Exhibit:
     """Accuracy of nearest neighbours over the size of the sample that they come from."""
     found = [(sample, *growth(sample)) for sample in samples]
     summary = {
@@ -108,16 +121,16 @@ def neighbours(samples: Sequence[Sample]) -> Exhibit:
         }
         for sample, scores, majority, num_tested in found
     }
-    return Exhibit(
+    return exhibit.Exhibit(
         name="neighbours",
         title="How learnable the labels are: nearest neighbours",
-        caption=captioned(
+        caption=exhibit.captioned(
             "the nearest of {size:,} known workloads has the label of {accuracy:.1%} of {tested:,}"
             " unseen ones (majority class: {majority_accuracy:.1%}), and a feasible design within"
             " 1% of the best for {near:.1%}",
             summary,
         ),
-        figure=_draw([one[:3] for one in found], found[0][3]),
+        figure=_draw_growth([one[:3] for one in found], found[0][3]),
         rows=[
             ["distribution", "known_workloads", "accuracy", "within_1_percent"],
             *(
@@ -139,3 +152,138 @@ def layer_scores(samples: Sequence[Sample], layers: Layers) -> dict[str, Score]:
         sample.name: score(case, truth, nearest_designs(sample, workloads), len(sample))
         for sample in samples
     }
+
+
+# A look for each of a few different networks, and one for all others, unlike those of samples.
+_MARKS = dict(
+    zip(
+        EVALUATION_NETWORKS,
+        zip(
+            (style.RED, style.GREEN, style.PURPLE, style.SKY, style.WINE, style.OLIVE),
+            "osD^v<",
+            strict=True,
+        ),
+        strict=True,
+    )
+)
+_OTHERS = (style.INDIGO, "p")
+_SMALL_DIM = 64
+
+
+def _different(case: CaseStudy, layers: Layers) -> tuple[Int[np.ndarray, "3 num"], np.ndarray]:
+    """Different GEMMs of the layers of each network, and the name of the network of each."""
+    repeated = dims(case, layers.workloads)
+    network = np.tile(layers.network, repeated.shape[1] // len(layers.network))
+    different = np.unique(np.stack([*repeated, network]), axis=1)
+    return different[:3], np.array(layers.networks)[different[3]]
+
+
+def _small_share(gemms: Int[np.ndarray, "3 num"]) -> float:
+    return float((gemms < _SMALL_DIM).any(axis=0).mean())
+
+
+def _histogram(
+    axes: style.Axes, samples: Sequence[Sample], layers: Int[np.ndarray, "3 num"], row: int
+) -> None:
+    """Of one dimension, of the samples and of the layers."""
+    edges = np.linspace(0, np.log2(_top(samples[0].case) + 1), 29)
+
+    def shares(gemms: Int[np.ndarray, "3 num"]) -> Any:
+        return np.histogram(np.log2(gemms[row]), edges)[0] / gemms.shape[1]
+
+    for sample in samples:
+        values = shares(dims(sample.case, sample.workloads))
+        axes.stairs(
+            values, edges, color=exhibit.look(sample)["color"], linewidth=1.5, label=sample.name
+        )
+    axes.stairs(shares(layers), edges, color=style.BLACK, fill=True, alpha=0.25, label="layers")
+    axes.set_xlabel(f"log2({'mnk'[row]})")
+
+
+def _plane(
+    axes: style.Axes, sample: Sample, gemms: Int[np.ndarray, "3 num"], names: np.ndarray
+) -> None:
+    """Layers in range over the density of a sample."""
+    grid = exhibit.shape_grid(_top(sample.case))
+    counts = grid.counts(*shape_axes(dims(sample.case, sample.workloads)))
+    density = np.where(counts > 0, counts / counts.sum(), np.nan)
+    grid.draw(axes, np.log10(density), cmap="Greys", vmin=-7, vmax=-1)
+    x, y = shape_axes(gemms)
+    in_range = gemms.max(axis=0) <= _top(sample.case)
+    other = ~np.isin(names, list(_MARKS))
+    shown = [(f"{len(set(names[other]))} other networks", other, _OTHERS)]
+    shown += [(name, names == name, mark) for name, mark in _MARKS.items()]
+    for name, of_name, (color, marker) in shown:
+        here = of_name & in_range
+        if here.any():
+            axes.scatter(
+                x[here], y[here], s=14, color=color, marker=marker, linewidths=0, label=name
+            )
+    axes.set_title(f"layers over the density of {sample.name} workloads", fontsize=exhibit.SMALL)
+    exhibit.label_shape_axes([axes], [axes])
+
+
+def _draw_coverage(
+    samples: Sequence[Sample],
+    gemms: Int[np.ndarray, "3 num"],
+    names: np.ndarray,
+    scores: Mapping[str, Score],
+) -> style.Figure:
+    figure, axes = exhibit.panels(2, 3, width=12, height=7.4)
+    for row, panel in enumerate(axes[0]):
+        _histogram(panel, samples, gemms, row)
+    axes[0, 0].set_ylabel("share")
+    for panel, sample in zip(axes[1], samples, strict=False):
+        _plane(panel, sample, gemms, names)
+    last = axes[1, 2]
+    for group, sample in enumerate(samples):
+        if sample.name in scores:
+            values = [scores[sample.name].accuracy, scores[sample.name].near]
+            bars = exhibit.grouped_bars(last.bar, group, values, sample)
+            last.bar_label(bars, [exhibit.percent(value) for value in values], fontsize=8)
+    last.set_xticks(range(2), ["right label", "feasible, within 1%"])
+    last.set(ylim=(0, 1.08), ylabel="share of layers")
+    last.set_title("layers by their nearest sampled neighbour", fontsize=exhibit.SMALL)
+    style.legend_below(figure, (*axes[0], axes[1, 0]), columns=5)
+    return figure
+
+
+def _top(case: CaseStudy) -> int:
+    """The largest value of an input."""
+    return max(feature.high for feature in case.features)
+
+
+@style.styled
+def coverage(samples: Sequence[Sample], layers: Layers) -> exhibit.Exhibit:
+    """Sizes and shapes of layers beside those of each distribution, and neighbours' accuracy."""
+    case = samples[0].case
+    gemms, names = _different(case, layers)
+    num, small = len(names), _small_share(gemms)
+    scores = layer_scores(samples, layers) if layers.in_range.any() else {}
+    rows: list[list[Any]] = [
+        ["distribution", "workloads", "any_dim_below_64", "layers_right_label", "layers_within_1"],
+        ["layers", num, small, None, None],
+    ]
+    of_sample: dict[str, dict[str, float]] = {}
+    for sample in samples:
+        few, found = _small_share(dims(case, sample.workloads)), scores.get(sample.name)
+        of_sample[sample.name] = {"any_dim_below_64": few}
+        if found:
+            of_sample[sample.name] |= {
+                "layers_right_label": found.accuracy,
+                "layers_within_1_percent": found.near,
+            }
+        judged = (found.accuracy, found.near) if found else (None, None)
+        rows.append([sample.name, len(sample), few, *judged])
+    return exhibit.Exhibit(
+        name="coverage",
+        title="Where the layers of real networks fall",
+        caption=f"{num} different GEMMs of {len(layers.networks)} networks, {small:.1%} with a"
+        f" dimension below {_SMALL_DIM}. "
+        + exhibit.captioned("{any_dim_below_64:.1%} of the workloads have one", of_sample)
+        + f" {int(layers.in_range.sum()):,} of {len(layers.in_range):,} layers (one per context)"
+        " are in the sampled range; these are judged by their nearest neighbour.",
+        figure=_draw_coverage(samples, gemms, names, scores),
+        rows=rows,
+        summary={"layers": num, "any_dim_below_64": small, **of_sample},
+    )

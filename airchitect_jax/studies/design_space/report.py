@@ -14,16 +14,11 @@ from airchitect_jax._support import files
 from airchitect_jax._support.arrow import pa, pq
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.reporting import html, style
-from airchitect_jax.studies.design_space.boundaries import boundaries
-from airchitect_jax.studies.design_space.coverage import coverage
+from airchitect_jax.studies.design_space.changes import boundaries, label_agreement
 from airchitect_jax.studies.design_space.exhibit import Exhibit, Maker, percent
-from airchitect_jax.studies.design_space.frequency import frequency
-from airchitect_jax.studies.design_space.information import information
-from airchitect_jax.studies.design_space.label_agreement import label_agreement
-from airchitect_jax.studies.design_space.near_ties import near_ties
-from airchitect_jax.studies.design_space.neighbours import neighbours
-from airchitect_jax.studies.design_space.overlap import overlap
-from airchitect_jax.studies.design_space.projection import projection
+from airchitect_jax.studies.design_space.features import information, projection
+from airchitect_jax.studies.design_space.labels import frequency, near_ties, overlap
+from airchitect_jax.studies.design_space.neighbours import coverage, neighbours
 from airchitect_jax.studies.design_space.samples import Sample, layers_of
 from airchitect_jax.workloads import Network
 

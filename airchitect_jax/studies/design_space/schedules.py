@@ -11,20 +11,7 @@ from jaxtyping import Float, Int
 from airchitect_jax.case_studies import ScheduleCase
 from airchitect_jax.cost import dataflow_cycles
 from airchitect_jax.reporting.style import OF_DATAFLOW, Axes, Figure, legend_below, styled
-from airchitect_jax.studies.design_space.exhibit import (
-    SMALL,
-    Exhibit,
-    Grid,
-    Maker,
-    annotated,
-    captioned,
-    geomean,
-    grouped_bars,
-    label_shape_axes,
-    look,
-    panels,
-    shape_grid,
-)
+from airchitect_jax.studies.design_space import exhibit
 from airchitect_jax.studies.design_space.samples import Sample, dims, shape_axes
 from airchitect_jax.types import Dataflow, Gemm
 from airchitect_jax.workloads import Network
@@ -57,7 +44,7 @@ def _log2_sizes(case: ScheduleCase, sample: Sample) -> Float[np.ndarray, "gemms"
 
 
 @styled
-def by_shape(case: ScheduleCase, sample: Sample) -> Exhibit:
+def by_shape(case: ScheduleCase, sample: Sample) -> exhibit.Exhibit:
     """The share of GEMMs of each shape that runs on each array."""
     names = case.space.array_names
     x, y = shape_axes(dims(case, sample.workloads))
@@ -65,18 +52,18 @@ def by_shape(case: ScheduleCase, sample: Sample) -> Exhibit:
     array = array_of_gemm(case, sample.design_ids).reshape(-1)
     columns = min(len(names), 4)
     lines = -(-len(names) // columns)
-    figure, axes = panels(lines, columns, width=3 * columns, height=3.5 * lines)
-    grid = shape_grid(case.max_dim)
+    figure, axes = exhibit.panels(lines, columns, width=3 * columns, height=3.5 * lines)
+    grid = exhibit.shape_grid(case.max_dim)
     rows: list[list[Any]] = []
     image: Any = None
-    for number, (place, name) in enumerate(zip(axes.flat, names, strict=False)):
+    for number, (panel, name) in enumerate(zip(axes.flat, names, strict=False)):
         here = array == number
-        image = grid.draw(place, grid.mean(x, y, here), cmap="viridis", vmin=0, vmax=0.7)
-        place.set_title(name, fontsize=SMALL)
+        image = grid.draw(panel, grid.mean(x, y, here), cmap="viridis", vmin=0, vmax=0.7)
+        panel.set_title(name, fontsize=exhibit.SMALL)
         rows.append([name, *(float(values[here].mean()) for values in (x, y, size))])
-    label_shape_axes(axes[-1], axes[:, 0])
+    exhibit.label_shape_axes(axes[-1], axes[:, 0])
     figure.colorbar(image, ax=list(axes.flat), label="share that runs on this array", extend="max")
-    return Exhibit(
+    return exhibit.Exhibit(
         name="array_by_shape",
         title="Which array gets which shape of workload",
         caption=f"{len(array):,} GEMMs of {len(sample):,} {sample.name} sets. Mean log2(m / n) and"
@@ -117,37 +104,37 @@ def _draw_flows(axes: Axes, shares: Float[np.ndarray, "arrays dataflows"]) -> No
 
 
 @styled
-def by_rank(case: ScheduleCase, samples: Sequence[Sample]) -> Exhibit:
+def by_rank(case: ScheduleCase, samples: Sequence[Sample]) -> exhibit.Exhibit:
     """Which array gets the largest workload of a set, and which dataflow each array runs."""
     names = case.space.array_names
-    places = range(len(names))
+    indices = range(len(names))
     largest = int(np.argmax([array.rows * array.cols for array in case.arrays]))
-    figure, axes = panels(2, len(samples), width=11, height=7)
+    figure, axes = exhibit.panels(2, len(samples), width=11, height=7)
     rows: list[list[Any]] = [
-        ["distribution", "array", *(f"rank_{rank + 1}_share" for rank in places),
+        ["distribution", "array", *(f"rank_{rank + 1}_share" for rank in indices),
          *(f"{flow.name}_share" for flow in Dataflow)]
     ]  # fmt: skip
     summary = {}
     for (top, low), sample in zip(axes.T, samples, strict=True):
         ranks, flows = _rank_shares(case, sample), _flow_shares(case, sample)
-        image = annotated(top, ranks)
+        image = exhibit.annotated(top, ranks)
         figure.colorbar(image, ax=top, label="share of the array's workloads", shrink=0.85)
-        top.set_xticks(places, [str(rank + 1) for rank in places])
+        top.set_xticks(indices, [str(rank + 1) for rank in indices])
         top.set(xlabel="rank of the workload by m n k, 1 the largest", ylabel="array")
-        top.set_title(sample.name, fontsize=SMALL)
+        top.set_title(sample.name, fontsize=exhibit.SMALL)
         _draw_flows(low, flows)
         for axis in (top, low):
-            axis.set_yticks(places, names)
+            axis.set_yticks(indices, names)
         rows += [
             [sample.name, name, *map(float, ranks[a]), *map(float, flows[a])]
             for a, name in enumerate(names)
         ]
         summary[sample.name] = {"largest_on_most_macs": float(ranks[largest, 0])}
     legend_below(figure, axes[1, :1], columns=len(Dataflow))
-    return Exhibit(
+    return exhibit.Exhibit(
         name="array_by_rank",
         title="Which array gets the largest workload, and with which dataflow",
-        caption=captioned(
+        caption=exhibit.captioned(
             "{largest_on_most_macs:.1%} of the workloads on {array}, which has the most MACs, are"
             " the largest of their set",
             summary,
@@ -160,10 +147,10 @@ def by_rank(case: ScheduleCase, samples: Sequence[Sample]) -> Exhibit:
 
 
 @styled
-def balance(case: ScheduleCase, samples: Sequence[Sample]) -> Exhibit:
+def balance(case: ScheduleCase, samples: Sequence[Sample]) -> exhibit.Exhibit:
     """How evenly the best schedules load the arrays, and the gain over a single array."""
     names = case.space.array_names
-    figure, ((left, middle, right),) = panels(1, 3, width=12, height=4.2)
+    figure, ((left, middle, right),) = exhibit.panels(1, 3, width=12, height=4.2)
     rows: list[list[Any]] = [
         ["distribution", "array", "last_to_finish_share", "median_load_over_makespan"]
     ]
@@ -173,17 +160,17 @@ def balance(case: ScheduleCase, samples: Sequence[Sample]) -> Exhibit:
         makespan = cycles.max(axis=1)
         even = cycles.mean(axis=1) / makespan
         quantile = np.linspace(0, 1, 400)
-        line = {**look(sample), "marker": "", "label": sample.name}
+        line = {**exhibit.look(sample), "marker": "", "label": sample.name}
         left.plot(np.quantile(even, quantile), quantile, **line)
         last = np.bincount(cycles.argmax(axis=1), minlength=len(names)) / len(sample)
         use = np.median(cycles / makespan[:, None], axis=0)
-        grouped_bars(middle.bar, group, last, sample)
-        grouped_bars(right.bar, group, use, sample)
+        exhibit.grouped_bars(middle.bar, group, last, sample)
+        exhibit.grouped_bars(right.bar, group, use, sample)
         rows += [[sample.name, name, float(last[a]), float(use[a])] for a, name in enumerate(names)]
         summary[sample.name] = {
             "median_balance": float(np.median(even)),
             "last_to_finish": dict(zip(names, last.tolist(), strict=True)),
-            "serial_over_makespan": geomean(_serial_cycles(case, sample) / makespan),
+            "serial_over_makespan": exhibit.geomean(_serial_cycles(case, sample) / makespan),
         }
     left.set(xlabel="mean load / makespan", ylabel="share of sets", xlim=(0, 1))
     middle.set_ylabel("share of sets in which it is last to finish")
@@ -192,10 +179,10 @@ def balance(case: ScheduleCase, samples: Sequence[Sample]) -> Exhibit:
         axes.set_xticks(range(len(names)), names)
         axes.set_xlabel("array")
     legend_below(figure, (middle,), columns=2)
-    return Exhibit(
+    return exhibit.Exhibit(
         name="load_balance",
         title="Load balance of the best schedules",
-        caption=captioned(
+        caption=exhibit.captioned(
             "in the median set the mean load is {median_balance:.1%} of the makespan; all"
             " workloads on the one array that is fastest for them take {serial_over_makespan:.2f}"
             " times as long (geometric mean)",
@@ -219,24 +206,24 @@ def _serial_cycles(case: ScheduleCase, sample: Sample) -> Int[np.ndarray, "num"]
 
 
 def _draw_landscapes(cycles: Int[np.ndarray, "sets permutations choices"]) -> Figure:
-    figure, (axes,) = panels(1, len(cycles), width=12, height=4.4)
+    figure, (axes,) = exhibit.panels(1, len(cycles), width=12, height=4.4)
     image: Any = None
-    for number, (place, of_set) in enumerate(zip(axes, cycles, strict=True), start=1):
+    for number, (panel, of_set) in enumerate(zip(axes, cycles, strict=True), start=1):
         over = of_set / of_set.min()
         by_permutation = np.argsort(over.min(axis=1), kind="stable")
         by_choice = np.argsort(np.log(over).mean(axis=0), kind="stable")
-        grid = Grid(x=np.arange(over.shape[1] + 1), y=np.arange(over.shape[0] + 1))
+        grid = exhibit.Grid(x=np.arange(over.shape[1] + 1), y=np.arange(over.shape[0] + 1))
         cells = np.log2(over[by_permutation][:, by_choice])
-        image = grid.draw(place, cells, cmap="viridis_r", vmin=0, vmax=5)
-        place.set_xlabel("dataflows of the arrays, best on average first")
-        place.set_title(f"set {number}: fewest cycles {of_set.min():,}", fontsize=SMALL)
+        image = grid.draw(panel, cells, cmap="viridis_r", vmin=0, vmax=5)
+        panel.set_xlabel("dataflows of the arrays, best on average first")
+        panel.set_title(f"set {number}: fewest cycles {of_set.min():,}", fontsize=exhibit.SMALL)
     axes[0].set_ylabel("permutations, best first")
     figure.colorbar(image, ax=list(axes), label="log2(makespan / least)", extend="max")
     return figure
 
 
 @styled
-def landscapes(case: ScheduleCase, sample: Sample) -> Exhibit:
+def landscapes(case: ScheduleCase, sample: Sample) -> exhibit.Exhibit:
     """Makespans of all schedules of single sets: permutations against choices of dataflows."""
     space, part = case.space, sample.first(_LANDSCAPES)
     ids = np.broadcast_to(np.arange(space.num_designs), (len(part), space.num_designs))
@@ -253,11 +240,11 @@ def landscapes(case: ScheduleCase, sample: Sample) -> Exhibit:
         }
         for number, one in enumerate(over, start=1)
     }
-    return Exhibit(
+    return exhibit.Exhibit(
         name="landscapes",
         title="The cost of all schedules for single sets",
         caption=f"The first {len(part)} {sample.name} sets; {space.num_designs} schedules each. "
-        + captioned(
+        + exhibit.captioned(
             "{ties} have the least makespan, {within_1_percent} lie within 1% and"
             " {within_5_percent} within 5%; the worst takes {worst_over_best:,.1f} times as long",
             summary,
@@ -277,7 +264,7 @@ def landscapes(case: ScheduleCase, sample: Sample) -> Exhibit:
 
 def exhibits(
     case: ScheduleCase, samples: Sequence[Sample], networks: Sequence[Network]
-) -> Sequence[Maker]:
+) -> Sequence[exhibit.Maker]:
     """What only this case study shows: name and maker of each exhibit."""
     del networks
     main = samples[0]

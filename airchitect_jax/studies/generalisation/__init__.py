@@ -7,9 +7,4 @@ from airchitect_jax.studies.generalisation.audit import (
     sampled_sets,
 )
 
-__all__ = [
-    "TestSet",
-    "network_sets",
-    "one_token",
-    "sampled_sets",
-]
+__all__ = ["TestSet", "network_sets", "one_token", "sampled_sets"]

@@ -14,7 +14,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from airchitect_jax.case_studies import CaseStudy, Feature, out_of_range
+from airchitect_jax.case_studies import CaseStudy, Feature, num_out_of_range, out_of_range
 from airchitect_jax.learning import (
     Dataset,
     Recommender,
@@ -79,7 +79,7 @@ def sampled_sets(
         # Far beyond, the device alone cannot prove every label.
         labels = np.asarray(case.exact(drawn.workloads).design_id)
         data = dataclasses.replace(drawn, design_ids=labels)
-        beyond = _num_beyond(trained, data.workloads)
+        beyond = num_out_of_range(trained, data.workloads)
         for count in np.unique(beyond):
             here = beyond == count
             part = Dataset(workloads=data.workloads[:, here], design_ids=data.design_ids[here])
@@ -101,14 +101,6 @@ def one_token(network: Network) -> Network:
     """Each layer with m = 1: a decoding step of one token."""
     layers = tuple(dataclasses.replace(layer, m=1) for layer in network.layers)
     return dataclasses.replace(network, layers=layers)
-
-
-def _num_beyond(
-    case: CaseStudy, workloads: Int[np.ndarray, "features num"]
-) -> Int[np.ndarray, "num"]:
-    low = np.array([[feature.low] for feature in case.features])
-    high = np.array([[feature.high] for feature in case.features])
-    return ((workloads < low) | (workloads > high)).sum(axis=0)
 
 
 def audit(

@@ -2,8 +2,4 @@
 
 from airchitect_jax.studies.models.rows import measure, row_name, table
 
-__all__ = [
-    "measure",
-    "row_name",
-    "table",
-]
+__all__ = ["measure", "row_name", "table"]

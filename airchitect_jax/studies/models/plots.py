@@ -63,10 +63,10 @@ def decisions(rows: Sequence[Mapping[str, Any]]) -> Figure:
     problems = sorted(designs, key=lambda name: designs[name])
     for index, contender in enumerate(dict.fromkeys(row["contender"] for row in rows)):
         seconds = {row["problem"]: row["seconds"] for row in rows if row["contender"] == contender}
-        here = [place for place, problem in enumerate(problems) if problem in seconds]
+        here = [index for index, problem in enumerate(problems) if problem in seconds]
         axes.plot(
             here,
-            [seconds[problems[place]] for place in here],
+            [seconds[problems[index]] for index in here],
             **line_style(index) | {"linestyle": "none", "markersize": 7, "label": plain(contender)},
         )
     axes.set_yscale("log")

@@ -3,7 +3,6 @@
 Files byte for byte, the exact replay, and the closed form.
 """
 
-from airchitect_jax.studies.scalesim_validation.agreement import Simulate
 from airchitect_jax.studies.scalesim_validation.byte_comparison import (
     Outcome,
     compare_files,
@@ -11,16 +10,14 @@ from airchitect_jax.studies.scalesim_validation.byte_comparison import (
     file_table,
     our_files,
 )
-from airchitect_jax.studies.scalesim_validation.package_gemms import PackageGemms
 from airchitect_jax.studies.scalesim_validation.random_files import KINDS
-from airchitect_jax.studies.scalesim_validation.runs import Source
+from airchitect_jax.studies.scalesim_validation.runs import Simulate, Source
 from airchitect_jax.studies.scalesim_validation.timing import TimedLayer
 from airchitect_jax.studies.scalesim_validation.validate import Settings, plan
 
 __all__ = [
     "KINDS",
     "Outcome",
-    "PackageGemms",
     "Settings",
     "Simulate",
     "Source",

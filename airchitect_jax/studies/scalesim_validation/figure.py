@@ -74,7 +74,7 @@ def _cycles(axes: Axes, result: SizingResults) -> None:
 
 def _ratio_over_size(axes: Axes, result: SizingResults) -> None:
     levels = result.grid.levels_kb
-    equal = [result.grid.id_of_levels[place, place, place] for place in range(len(levels))]
+    equal = [result.grid.id_of_levels[index, index, index] for index in range(len(levels))]
     ratio = result.ideal[:, equal] / result.package[:, equal]
     for dataflow, style in OF_DATAFLOW.items():
         here = ratio[result.workloads.dataflow == dataflow]

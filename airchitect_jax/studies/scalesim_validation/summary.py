@@ -9,16 +9,21 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from airchitect_jax.studies.scalesim_validation.agreement import QUANTITIES, Agreement
-from airchitect_jax.studies.scalesim_validation.runs import REALISTIC_KB_EXPONENTS, ideal
+from airchitect_jax.studies.scalesim_validation.runs import (
+    QUANTITIES,
+    REALISTIC_KB_EXPONENTS,
+    Agreement,
+    ideal,
+)
 from airchitect_jax.studies.scalesim_validation.sizing import (
     RULES,
     SizingResults,
     choices,
     correlations,
+    error_summary,
+    ratio_summary,
     ratios_to_best,
 )
-from airchitect_jax.studies.scalesim_validation.statistics import error_summary, ratio_summary
 from airchitect_jax.types import Dataflow, IntLike
 
 GROUPS = {
@@ -34,7 +39,7 @@ READ_RATIOS = (1.2, 2, 5)  # that separate the errors of IDEAL
 def dataflows(
     values: IntLike, *, together: bool = True
 ) -> Iterator[tuple[str, Bool[np.ndarray, "num"]]]:
-    """Name and place of each dataflow that occurs, then of all."""
+    """Name and mask of each dataflow that occurs, then of all."""
     for dataflow in Dataflow:
         if (values == dataflow).any():
             yield dataflow.name, values == dataflow

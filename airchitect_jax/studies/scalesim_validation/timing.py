@@ -9,8 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from airchitect_jax.studies.scalesim_validation.agreement import Simulate, simulate_run
-from airchitect_jax.studies.scalesim_validation.runs import Runs, ideal, replayed
+from airchitect_jax.studies.scalesim_validation.runs import (
+    Runs,
+    Simulate,
+    ideal,
+    replayed,
+    simulate_run,
+)
 from airchitect_jax.types import Dataflow
 
 _OURS_A_TURN = 5

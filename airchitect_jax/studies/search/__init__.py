@@ -9,11 +9,4 @@ from airchitect_jax.studies.search.rows import (
     train_network,
 )
 
-__all__ = [
-    "Curve",
-    "curves",
-    "curves_csv",
-    "measurer",
-    "table",
-    "train_network",
-]
+__all__ = ["Curve", "curves", "curves_csv", "measurer", "table", "train_network"]

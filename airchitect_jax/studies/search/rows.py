@@ -203,8 +203,8 @@ def curves_csv(found: Iterable[Curve]) -> str:
         header += [f"{key}_mean", f"{key}_std"]
     body: list[list[object]] = []
     for curve in found:
-        for place, spent in enumerate(curve.spent):
-            spreads = [curve.spreads[key][place] for key in CURVE_KEYS]
+        for index, spent in enumerate(curve.spent):
+            spreads = [curve.spreads[key][index] for key in CURVE_KEYS]
             cells = [cell for spread in spreads for cell in spread.cells()]
             body.append([curve.searcher, spent, *cells])
     return csv_text([header, *body])
