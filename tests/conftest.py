@@ -43,17 +43,6 @@ if _WORKER and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {_cores[int(_WORKER.removeprefix("gw")) % len(_cores)]})
 
 
-# Their slow tests share nothing, so that any process may run each; other files stay in one process.
-_DIVIDED = ("test_documented_commands.py", "test_endings.py")
-
-
-def pytest_collection_modifyitems(config, items):
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            if item.path.name not in _DIVIDED:
-                item.add_marker(pytest.mark.xdist_group(item.path.name))
-
-
 @pytest.fixture(autouse=True)
 def _x64_is_never_left_on():
     yield

@@ -16,6 +16,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 # For processes in other folders: ours first, then what there is for this process.
 PYTHONPATH = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
 _LIBRARIES = [
+    "chex",
     "flax.nnx",
     "jax",
     "matplotlib.figure",

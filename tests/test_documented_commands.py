@@ -68,6 +68,12 @@ SIZES = {
 }
 # Sizes of the commands that give one, and that only they may have.
 SIZES_WHERE_GIVEN = {"sample": 1000, "forest_trees": 0}
+# Every searcher runs on case study 1. Other commands that name none run these, by a flag of theirs.
+SEARCHERS_WHERE_GIVEN = {
+    "joint": "random,gradient",
+    "optimizer": "gradient,surrogate",
+    "plugin": "random,rerank",
+}
 _PACKAGE = "scalesim.scale"  # of an optional package
 
 
@@ -247,6 +253,9 @@ def resized(module, words):
     given = {flag.removeprefix("--").partition("=")[0] for flag in arguments}
     arguments = [*arguments, *SIZES[module]]
     arguments += [f"--{name}={size}" for name, size in SIZES_WHERE_GIVEN.items() if name in given]
+    if module == "experiments.compare_search" and "searchers" not in given:
+        names = [names for flag, names in SEARCHERS_WHERE_GIVEN.items() if flag in given]
+        arguments += [f"--searchers={one}" for one in names]
     if "distributed" in given:
         # There are no other hosts: this is process 0 of one, and its own coordinator.
         arguments += [f"--coordinator_address=127.0.0.1:{free_port()}"]

@@ -177,13 +177,14 @@ def test_slopes_are_finite_at_every_edge(cost, dtype):
 )
 def test_slopes_are_those_of_finite_differences(cost):
     rows = [(50, 70, 90, 16, 8, 1000, 2000, 1500, 7, 1), (13, 300, 9, 8, 32, 90, 400, 64, 3, 2)]
+
+    @jax.jit
+    def value(numbers, flow):
+        # By parts, so that slopes of unlike sizes are told apart: in logarithms.
+        return jnp.log(relaxed(cost, jax.tree.map(jnp.exp, numbers), 0.1, flow))
+
     for row in rows:
         with jax.enable_x64(True):
-
-            def value(numbers, flow):
-                # By parts, so that slopes of unlike sizes are told apart: in logarithms.
-                return jnp.log(relaxed(cost, jax.tree.map(jnp.exp, numbers), 0.1, flow))
-
             logs = tuple(jnp.log(jnp.asarray(number, jnp.float64)) for number in row)
             flow = jnp.array([0.2, 0.5, 0.3])
             # A step so small that it does not average over the last ripple of the final ceiling.

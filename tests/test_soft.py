@@ -120,13 +120,15 @@ def test_weighted_sum_of_soft_numbers_is_that_of_each():
     assert arithmetic.weighted_sum(max, [(2, [(1, 3, 2), (2, 2, 0)]), (3, [(3, 1, 3)])]) == 41
 
 
+@jax.jit
+def values(a, of_a, b, of_b):
+    x, y = Soft(a, of_a), Soft(b, of_b)
+    results = [soft.larger(x, y), soft.smaller(x, y), soft.floor(x / y + 0.3), x**1.5]
+    return [(result.mean, result.spread) for result in results], (x > y).mean
+
+
 @pytest.mark.parametrize("b", [2.0, 3.0, 3.4, 30.0])
 def test_slopes_are_those_of_finite_differences(b):
-    def values(a, of_a, b, of_b):
-        x, y = Soft(a, of_a), Soft(b, of_b)
-        results = [soft.larger(x, y), soft.smaller(x, y), soft.floor(x / y + 0.3), x**1.5]
-        return [(result.mean, result.spread) for result in results], (x > y).mean
-
     with jax.enable_x64(True):
         check_grads(values, (3.0, 0.7, b, 0.4), order=1, rtol=1e-6, atol=1e-6)
 
