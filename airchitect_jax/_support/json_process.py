@@ -87,8 +87,7 @@ class JsonProcess:
         line = self._process.stdout.readline() if self._process.stdout else ""
         if not line:
             raise ValueError(
-                f"the {self._package} package ended its process, with status"
-                f" {self._process.wait()}"
+                f"the {self._package} package ended its process, with status {self._process.wait()}"
             )
         answer: dict[str, Any] = json.loads(line)
         return answer

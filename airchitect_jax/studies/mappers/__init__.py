@@ -2,27 +2,32 @@
 
 from airchitect_jax.studies.mappers.agreement import (
     Outcome,
-    agreement_summary,
     compare_counts,
     golden_counts,
-    golden_rows,
     outcome,
 )
+from airchitect_jax.studies.mappers.best import Comparison, Found, Goal, compare_best
 from airchitect_jax.studies.mappers.cases import Case, draw, of_row, to_row
-from airchitect_jax.studies.mappers.counts import Counts, accelforge_counts, our_counts
+from airchitect_jax.studies.mappers.layers import layers
+from airchitect_jax.studies.mappers.peers import ACCELFORGE, ZIGZAG, Peer
+from airchitect_jax.studies.mappers.report import write_report
 
 __all__ = [
+    "ACCELFORGE",
+    "ZIGZAG",
     "Case",
-    "Counts",
+    "Comparison",
+    "Found",
+    "Goal",
     "Outcome",
-    "accelforge_counts",
-    "agreement_summary",
+    "Peer",
+    "compare_best",
     "compare_counts",
     "draw",
     "golden_counts",
-    "golden_rows",
+    "layers",
     "of_row",
-    "our_counts",
     "outcome",
     "to_row",
+    "write_report",
 ]

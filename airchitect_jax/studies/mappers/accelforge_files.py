@@ -62,15 +62,6 @@ def _architecture(
     The package finds mappings without registers, which bound neither cycles nor DRAM traffic: then
     it may place the tiles of the operands in any order.
     """
-    memory = hardware.memory
-    halves = {name.removesuffix("_bytes"): size // 2 for name, size in vars(memory).items()}
-    sizes = {
-        "Ifmap": halves.get("ifmap_sram"),
-        "Filter": halves.get("filter_sram"),
-        "Ofmap": halves.get("ofmap_sram"),
-        "Scratchpad": halves.get("scratchpad"),
-        "Accumulator": halves.get("accumulator"),
-    }
     kept: dict[str, list[str]] = {}
     for operand, name in holders(hardware).items():
         kept.setdefault(name, []).append(OPERANDS[operand])
@@ -82,9 +73,9 @@ def _architecture(
             f"{{name: {dim}, fanout: {hardware.num_cores}, may_reuse: All}}" for dim in "mnk"
         ]
         parts.append(_container(CORES, fanouts))
-    for name, operands in kept.items():
+    for (name, operands), size in zip(kept.items(), vars(hardware.memory).values(), strict=True):
         widths = f"    bits_per_value: {accumulator}\n" if "output" in operands else ""
-        parts.append(_memory(name, str(8 * (sizes[name] or 0)), " | ".join(operands)) + widths)
+        parts.append(_memory(name, str(8 * (size // 2)), " | ".join(operands)) + widths)
     s_r, s_c, _ = mapped_dims(_DIMS, dataflow)
     shared = {
         dim: OPERANDS[next(name for name, dims in INDEXED_BY.items() if dim not in dims)]
@@ -105,13 +96,14 @@ def _architecture(
 
 
 def _memory(name: str, size: str, keep: str, throughput: str = "inf", energy: int = 0) -> str:
+    is_ordered = str(name == DRAM).lower()
     actions = ", ".join(
         f"{{name: {action}, energy: {energy}, throughput: {throughput}}}"
         for action in ("read", "write")
     )
     return (
         f"  - !Memory\n    name: {name}\n    size: {size}\n    leak_power: 0\n    area: 0\n"
-        f"    tensors: {{keep: {keep}, force_memory_hierarchy_order: {str(name == DRAM).lower()}}}\n"
+        f"    tensors: {{keep: {keep}, force_memory_hierarchy_order: {is_ordered}}}\n"
         f"    actions: [{actions}]\n"
     )
 
@@ -153,7 +145,7 @@ def _nodes(gemm: Gemm, mapping: Mapping, hardware: Hardware) -> Iterator[str]:
     waiting = dict(holders(hardware))
     loops = [
         dim
-        for dim in LoopOrder(mapping.order).name.lower()
+        for dim in LoopOrder(int(mapping.order)).name.lower()
         if sizes[dim] > getattr(mapping, f"tile_{dim}")
     ]
     for depth in range(len(loops) + 1):
@@ -163,11 +155,12 @@ def _nodes(gemm: Gemm, mapping: Mapping, hardware: Hardware) -> Iterator[str]:
             yield _temporal(dim, sizes[dim])
         for operand in [x for x in waiting if not set(INDEXED_BY[x]) & set(loops[depth:])]:
             yield f"!Storage {{tensors: [{operand}], component: {waiting.pop(operand)}}}"
-    s_r, s_c, t = mapped_dims(_DIMS, Dataflow(mapping.dataflow))
-    for dim, side in ((s_c, hardware.cols), (s_r, hardware.rows)):
+    flow = Dataflow(int(mapping.dataflow))
+    s_r, s_c, t = mapped_dims(_DIMS, flow)
+    for dim, side in ((s_c, int(hardware.cols)), (s_r, int(hardware.rows))):
         if sizes[dim] > side:
             yield _temporal(dim, side)
-    yield f"!Storage {{tensors: [{STATIONARY[Dataflow(mapping.dataflow)]}], component: {REGISTER}}}"
+    yield f"!Storage {{tensors: [{STATIONARY[flow]}], component: {REGISTER}}}"
     yield _temporal(t, 1)
     yield _spatial(s_c, 1, ARRAY, "cols")
     yield _spatial(s_r, 1, ARRAY, "rows")

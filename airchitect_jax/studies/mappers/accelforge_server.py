@@ -8,6 +8,7 @@ best mapping that the package finds.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.metadata
 import json
 import os
@@ -18,21 +19,19 @@ import time
 import warnings
 from typing import Any, TextIO
 
+_PACKAGE = "accelforge"
+
 
 def _run(request: dict[str, Any], folder: str) -> dict[str, Any]:
     """Evaluates the mapping of a specification, or finds the best one for an objective."""
-    from accelforge.frontend.mapper.metrics import Metrics
-    from accelforge.frontend.spec import Spec
-    from accelforge.model.main import evaluate_mapping
-
     path = pathlib.Path(folder) / "specification.yaml"
     path.write_text(request["specification"])
     start = time.perf_counter()
-    spec = Spec.from_yaml(path)
+    spec = _load("frontend.spec").Spec.from_yaml(path)
     if request["objective"] is None:
-        found = evaluate_mapping(spec)
+        found = _load("model.main").evaluate_mapping(spec)
     else:
-        spec.mapper.metrics = Metrics[request["objective"]]
+        spec.mapper.metrics = _load("frontend.mapper.metrics").Metrics[request["objective"]]
         spec.mapper.explore_imperfect_temporal_loops = request["imperfect"]
         spec.mapper.explore_imperfect_spatial_loops = request["imperfect"]
         found = spec.map_workload_to_arch(print_progress=False)
@@ -51,6 +50,10 @@ def _run(request: dict[str, Any], folder: str) -> dict[str, Any]:
     }
 
 
+def _load(module: str) -> Any:
+    return importlib.import_module(f"{_PACKAGE}.{module}")
+
+
 def _node(node: Any) -> list[Any]:
     """A node of a mapping: its kind, then what it loops over or keeps."""
     kind = type(node).__name__
@@ -65,19 +68,17 @@ def main(requests: TextIO, answers: TextIO) -> None:
     """Answers each request until there are no more."""
     warnings.simplefilter("ignore")
     try:
-        from accelforge.util.parallel import set_n_parallel_jobs
-
-        set_n_parallel_jobs(1)
+        _load("util.parallel").set_n_parallel_jobs(1)
     except ImportError as error:
         print(json.dumps({"error": str(error)}), file=answers, flush=True)
         return
-    version = importlib.metadata.version("accelforge")
+    version = importlib.metadata.version(_PACKAGE)
     print(json.dumps({"error": None, "version": version}), file=answers, flush=True)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # it writes figures
         for line in requests:
             try:
                 answer = {"error": None, **_run(json.loads(line), folder)}
-            except Exception as error:  # noqa: BLE001 - whatever the package raises is its answer
+            except Exception as error:  # whatever the package raises is its answer
                 answer = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
             print(json.dumps(answer), file=answers, flush=True)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import math
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -69,9 +68,7 @@ def outcome(case: Case, theirs: Counts) -> Outcome:
     )
 
 
-def compare_counts(
-    cases: Sequence[Case], ask: Ask, tell: Callable[[int], None]
-) -> list[Outcome]:
+def compare_counts(cases: Sequence[Case], ask: Ask, tell: Callable[[int], None]) -> list[Outcome]:
     """Evaluates each mapping in both.
 
     Args:
@@ -84,7 +81,7 @@ def compare_counts(
     """
     outcomes = []
     for case in cases:
-        flow = Dataflow(case.mapping.dataflow)
+        flow = Dataflow(int(case.mapping.dataflow))
         text = accelforge_files.specification(
             case.gemm, case.hardware, case.platform, flow, case.mapping
         )
@@ -124,21 +121,24 @@ def golden_counts(row: Mapping[str, str]) -> Counts:
 
 def agreement_summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Mappings, and those with the same counts, by kind and dataflow."""
-    kinds = {"even": True, "with edges": False}
-    return {
-        f"{flow.name}, {kind}": _agreement([
+    groups: dict[str, list[Outcome]] = {}
+    for one in sorted(outcomes, key=lambda one: (one.case.mapping.dataflow, not one.case.is_even)):
+        kind = "even" if one.case.is_even else "with edges"
+        groups.setdefault(f"{Dataflow(int(one.case.mapping.dataflow)).name}, {kind}", []).append(
             one
-            for one in outcomes
-            if one.case.mapping.dataflow == flow and one.case.is_even == is_even
-        ])
-        for flow, (kind, is_even) in itertools.product(Dataflow, kinds.items())
-    }
+        )
+    return {name: _agreement(group) for name, group in groups.items()}
 
 
 def _agreement(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    groups = {"dram": DRAM, "sram": SRAM, "computing": ("parallel_cycles",), "latency": ("latency",)}
+    groups = {
+        "dram": DRAM,
+        "sram": SRAM,
+        "computing": ("parallel_cycles",),
+        "latency": ("latency",),
+    }
 
-    def share(names: Sequence[str]) -> list[int] | None:
+    def share(names: Sequence[str]) -> list[int]:
         """Those that agree, of those that must."""
         those = [one for one in outcomes if set(names) <= set(one.case.compared)]
         return [sum(all(map(one.is_equal, names)) for one in those), len(those)]
@@ -147,6 +147,6 @@ def _agreement(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return {
         "mappings": len(outcomes),
         **{group: share(names) for group, names in groups.items()},
-        "total_over_latency_median": ratios[len(ratios) // 2] if ratios else math.nan,
-        "total_over_latency_max": ratios[-1] if ratios else math.nan,
+        "total_over_latency_median": statistics.median(ratios),
+        "total_over_latency_max": ratios[-1],
     }

@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping as Dict
 from typing import Any
 
-from airchitect_jax.cost import Platform, Widths
+from airchitect_jax.cost import Platform, Widths, mapped_dims
 from airchitect_jax.studies.mappers.counts import DRAM, SRAM
 from airchitect_jax.types import (
     BufferSizes,
@@ -60,26 +60,17 @@ class Case:
             == 0
             for dim in "mnk"
         )
-        s_r, s_c = {
-            Dataflow.OS: ("m", "n"),
-            Dataflow.WS: ("k", "n"),
-            Dataflow.IS: ("k", "m"),
-        }[Dataflow(self.mapping.dataflow)]
-        folds = all(
-            tile <= side or tile % side == 0
-            for tile, side in (
-                (getattr(self.mapping, f"tile_{s_r}"), self.hardware.rows),
-                (getattr(self.mapping, f"tile_{s_c}"), self.hardware.cols),
-            )
-        )
-        return steps and folds
+        tiles = Gemm(**{dim: getattr(self.mapping, f"tile_{dim}") for dim in "mnk"})
+        s_r, s_c, _ = mapped_dims(tiles, Dataflow(int(self.mapping.dataflow)))
+        sides = ((s_r, self.hardware.rows), (s_c, self.hardware.cols))
+        return steps and all(tile <= side or tile % side == 0 for tile, side in sides)
 
     @property
     def is_simple(self) -> bool:
         """Whether nothing but computing, a cycle of fill and a cycle of drain takes time."""
         hardware, flow = self.hardware, self.mapping.dataflow
         is_single = hardware.rows == hardware.cols == 1 and flow is Dataflow.OS
-        return self.is_even and is_single and hardware.bandwidth_bytes == _FAST_BYTES
+        return bool(self.is_even and is_single and hardware.bandwidth_bytes == _FAST_BYTES)
 
     @property
     def compared(self) -> tuple[str, ...]:
@@ -142,8 +133,8 @@ def to_row(case: Case) -> dict[str, Any]:
     return {
         **vars(case.gemm),
         **vars(case.mapping),
-        "dataflow": Dataflow(case.mapping.dataflow).name,
-        "order": LoopOrder(case.mapping.order).name,
+        "dataflow": Dataflow(int(case.mapping.dataflow)).name,
+        "order": LoopOrder(int(case.mapping.order)).name,
         "rows": hardware.rows,
         "cols": hardware.cols,
         "num_cores": hardware.num_cores,

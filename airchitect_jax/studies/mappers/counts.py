@@ -49,11 +49,13 @@ class Counts(NamedTuple):
 
 def our_counts(gemm: Gemm, mapping: Mapping, hardware: Hardware, platform: Platform) -> Counts:
     """Those of the TILED model."""
-    costs, flow = tiled_costs(gemm, mapping, hardware, platform), Dataflow(mapping.dataflow)
+    costs, flow = tiled_costs(gemm, mapping, hardware, platform), Dataflow(int(mapping.dataflow))
     overhead = fold_cycles(hardware.array, 0, flow, platform.runtime_model)
     computing = costs.compute_cycles + last_cycle_offset(platform.runtime_model)
     parallel = Fraction(computing - _folds(gemm, mapping, hardware) * overhead)
-    moving = Fraction(costs.traffic.dram_bytes * hardware.bandwidth_cycles, hardware.bandwidth_bytes)
+    moving = Fraction(
+        int(costs.traffic.dram_bytes * hardware.bandwidth_cycles), int(hardware.bandwidth_bytes)
+    )
     return Counts(costs.traffic, parallel, max(parallel, moving))
 
 
@@ -78,7 +80,7 @@ def accelforge_counts(
     def to_bytes(*parts: tuple[Fraction, int]) -> int:
         return math.ceil(sum(elements * width for elements, width in parts) / 8)
 
-    dram, outputs = accelforge_files.DRAM, Fraction(gemm.m * gemm.n)
+    dram, outputs = accelforge_files.DRAM, Fraction(int(gemm.m * gemm.n))
     partial_sums = moved(dram, "C", "write", widths.output_bits) - outputs
     accesses = {
         f"{name}_sram_{action}s": moved(holders[operand], operand, action, width)
@@ -90,7 +92,7 @@ def accelforge_counts(
         for action in ("read", "write")
     }
     returning = moved(dram, "C", "read", widths.output_bits)
-    accesses["ofmap_sram_writes"] -= (mapping.cores_k - 1) * returning
+    accesses["ofmap_sram_writes"] -= int(mapping.cores_k - 1) * returning
     return Counts(
         Traffic(
             **accesses,
@@ -108,7 +110,7 @@ def accelforge_counts(
 
 def _folds(gemm: Gemm, mapping: Mapping, hardware: Hardware) -> int:
     """Folds of all steps: a product over dimensions of sums over the steps of each."""
-    dims = mapped_dims(Gemm(m="m", n="n", k="k"), Dataflow(mapping.dataflow))
+    dims = mapped_dims(Gemm(m="m", n="n", k="k"), Dataflow(int(mapping.dataflow)))
     folds = 1
     for dim, side in zip(dims, (hardware.rows, hardware.cols, None), strict=True):
         size, cores = getattr(gemm, dim), getattr(mapping, f"cores_{dim}")

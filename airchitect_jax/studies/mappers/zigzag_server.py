@@ -8,6 +8,7 @@ finds, its latency and its DRAM traffic.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.metadata
 import json
 import logging
@@ -18,36 +19,30 @@ import tempfile
 import time
 from typing import Any, TextIO
 
+_PACKAGE = "zigzag"
+
 
 def _run(request: dict[str, Any], folder: str) -> dict[str, Any]:
-    """The mapping of the fewest cycles."""
-    from zigzag.mapping.temporal_mapping import TemporalMappingType
-    from zigzag.stages.evaluation.cost_model_evaluation import CostModelStage
-    from zigzag.stages.main import MainStage
-    from zigzag.stages.mapping.spatial_mapping_generation import SpatialMappingGeneratorStage
-    from zigzag.stages.mapping.temporal_mapping_generator_stage import (
-        TemporalMappingGeneratorStage,
-    )
-    from zigzag.stages.parser.accelerator_parser import AcceleratorParserStage
-    from zigzag.stages.parser.workload_parser import WorkloadParserStage
-    from zigzag.stages.results.reduce_stages import MinimalLatencyStage
-    from zigzag.stages.workload_iterator import WorkloadStage
-
+    """The mapping of the fewest cycles, or of the least energy."""
+    reduce = _load("stages.results.reduce_stages")
+    best = {"LATENCY": reduce.MinimalLatencyStage, "ENERGY": reduce.MinimalEnergyStage}[
+        request["objective"]
+    ]
     paths = {}
     for name in ("accelerator", "workload", "mapping"):
         paths[name] = pathlib.Path(folder) / f"{name}.yaml"
         paths[name].write_text(json.dumps(request[name]))  # JSON is YAML
     start = time.perf_counter()
-    stages = MainStage(
+    stages = _load("stages.main").MainStage(
         [
-            WorkloadParserStage,
-            AcceleratorParserStage,
-            WorkloadStage,
-            MinimalLatencyStage,
-            SpatialMappingGeneratorStage,
-            MinimalLatencyStage,
-            TemporalMappingGeneratorStage,
-            CostModelStage,
+            _load("stages.parser.workload_parser").WorkloadParserStage,
+            _load("stages.parser.accelerator_parser").AcceleratorParserStage,
+            _load("stages.workload_iterator").WorkloadStage,
+            best,
+            _load("stages.mapping.spatial_mapping_generation").SpatialMappingGeneratorStage,
+            best,
+            _load("stages.mapping.temporal_mapping_generator_stage").TemporalMappingGeneratorStage,
+            _load("stages.evaluation.cost_model_evaluation").CostModelStage,
         ],
         **{name: str(path) for name, path in paths.items()},
         loma_lpf_limit=request["loop_limit"],
@@ -55,7 +50,7 @@ def _run(request: dict[str, Any], folder: str) -> dict[str, Any]:
         nb_mappings_generated=1,
         enable_mix_spatial_mapping_generation=False,
         access_same_data_considered_as_no_access=True,
-        temporal_mapping_type=TemporalMappingType.UNEVEN,
+        temporal_mapping_type=_load("mapping.temporal_mapping").TemporalMappingType.UNEVEN,
     )
     found = stages.run()[0][0]
     seconds = time.perf_counter() - start
@@ -75,14 +70,16 @@ def _run(request: dict[str, Any], folder: str) -> dict[str, Any]:
     }
 
 
+def _load(module: str) -> Any:
+    return importlib.import_module(f"{_PACKAGE}.{module}")
+
+
 def _dram_bits(found: Any, operand: Any) -> dict[str, int]:
     """The bits that DRAM reads and writes, which is the last memory of an operand."""
     moved = found.mapping_int.unit_mem_data_movement[operand][-1].attributes
     counts, widths = moved["data_elem_move_count"], moved["data_precision"]
     return {
-        str(way): int(counts.get(way) * widths.get(way))
-        for way in counts.data
-        if counts.get(way)
+        str(way): int(counts.get(way) * widths.get(way)) for way in counts.data if counts.get(way)
     }
 
 
@@ -90,17 +87,17 @@ def main(requests: TextIO, answers: TextIO) -> None:
     """Answers each request until there are no more."""
     logging.disable(logging.CRITICAL)
     try:
-        import zigzag
+        importlib.import_module(_PACKAGE)
     except ImportError as error:
         print(json.dumps({"error": str(error)}), file=answers, flush=True)
         return
-    version = importlib.metadata.version(f"{zigzag.__name__}-dse")
+    version = importlib.metadata.version(f"{_PACKAGE}-dse")
     print(json.dumps({"error": None, "version": version}), file=answers, flush=True)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         for line in requests:
             try:
                 answer = {"error": None, **_run(json.loads(line), folder)}
-            except Exception as error:  # noqa: BLE001 - whatever the package raises is its answer
+            except Exception as error:  # whatever the package raises is its answer
                 answer = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
             print(json.dumps(answer), file=answers, flush=True)
 
