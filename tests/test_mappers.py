@@ -12,9 +12,10 @@ import sys
 import pytest
 import scripts
 
-from airchitect_jax.cost import mapping_fits
+from airchitect_jax.cost import mapping_fits, tiled_costs
 from airchitect_jax.studies import mappers
 from airchitect_jax.studies.mappers import accelforge_files, zigzag_files
+from airchitect_jax.studies.mappers.conversion import our_cycles, zigzag_loops
 from airchitect_jax.studies.mappers.layers import PLATFORM, hardware
 from airchitect_jax.types import Dataflow, Gemm, LoopOrder, Mapping
 
@@ -107,6 +108,23 @@ def test_tiles_of_zigzag_are_bounded_by_the_layer():
     assert bits == [7 * 128 * 16, 128 * 40 * 16, 7 * 40 * 16]
 
 
+def test_loops_of_zigzag_have_the_tiles_within_them():
+    """Factors from the innermost: 4 of k in 32 rows, 2 of n in 32 columns, 49 of m."""
+    loops = {"W": [[], [["K", 4], ["N", 2]], [["M", 7], ["M", 7]]]}
+    found = zigzag_loops(loops, Gemm(m=49, n=40, k=128), hardware(), Dataflow.WS)
+    assert found == [("m", 7), ("m", 1), ("n", 32), ("k", 32)]
+
+
+def test_mappings_stand_for_those_of_no_less_traffic_only():
+    """The loops over n twice with k between are not ours, those outside them are."""
+    loops, gemm = [("n", 128), ("k", 64), ("n", 32)], Gemm(m=128, n=512, k=512)
+    ours = Mapping(dataflow=Dataflow.WS, order=LoopOrder.NKM, tile_m=128, tile_n=128, tile_k=64)
+    costs = tiled_costs(gemm, ours, hardware(), PLATFORM)
+    for less, expected in ((0, costs.total_cycles), (1, None)):
+        moved = costs.traffic.dram_bytes - less
+        assert our_cycles(loops, gemm, hardware(), PLATFORM, Dataflow.WS, moved) == expected
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
@@ -124,7 +142,8 @@ def accelforge(request):
     """Twice the least traffic for all mappings it finds, and none for those it is given."""
     if request["objective"] is None:
         return {"error": None, "latency": 1, "bits": [], "component_latency": {"MAC": 1}}
-    return {"error": None, "latency": 10.0, "energy": 8e9, "seconds": 2.0}
+    loops = [["Storage", "DRAM", ["A"]], ["Temporal", "m", 128, None], ["Temporal", "n", 8, None]]
+    return {"error": None, "latency": 10.0, "energy": 8e9, "loops": loops, "seconds": 2.0}
 
 
 def zigzag(request):
@@ -157,6 +176,17 @@ def test_best_mappings_are_compared_in_the_same_terms():
     assert (cycles.zigzag.latency, cycles.zigzag.dataflow) == (7.0, Dataflow.WS)
     assert not cycles.zigzag.fits
     assert cycles.floor == 1e9 / 32
+    # In steps of 128 x 64 x 147, which need fewer cycles than those of 128 x 8 x 147.
+    assert (
+        cycles.accelforge.our_cycles
+        == tiled_costs(
+            layer.gemm,
+            Mapping(dataflow=Dataflow.OS, order=LoopOrder.MNK, tile_m=128, tile_n=64, tile_k=147),
+            hardware(),
+            PLATFORM,
+        ).total_cycles
+    )
+    assert cycles.zigzag.our_cycles is None  # one step does not fit
     assert traffic.accelforge.dram_bytes == 1e9
     # All operands move once: 16 bits each.
     assert traffic.ours.dram_bytes == 2 * (12544 * 147 + 147 * 64 + 12544 * 64)

@@ -24,6 +24,11 @@ from airchitect_jax.cost import (
 from airchitect_jax.oracle.mappings import best_mapping
 from airchitect_jax.studies.mappers import accelforge_files, zigzag_files
 from airchitect_jax.studies.mappers.agreement import Ask
+from airchitect_jax.studies.mappers.conversion import (
+    accelforge_loops,
+    our_cycles,
+    zigzag_loops,
+)
 from airchitect_jax.studies.mappers.counts import DRAM, accelforge_counts, our_counts
 from airchitect_jax.studies.mappers.layers import PLATFORM, Layer, hardware
 from airchitect_jax.types import Dataflow, Gemm, Objective
@@ -51,6 +56,7 @@ class Found:
     Attributes:
       latency: in the terms of all, in cycles.
       reported_cycles: by the tool's own model.
+      our_cycles: total cycles by ours; None if no mapping of ours stands for it (`our_cycles`).
       dram_bytes: traffic.
       dataflow: of the array.
       seconds: of the search, over all dataflows.
@@ -60,6 +66,7 @@ class Found:
 
     latency: float
     reported_cycles: float
+    our_cycles: int | None
     dram_bytes: float
     dataflow: Dataflow
     seconds: float
@@ -126,9 +133,11 @@ def _compare(layer: Layer, goal: Goal, accelforge: Ask | None, zigzag: Ask | Non
         mapping = best_mapping(gemm, machine, PLATFORM, goal.objective, _DRAM_ONLY).mapping
         seconds.append(time.perf_counter() - start)
     counts = our_counts(gemm, mapping, machine, PLATFORM)
+    cycles = int(tiled_costs(gemm, mapping, machine, PLATFORM).total_cycles)
     ours = Found(
         latency=float(counts.latency),
-        reported_cycles=float(tiled_costs(gemm, mapping, machine, PLATFORM).total_cycles),
+        reported_cycles=cycles,
+        our_cycles=cycles,
         dram_bytes=float(counts.traffic.dram_bytes),
         dataflow=Dataflow(int(mapping.dataflow)),
         seconds=min(seconds),
@@ -163,10 +172,13 @@ def _accelforge(layer: Layer, goal: Goal, ask: Ask) -> Found | None:
         return {"specification": text, "objective": goal.value, "imperfect": True}
 
     def found(flow: Dataflow, answer: Mapping[str, Any], seconds: float) -> Found:
+        moved = answer["energy"] / 8  # a unit for each bit
+        loops = accelforge_loops(answer["loops"])
         return Found(
             latency=max(answer["latency"], _computing(layer.gemm, flow)),
             reported_cycles=answer["latency"],
-            dram_bytes=answer["energy"] / 8,  # a unit for each bit
+            our_cycles=our_cycles(loops, layer.gemm, machine, PLATFORM, flow, moved),
+            dram_bytes=moved,
             dataflow=flow,
             seconds=seconds,
         )
@@ -182,9 +194,11 @@ def _zigzag(layer: Layer, goal: Goal, ask: Ask) -> Found | None:
 
     def found(flow: Dataflow, answer: Mapping[str, Any], seconds: float) -> Found:
         moved = sum(sum(ways.values()) for ways in answer["dram_bits"].values()) / 8
+        loops = zigzag_loops(answer["loops"], layer.gemm, machine, flow)
         return Found(
             latency=max(answer["compute_cycles"], _moving(moved)),
             reported_cycles=answer["latency"],
+            our_cycles=our_cycles(loops, layer.gemm, machine, PLATFORM, flow, moved),
             dram_bytes=moved,
             dataflow=flow,
             seconds=seconds,

@@ -95,7 +95,7 @@ def _best_table(comparisons: Sequence[Comparison], goal: Goal) -> Table:
     """One row per layer: values in the terms of all, and seconds."""
     is_cycles = goal is Goal.CYCLES
     unit = "cycles" if is_cycles else "DRAM bytes"
-    own = ("our total",) if is_cycles else ()
+    own = tuple(f"{tool}: our model" for tool in ("ours", *_TOOLS)) if is_cycles else ()
     return Table(
         title="Fewest cycles" if is_cycles else "Least DRAM traffic",
         header=(
@@ -109,7 +109,7 @@ def _best_table(comparisons: Sequence[Comparison], goal: Goal) -> Table:
             (
                 f"{one.layer.network}: {one.layer.name}",
                 f"{one.layer.gemm.m} x {one.layer.gemm.n} x {one.layer.gemm.k}",
-                *((f"{one.ours.reported_cycles:,.0f}",) if is_cycles else ()),
+                *(map(_our_cycles, _every(one)) if is_cycles else ()),
                 *(_value(found, goal) for found in _every(one)),
                 *("" if found is None else f"{found.seconds:.2g}" for found in _every(one)),
             )
@@ -121,6 +121,10 @@ def _best_table(comparisons: Sequence[Comparison], goal: Goal) -> Table:
 
 def _every(one: Comparison) -> tuple[Found, Found | None, Found | None]:
     return one.ours, one.accelforge, one.zigzag
+
+
+def _our_cycles(found: Found | None) -> str:
+    return "" if found is None or found.our_cycles is None else f"{found.our_cycles:,}"
 
 
 def _value(found: Found | None, goal: Goal) -> str:
