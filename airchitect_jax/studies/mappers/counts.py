@@ -70,7 +70,8 @@ def accelforge_counts(
     """
     widths, holders = platform.widths, accelforge_files.holders(hardware)
     bits = {
-        (component, operand, action): Fraction(value)
+        # Products of its fractions of loops are whole but for the last digits.
+        (component, operand, action): Fraction(value).limit_denominator(2**20)
         for component, operand, action, value in answer["bits"]
     }
 
