@@ -9,8 +9,10 @@ import json
 import pathlib
 import sys
 
+import mapper_stand_ins
 import pytest
 import scripts
+from mapper_stand_ins import accelforge, zigzag
 
 from airchitect_jax.cost import mapping_fits, tiled_costs
 from airchitect_jax.studies import mappers
@@ -138,31 +140,6 @@ def test_machines_that_zigzag_cannot_have_are_refused(change, why):
         zigzag_files.request(Gemm(m=8, n=8, k=8), machine, PLATFORM, Dataflow.OS, "LATENCY")
 
 
-def accelforge(request):
-    """Twice the least traffic for all mappings it finds, and none for those it is given."""
-    if request["objective"] is None:
-        return {"error": None, "latency": 1, "bits": [], "component_latency": {"MAC": 1}}
-    loops = [["Storage", "DRAM", ["A"]], ["Temporal", "m", 128, None], ["Temporal", "n", 8, None]]
-    return {"error": None, "latency": 10.0, "energy": 8e9, "loops": loops, "seconds": 2.0}
-
-
-def zigzag(request):
-    """No mapping for OS, tiles that need more than half an SRAM for WS."""
-    register = request["accelerator"]["memories"]["register"]["operands"]
-    if register == ["O"]:
-        return {"error": "no"}
-    gemm = dict(zip("MNK", request["workload"][0]["loop_sizes"], strict=True))
-    tile = [[[dim, size] for dim, size in gemm.items()], []]
-    return {
-        "error": None,
-        "latency": 5e6,
-        "compute_cycles": 7.0 if register == ["I2"] else 1e9,
-        "dram_bits": {"I": {"read": 8 * 96}},
-        "loops": {"I": tile, "W": tile, "O": tile},
-        "seconds": 1.0,
-    }
-
-
 def test_best_mappings_are_compared_in_the_same_terms():
     layer = mappers.layers()[0]
     done = []
@@ -195,25 +172,17 @@ def test_best_mappings_are_compared_in_the_same_terms():
     assert set(cycles.differing) >= {"ifmap_dram_read_bytes", "filter_dram_read_bytes"}
 
 
-def interpreter(folder, name, answers):
+def interpreter(folder, package):
     """An interpreter that runs a stand-in for a package whatever it is given."""
-    code = folder / f"{name}.py"
-    code.write_text(
-        "import json, sys\nsys.path.insert(0, sys.argv[1])\n"
-        "print(json.dumps({'error': None, 'version': '9.9'}), flush=True)\n"
-        f"from test_mappers import {answers}\n"
-        f"for line in sys.stdin:\n"
-        f"    print(json.dumps({answers}(json.loads(line))), flush=True)\n"
-    )
-    shell = folder / name
-    shell.write_text(f"#!/bin/sh\nexec {sys.executable} {code} {scripts.ROOT / 'tests'}\n")
+    shell = folder / package
+    shell.write_text(f"#!/bin/sh\nexec {sys.executable} {mapper_stand_ins.__file__} {package}\n")
     shell.chmod(0o755)
     return shell
 
 
 def test_the_script_ends_with_status_1_if_counts_differ(tmp_path):
-    accelforge_python = interpreter(tmp_path, "one", "accelforge")
-    zigzag_python = interpreter(tmp_path, "other", "zigzag")
+    accelforge_python = interpreter(tmp_path, "accelforge")
+    zigzag_python = interpreter(tmp_path, "zigzag")
     workdir = tmp_path / "run"
     result = scripts.run(
         "experiments.validate_mappings",

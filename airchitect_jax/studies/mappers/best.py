@@ -19,7 +19,6 @@ from airchitect_jax.cost import (
     ceil_div,
     compute_cycles,
     mapped_dims,
-    tiled_costs,
 )
 from airchitect_jax.oracle.mappings import best_mapping
 from airchitect_jax.studies.mappers import accelforge_files, zigzag_files
@@ -130,10 +129,9 @@ def _compare(layer: Layer, goal: Goal, accelforge: Ask | None, zigzag: Ask | Non
     seconds = []
     for _ in range(_TURNS):
         start = time.perf_counter()
-        mapping = best_mapping(gemm, machine, PLATFORM, goal.objective, _DRAM_ONLY).mapping
+        mapping, cycles, _ = best_mapping(gemm, machine, PLATFORM, goal.objective, _DRAM_ONLY)
         seconds.append(time.perf_counter() - start)
     counts = our_counts(gemm, mapping, machine, PLATFORM)
-    cycles = int(tiled_costs(gemm, mapping, machine, PLATFORM).total_cycles)
     ours = Found(
         latency=float(counts.latency),
         reported_cycles=cycles,

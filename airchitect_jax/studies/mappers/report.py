@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import pathlib
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -142,26 +142,42 @@ def _best_summary(comparisons: Sequence[Comparison], goal: Goal) -> dict[str, An
         found = [(one.ours, theirs) for one in those if (theirs := getattr(one, tool)) is not None]
         pairs = [(ours, theirs) for ours, theirs in found if theirs.fits]
         ratios = [theirs.value(goal) / ours.value(goal) for ours, theirs in pairs]
-        if ratios:
-            result[tool] = {
-                "layers": len(ratios),
-                "larger_tiles": len(found) - len(ratios),
-                "ours_better": sum(ratio > 1 for ratio in ratios),
-                "equal": sum(ratio == 1 for ratio in ratios),
-                "ours_worse": sum(ratio < 1 for ratio in ratios),
-                "theirs_over_ours_geomean": math.exp(sum(map(math.log, ratios)) / len(ratios)),
-                "theirs_over_ours_min": min(ratios),
-                "theirs_over_ours_max": max(ratios),
-                "seconds": sum(theirs.seconds for _, theirs in found),
-                "our_seconds": sum(ours.seconds for ours, _ in found),
-            }
+        if not found:
+            continue
+        result[tool] = {
+            "layers": len(ratios),
+            "larger_tiles": len(found) - len(ratios),
+            "ours_better": sum(ratio > 1 for ratio in ratios),
+            "equal": sum(ratio == 1 for ratio in ratios),
+            "ours_worse": sum(ratio < 1 for ratio in ratios),
+            "theirs_over_ours_geomean": statistics.geometric_mean(ratios) if ratios else None,
+            "theirs_over_ours_min": min(ratios, default=None),
+            "theirs_over_ours_max": max(ratios, default=None),
+            **_in_our_model(pairs),
+            "seconds": sum(theirs.seconds for _, theirs in found),
+            "our_seconds": sum(ours.seconds for ours, _ in found),
+        }
     floors = [one.ours.reported_cycles / one.floor for one in those if one.floor]
     if floors and goal is Goal.CYCLES:
         result["our_total_over_floor_of_accelforge"] = {
-            "median": sorted(floors)[len(floors) // 2],
+            "median": statistics.median(floors),
             "max": max(floors),
         }
     return result
+
+
+def _in_our_model(pairs: Sequence[tuple[Found, Found]]) -> dict[str, Any]:
+    """Total cycles of their mappings over those of ours, both by our model."""
+    ratios = [
+        theirs.our_cycles / ours.our_cycles
+        for ours, theirs in pairs
+        if theirs.our_cycles and ours.our_cycles
+    ]
+    return {
+        "in_our_model": len(ratios),
+        "our_model_theirs_over_ours_geomean": statistics.geometric_mean(ratios) if ratios else None,
+        "our_model_theirs_over_ours_min": min(ratios, default=None),
+    }
 
 
 def _best_rows(comparisons: Sequence[Comparison]) -> list[list[Any]]:
