@@ -185,25 +185,6 @@ print([name for name in ("jax", "flax", "matplotlib") if name in sys.modules])
     assert ended.stdout == "[]\n", ended.stderr
 
 
-def test_without_numba_the_extra_is_named(tmp_path):
-    code = """
-import runpy, sys
-sys.modules["numba"] = None
-runpy.run_module("experiments.scalesim", run_name="__main__", alter_sys=True)
-"""
-    command = [sys.executable, "-c", code, *map(str, arguments_of("conv_ws_calc"))]
-    ended = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env={"PYTHONPATH": scripts.PYTHONPATH},
-        capture_output=True,
-        text=True,
-    )
-    assert ended.returncode == 2
-    assert ended.stderr.startswith("error: ")
-    assert ended.stderr.endswith("pip install 'airchitect-jax[simulate]'\n")
-
-
 def test_an_interruption_leaves_nothing(tmp_path):
     rows = "".join(f"g{number},{900 + number},900,900,\n" for number in range(8))
     written(tmp_path, "big.csv", f"h\n{rows}")

@@ -81,7 +81,6 @@ EXTRAS = [
     "evosax",
     "joblib",
     "matplotlib",
-    "numba",
     "onnx",
     "optuna",
     "pyarrow",

@@ -1,6 +1,5 @@
 """The TILED model: hand-worked cases, a step-by-step reference, batches, slopes, energy."""
 
-import functools
 from fractions import Fraction
 
 import tiled_reference

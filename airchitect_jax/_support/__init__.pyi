@@ -27,6 +27,7 @@ from .checksums import (
     write_checksums,
     write_sealed,
 )
+from .compilation import compiled
 from .files import (
     atomic_path,
     check_regular,
@@ -53,6 +54,7 @@ __all__ = [
     "check_fits",
     "check_regular",
     "common_shape",
+    "compiled",
     "csv_text",
     "dataflow_field",
     "dataflow_member",

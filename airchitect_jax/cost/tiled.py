@@ -23,11 +23,12 @@ import jax
 import numpy as np
 
 from airchitect_jax.cost import tiled_steps
-from airchitect_jax.cost.arithmetic import Number, ceil_div, floor_div, select
+from airchitect_jax.cost.arithmetic import Number, floor_div, select
 from airchitect_jax.cost.compute import fold_cycles, last_cycle_offset
 from airchitect_jax.cost.platform import Platform
 from airchitect_jax.cost.prices import MachinePrices
 from airchitect_jax.cost.terms import add_cycles, add_energy_fj
+from airchitect_jax.cost.tiled_loops import Halves, Wires, loop, tiles_fit
 from airchitect_jax.types import (
     Dataflow,
     Gemm,
@@ -63,14 +64,14 @@ def tiled_costs(gemm: Gemm, mapping: Mapping, hardware: Hardware, platform: Plat
     order, flow = order_of(mapping.order), flow_of(mapping.dataflow, hardware, platform)
     wires = wires_of(hardware, platform)
     rows, cols = hardware.rows, hardware.cols
-    m = tiled_steps.loop(gemm.m, mapping.tile_m, mapping.cores_m, rows, cols)
-    n = tiled_steps.loop(gemm.n, mapping.tile_n, mapping.cores_n, rows, cols)
-    k = tiled_steps.loop(gemm.k, mapping.tile_k, mapping.cores_k, rows, cols)
+    m = loop(gemm.m, mapping.tile_m, mapping.cores_m, rows, cols)
+    n = loop(gemm.n, mapping.tile_n, mapping.cores_n, rows, cols)
+    k = loop(gemm.k, mapping.tile_k, mapping.cores_k, rows, cols)
     moved = tiled_steps.moves(order, flow, m, n, k)
     compute = tiled_steps.step_cycles(flow, m, n, k) - last_cycle_offset(platform.runtime_model)
     total = tiled_steps.total_cycles(order, flow, wires, m, n, k)
-    extra_cycles, extra_energy = _terms(gemm, mapping.dataflow, hardware, platform)
-    outputs = gemm.m * gemm.n
+    extra_cycles, extra_energy = term_costs(gemm, mapping.dataflow, hardware, platform)
+    ifmap, filter_, partial_sums, ofmap = tiled_steps.dram_bytes(moved, wires)
     return TiledCosts(
         compute_cycles=compute + extra_cycles,
         total_cycles=total + extra_cycles,
@@ -81,12 +82,10 @@ def tiled_costs(gemm: Gemm, mapping: Mapping, hardware: Hardware, platform: Plat
             filter_sram_writes=moved.filter_writes,
             ofmap_sram_reads=moved.ofmap_reads,
             ofmap_sram_writes=moved.ofmap_writes,
-            ifmap_dram_read_bytes=ceil_div(moved.ifmap_brought * wires.input_bits, 8),
-            filter_dram_read_bytes=ceil_div(moved.filter_brought * wires.weight_bits, 8),
-            ofmap_dram_read_bytes=ceil_div(moved.partial_sums * wires.accumulator_bits, 8),
-            ofmap_dram_write_bytes=ceil_div(
-                moved.partial_sums * wires.accumulator_bits + outputs * wires.output_bits, 8
-            ),
+            ifmap_dram_read_bytes=ifmap,
+            filter_dram_read_bytes=filter_,
+            ofmap_dram_read_bytes=partial_sums,
+            ofmap_dram_write_bytes=ofmap,
         ),
         extra_energy_fj=extra_energy,
     )
@@ -99,22 +98,17 @@ def tiled_energy_fj(
 
     Outputs have the width of partial sums in their SRAM.
     """
-    moved, widths = costs.traffic, platform.widths
-    ifmap = (moved.ifmap_sram_reads + moved.ifmap_sram_writes) * widths.input_bits
-    filter_ = (moved.filter_sram_reads + moved.filter_sram_writes) * widths.weight_bits
-    ofmap = (moved.ofmap_sram_reads + moved.ofmap_sram_writes) * widths.accumulator_bits
+    moved = costs.traffic
     accesses = (
-        ifmap * prices.ifmap_fj_per_byte
-        + filter_ * prices.filter_fj_per_byte
-        + ofmap * prices.ofmap_fj_per_byte
+        moved.ifmap_sram_reads + moved.ifmap_sram_writes,
+        moved.filter_sram_reads + moved.filter_sram_writes,
+        moved.ofmap_sram_reads + moved.ofmap_sram_writes,
     )
-    return (
-        gemm.m * gemm.n * gemm.k * prices.mac_fj
-        + ceil_div(accesses, 8)
-        + moved.dram_bytes * prices.dram_fj_per_byte
-        + costs.total_cycles * prices.leakage_fj_per_cycle
-        + costs.extra_energy_fj
+    macs, widths = gemm.m * gemm.n * gemm.k, platform.widths
+    energy = tiled_steps.events_fj(
+        macs, accesses, moved.dram_bytes, costs.total_cycles, widths, prices
     )
+    return energy + costs.extra_energy_fj
 
 
 def mapping_fits(mapping: Mapping, hardware: Hardware, platform: Platform) -> Any:
@@ -123,38 +117,35 @@ def mapping_fits(mapping: Mapping, hardware: Hardware, platform: Platform) -> An
     Returns:
       A bool, or an array of them.
     """
-    ifmap, filter_, ofmap = tile_bits(mapping, platform)
+    fits = tiles_fit(
+        mapping.tile_m,
+        mapping.tile_n,
+        mapping.tile_k,
+        wires_of(hardware, platform),
+        halves_of(hardware),
+    )
+    return fits & (mapping.cores_m * mapping.cores_n * mapping.cores_k <= hardware.num_cores)
+
+
+def halves_of(hardware: Hardware) -> Halves:
+    """The working halves of a core's memory."""
     memory = hardware.memory
     if isinstance(memory, Scratchpad):
-        inside = [
-            (ifmap + filter_, memory.scratchpad_bytes),
-            (ofmap, memory.accumulator_bytes),
-        ]
-    else:
-        inside = [
-            (ifmap, memory.ifmap_sram_bytes),
-            (filter_, memory.filter_sram_bytes),
-            (ofmap, memory.ofmap_sram_bytes),
-        ]
-    fits = mapping.cores_m * mapping.cores_n * mapping.cores_k <= hardware.num_cores
-    for bits, size in inside:
-        fits = fits & (bits <= half_bits(size))
-    return fits
+        inputs, outputs = (
+            half_bits(x) for x in (memory.scratchpad_bytes, memory.accumulator_bytes)
+        )
+        return Halves(inputs, 0, outputs, 1)
+    return Halves(
+        half_bits(memory.ifmap_sram_bytes),
+        half_bits(memory.filter_sram_bytes),
+        half_bits(memory.ofmap_sram_bytes),
+        0,
+    )
 
 
 def half_bits(sram_bytes: Number) -> Number:
     """The working half of a double buffer."""
     return 8 * floor_div(sram_bytes, 2)
-
-
-def tile_bits(mapping: Mapping, platform: Platform) -> tuple[Number, Number, Number]:
-    """The bits of a core's tile of each operand, outputs as partial sums."""
-    widths = platform.widths
-    return (
-        mapping.tile_m * mapping.tile_k * widths.input_bits,
-        mapping.tile_k * mapping.tile_n * widths.weight_bits,
-        mapping.tile_m * mapping.tile_n * widths.accumulator_bits,
-    )
 
 
 def order_of(order: Any) -> tiled_steps.Order:
@@ -178,10 +169,10 @@ def flow_of(dataflow: Any, hardware: Hardware, platform: Platform) -> tiled_step
     )
 
 
-def wires_of(hardware: Hardware, platform: Platform) -> tiled_steps.Wires:
+def wires_of(hardware: Hardware, platform: Platform) -> Wires:
     """Widths and bandwidth."""
     widths = platform.widths
-    return tiled_steps.Wires(
+    return Wires(
         widths.input_bits,
         widths.weight_bits,
         widths.accumulator_bits,
@@ -191,7 +182,7 @@ def wires_of(hardware: Hardware, platform: Platform) -> tiled_steps.Wires:
     )
 
 
-def _terms(
+def term_costs(
     gemm: Gemm, dataflow: Any, hardware: Hardware, platform: Platform
 ) -> tuple[Number, Number]:
     """Cycles and energy of the cost terms."""

@@ -1,4 +1,4 @@
-"""The steps of a mapping in closed form: loops, blocks, slots, traffic (`MemoryModel.TILED`).
+"""The steps of a mapping in closed form: slots, traffic, energy (`MemoryModel.TILED`).
 
 The costs of a step depend on where it stands in each loop: at the first trip, between, at the last
 but one (which brings the rest of the dimension) or at the last. So the sum over all steps is one
@@ -11,77 +11,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from airchitect_jax.cost.arithmetic import (
-    Number,
-    ceil_div,
-    grid_sum,
-    larger,
-    last_tile,
-    pick,
-    smaller,
-)
-
-
-class Block(NamedTuple):
-    """One dimension of a step.
-
-    Attributes:
-      size: of the whole step.
-      core: of the largest part, that of the first core.
-      row_folds, col_folds: of that part on the array, where it is mapped to rows or columns.
-      parts: cores that have something to do.
-      all_row_folds, all_col_folds: summed over the parts.
-    """
-
-    size: Number
-    core: Number
-    row_folds: Number
-    col_folds: Number
-    parts: Number
-    all_row_folds: Number
-    all_col_folds: Number
-
-
-class Loop(NamedTuple):
-    """The loop over the blocks of one dimension.
-
-    Attributes:
-      dim: the whole dimension.
-      trips: the number of blocks.
-      several: 1 if there is more than one, else 0.
-      full: each block but the last.
-      edge: the last block.
-    """
-
-    dim: Number
-    trips: Number
-    several: Number
-    full: Block
-    edge: Block
-
-
-class Position(NamedTuple):
-    """Trips of a loop that cost the same.
-
-    Attributes:
-      count: their number; may be 0.
-      several: of the loop.
-      first, last: 1 if it is the first or last trip, else 0.
-      size, core, row_folds, col_folds: of its block.
-      next_size, previous_size: of the blocks of the trips after and before; the last trip is
-        followed by the first.
-    """
-
-    count: Number
-    several: Number
-    first: Number
-    last: Number
-    size: Number
-    core: Number
-    row_folds: Number
-    col_folds: Number
-    next_size: Number
-    previous_size: Number
+from airchitect_jax.cost.arithmetic import Number, ceil_div, grid_sum, larger, pick
+from airchitect_jax.cost.parts import Widths
+from airchitect_jax.cost.prices import MachinePrices
+from airchitect_jax.cost.tiled_loops import Loop, Position, Wires, positions
 
 
 class Order(NamedTuple):
@@ -100,17 +33,6 @@ class Flow(NamedTuple):
     fold_overhead: Number
 
 
-class Wires(NamedTuple):
-    """Bits of an element of each kind; the interface moves so many bits in so many cycles."""
-
-    input_bits: Number
-    weight_bits: Number
-    accumulator_bits: Number
-    output_bits: Number
-    bandwidth_bits: Number
-    bandwidth_cycles: Number
-
-
 class Moves(NamedTuple):
     """Elements that a mapping moves.
 
@@ -119,7 +41,8 @@ class Moves(NamedTuple):
       filter_reads, filter_writes: the same.
       ofmap_reads, ofmap_writes: the same.
       ifmap_brought, filter_brought: from DRAM.
-      partial_sums: to DRAM and back; outputs come on top.
+      partial_sums: to DRAM and back.
+      outputs: to DRAM, once.
     """
 
     ifmap_reads: Number
@@ -131,73 +54,7 @@ class Moves(NamedTuple):
     ifmap_brought: Number
     filter_brought: Number
     partial_sums: Number
-
-
-def block(size: Number, cores: Number, rows: Number, cols: Number) -> Block:
-    """A block that `cores` cores share evenly, the last of them taking the rest."""
-    core = ceil_div(size, cores)
-    parts = ceil_div(size, core)
-    rest = last_tile(size, core, parts)
-    row_folds, col_folds = ceil_div(core, rows), ceil_div(core, cols)
-    return Block(
-        size,
-        core,
-        row_folds,
-        col_folds,
-        parts,
-        (parts - 1) * row_folds + ceil_div(rest, rows),
-        (parts - 1) * col_folds + ceil_div(rest, cols),
-    )
-
-
-def loop(dim: Number, tile: Number, cores: Number, rows: Number, cols: Number) -> Loop:
-    """The loop over a dimension in steps of `cores` tiles."""
-    step = smaller(cores * tile, dim)
-    trips = ceil_div(dim, step)
-    edge = last_tile(dim, step, trips)
-    return Loop(
-        dim,
-        trips,
-        smaller(trips - 1, 1),
-        block(step, cores, rows, cols),
-        block(edge, cores, rows, cols),
-    )
-
-
-def positions(loop: Loop) -> tuple[Position, Position, Position, Position]:
-    """The trips of a loop: the first, those between, the last but one and the last."""
-    trips, several, full, edge = loop.trips, loop.several, loop.full, loop.edge
-    more = smaller(larger(trips - 2, 0), 1)  # 1 if the second trip is not the last
-    second = pick(more, full.size, edge.size)
-    return (
-        _position(1, several, 1, 1 - several, full, second, edge.size),
-        _position(larger(trips - 3, 0), several, 0, 0, full, full.size, full.size),
-        _position(more, several, 0, 0, full, edge.size, full.size),
-        _position(several, several, 0, 1, edge, full.size, full.size),
-    )
-
-
-def _position(
-    count: Number,
-    several: Number,
-    first: Number,
-    last: Number,
-    own: Block,
-    next_size: Number,
-    previous_size: Number,
-) -> Position:
-    return Position(
-        count,
-        several,
-        first,
-        last,
-        own.size,
-        own.core,
-        own.row_folds,
-        own.col_folds,
-        next_size,
-        previous_size,
-    )
+    outputs: Number
 
 
 def either(a: Number, b: Number) -> Number:
@@ -205,18 +62,18 @@ def either(a: Number, b: Number) -> Number:
     return 1 - (1 - a) * (1 - b)
 
 
-def over_blocks(loop: Loop, full: Number, edge: Number) -> Number:
-    """The sum over the blocks of a loop of what a full and the last block have."""
-    return (loop.trips - 1) * full + edge
-
-
 def total_cycles(order: Order, flow: Flow, wires: Wires, m: Loop, n: Loop, k: Loop) -> Number:
     """Cycles with stalls: first fill, slots, last drain."""
+    slots = grid_sum(slot_cycles, (order, flow, wires), positions(m), positions(n), positions(k))
+    return end_cycles(wires, m, n, k) + slots
+
+
+def end_cycles(wires: Wires, m: Loop, n: Loop, k: Loop) -> Number:
+    """First fill and last drain."""
     fill = m.full.size * k.full.size * wires.input_bits
     fill = fill + k.full.size * n.full.size * wires.weight_bits
     drain = m.edge.size * n.edge.size * wires.output_bits
-    slots = grid_sum(slot_cycles, (order, flow, wires), positions(m), positions(n), positions(k))
-    return transfer_cycles(fill, wires) + slots + transfer_cycles(drain, wires)
+    return transfer_cycles(fill, wires) + transfer_cycles(drain, wires)
 
 
 def transfer_cycles(bits: Number, wires: Wires) -> Number:
@@ -305,25 +162,14 @@ def step_cycles(flow: Flow, m: Loop, n: Loop, k: Loop) -> Number:
     """Compute cycles of all steps."""
     return mapped_product(
         flow,
-        (row_folds(m), row_folds(k)),
-        (col_folds(m), col_folds(n)),
-        (time(flow, m), time(flow, n), time(flow, k)),
+        (m.total.row_folds, k.total.row_folds),
+        (m.total.col_folds, n.total.col_folds),
+        (
+            m.trips * flow.fold_overhead + m.total.core,
+            n.trips * flow.fold_overhead + n.total.core,
+            k.trips * flow.fold_overhead + k.total.core,
+        ),
     )
-
-
-def row_folds(loop: Loop) -> Number:
-    """Row folds of the first core over all blocks."""
-    return over_blocks(loop, loop.full.row_folds, loop.edge.row_folds)
-
-
-def col_folds(loop: Loop) -> Number:
-    """Column folds of the first core over all blocks."""
-    return over_blocks(loop, loop.full.col_folds, loop.edge.col_folds)
-
-
-def time(flow: Flow, loop: Loop) -> Number:
-    """Cycles of one fold per block over all blocks, with the loop's dimension mapped to time."""
-    return loop.trips * flow.fold_overhead + over_blocks(loop, loop.full.core, loop.edge.core)
 
 
 def moves(order: Order, flow: Flow, m: Loop, n: Loop, k: Loop) -> Moves:
@@ -341,27 +187,60 @@ def moves(order: Order, flow: Flow, m: Loop, n: Loop, k: Loop) -> Moves:
     ifmap_returns = either(m_in_n * m.several, (1 - n_in_k) * k.several)
     filter_returns = either((1 - m_in_n) * n.several, (1 - m_in_k) * k.several)
     ofmap_returns = either(m_in_k * m.several, n_in_k * n.several)
-    ifmap, filter_, ofmap = m.dim * k.dim, k.dim * n.dim, m.dim * n.dim
-    m_parts, n_parts, k_parts = parts(m), parts(n), parts(k)
-    passes = pick(is_os, k_parts, over_blocks(k, k.full.all_row_folds, k.edge.all_row_folds))
-    m_cols = over_blocks(m, m.full.all_col_folds, m.edge.all_col_folds)
-    n_cols = over_blocks(n, n.full.all_col_folds, n.edge.all_col_folds)
-    m_rows = over_blocks(m, m.full.all_row_folds, m.edge.all_row_folds)
+    ifmap, filter_, ofmap = (
+        m.total.size * k.total.size,
+        k.total.size * n.total.size,
+        m.total.size * n.total.size,
+    )
+    passes = pick(is_os, k.total.parts, k.total.all_row_folds)
     partial_sums = ofmap * ofmap_returns * (k.trips - 1)
     return Moves(
-        ifmap_reads=ifmap * pick(is_is, n_parts, n_cols),
-        ifmap_writes=ifmap * pick(ifmap_returns, n_parts, n.full.parts),
-        filter_reads=filter_ * pick(is_os, m_rows, pick(is_is, m_cols, m_parts)),
-        filter_writes=filter_ * pick(filter_returns, m_parts, m.full.parts),
+        ifmap * pick(is_is, n.total.parts, n.total.all_col_folds),
+        ifmap * pick(ifmap_returns, n.total.parts, n.full.parts),
+        filter_
+        * pick(is_os, m.total.all_row_folds, pick(is_is, m.total.all_col_folds, m.total.parts)),
+        filter_ * pick(filter_returns, m.total.parts, m.full.parts),
         # A core has nothing to add to in its first pass; what leaves is read in each core.
-        ofmap_reads=ofmap * (passes - k.full.parts + pick(ofmap_returns, k_parts, k.full.parts)),
-        ofmap_writes=ofmap * passes + partial_sums,
-        ifmap_brought=ifmap * pick(ifmap_returns, n.trips, 1),
-        filter_brought=filter_ * pick(filter_returns, m.trips, 1),
-        partial_sums=partial_sums,
+        ofmap * (passes + ofmap_returns * (k.total.parts - k.full.parts)),
+        ofmap * passes + partial_sums,
+        ifmap * pick(ifmap_returns, n.trips, 1),
+        filter_ * pick(filter_returns, m.trips, 1),
+        partial_sums,
+        ofmap,
     )
 
 
-def parts(loop: Loop) -> Number:
-    """Cores with something to do, over all blocks."""
-    return over_blocks(loop, loop.full.parts, loop.edge.parts)
+def dram_bytes(moved: Moves, wires: Wires) -> tuple[Number, Number, Number, Number]:
+    """DRAM traffic: reads of ifmap, filter and ofmap, and writes of the ofmap."""
+    stored = moved.partial_sums * wires.accumulator_bits
+    return (
+        ceil_div(moved.ifmap_brought * wires.input_bits, 8),
+        ceil_div(moved.filter_brought * wires.weight_bits, 8),
+        ceil_div(stored, 8),
+        ceil_div(stored + moved.outputs * wires.output_bits, 8),
+    )
+
+
+def events_fj(
+    macs: Number,
+    accesses: tuple[Number, Number, Number],
+    moved_bytes: Number,
+    cycles: Number,
+    widths: Wires | Widths,
+    prices: MachinePrices,
+) -> Number:
+    """Energy of MACs, SRAM accesses of ifmap, filter and ofmap, DRAM traffic and leakage.
+
+    Outputs have the width of partial sums in their SRAM.
+    """
+    sram_fj_bits = (
+        accesses[0] * widths.input_bits * prices.ifmap_fj_per_byte
+        + accesses[1] * widths.weight_bits * prices.filter_fj_per_byte
+        + accesses[2] * widths.accumulator_bits * prices.ofmap_fj_per_byte
+    )
+    return (
+        macs * prices.mac_fj
+        + ceil_div(sram_fj_bits, 8)
+        + moved_bytes * prices.dram_fj_per_byte
+        + cycles * prices.leakage_fj_per_cycle
+    )

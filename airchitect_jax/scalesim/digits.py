@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
-from airchitect_jax.scalesim.lines.compiled import compiled
+from airchitect_jax._support import compiled
 
 # A number has at most 16 digits, a sign, ".0" and a comma. Larger ones, and fractions, are left to
 # Python, as their shortest form takes more than digits.

@@ -96,7 +96,6 @@ def run(
 
     Raises:
       ValueError: a file or a setting that the package does not survive, either.
-      ImportError: numba, an extra, is not installed.
     """
     plan = read_plan(config, topology, layout, input_type=input_type, strict=strict)
     reports = simulate(plan, jobs=jobs, trace_folder=trace_folder, latency_folder=latency_folder)
@@ -142,7 +141,6 @@ def simulate(
 
     Raises:
       ValueError: a layer that the package does not survive, either.
-      ImportError: numba, an extra, is not installed.
     """
     traces = None if trace_folder is None else pathlib.Path(trace_folder)
     needs_latencies = plan.settings.ramulator and plan.settings.user_bandwidth
@@ -196,7 +194,7 @@ class _Task:
 
 
 def _simulate_layer(task: _Task) -> LayerReport:
-    from airchitect_jax.scalesim.lines.memory import simulate as simulate_memory  # needs numba
+    from airchitect_jax.scalesim.lines.memory import simulate as simulate_memory  # imports numba
 
     settings, layer = task.settings, task.layer
     latencies = None if task.latencies is None else _latencies(task.latencies, task.number)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int32, Int64
 
-from airchitect_jax.scalesim.lines.compiled import compiled
+from airchitect_jax._support import compiled
 
 # `latest` of an address that is in no set: larger than any set.
 NO_SET = 1 << 30

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from airchitect_jax.scalesim.lines.compiled import compiled
+from airchitect_jax._support import compiled
 from airchitect_jax.scalesim.lines.read_kernels import Requests
 
 # The package takes latencies above this one for errors.

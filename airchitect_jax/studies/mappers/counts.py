@@ -70,8 +70,7 @@ def accelforge_counts(
     """
     widths, holders = platform.widths, accelforge_files.holders(hardware)
     bits = {
-        # Products of its fractions of loops are whole but for the last digits.
-        (component, operand, action): Fraction(value).limit_denominator(2**20)
+        (component, operand, action): _exact(value)
         for component, operand, action, value in answer["bits"]
     }
 
@@ -104,9 +103,14 @@ def accelforge_counts(
                 (partial_sums, widths.accumulator_bits), (outputs, widths.output_bits)
             ),
         ),
-        Fraction(answer["component_latency"][accelforge_files.MAC]),
-        Fraction(answer["latency"]),
+        _exact(answer["component_latency"][accelforge_files.MAC]),
+        _exact(answer["latency"]),
     )
+
+
+def _exact(value: float) -> Fraction:
+    """The fraction that stands behind a product of fractions, which is off in the last digits."""
+    return Fraction(value).limit_denominator(2**20)
 
 
 def _folds(gemm: Gemm, mapping: Mapping, hardware: Hardware) -> int:

@@ -1,0 +1,258 @@
+"""The best mapping of a GEMM, by branch and bound: compiled code.
+
+A case is a partition over the cores, a dataflow and a loop that stands innermost with more than one
+trip. In each: loops over the tilings of the outer two loops, x and y, and of the innermost, z. The
+operand of x and y stays while z runs, so DRAM traffic depends on x and y only. The costs of the
+least of several tilings (`tables`) bound all of them, so that loops start late and end early. What
+no bound excludes is evaluated exactly, in both orders of x and y. The search starts where the bound
+is least, so that the first mappings are close to the best.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from airchitect_jax._support import compiled
+from airchitect_jax.cost import arithmetic, tiled_loops, tiled_steps
+from airchitect_jax.cost.tiled_loops import Halves, tiles_fit
+from airchitect_jax.oracle.mappings import bounds, tables, text
+from airchitect_jax.oracle.mappings.bounds import (
+    FOUND,
+    ORDER_IDS,
+    TASK,
+    VALUE,
+    Problem,
+    arranged,
+    consider,
+    is_excluded,
+    least_value,
+    task_at,
+)
+from airchitect_jax.oracle.mappings.tables import (
+    COLUMNS,
+    SEVERAL,
+    TILE,
+    TRIPS,
+    most_tilings,
+    write_least,
+    write_roots,
+    write_tilings,
+)
+from airchitect_jax.oracle.mappings.text import inlined
+
+_ROLES = np.array(
+    [[1, 2, 0], [0, 2, 1], [0, 1, 2]]
+)  # the dimensions of x, y and z by the innermost
+_EVERYTHING = 2**62
+# Kinds of the tilings of x, y and z: their own, or the least from there on.
+_EACH, _Z_ON, _Y_ON, _X_ON = (0, 0, 0), (0, 0, 1), (0, 1, 1), (1, 1, 1)
+
+
+@inlined
+def fits(problem: Problem, inner: int, x: int, y: int, z: int) -> bool:
+    """Whether tiles fit into the working halves."""
+    m, n, k = arranged(inner, x, y, z)
+    own, halves = problem.own, problem.halves
+    return tiles_fit(
+        own[0, 0, m, TILE],
+        own[0, 1, n, TILE],
+        own[0, 2, k, TILE],
+        task_at(problem.tasks, 0).wires,
+        Halves(halves[0], halves[1], halves[2], halves[3]),
+    )
+
+
+@inlined
+def first_y(problem: Problem, inner: int, x: int, num_y: int, z: int) -> int:
+    """The first tiling of y, the largest tile, that fits; `num_y` if none does."""
+    low, high = 0, num_y
+    while low < high:
+        middle = (low + high) // 2
+        if fits(problem, inner, x, middle, z):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@inlined
+def first_z(problem: Problem, inner: int, x: int, y: int, first: int, num_z: int) -> int:
+    """The first tiling of z, from `first` on, that fits; `num_z` if none does."""
+    low, high = first, num_z
+    while low < high:
+        middle = (low + high) // 2
+        if fits(problem, inner, x, y, middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@inlined
+def search_case(
+    problem: Problem, best: Any, flow: int, inner: int, window: Any, probes: bool, least: Any
+) -> None:
+    """Looks for better mappings in a case.
+
+    Args:
+      problem: the tables.
+      best: the best so far.
+      flow: index of the dataflow.
+      inner: the innermost loop: 0 for m, 1 for n, 2 for k.
+      window: the first x and y to look at and the ends of both.
+      probes: looks for the least bound of any x and y: leaves it in `best`, and x and y with their
+        ends in `window`.
+      least: scratch.
+    """
+    of_x, of_y, of_z = _ROLES[inner]
+    num_x, num_y, num_z = problem.counts[of_x], problem.counts[of_y], problem.counts[of_z]
+    own = problem.own
+    first = 0
+    while first < num_z and own[0, of_z, first, TRIPS] < 2:
+        first += 1
+    begin, end = window[0], min(window[2], num_x)
+    # Neither all x up to one, nor all from one on, need be looked at.
+    last = end
+    while begin < last:
+        x = (begin + last) // 2
+        y, z = (
+            first_y(problem, inner, x, num_y, num_z - 1),
+            first_z(problem, inner, x, num_y - 1, first, num_z),
+        )
+        if (
+            y == num_y
+            or z == num_z
+            or is_excluded(problem, best, flow, inner, (0, y, z), _X_ON, least)
+        ):
+            begin = x + 1
+        else:
+            last = x
+    y, z = (
+        first_y(problem, inner, num_x - 1, num_y, num_z - 1),
+        first_z(problem, inner, num_x - 1, num_y - 1, first, num_z),
+    )
+    last = begin
+    while last < end:
+        x = (last + end) // 2
+        if is_excluded(problem, best, flow, inner, (x, y, z), _X_ON, least):
+            end = x
+        else:
+            last = x + 1
+    for x in range(begin, end):
+        y_start = first_y(problem, inner, x, num_y, num_z - 1)
+        z_start = first_z(problem, inner, x, num_y - 1, first, num_z)
+        if is_excluded(problem, best, flow, inner, (x, y_start, z_start), _Y_ON, least):
+            continue
+        for y in range(max(y_start, window[1]), min(window[3], num_y)):
+            z_first = first_z(problem, inner, x, y, first, num_z)
+            if z_first == num_z:
+                continue
+            if is_excluded(problem, best, flow, inner, (x, y, z_first), _Z_ON, least):
+                if is_excluded(problem, best, flow, inner, (x, y, z_start), _Y_ON, least):
+                    break
+            elif probes:
+                for column in range(3):
+                    best[column] = least[column]
+                window[4], window[5], window[6], window[7] = x, y, x + 1, y + 1
+            else:
+                swaps = own[0, of_x, x, SEVERAL] * own[0, of_y, y, SEVERAL]
+                for z in range(z_first, num_z):
+                    if is_excluded(problem, best, flow, inner, (x, y, z), _EACH, least):
+                        if is_excluded(problem, best, flow, inner, (x, y, z), _Z_ON, least):
+                            break
+                        continue
+                    spots = arranged(inner, x, y, z)
+                    consider(problem, best, flow, ORDER_IDS[inner, 0], spots, least)
+                    if swaps:
+                        consider(problem, best, flow, ORDER_IDS[inner, 1], spots, least)
+
+
+@inlined
+def search_flow(problem: Problem, best: Any, flow: int, least: Any) -> None:
+    """Looks for better mappings with one dataflow and partition, first where the bound is least."""
+    probed, window = np.empty(FOUND), np.empty(8, np.int64)
+    for column in range(FOUND):
+        probed[column] = best[column]
+    start = -1
+    for inner in range(3):
+        window[0] = window[1] = 0
+        window[2] = window[3] = _EVERYTHING
+        window[4] = -1
+        search_case(problem, probed, flow, inner, window, True, least)
+        if window[4] >= 0:
+            start, x, y = inner, window[4], window[5]
+    if start < 0:
+        return
+    window[0], window[1], window[2], window[3] = x, y, x + 1, y + 1
+    search_case(problem, best, flow, start, window, False, least)
+    if probed[VALUE] > best[VALUE]:
+        return
+    for inner in range(3):
+        window[0] = window[1] = 0
+        window[2] = window[3] = _EVERYTHING
+        search_case(problem, best, flow, inner, window, False, least)
+
+
+@functools.partial(compiled, reads=(arithmetic, bounds, tables, text, tiled_loops, tiled_steps))
+def search(gemms: Any, goal: Any, halves: Any, array: Any, tasks: Any, partitions: Any) -> Any:
+    """The best mapping of each GEMM.
+
+    Args:
+      gemms: int64 [num, 3], m, n and k.
+      goal: float64 [GOAL].
+      halves: int64 [4], the fields of `Halves`.
+      array: int64 [2], rows and cols.
+      tasks: int64 [num, dataflows, TASK].
+      partitions: int64 [partitions, 3], cores along m, n and k.
+
+    Returns:
+      float64 [num, FOUND]; the value is infinite where nothing fits, and its negative where the
+      best could be too large to be exact.
+    """
+    num_flows, most_cores, longest = tasks.shape[1], partitions.max(), 1
+    for row in range(len(gemms)):
+        for axis in range(3):
+            longest = max(longest, most_tilings(gemms[row, axis], array[0], array[1]))
+    own = np.empty((1, 3, longest, COLUMNS), np.int64)
+    rough = np.empty((2, 3, longest, COLUMNS))
+    roots = np.empty((1, 3, most_cores + 1, COLUMNS))
+    rough_tasks = np.empty((num_flows, TASK))
+    least, values = np.empty(3), np.empty(len(partitions) * num_flows)
+    counts, cores, built = np.empty(3, np.int64), np.empty(3, np.int64), np.empty((3, 2), np.int64)
+    for axis in range(3):
+        built[axis, 0] = 0
+    results = np.full((len(gemms), FOUND), np.inf)
+    for row in range(len(gemms)):
+        best, dims = results[row], gemms[row]
+        for flow in range(num_flows):
+            for column in range(TASK):
+                rough_tasks[flow, column] = tasks[row, flow, column]
+        problem = Problem(goal, halves, tasks[row], rough_tasks, own, rough, counts, cores)
+        for parts in range(1, most_cores + 1):
+            write_roots(roots, dims, parts, array[0], array[1])
+        for place in range(len(values)):
+            of_cores = partitions[place // num_flows]
+            values[place] = least_value(goal, rough_tasks, place % num_flows, roots, of_cores)
+        while True:
+            place = int(np.argmin(values))
+            if values[place] == np.inf or values[place] > best[VALUE]:
+                break
+            values[place] = np.inf
+            for axis in range(3):
+                cores[axis] = partitions[place // num_flows, axis]
+                if dims[axis] != built[axis, 0] or cores[axis] != built[axis, 1]:
+                    built[axis, 0], built[axis, 1] = dims[axis], cores[axis]
+                    counts[axis] = write_tilings(
+                        own, axis, dims[axis], cores[axis], array[0], array[1]
+                    )
+                    write_least(rough, own, axis, counts[axis])
+            flow, whole = place % num_flows, (0, 0, 0)
+            if fits(problem, 2, 0, 0, 0) and not is_excluded(
+                problem, best, flow, 2, whole, _EACH, least
+            ):
+                consider(problem, best, flow, 0, whole, least)
+            search_flow(problem, best, flow, least)
+    return results
