@@ -77,9 +77,10 @@ class Case:
         """The counts that must agree."""
         if not self.is_even:
             return DRAM
-        # AccelForge has one width for what moves between DRAM and a memory.
-        same_width = self.widths.accumulator_bits == self.widths.output_bits
-        return (*DRAM, *SRAM, "parallel_cycles", *(("latency",) if same_width else ()))
+        # AccelForge has one width for what moves between DRAM and a memory, and no whole bytes.
+        widths = self.widths
+        is_same = widths.accumulator_bits == widths.output_bits and widths.input_bits % 8 == 0
+        return (*DRAM, *SRAM, "parallel_cycles", *(("latency",) if is_same else ()))
 
 
 def draw(seed: int, num: int) -> list[Case]:

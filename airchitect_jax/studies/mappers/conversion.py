@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Dict
-from collections.abc import Sequence
 from typing import Any
 
 from airchitect_jax.cost import Platform, mapped_dims, mapping_fits, tiled_costs
@@ -44,8 +44,9 @@ def our_cycles(
 ) -> int | None:
     """The fewest total cycles in our model of the mappings that stand for one of another tool.
 
-    Operands have tiles of their own there. Ours that have its outer loops, some number of them,
-    and no more DRAM traffic, stand for it.
+    Operands have tiles of their own there, and their sizes cost nothing but space. Ours that have
+    its outer loops, some number of them, the last with these or larger tiles, and no more DRAM
+    traffic, stand for it.
 
     Args:
       loops: the temporal loops, the outermost first.
@@ -59,15 +60,26 @@ def our_cycles(
       The cycles, or None if there is no such mapping.
     """
     fewest = None
-    for num in range(len(loops) + 1):
-        mapping = _mapping(loops[:num], gemm, dataflow)
-        if mapping is None or not mapping_fits(mapping, hardware, platform):
+    for mapping in _candidates(loops, gemm, dataflow):
+        if not mapping_fits(mapping, hardware, platform):
             continue
         costs = tiled_costs(gemm, mapping, hardware, platform)
         if costs.traffic.dram_bytes <= dram_bytes:
             cycles = int(costs.total_cycles)
             fewest = cycles if fewest is None else min(fewest, cycles)
     return fewest
+
+
+def _candidates(loops: Sequence[Loop], gemm: Gemm, dataflow: Dataflow) -> Iterator[Mapping]:
+    """Mappings in the outer loops, the tiles of the last of them doubled and doubled again."""
+    for num in range(len(loops) + 1):
+        outer = list(loops[:num])
+        while (mapping := _mapping(outer, gemm, dataflow)) is not None:
+            yield mapping
+            if not outer or outer[-1][1] >= getattr(gemm, outer[-1][0]):
+                break
+            dim, tile = outer.pop()
+            outer.append((dim, 2 * tile))
 
 
 def _mapping(loops: Sequence[Loop], gemm: Gemm, dataflow: Dataflow) -> Mapping | None:
@@ -77,7 +89,7 @@ def _mapping(loops: Sequence[Loop], gemm: Gemm, dataflow: Dataflow) -> Mapping |
         if dim in order and not order.endswith(dim):
             return None
         order = order if dim in order else order + dim
-        tiles[dim] = tile
+        tiles[dim] = min(tile, tiles[dim])
     order += "".join(dim for dim in "mnk" if dim not in order)
     return Mapping(
         dataflow=dataflow,
