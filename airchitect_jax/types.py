@@ -290,7 +290,7 @@ class Traffic:
 
 @_pytree
 class MemoryReport:
-    """The cost of a GEMM on an array with memory, by the IDEAL model.
+    """The cost of a GEMM on an array with memory, by the IDEAL or the TILED model.
 
     `stall_cycles` are all cycles beyond the compute cycles, the first fill among them.
     """

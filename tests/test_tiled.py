@@ -1,15 +1,26 @@
 """The TILED model: hand-worked cases, a step-by-step reference, batches, slopes, energy."""
 
+import dataclasses
 from fractions import Fraction
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
 import tiled_reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airchitect_jax.cost import (
+    CostTerm,
+    MachinePrices,
     Platform,
+    Soft,
     Widths,
+    evaluate_mappings,
+    mapping_fits,
     tiled_costs,
+    tiled_energy_fj,
 )
 from airchitect_jax.types import (
     BufferSizes,
@@ -19,6 +30,7 @@ from airchitect_jax.types import (
     LoopOrder,
     Mapping,
     RuntimeModel,
+    Scratchpad,
 )
 
 OPERANDS = ("ifmap", "filter", "ofmap")
@@ -161,3 +173,202 @@ def figures_of_reference(compute, total, sram, dram):
         "partial sums": -(-dram["ofmap", "read"] // 8),
         "outputs": -(-dram["ofmap", "write"] // 8),
     }
+
+
+PRICES = MachinePrices(230, 1250, 1300, 1400, 162_500, 0, 5000)
+
+
+def random_batch(seed, count):
+    """GEMMs, mappings and machines with arrays in all fields."""
+    draw = np.random.default_rng(seed)
+
+    def whole(low, high):
+        return draw.integers(low, high + 1, count)
+
+    gemms = Gemm(m=whole(1, 40), n=whole(1, 40), k=whole(1, 40))
+    mappings = mapping(
+        whole(0, 5),
+        whole(0, 2),
+        (whole(1, 9), whole(1, 9), whole(1, 9)),
+        (whole(1, 3), whole(1, 2), whole(1, 2)),
+    )
+    memory = Scratchpad(scratchpad_bytes=whole(300, 999), accumulator_bytes=whole(700, 999))
+    machines = machine(whole(1, 6), whole(1, 6), (whole(1, 50), whole(1, 10)), memory)
+    return gemms, mappings, machines
+
+
+def row_of(tree, row):
+    """One row of a batch in Python integers."""
+    return jax.tree.map(lambda field: int(field[row]) if np.ndim(field) else field, tree)
+
+
+TERM = CostTerm(
+    name="start",
+    cycles=lambda gemm, array, flow: 3 * (1 + flow) + gemm.m,
+    energy_fj=lambda gemm, array, flow: array.rows * (2 - flow),
+)
+
+
+def test_batches_equal_single_mappings():
+    gemms, mappings, machines = random_batch(0, 200)
+    platform = Platform(terms=(TERM,))
+    report = evaluate_mappings(gemms, mappings, machines, platform, PRICES)
+    for row in range(200):
+        gemm, own, hardware = (row_of(tree, row) for tree in (gemms, mappings, machines))
+        costs = tiled_costs(gemm, own, hardware, platform)
+        energy = tiled_energy_fj(gemm, costs, platform, PRICES)
+        assert costs.traffic == row_of(report.traffic, row)
+        expected = (costs.compute_cycles, costs.total_cycles, energy)
+        assert all(type(value) is int for value in jax.tree.leaves((costs, energy)))
+        own = (report.compute_cycles, report.total_cycles, report.energy_fj)
+        assert tuple(field[row] for field in own) == expected
+        busy = gemm.m * gemm.n * gemm.k / (hardware.rows * hardware.cols * 64)
+        assert report.overall_utilization[row] == pytest.approx(busy / costs.total_cycles)
+
+
+def test_traced_integers_and_floats_are_exact():
+    gemms, mappings, machines = random_batch(1, 300)
+    platform = Platform()
+    expected = tiled_costs(gemms, mappings, machines, platform)
+    traced = jax.jit(lambda *given: tiled_costs(*given, platform))
+    with jax.enable_x64(True):
+        for as_dtype in (jnp.int64, jnp.float64):
+            gemm, own, hardware = jax.tree.map(as_dtype, (gemms, mappings, machines))
+            own = dataclasses.replace(own, order=mappings.order, dataflow=mappings.dataflow)
+            result = traced(gemm, own, hardware)
+            jax.tree.map(np.testing.assert_array_equal, result, expected)
+
+
+def test_energy_counts_every_event():
+    costs = by_hand(LoopOrder.MNK)
+    moved, gemm = costs.traffic, Gemm(m=4, n=4, k=6)
+    energy = tiled_energy_fj(gemm, costs, Platform(widths=BYTES), PRICES)
+    assert energy == (
+        96 * 230
+        + (moved.ifmap_sram_reads + moved.ifmap_sram_writes) * 1250
+        + (moved.filter_sram_reads + moved.filter_sram_writes) * 1300
+        + (moved.ofmap_sram_reads + moved.ofmap_sram_writes) * 4 * 1400
+        + (48 + 48 + 16) * 162_500
+        + costs.total_cycles * 5000
+    )
+
+
+def test_terms_come_on_top():
+    costs = tiled_costs(
+        Gemm(m=4, n=4, k=6),
+        mapping(LoopOrder.MNK, Dataflow.OS, (2, 2, 3)),
+        machine(),
+        Platform(widths=BYTES, terms=(TERM,)),
+    )
+    plain = by_hand(LoopOrder.MNK)
+    assert costs.total_cycles - plain.total_cycles == 3 + 4
+    assert costs.compute_cycles - plain.compute_cycles == 3 + 4
+    assert costs.extra_energy_fj == 2 * 2
+
+
+@pytest.mark.parametrize("memory", ["operands", "scratchpad"])
+def test_tiles_fit_into_working_halves(memory):
+    tiles, platform = (3, 5, 7), Platform(widths=Widths(input_bits=4, weight_bits=16))
+    bits = (3 * 7 * 4, 7 * 5 * 16, 3 * 5 * 32)
+    halves = bits if memory == "operands" else (bits[0] + bits[1], bits[2])
+    least = [2 * -(-size // 8) for size in halves]
+
+    def fits(sizes, num_cores):
+        names = ("scratchpad_bytes", "accumulator_bytes")
+        if memory == "operands":
+            names = tuple(f"{operand}_sram_bytes" for operand in OPERANDS)
+        kind = BufferSizes if memory == "operands" else Scratchpad
+        own = kind(**dict(zip(names, sizes, strict=True)))
+        cores = mapping(LoopOrder.MNK, Dataflow.OS, tiles, (2, 1, 3))
+        return mapping_fits(cores, machine(memory=own, num_cores=num_cores), platform)
+
+    assert fits(least, 6)
+    assert not fits(least, 5)
+    for number in range(len(least)):
+        assert not fits([x - (place == number) for place, x in enumerate(least)], 6)
+
+
+def test_what_does_not_fit_or_overflows_is_refused():
+    gemms, mappings, machines = random_batch(2, 3)
+    small = dataclasses.replace(machines, num_cores=np.array([12, 1, 12]))
+    mappings = dataclasses.replace(mappings, cores_m=np.array([1, 3, 1]))
+    with pytest.raises(ValueError, match="at row 1 is not allowed; expected tiles that fit"):
+        evaluate_mappings(gemms, mappings, small, Platform(), PRICES)
+    huge = dataclasses.replace(gemms, m=2**31 - 1, n=2**31 - 1)
+    with pytest.raises(ValueError, match="exceed int64"):
+        evaluate_mappings(huge, mappings, machines, Platform(), PRICES)
+    wrong = dataclasses.replace(mappings, tile_k=np.array([1, 0, 1]))
+    with pytest.raises(ValueError, match="tile_k: 0 at row 1"):
+        evaluate_mappings(gemms, wrong, machines, Platform(), PRICES)
+
+
+def relaxed_cycles(temperature, order, flow, numbers):
+    """Total cycles with soft array sides, tiles and bandwidth."""
+    dims, (rows, cols, bandwidth, *tiles) = numbers[:3], numbers[3:]
+
+    def soften(size):
+        return Soft(size, temperature * size)
+
+    costs = tiled_costs(
+        Gemm(m=dims[0], n=dims[1], k=dims[2]),
+        mapping(order, flow, [soften(tile) for tile in tiles]),
+        machine(soften(rows), soften(cols), (soften(bandwidth), 1)),
+        Platform(widths=BYTES),
+    )
+    return costs.total_cycles.mean
+
+
+# m, n, k, rows, cols, bandwidth, tiles of m, n and k.
+RELAXED = np.array(
+    [
+        (64, 64, 64, 16, 16, 10, 32, 32, 16),
+        (100, 30, 70, 8, 16, 3, 17, 30, 70),
+        (7, 500, 300, 16, 4, 64, 7, 90, 41),
+        (1, 1000, 1000, 32, 32, 16, 1, 100, 500),
+        (3000, 64, 576, 128, 128, 20, 500, 64, 576),
+        (512, 512, 512, 4, 4, 1, 512, 512, 512),
+    ],
+    float,
+)
+
+
+@pytest.mark.slow
+def test_slopes():
+    numbers = np.repeat(RELAXED, 2, axis=0)
+    orders = np.tile([LoopOrder.MNK, LoopOrder.KNM], len(RELAXED))
+    flows = np.tile([Dataflow.OS, Dataflow.WS], len(RELAXED))
+    count, width = numbers.shape
+    exact = [
+        tiled_costs(
+            Gemm(m=m, n=n, k=k),
+            mapping(int(order), int(flow), tiles),
+            machine(rows, cols, (bandwidth, 1)),
+            Platform(widths=BYTES),
+        ).total_cycles
+        for order, flow, (m, n, k, rows, cols, bandwidth, *tiles) in zip(
+            orders, flows, numbers.astype(int).tolist(), strict=True
+        )
+    ]
+    # Warm, cold, and warm with one number more or less: one compiled program.
+    steps = 1e-6 * numbers[None] * np.eye(width)[:, None]
+    batch = np.concatenate([numbers[None], numbers[None], numbers + steps, numbers - steps])
+    temperatures = np.full(batch.shape[:2], 0.3)
+    temperatures[1] = 1e-6
+    with jax.enable_x64(True):
+        program = jax.jit(jax.vmap(jax.value_and_grad(relaxed_cycles, argnums=3)))
+        costs, slopes = program(
+            temperatures.ravel(),
+            np.tile(orders, len(batch)),
+            np.tile(flows, len(batch)),
+            batch.reshape(-1, width),
+        )
+    costs = np.asarray(costs).reshape(-1, count)
+    slopes = np.asarray(slopes).reshape(batch.shape)[0]
+    np.testing.assert_allclose(costs[1], exact, rtol=1e-3)
+    assert (costs > 0).all()
+    rises = (costs[2 : 2 + width] - costs[2 + width :]) / (2 * steps.sum(axis=2))
+    scale = abs(slopes).max(axis=1, keepdims=True)
+    np.testing.assert_allclose(slopes / scale, rises.T / scale, atol=1e-3)
+    # More bandwidth never costs cycles, and saves some where memory is slow.
+    assert (slopes[:, 5] <= 0).all()
+    assert (slopes[:, 5] < 0).any()

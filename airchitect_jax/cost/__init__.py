@@ -39,6 +39,7 @@ from airchitect_jax.cost.schedule import best_dataflow, dataflow_cycles, makespa
 from airchitect_jax.cost.soft import Soft
 from airchitect_jax.cost.terms import CostTerm, add_cycles, add_energy_fj, resolve_terms
 from airchitect_jax.cost.tiled import TiledCosts, mapping_fits, tiled_costs, tiled_energy_fj
+from airchitect_jax.cost.tiled_batch import evaluate_mappings
 
 __all__ = [
     "MAX_BANDWIDTH",
@@ -66,6 +67,7 @@ __all__ = [
     "compute_report",
     "dataflow_cycles",
     "energy_fj",
+    "evaluate_mappings",
     "evaluate_memory",
     "fold_cycles",
     "ideal_costs",

@@ -134,8 +134,12 @@ def grid_sum(function: Callable[..., Number], given: Any, *axes: Sequence[Any]) 
     numbers = jax.tree.leaves((given, axes), is_leaf=_is_soft)
     if all(isinstance(number, int) for number in numbers):
         return sum(function(given, *entries) for entries in itertools.product(*axes))
-    batch = jnp.broadcast_shapes(*(np.shape(x) for x in jax.tree.leaves(axes)))
+    batch = jnp.broadcast_shapes(*(np.shape(x) for x in jax.tree.leaves((given, axes))))
     xp = _namespace(*jax.tree.leaves((given, axes)))
+
+    def alone(part: Any) -> Any:  # JAX may be set to refuse to add axes by itself
+        rank = len(axes) + len(batch) - np.ndim(part)
+        return part if np.ndim(part) == 0 else part.reshape((1,) * rank + part.shape)
 
     def stacked(axis: int, parts: Sequence[Any]) -> Any:
         shape = [1] * len(axes) + list(batch)
@@ -153,7 +157,7 @@ def grid_sum(function: Callable[..., Number], given: Any, *axes: Sequence[Any]) 
         jax.tree.map(functools.partial(joined, axis), *entries, is_leaf=_is_soft)
         for axis, entries in enumerate(axes)
     ]
-    return function(given, *entries).sum(axis=tuple(range(len(axes))))
+    return function(jax.tree.map(alone, given), *entries).sum(axis=tuple(range(len(axes))))
 
 
 def _is_soft(*values: Any) -> bool:

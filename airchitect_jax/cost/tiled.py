@@ -27,6 +27,7 @@ from airchitect_jax.cost.arithmetic import Number, floor_div, select
 from airchitect_jax.cost.compute import fold_cycles, last_cycle_offset
 from airchitect_jax.cost.platform import Platform
 from airchitect_jax.cost.prices import MachinePrices
+from airchitect_jax.cost.soft import Soft
 from airchitect_jax.cost.terms import add_cycles, add_energy_fj
 from airchitect_jax.cost.tiled_loops import Halves, Wires, loop, tiles_fit
 from airchitect_jax.types import (
@@ -61,7 +62,7 @@ def tiled_costs(gemm: Gemm, mapping: Mapping, hardware: Hardware, platform: Plat
       hardware: the array of a core and the bandwidth.
       platform: widths, runtime model and cost terms.
     """
-    order, flow = order_of(mapping.order), flow_of(mapping.dataflow, hardware, platform)
+    order, flow = order_of(mapping.order, gemm.m), flow_of(mapping.dataflow, hardware, platform)
     wires = wires_of(hardware, platform)
     rows, cols = hardware.rows, hardware.cols
     m = loop(gemm.m, mapping.tile_m, mapping.cores_m, rows, cols)
@@ -148,23 +149,22 @@ def half_bits(sram_bytes: Number) -> Number:
     return 8 * floor_div(sram_bytes, 2)
 
 
-def order_of(order: Any) -> tiled_steps.Order:
-    """The loop order in numbers, one or an array of them."""
+def order_of(order: Any, like: Any = 0) -> tiled_steps.Order:
+    """The loop order in numbers, one or an array of them; floats if `like` is."""
     names = [value.name for value in LoopOrder]
 
     def inside(inner: str, outer: str) -> Number:
-        return _looked_up([int(x.index(inner) > x.index(outer)) for x in names], order)
+        return _looked_up([int(x.index(inner) > x.index(outer)) for x in names], order, like)
 
     return tiled_steps.Order(inside("M", "N"), inside("M", "K"), inside("N", "K"))
 
 
 def flow_of(dataflow: Any, hardware: Hardware, platform: Platform) -> tiled_steps.Flow:
     """The dataflow in numbers, one or an array of them."""
-    # The overhead of a fold is linear in rows and columns.
     overheads = [fold_cycles(hardware.array, 0, flow, platform.runtime_model) for flow in Dataflow]
     return tiled_steps.Flow(
-        is_os=_looked_up([1, 0, 0], dataflow),
-        is_is=_looked_up([0, 0, 1], dataflow),
+        is_os=_looked_up([1, 0, 0], dataflow, hardware.rows),
+        is_is=_looked_up([0, 0, 1], dataflow, hardware.rows),
         fold_overhead=_chosen(overheads, dataflow),
     )
 
@@ -199,12 +199,14 @@ def term_costs(
     return cycles, energy
 
 
-def _looked_up(table: list[int], index: Any) -> Number:
-    """Entries of a table of small numbers, in the type of the index."""
+def _looked_up(table: list[int], index: Any, like: Any) -> Number:
+    """Entries of a table of small numbers, as floats if `like` has floats."""
     if isinstance(index, int):
         return table[index]
     namespace = jax.numpy if isinstance(index, jax.Array) else np
-    return namespace.asarray(table)[index]
+    entries = namespace.asarray(table)[index]
+    dtype = getattr(like.mean if isinstance(like, Soft) else like, "dtype", entries.dtype)
+    return entries.astype(dtype)
 
 
 def _chosen(values: list[Number], index: Any) -> Number:

@@ -94,6 +94,7 @@ def best_mapping(
     ...     Gemm(m=100, n=100, k=100), machine, Platform(), Objective.CYCLES, prices
     ... )
     >>> mapping.tile_m, mapping.tile_n, mapping.tile_k, cycles
+    (15, 15, 100, 6966)
     """
     single = Gemm(m=[gemm.m], n=[gemm.n], k=[gemm.k])
     return best_mappings(single, hardware, platform, objective, prices).at(0)
@@ -112,9 +113,9 @@ def best_mappings(
     following tiles, for each number of trips of a loop: the smallest with that number, and the
     smallest multiples of rows and columns with it that save folds.
 
-    Ties go to fewer cycles, then to less energy, then to the first by dataflow, loop order
-    (`LoopOrder`), cores along m, n, k and tiles of m, n, k, in ascending order; orders that differ
-    in loops of one trip only are one.
+    Values are compared in float64. Ties go to fewer cycles, then to less energy, then to the first
+    by dataflow, loop order (`LoopOrder`), cores along m, n, k and tiles of m, n, k, in ascending
+    order; orders that differ in loops of one trip only are one.
 
     Args:
       gemms: m, n and k as whole numbers, arrays of shape [num].
@@ -124,8 +125,8 @@ def best_mappings(
       prices: femtojoules of single events.
 
     Raises:
-      ValueError: a field is out of range, nothing fits into the SRAMs, or cycles or energy are
-        2**53 or more.
+      ValueError: a field is out of range, nothing fits into the SRAMs, or 2**53 cycles or
+        2**59 femtojoules could be reached.
       TypeError: an argument is of another type.
     """
     dims = _dims(gemms)
@@ -142,16 +143,17 @@ def best_mappings(
     )
     for row in range(len(found)):
         _refuse(found[row], dims[row])
-    columns = found.astype(np.int64).T
+    columns = found[:, bounds.CYCLES : bounds.SKIPPED].T.astype(np.int64)
+    of = dict(zip(range(bounds.CYCLES, bounds.SKIPPED), columns, strict=True))
     return BestMappings(
         mappings=Mapping(
-            dataflow=columns[bounds.FLOW],
-            order=columns[bounds.ORDER],
-            **{f"cores_{d}": columns[bounds.CORES + axis] for axis, d in enumerate("mnk")},
-            **{f"tile_{d}": columns[bounds.TILES + axis] for axis, d in enumerate("mnk")},
+            dataflow=of[bounds.FLOW],
+            order=of[bounds.ORDER],
+            **{f"cores_{d}": of[bounds.CORES + axis] for axis, d in enumerate("mnk")},
+            **{f"tile_{d}": of[bounds.TILES + axis] for axis, d in enumerate("mnk")},
         ),
-        total_cycles=columns[bounds.CYCLES],
-        energy_fj=columns[bounds.ENERGY],
+        total_cycles=of[bounds.CYCLES],
+        energy_fj=of[bounds.ENERGY] + of[bounds.LOST],
     )
 
 
@@ -254,7 +256,7 @@ def _tasks(
     m, n, k = dims.T.astype(np.float64)
     # No step moves more than all operands at their widest.
     moved = (m * k + k * n + m * n) * max(wires[:4]) * wires.bandwidth_cycles
-    too_large = (moved >= INT64_SAFE) | (m * n * k >= bounds.TOO_LARGE)
+    too_large = (moved >= INT64_SAFE) | (m * n * k >= bounds.MOST_CYCLES)
     if too_large.any():
         row = int(np.argmax(too_large))
         raise ValueError(_too_large(dims[row]))
@@ -280,15 +282,20 @@ def _tasks(
 
 def _refuse(found: Any, dims: Any) -> None:
     """Refuses what nothing fits for, and what is too large to be exact."""
-    if found[bounds.VALUE] == math.inf:
+    value, skipped = found[bounds.VALUE], found[bounds.SKIPPED]
+    if skipped < math.inf and skipped <= value:
+        raise ValueError(_too_large(dims))
+    if value == math.inf:
         raise ValueError(
             "hardware: not even a tile of one element fits into the working halves of its SRAMs"
         )
-    largest = max(found[bounds.CYCLES], found[bounds.ENERGY])
-    if found[bounds.VALUE] == -math.inf or largest >= bounds.TOO_LARGE:
+    if found[bounds.CYCLES] >= bounds.MOST_CYCLES or found[bounds.ENERGY] >= bounds.MOST_ENERGY:
         raise ValueError(_too_large(dims))
 
 
 def _too_large(dims: Any) -> str:
     m, n, k = dims.tolist()
-    return f"gemms: m={m}, n={n}, k={k} are not allowed; cycles and energy are limited to 2**53"
+    return (
+        f"gemms: m={m}, n={n}, k={k} are not allowed; cycles are limited to 2**53, energy to 2**59"
+        " femtojoules"
+    )

@@ -26,13 +26,15 @@ from airchitect_jax.oracle.mappings.tables import TILE, loop_at
 from airchitect_jax.oracle.mappings.text import inlined
 from airchitect_jax.types import LoopOrder
 
-# Columns of a mapping that was found, in the order in which ties are broken.
-VALUE, CYCLES, ENERGY, FLOW, ORDER, CORES, TILES, FOUND = 0, 1, 2, 3, 4, 5, 8, 11
+# Columns of a mapping that was found, in the order in which ties are broken; then what float64 has
+# lost of its energy, and the least value of mappings that were skipped because they are too large.
+VALUE, CYCLES, ENERGY, FLOW, ORDER, CORES, TILES = 0, 1, 2, 3, 4, 5, 8
+LOST, SKIPPED, FOUND = 11, 12, 13
 # Columns of a task: a GEMM on a machine with one dataflow.
 DATAFLOW, MACS, EXTRA_CYCLES, EXTRA_ENERGY, _FLOW, _WIRES, _PRICES, TASK = 0, 1, 2, 3, 4, 7, 13, 20
 # Columns of a goal: 1 for cycles times energy, else the weights of a sum.
 IS_PRODUCT, OF_CYCLES, OF_ENERGY, GOAL = 0, 1, 2, 3
-TOO_LARGE = 2.0**53  # cycles and energy below are exact in float64
+MOST_CYCLES, MOST_ENERGY = 2.0**53, 2.0**59  # more could be wrong
 _ALL_EXACT = 2.0**49  # energies below which float64 holds all their parts exactly
 
 _ORDERS = np.array([order_of(order) for order in LoopOrder])
@@ -246,14 +248,14 @@ def consider(
 
     Args:
       problem: the tables.
-      best: of mappings. If this mapping is too large to be exact, everything else is worse.
+      best: of mappings.
       flow: index of the dataflow.
       order_id: of the loops.
       spots: of the tilings of m, n and k.
       least: what `is_excluded` has left.
     """
-    if least[CYCLES] >= TOO_LARGE or least[ENERGY] >= TOO_LARGE:
-        best[VALUE] = -np.inf
+    if least[CYCLES] >= MOST_CYCLES or least[ENERGY] >= MOST_ENERGY:
+        best[SKIPPED] = min(best[SKIPPED], least[VALUE])
         return
     task, own = task_at(problem.tasks, flow), problem.own
     m = loop_at(own, 0, 0, spots[0])
@@ -274,15 +276,16 @@ def consider(
         ):
             order_id = other
             break
-    found = np.empty(FOUND)
+    found = np.empty(SKIPPED)
     found[VALUE], found[CYCLES], found[ENERGY] = value, cycles, energy
+    found[LOST] = energy - int(found[ENERGY])
     found[FLOW], found[ORDER] = problem.tasks[flow, DATAFLOW], order_id
     for axis in range(3):
         found[CORES + axis] = problem.cores[axis]
         found[TILES + axis] = own[0, axis, spots[axis], TILE]
-    for place in range(FOUND):
+    for place in range(SKIPPED):
         if found[place] != best[place]:
             if found[place] < best[place]:
-                for column in range(FOUND):
+                for column in range(SKIPPED):
                     best[column] = found[column]
             return

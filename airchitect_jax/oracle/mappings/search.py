@@ -209,8 +209,7 @@ def search(gemms: Any, goal: Any, halves: Any, array: Any, tasks: Any, partition
       partitions: int64 [partitions, 3], cores along m, n and k.
 
     Returns:
-      float64 [num, FOUND]; the value is infinite where nothing fits, and its negative where the
-      best could be too large to be exact.
+      float64 [num, FOUND]; the value is infinite where nothing fits.
     """
     num_flows, most_cores, longest = tasks.shape[1], partitions.max(), 1
     for row in range(len(gemms)):
