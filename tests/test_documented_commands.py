@@ -59,6 +59,7 @@ SIZES = {
     "experiments.recommend": [],
     "experiments.scalesim": [],
     "experiments.validate_gemmini": [],
+    "experiments.validate_mappings": [],
     "experiments.validate_scalesim": [
         "--num_files=1",
         "--num_runs=2",
@@ -288,6 +289,10 @@ def check_run(page, folder, words):
         # Its own tests run it with a stand-in for the package.
         assert result.returncode == 2, printed
         assert "error: the scalesim package" in result.stderr, printed
+    elif module == "experiments.validate_mappings":
+        # Its own tests run it with stand-ins for the packages.
+        assert result.returncode == 2, printed
+        assert "expected an interpreter that has the" in result.stderr, printed
     else:
         assert result.returncode == 0, printed
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
 import pathlib
-import subprocess
 import sys
-from types import TracebackType
-from typing import Any
+
+from airchitect_jax._support.json_process import JsonProcess
 
 _SERVER = pathlib.Path(__file__).with_name("package_server.py")
 _FIX = "pip install 'airchitect-jax[scalesim]' 'numpy<2.4'"
@@ -63,10 +60,8 @@ class PackageOutput:
     seconds: float
 
 
-class Package:
+class Package(JsonProcess):
     """A process that runs the package, as a context manager.
-
-    The package is slow to import, so one process serves many runs, one after the other.
 
     Attributes:
       versions: of the package and of its NumPy.
@@ -83,49 +78,13 @@ class Package:
           ValueError: there is no such interpreter, it lacks the package, or its NumPy is too new.
         """
         self._seconds = seconds
-        try:
-            self._process = subprocess.Popen(  # noqa: S603
-                [python, str(_SERVER)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                start_new_session=True,  # Ctrl-C is for the caller
-            )
-        except OSError as error:
-            raise ValueError(
-                f"package_python: {python} is not allowed; expected an interpreter that has the"
-                f" scalesim package: {error.strerror}"
-            ) from None
-        try:
-            self.versions = self._answer()
-            why = self.versions.pop("error")
-            if why is not None:
-                raise ValueError(f"the scalesim package cannot be used by {python}: {why}: {_FIX}")
-            if tuple(int(part) for part in self.versions["numpy"].split(".")[:2]) >= (2, 4):
-                raise ValueError(
-                    f"the scalesim package crashes with numpy {self.versions['numpy']}, which"
-                    f" {python} has: {_FIX}"
-                )
-        except BaseException:
+        super().__init__(python, _SERVER, package="scalesim", flag="package_python", fix=_FIX)
+        if tuple(int(part) for part in self.versions["numpy"].split(".")[:2]) >= (2, 4):
             self.close()
-            raise
-
-    def __enter__(self) -> Package:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Ends the process."""
-        self._process.kill()
-        self._process.communicate()
+            raise ValueError(
+                f"the scalesim package crashes with numpy {self.versions['numpy']}, which"
+                f" {python} has: {_FIX}"
+            )
 
     def run(self, inputs: RunInputs) -> PackageOutput:
         """Runs the package on the files; its results stay in `package` beside them.
@@ -144,24 +103,13 @@ class Package:
             "traces": inputs.traces,
             "seconds": self._seconds,
         }
-        with contextlib.suppress(BrokenPipeError):  # then there is no answer, either
-            print(json.dumps(request), file=self._process.stdin, flush=True)
-        answer = self._answer()
+        answer = self.ask(request)
         return PackageOutput(
             files=read_files(output) if answer["error"] is None else {},
             error=answer["error"],
             lines=answer["lines"],
             seconds=answer["run_seconds"],
         )
-
-    def _answer(self) -> dict[str, Any]:
-        line = self._process.stdout.readline() if self._process.stdout else ""
-        if not line:
-            raise ValueError(
-                f"the scalesim package ended its process, with status {self._process.wait()}"
-            )
-        answer: dict[str, Any] = json.loads(line)
-        return answer
 
 
 def read_files(folder: pathlib.Path) -> dict[str, bytes]:

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
+from airchitect_jax.reporting.titled_tables import Table
 from airchitect_jax.scalesim import ScalesimResult, read_plan, simulate
 from airchitect_jax.scalesim.package_process import (
     TOO_LONG,
@@ -23,7 +24,6 @@ from airchitect_jax.scalesim.package_process import (
     read_files,
 )
 from airchitect_jax.studies.scalesim_validation.random_files import random_files
-from airchitect_jax.studies.scalesim_validation.tables import Table
 
 _SHOWN = 200  # characters of a line that differs
 _PACKAGE_LOG = "package.jsonl"

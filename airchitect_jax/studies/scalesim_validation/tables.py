@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import rich.table
-
-from airchitect_jax.reporting import markdown_table
+from airchitect_jax.reporting.titled_tables import Table
 from airchitect_jax.studies.scalesim_validation.summary import GROUPS
 
 _TIMED = ("package", "replay_alone", "replay", "ideal")
@@ -19,28 +16,6 @@ _CORRELATIONS = {
     "median_where_ideal_varies": "median *",
     "p10_where_ideal_varies": "p10 *",
 }
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Table:
-    """A title, column names and rows of text; the first column is left-aligned."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: list[tuple[str, ...]]
-
-    def markdown(self) -> str:
-        """The table under its title as a heading."""
-        return f"## {self.title}\n\n" + markdown_table(self.header, self.rows)
-
-    def rich(self) -> rich.table.Table:
-        """The table for a terminal."""
-        table = rich.table.Table(title=self.title, title_justify="left")
-        for place, name in enumerate(self.header):
-            table.add_column(name, justify="right" if place else "left", overflow="fold")
-        for cells in self.rows:
-            table.add_row(*cells)
-        return table
 
 
 def tables(summary: Mapping[str, Any]) -> list[Table]:

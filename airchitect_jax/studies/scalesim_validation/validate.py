@@ -13,6 +13,7 @@ import numpy as np
 
 from airchitect_jax._support import environment, files
 from airchitect_jax.reporting.style import save_figures
+from airchitect_jax.reporting.titled_tables import Table
 from airchitect_jax.studies.scalesim_validation.figure import validation_figure
 from airchitect_jax.studies.scalesim_validation.runs import (
     QUANTITIES,
@@ -41,7 +42,7 @@ from airchitect_jax.studies.scalesim_validation.summary import (
     regret_summary,
     run_rows,
 )
-from airchitect_jax.studies.scalesim_validation.tables import Table, tables
+from airchitect_jax.studies.scalesim_validation.tables import tables
 from airchitect_jax.studies.scalesim_validation.timing import TimedLayer, timings
 
 _LISTED = 100  # mismatches in the summary; runs.csv has all
