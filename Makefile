@@ -35,7 +35,7 @@ test_package: $(VENV)_scalesim/installed
 $(VENV)_scalesim/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)_scalesim
 	$(VENV)_scalesim/bin/python -m pip install --quiet --upgrade pip
-	$(VENV)_scalesim/bin/python -m pip install --quiet --editable '.[plots,scalesim,simulate]' \
+	$(VENV)_scalesim/bin/python -m pip install --quiet --editable '.[plots,scalesim]' \
 		'hypothesis>=6.100' 'pytest>=8'
 	touch $@
 
