@@ -6,17 +6,19 @@ import json
 
 import pytest
 import scripts
-from airchitect_jax.oracle.mappings import network_optimum
 
 from airchitect_jax import Layer, Network, Operator, OperatorKind
 from airchitect_jax.cost import (
+    CostTerm,
     Platform,
     VectorUnit,
+    Widths,
     area_um2,
     machine_prices,
     operator_costs,
     read_platform,
 )
+from airchitect_jax.oracle.mappings import network_optimum
 from airchitect_jax.recommendation.machines import Budgets, MachineObjective, recommend_machine
 from airchitect_jax.spaces import HardwareSpace
 from airchitect_jax.workloads import GemmCounts
@@ -138,6 +140,20 @@ def test_totals_are_those_of_layers_and_operators():
     gemm_cycles = sum(plan.total_cycles * plan.runs for plan in both.layers)
     vector_cycles = sum(plan.cycles * plan.runs for plan in both.operators)
     assert both.cycles == max(gemm_cycles, vector_cycles)
+
+
+def test_energy_adds_up_with_cost_terms_and_odd_widths():
+    term = CostTerm(name="switch", energy_fj=lambda gemm, array, dataflow: 1000 * gemm.m)
+    odd = Widths(input_bits=5, weight_bits=3, accumulator_bits=19, output_bits=7)
+    platform = dataclasses.replace(
+        PLATFORM,
+        terms=(term,),
+        widths=odd,
+        hardware=HardwareSpace(**{name: values[-1:] for name, values in SPACE.axes.items()}),
+    )
+    found = recommend_machine(SMALL, platform, objective="energy")
+    ((totals, *_),) = every_machine(platform, SMALL)
+    assert sum(found.energy_fj.values()) == totals[MachineObjective.ENERGY][1]
 
 
 def test_operators_take_time_and_energy():

@@ -14,6 +14,7 @@ from airchitect_jax.cost import (
     MachinePrices,
     PhysicalReport,
     Platform,
+    TiledCosts,
     operator_costs,
     physical_report,
     read_platform,
@@ -32,14 +33,14 @@ from airchitect_jax.spaces import HardwareSpace
 from airchitect_jax.types import Dataflow, Gemm, Hardware, LoopOrder, Mapping, Scratchpad
 from airchitect_jax.workloads import GemmCounts, Layer, Network, Operator
 
-# By component: the energy of one price with all others zero.
+# The components of the energy of a layer, and the price of each.
 COMPONENTS = {
-    "macs": ("mac_fj",),
-    "ifmap_sram": ("ifmap_fj_per_byte",),
-    "filter_sram": ("filter_fj_per_byte",),
-    "ofmap_sram": ("ofmap_fj_per_byte",),
-    "dram": ("dram_fj_per_byte",),
-    "leakage": ("leakage_fj_per_cycle",),
+    "macs": "mac_fj",
+    "ifmap_sram": "ifmap_fj_per_byte",
+    "filter_sram": "filter_fj_per_byte",
+    "ofmap_sram": "ofmap_fj_per_byte",
+    "dram": "dram_fj_per_byte",
+    "leakage": "leakage_fj_per_cycle",
 }
 
 
@@ -240,7 +241,8 @@ def recommend_machine(
         for name, operator, runs in operators
     )
     energy = {
-        name: sum(plan.energy_fj[name] * plan.runs for plan in planned) for name in COMPONENTS
+        name: sum(plan.energy_fj[name] * plan.runs for plan in planned)
+        for name in planned[0].energy_fj
     }
     energy["leakage"] += prices.leakage_fj_per_cycle * (totals.cycles - totals.array_cycles)
     energy["dram"] += sum(p.dram_bytes * p.runs for p in moved) * prices.dram_fj_per_byte
@@ -284,7 +286,6 @@ def _layer(
     """The figures of a layer by the equations in Python integers, independent of the search."""
     gemm = Gemm(m=layer.m, n=layer.n, k=layer.k)
     costs = tiled_costs(gemm, mapping, hardware, platform)
-    nothing = MachinePrices(*(0 for _ in prices))
     peak = hardware.rows * hardware.cols * hardware.num_cores
     return MachineLayer(
         network=network,
@@ -294,18 +295,29 @@ def _layer(
         compute_cycles=costs.compute_cycles,
         total_cycles=costs.total_cycles,
         utilization=layer.m * layer.n * layer.k / (costs.total_cycles * peak),
-        energy_fj={
-            name: tiled_energy_fj(
-                gemm,
-                costs,
-                platform,
-                nothing._replace(**{price: getattr(prices, price) for price in named}),
-            )
-            for name, named in COMPONENTS.items()
-        },
+        energy_fj=_energy_parts(gemm, costs, platform, prices),
         dram_bytes=int(costs.traffic.dram_bytes),
         rtl_cycles=_rtl_cycles(gemm, mapping, hardware),
     )
+
+
+def _energy_parts(
+    gemm: Gemm, costs: TiledCosts, platform: Platform, prices: MachinePrices
+) -> dict[str, int]:
+    """The energy of a layer by component: each with all other prices zero."""
+    nothing = MachinePrices(*(0 for _ in prices))
+    bare = costs._replace(extra_energy_fj=0)
+    parts = {
+        name: tiled_energy_fj(
+            gemm, bare, platform, nothing._replace(**{price: getattr(prices, price)})
+        )
+        for name, price in COMPONENTS.items()
+    }
+    if platform.terms:
+        parts["terms"] = costs.extra_energy_fj
+    # The sum of the SRAMs rounds once.
+    rest = tiled_energy_fj(gemm, costs, platform, prices) - sum(parts.values())
+    return parts | {"ofmap_sram": parts["ofmap_sram"] + rest}
 
 
 def _rtl_cycles(
