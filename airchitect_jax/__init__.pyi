@@ -19,6 +19,7 @@ from .cost import (
 from .cost.evaluate import evaluate
 from .oracle import label, label_buffers, label_schedules
 from .recommendation import Recommendation, recommend
+from .recommendation.machines import Budgets, MachineAnswer, MachineObjective, recommend_machine
 from .scalesim import ReplayReport
 from .scalesim.replay import replay
 from .spaces import ArrayDataflowSpace, BufferSpace, HardwareSpace, ScheduleSpace
@@ -65,6 +66,7 @@ __all__ = [
     "ArrayDesign",
     "ArrayShape",
     "BudgetedGemm",
+    "Budgets",
     "BufferSizes",
     "BufferSpace",
     "BufferedGemm",
@@ -79,6 +81,8 @@ __all__ = [
     "Labels",
     "Layer",
     "LoopOrder",
+    "MachineAnswer",
+    "MachineObjective",
     "Mapping",
     "Memory",
     "MemoryModel",
@@ -117,6 +121,7 @@ __all__ = [
     "read_platform",
     "read_topology",
     "recommend",
+    "recommend_machine",
     "register",
     "replay",
     "sensitivity",

@@ -156,6 +156,15 @@ def test_energy_adds_up_with_cost_terms_and_odd_widths():
     assert sum(found.energy_fj.values()) == totals[MachineObjective.ENERGY][1]
 
 
+def test_budgets_that_no_machine_reaches_are_said():
+    budgets = Budgets(mac_budget=9216, sram_budget_bytes=24 * 2**20, area_budget_um2=10**9)
+    assert recommend_machine(SMALL, "gemmini", budgets=budgets).notes[:2] == (
+        "mac_budget: 9,216 MAC units, but the largest machine of gemmini has 256",
+        "sram_budget: 24,576 KB, but the largest machine of gemmini has 320",
+    )
+    assert recommend_machine(SMALL, "gemmini", budgets=Budgets(mac_budget=256)).notes == ()
+
+
 def test_operators_take_time_and_energy():
     bare = dataclasses.replace(SMALL, operators=())
     with_work = recommend_machine(SMALL, "gemmini")

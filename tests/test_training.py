@@ -218,7 +218,7 @@ print(fitted.history[-1]["validation_loss"], ranked.sum())
 """
     found = []
     for count in (1, 3):
-        flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={count}"
+        flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={count}"
         result = subprocess.run(
             [sys.executable, "-c", code, str(count)],
             env=os.environ | {"XLA_FLAGS": flags},

@@ -124,6 +124,7 @@ class MachineAnswer:
       physical: latency, throughput, energy, power and so on.
       num_machines, num_within, num_solved: of the space, within the budgets of parts, and machines
         whose best mappings were searched.
+      notes: what the budgets allow and no machine of the space reaches.
     """
 
     networks: tuple[Network, ...]
@@ -141,6 +142,7 @@ class MachineAnswer:
     num_machines: int
     num_within: int
     num_solved: int
+    notes: tuple[str, ...]
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -271,6 +273,7 @@ def recommend_machine(
         num_machines=platform.hardware.num_designs,
         num_within=int(machines.allowed.sum()),
         num_solved=found.num_solved,
+        notes=machines.unused_budgets(),
     )
 
 

@@ -310,6 +310,21 @@ class Machines:
         power_w = totals.energy_fj * self.platform.clock_hz / (totals.cycles * 1e15)
         return self._latency_excess(totals) <= 0 and (limit is None or power_w <= float(limit))
 
+    def unused_budgets(self) -> tuple[str, ...]:
+        """What the budgets allow and no machine of the space reaches, one line each."""
+        budgets = self.budgets
+        reached = (
+            ("mac_budget", budgets.mac_budget, self.num_macs, 1, "MAC units"),
+            ("sram_budget", budgets.sram_budget_bytes, self.sram_bytes, 1024, "KB"),
+            ("area_budget", budgets.area_budget_um2, self.area.total_um2, 10**6, "mm2"),
+        )
+        return tuple(
+            f"{name}: {limit / unit:,g} {words}, but the largest machine of"
+            f" {self.platform.name} has {int(np.max(values)) / unit:,.6g}"
+            for name, limit, values, unit, words in reached
+            if limit is not None and np.max(values) < limit
+        )
+
     def why_none(self) -> str:
         """Why no machine is within the budgets."""
         smallest = (

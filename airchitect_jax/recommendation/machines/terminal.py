@@ -47,6 +47,8 @@ def print_answer(answer: MachineAnswer, console: rich.console.Console) -> None:
     console.print(table)
     if len(gemms) > _MOST_ROWS:
         console.print(f"and {len(gemms) - _MOST_ROWS} GEMMs with fewer cycles", highlight=False)
+    for note in answer.notes:
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
     for network in answer.networks:
         if network.skipped:
             names = ", ".join(f"{name} ({count})" for name, count in network.skipped.items())
