@@ -228,6 +228,12 @@ platforms = st.builds(
 )
 
 
+def test_texts_with_rare_line_breaks_are_read_back(tmp_path):
+    platform = dataclasses.replace(aj.read_platform("gemmini"), source="a\x85b\u2028c\u2029 d\ne")
+    aj.write_platform(tmp_path / "x.yaml", platform)
+    assert aj.read_platform(tmp_path / "x.yaml") == platform
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(platforms)
 def test_a_file_that_is_written_is_read_back(tmp_path, platform):

@@ -205,6 +205,18 @@ _PARTS = {
 }
 
 
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    """Writes line breaks other than the usual as escapes, since they would be read as spaces."""
+
+
+def _represented(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = '"' if set(text) & set("\x85\u2028\u2029") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represented)
+
+
 def platform_names() -> tuple[str, ...]:
     """Names of the packaged platforms, sorted."""
     files = (entry.name for entry in _PACKAGED.iterdir() if entry.name.endswith(".yaml"))
@@ -249,8 +261,13 @@ def write_platform(path: str | pathlib.Path, platform: Platform) -> None:
             section, _, inner = key.rpartition(": ")
             entries = content.setdefault(section, {}) if section else content
             entries[inner] = form.write(value)
-    text = yaml.safe_dump(
-        content, default_flow_style=None, sort_keys=False, allow_unicode=True, width=100
+    text = yaml.dump(
+        content,
+        Dumper=_Dumper,
+        default_flow_style=None,
+        sort_keys=False,
+        allow_unicode=True,
+        width=100,
     )
     kept = parse_platform(text.encode(), source=str(path))
     for name in (field.name for field in dataclasses.fields(Platform)):
