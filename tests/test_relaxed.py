@@ -173,7 +173,7 @@ def test_slopes_are_finite_at_every_edge(cost, dtype):
 
 @pytest.mark.parametrize(
     "cost",
-    [pytest.param(c, marks=[] if c == "stall_cycles" else pytest.mark.slow) for c in COSTS],
+    [pytest.param(c, marks=[] if c == "compute_cycles" else pytest.mark.slow) for c in COSTS],
 )
 def test_slopes_are_those_of_finite_differences(cost):
     rows = [(50, 70, 90, 16, 8, 1000, 2000, 1500, 7, 1), (13, 300, 9, 8, 32, 90, 400, 64, 3, 2)]
