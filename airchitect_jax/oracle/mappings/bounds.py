@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from airchitect_jax.cost import MachinePrices, larger
-from airchitect_jax.cost.arithmetic import Number, pick, select
+from airchitect_jax.cost import MachinePrices, Number, larger, select
+from airchitect_jax.cost.arithmetic import pick
 from airchitect_jax.cost.tiled import order_of
 from airchitect_jax.cost.tiled_loops import Halves, Loop, Position, Wires, positions, tiles_fit
 from airchitect_jax.cost.tiled_steps import (
@@ -114,9 +114,7 @@ def _energy(task: Task, order: Order, cycles: Number, m: Loop, n: Loop, k: Loop)
     return energy + task.extra_energy_fj
 
 
-def _least_cycles(
-    task: Task, order: Order, exposed: Number, m: Loop, n: Loop, k: Loop
-) -> Number:
+def _least_cycles(task: Task, order: Order, exposed: Number, m: Loop, n: Loop, k: Loop) -> Number:
     """Cycles that no mapping with loops of these sizes or more falls below.
 
     All that moves takes its time, and so does all that is computed, the first fill and the last

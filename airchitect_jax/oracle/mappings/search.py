@@ -160,7 +160,14 @@ def search_case(
 def search_flow(
     problem: Problem, best: Any, flow: int, window: Any, probed: Any, least: Any
 ) -> None:
-    """Looks for better mappings with one dataflow and partition, first where the bound is least."""
+    """Looks for better mappings with one dataflow and partition, first where the bound is least.
+
+    What `_search` calls is compiled for it alone, as its options are others: so it calls nothing
+    large that is called elsewhere.
+    """
+    whole = (0, 0, 0)
+    if fits(problem, 2, 0, 0, 0) and not is_excluded(problem, best, flow, 2, whole, _EACH, least):
+        consider(problem, best, flow, 0, whole, least)
     for column in range(FOUND):
         probed[column] = best[column]
     start = -1
@@ -233,7 +240,11 @@ def search(gemms: Any, goal: Any, halves: Any, array: Any, tasks: Any, partition
     return results
 
 
-@functools.partial(compiled, reads=(arithmetic, bounds, tables, text, tiled_loops, tiled_steps))
+@functools.partial(
+    compiled,
+    reads=(arithmetic, bounds, tables, text, tiled_loops, tiled_steps),
+    _nrt=False,  # it allocates nothing, and code that counts references takes time to compile
+)
 def _search(
     room: Problem,
     gemms: Any,
@@ -295,9 +306,4 @@ def _search(
                     sizes[0], sizes[2] = dims[axis], cores[axis]
                     counts[axis] = write_tilings(room.own, axis, sizes, plain)
                     write_least(room.rough, room.own, axis, counts[axis])
-            flow, whole = place % num_flows, (0, 0, 0)
-            if fits(problem, 2, 0, 0, 0) and not is_excluded(
-                problem, best, flow, 2, whole, _EACH, least
-            ):
-                consider(problem, best, flow, 0, whole, least)
-            search_flow(problem, best, flow, window, probed, least)
+            search_flow(problem, best, place % num_flows, window, probed, least)

@@ -10,9 +10,7 @@ from typing import Any, TypeVar
 
 import jax
 import numpy as np
-from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -37,30 +35,28 @@ def kernel(equations: Callable[..., Any], *records: Any) -> Callable[[tuple[Any,
     """
     leaves, trees = zip(*map(jax.tree.flatten, records), strict=True)
 
-    @intrinsic
-    def run(typing: Any, rows: Any, out: Any) -> Any:
-        def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def typed(_typing: Any, rows: Any, out: Any) -> Any:
+        def write(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             llvm_type = context.get_value_type(out.dtype)
 
-            def start_of(kind: Any, value: Any) -> Any:
-                return context.make_array(kind)(context, builder, value).data
+            def start_of(kind: Any, array: Any) -> Any:
+                return context.make_array(kind)(context, builder, array).data
 
             def place(start: Any, index: int) -> Any:
-                return builder.gep(start, [ir.Constant(ir.IntType(64), index)])
+                return builder.gep(start, [context.get_constant(types.intp, index)])
 
             def read(kind: Any, start: Any, index: int) -> _Symbol:
                 value = builder.load(place(start, index))
-                return _Symbol(builder, context.cast(builder, value, kind.dtype, out.dtype))
+                value = context.cast(builder, value, kind.dtype, out.dtype)
+                return _Symbol(builder, value, isinstance(out.dtype, types.Float))
 
-            values = cgutils.unpack_tuple(builder, arguments[0], len(rows))
             symbols = []
-            for kind, value, numbers, tree in zip(rows, values, leaves, trees, strict=True):
-                start = start_of(kind, value)
+            for row, (kind, numbers, tree) in enumerate(zip(rows, leaves, trees, strict=True)):
+                start = start_of(kind, builder.extract_value(arguments[0], row))
                 fields = [read(kind, start, index) for index in range(len(numbers))]
                 symbols.append(jax.tree.unflatten(tree, fields))
-            results = jax.tree.leaves(equations(*symbols))
             start = start_of(out, arguments[1])
-            for index, result in enumerate(results):
+            for index, result in enumerate(jax.tree.leaves(equations(*symbols))):
                 value = result.value if isinstance(result, _Symbol) else llvm_type(result)
                 if value.type != llvm_type:
                     value = builder.zext(value, llvm_type)
@@ -68,6 +64,8 @@ def kernel(equations: Callable[..., Any], *records: Any) -> Callable[[tuple[Any,
             return context.get_dummy_value()
 
         return types.void(rows, out), write
+
+    run: Any = intrinsic(typed)
 
     def call(rows: Any, out: Any) -> None:
         run(rows, out)
@@ -78,21 +76,22 @@ def kernel(equations: Callable[..., Any], *records: Any) -> Callable[[tuple[Any,
 class _Symbol:
     """A number in compiled code, int64 or float64, or the truth of a comparison."""
 
-    def __init__(self, builder: ir.IRBuilder, value: Any) -> None:
-        self._builder = builder
-        self.value = value
-        self._is_float = isinstance(value.type, ir.DoubleType)
+    def __init__(self, builder: Any, value: Any, is_float: bool) -> None:
+        self._builder, self.value, self._is_float = builder, value, is_float
+
+    def _of(self, value: Any) -> _Symbol:
+        return _Symbol(self._builder, value, self._is_float)
 
     def _other(self, number: Any) -> Any:
         return number.value if isinstance(number, _Symbol) else self.value.type(number)
 
     def _do(self, name: str, a: Any, b: Any) -> _Symbol:
         operation = getattr(self._builder, ("f" if self._is_float else "") + name)
-        return _Symbol(self._builder, operation(self._other(a), self._other(b)))
+        return self._of(operation(self._other(a), self._other(b)))
 
     def _compared(self, sign: str, other: Any) -> _Symbol:
         compare = self._builder.fcmp_ordered if self._is_float else self._builder.icmp_signed
-        return _Symbol(self._builder, compare(sign, self.value, self._other(other)))
+        return self._of(compare(sign, self.value, self._other(other)))
 
     def __add__(self, other: Any) -> _Symbol:
         return self._do("add", self, other)
@@ -116,10 +115,10 @@ class _Symbol:
         builder, divisor = self._builder, self._other(other)
         if self._is_float:
             floor = builder.module.declare_intrinsic("llvm.floor", [self.value.type])
-            return _Symbol(builder, builder.call(floor, [builder.fdiv(self.value, divisor)]))
-        quotient = _Symbol(builder, builder.sdiv(self.value, divisor))
+            return self._of(builder.call(floor, [builder.fdiv(self.value, divisor)]))
+        quotient = self._of(builder.sdiv(self.value, divisor))
         is_above = self < quotient * other
-        return quotient - _Symbol(builder, builder.zext(is_above.value, self.value.type))
+        return quotient - self._of(builder.zext(is_above.value, self.value.type))
 
     def __lt__(self, other: Any) -> _Symbol:
         return self._compared("<", other)
@@ -131,7 +130,7 @@ class _Symbol:
         return self._compared(">", other)
 
     def __and__(self, other: _Symbol) -> _Symbol:
-        return _Symbol(self._builder, self._builder.and_(self.value, other.value))
+        return self._of(self._builder.and_(self.value, other.value))
 
     def __array_function__(self, function: Any, _: Any, given: Any, __: Any) -> Any:
         """`numpy.where`, by which `cost.arithmetic` chooses."""
@@ -139,5 +138,4 @@ class _Symbol:
             return NotImplemented
         condition, a, b = given
         like = a if isinstance(a, _Symbol) else b
-        value = self._builder.select(condition.value, like._other(a), like._other(b))
-        return _Symbol(self._builder, value)
+        return like._of(self._builder.select(condition.value, like._other(a), like._other(b)))
