@@ -12,6 +12,7 @@ from airchitect_jax.cost.tiled import order_of
 from airchitect_jax.cost.tiled_loops import Halves, Loop, Position, Wires, positions, tiles_fit
 from airchitect_jax.cost.tiled_steps import (
     Flow,
+    Moves,
     Order,
     dram_bytes,
     end_cycles,
@@ -51,7 +52,7 @@ class Problem(NamedTuple):
       own, rough: tables of tilings.
       counts: int64 [3], the number of tilings of m, n and k.
       cores: int64 [3], cores along m, n and k.
-      whole, parts: [4, 1] in int64 and float64, results of equations.
+      whole, parts: [4, RESULTS] in int64 and float64, results of equations.
       trips: int64 [3, 4, 10], the positions in the loops of a mapping.
       found: float64 [FOUND], a mapping.
     """
@@ -84,6 +85,8 @@ class Task(NamedTuple):
 
 _TASK = Task(0, 0, 0, 0, Flow(0, 0, 0), Wires(*range(6)), MachinePrices(*range(7)))
 _ORDER, _LOOPS = Order(0, 0, 0), (LOOP, LOOP, LOOP)
+_COSTS = 0, Moves(*range(10))
+RESULTS = 11  # numbers of costs: cycles and moves
 
 
 def _fits(task: Task, halves: Halves, m: Number, n: Number, k: Number) -> Any:
@@ -95,14 +98,17 @@ def _slot(task: Task, order: Order, m: Position, n: Position, k: Position) -> Nu
     return slot_cycles((order, task.flow, task.wires), m, n, k)
 
 
-def _cycles(task: Task, slots: Number, m: Loop, n: Loop, k: Loop) -> Number:
-    """Cycles of a mapping, as `tiled_steps.total_cycles`."""
-    return task.extra_cycles + (end_cycles(task.wires, m, n, k) + slots)
+def _cycles(
+    task: Task, order: Order, slots: Number, m: Loop, n: Loop, k: Loop
+) -> tuple[Number, Moves]:
+    """Cycles of a mapping, as `tiled_steps.total_cycles`, and what it moves."""
+    cycles = task.extra_cycles + (end_cycles(task.wires, m, n, k) + slots)
+    return cycles, moves(order, task.flow, m, n, k)
 
 
-def _energy(task: Task, order: Order, cycles: Number, m: Loop, n: Loop, k: Loop) -> Number:
-    """Energy of a mapping."""
-    moved = moves(order, task.flow, m, n, k)
+def _energy(task: Task, costs: tuple[Number, Moves]) -> Number:
+    """Energy of a mapping with these cycles and moves."""
+    cycles, moved = costs
     ifmap, filter_, partial_sums, ofmap = dram_bytes(moved, task.wires)
     accesses = (
         moved.ifmap_reads + moved.ifmap_writes,
@@ -114,8 +120,10 @@ def _energy(task: Task, order: Order, cycles: Number, m: Loop, n: Loop, k: Loop)
     return energy + task.extra_energy_fj
 
 
-def _least_cycles(task: Task, order: Order, exposed: Number, m: Loop, n: Loop, k: Loop) -> Number:
-    """Cycles that no mapping with loops of these sizes or more falls below.
+def _least_cycles(
+    task: Task, order: Order, exposed: Number, m: Loop, n: Loop, k: Loop
+) -> tuple[Number, Moves]:
+    """Cycles and moves that no mapping with loops of these sizes or more falls below.
 
     All that moves takes its time, and so does all that is computed, the first fill and the last
     drain. `exposed` cycles come on top of the former.
@@ -128,7 +136,8 @@ def _least_cycles(task: Task, order: Order, exposed: Number, m: Loop, n: Loop, k
         + moved.outputs * wires.output_bits
     )
     compute = step_cycles(task.flow, m, n, k) + end_cycles(wires, m, n, k)
-    return task.extra_cycles + larger(compute, transfer_cycles(bits, wires) + exposed)
+    cycles = task.extra_cycles + larger(compute, transfer_cycles(bits, wires) + exposed)
+    return cycles, moved
 
 
 def _exposed_cycles(task: Task, order: Order, m: Loop, n: Loop, k: Loop) -> Number:
@@ -146,20 +155,20 @@ def _exposed_cycles(task: Task, order: Order, m: Loop, n: Loop, k: Loop) -> Numb
     return larger(compute - (m_inside + n_inside) * leaving, 0)
 
 
-def _least_energy(task: Task, order: Order, cycles: Number, m: Loop, n: Loop, k: Loop) -> Number:
+def _least_energy(task: Task, costs: tuple[Number, Moves]) -> Number:
     """Energy that goes with `_least_cycles`."""
-    energy = _energy(task, order, cycles, m, n, k)
+    energy = _energy(task, costs)
     return select(energy < _ALL_EXACT, energy, energy * (1 - 2**-48))
 
 
 _write_fits = kernel(_fits, _TASK, Halves(0, 0, 0, 0), (LOOP, 0), (LOOP, 0), (LOOP, 0))
 _write_slot = kernel(_slot, _TASK, _ORDER, *3 * [Position(*range(10))])
 _write_positions = kernel(positions, LOOP)
-_write_cycles = kernel(_cycles, _TASK, 0, *_LOOPS)
-_write_energy = kernel(_energy, _TASK, _ORDER, 0, *_LOOPS)
+_write_cycles = kernel(_cycles, _TASK, _ORDER, 0, *_LOOPS)
+_write_energy = kernel(_energy, _TASK, _COSTS)
 _write_least_cycles = kernel(_least_cycles, _TASK, _ORDER, 0, *_LOOPS)
 _write_exposed = kernel(_exposed_cycles, _TASK, _ORDER, *_LOOPS)
-_write_least_energy = kernel(_least_energy, _TASK, _ORDER, 0, *_LOOPS)
+_write_least_energy = kernel(_least_energy, _TASK, _COSTS)
 
 
 @inlined
@@ -216,16 +225,16 @@ def is_excluded(
     of_m, of_n, of_k = arranged(inner, kinds[0], kinds[1], kinds[2])
     m, n, k = table[of_m, 0, at_m], table[of_n, 1, at_n], table[of_k, 2, at_k]
     order = _ORDERS[ORDER_IDS[inner, 0]]
-    exposed, cycles, energy = problem.parts[0], problem.parts[1], problem.parts[2]
+    exposed, costs, energy = problem.parts[0], problem.parts[1], problem.parts[2]
     exposed[0] = 0.0
     if kinds[0] + kinds[1] + kinds[2] == 0:
         _write_exposed((task, order, m, n, k), exposed)
-    _write_least_cycles((task, order, exposed, m, n, k), cycles)
-    if not goal[IS_PRODUCT] and goal[OF_ENERGY] == 0 and cycles[0] > best[CYCLES]:
+    _write_least_cycles((task, order, exposed, m, n, k), costs)
+    if not goal[IS_PRODUCT] and goal[OF_ENERGY] == 0 and costs[0] > best[CYCLES]:
         return True
-    _write_least_energy((task, order, cycles, m, n, k), energy)
-    least[VALUE] = value_of(goal, cycles[0], energy[0])
-    least[CYCLES], least[ENERGY] = cycles[0], energy[0]
+    _write_least_energy((task, costs), energy)
+    least[VALUE] = value_of(goal, costs[0], energy[0])
+    least[CYCLES], least[ENERGY] = costs[0], energy[0]
     for place in range(3):
         if least[place] != best[place]:
             return least[place] > best[place]
@@ -236,11 +245,11 @@ def is_excluded(
 def least_value(problem: Problem, flow: int, m: Any, n: Any, k: Any) -> float:
     """The value that no mapping with a dataflow and partition falls below; of rows of roots."""
     task, order = problem.rough_tasks[flow], _ORDERS[0]
-    exposed, cycles, energy = problem.parts[0], problem.parts[1], problem.parts[2]
+    exposed, costs, energy = problem.parts[0], problem.parts[1], problem.parts[2]
     exposed[0] = 0.0
-    _write_least_cycles((task, order, exposed, m, n, k), cycles)
-    _write_least_energy((task, order, cycles, m, n, k), energy)
-    return value_of(problem.goal, cycles[0], energy[0])
+    _write_least_cycles((task, order, exposed, m, n, k), costs)
+    _write_least_energy((task, costs), energy)
+    return value_of(problem.goal, costs[0], energy[0])
 
 
 @inlined
@@ -264,7 +273,7 @@ def consider(
     task, order, own, found = problem.tasks[flow], _ORDERS[order_id], problem.own, problem.found
     m, n, k = own[0, 0, spots[0]], own[0, 1, spots[1]], own[0, 2, spots[2]]
     trips, whole = problem.trips, problem.whole
-    slot, slots, cycles, energy = whole[0], whole[1], whole[2], whole[3]
+    slot, slots, costs, energy = whole[0], whole[1], whole[2], whole[3]
     for axis in range(3):
         _write_positions((own[0, axis, spots[axis]],), trips[axis, 0])
     slots[0] = 0
@@ -274,9 +283,9 @@ def consider(
                 if trips[0, x, 0] and trips[1, y, 0] and trips[2, z, 0]:
                     _write_slot((task, order, trips[0, x], trips[1, y], trips[2, z]), slot)
                     slots[0] += slot[0]
-    _write_cycles((task, slots, m, n, k), cycles)
-    _write_energy((task, order, cycles, m, n, k), energy)
-    value = value_of(problem.goal, float(cycles[0]), float(energy[0]))
+    _write_cycles((task, order, slots, m, n, k), costs)
+    _write_energy((task, costs), energy)
+    value = value_of(problem.goal, float(costs[0]), float(energy[0]))
     if value > best[VALUE]:
         return
     # The first of the orders that differ in loops of one trip only.
@@ -288,7 +297,7 @@ def consider(
         ):
             order_id = other
             break
-    found[VALUE], found[CYCLES], found[ENERGY] = value, cycles[0], energy[0]
+    found[VALUE], found[CYCLES], found[ENERGY] = value, costs[0], energy[0]
     found[LOST] = energy[0] - np.int64(found[ENERGY])
     found[FLOW], found[ORDER] = task[DATAFLOW], order_id
     for axis in range(3):

@@ -22,6 +22,7 @@ from airchitect_jax.oracle.mappings import bounds, tables, text
 from airchitect_jax.oracle.mappings.bounds import (
     FOUND,
     ORDER_IDS,
+    RESULTS,
     TASK,
     VALUE,
     Problem,
@@ -215,8 +216,8 @@ def search(gemms: Any, goal: Any, halves: Any, array: Any, tasks: Any, partition
         rough=np.empty((2, 3, longest, COLUMNS)),
         counts=np.empty(3, np.int64),
         cores=np.empty(3, np.int64),
-        whole=np.empty((4, 1), np.int64),
-        parts=np.empty((4, 1)),
+        whole=np.empty((4, RESULTS), np.int64),
+        parts=np.empty((4, RESULTS)),
         trips=np.empty((3, 4, len(Position._fields)), np.int64),
         found=np.empty(FOUND),
     )
