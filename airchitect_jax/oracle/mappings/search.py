@@ -117,6 +117,10 @@ def search_case(
             begin = x + 1
         else:
             last = x
+    if begin == end:
+        return
+    y_start = first_y(problem, inner, begin, num_y, num_z - 1)
+    z_start = first_z(problem, inner, begin, num_y - 1, first, num_z)
     y, z = (
         first_y(problem, inner, num_x - 1, num_y, num_z - 1),
         first_z(problem, inner, num_x - 1, num_y - 1, first, num_z),
@@ -129,12 +133,16 @@ def search_case(
         else:
             last = x + 1
     for x in range(begin, end):
-        y_start = first_y(problem, inner, x, num_y, num_z - 1)
-        z_start = first_z(problem, inner, x, num_y - 1, first, num_z)
+        # The smaller the tile of x, the larger those of y and z.
+        while y_start > 0 and fits(problem, inner, x, y_start - 1, num_z - 1):
+            y_start -= 1
+        while z_start > first and fits(problem, inner, x, num_y - 1, z_start - 1):
+            z_start -= 1
         if is_excluded(problem, best, flow, inner, (x, y_start, z_start), _Y_ON, least):
             continue
+        z_first = num_z
         for y in range(max(y_start, window[1]), min(window[3], num_y)):
-            z_first = first_z(problem, inner, x, y, first, num_z)
+            z_first = first_z(problem, inner, x, y, z_start, z_first)
             if z_first == num_z:
                 continue
             if is_excluded(problem, best, flow, inner, (x, y, z_first), _Z_ON, least):
