@@ -43,12 +43,12 @@ ORDER_IDS = np.array([[3, 5], [1, 4], [0, 2]])  # the two orders by the innermos
 
 
 class Problem(NamedTuple):
-    """What the search reads, and room for what it writes.
+    """What the search reads, and scratch.
 
     Attributes:
       goal: float64 [GOAL].
       halves: int64, the fields of `Halves`.
-      tasks, rough_tasks: [dataflows, TASK] in int64 and float64.
+      tasks, rough_tasks: [dataflows, TASK] in int64 and float64, of one GEMM.
       own, rough: tables of tilings.
       counts: int64 [3], the number of tilings of m, n and k.
       cores: int64 [3], cores along m, n and k.

@@ -171,8 +171,8 @@ def search_flow(
 ) -> None:
     """Looks for better mappings with one dataflow and partition, first where the bound is least.
 
-    What `_search` calls is compiled for it alone, as its options are others: so it calls nothing
-    large that is called elsewhere.
+    `_search` has other compiler options than what it calls. What both call would be compiled twice,
+    so the mapping of one step is considered here.
     """
     whole = (0, 0, 0)
     if fits(problem, 2, 0, 0, 0) and not is_excluded(problem, best, flow, 2, whole, _EACH, least):
@@ -218,7 +218,7 @@ def search(gemms: Any, goal: Any, halves: Any, array: Any, tasks: Any, partition
     problem = Problem(
         goal=goal,
         halves=halves,
-        tasks=tasks[0],
+        tasks=np.empty(tasks.shape[1:], np.int64),
         rough_tasks=np.empty(tasks.shape[1:]),
         own=np.empty((1, 3, longest, COLUMNS), np.int64),
         rough=np.empty((2, 3, longest, COLUMNS)),
@@ -255,9 +255,9 @@ def search(gemms: Any, goal: Any, halves: Any, array: Any, tasks: Any, partition
     _nrt=False,  # it allocates nothing, and code that counts references takes time to compile
 )
 def _search(
-    room: Problem,
+    problem: Problem,
     gemms: Any,
-    all_tasks: Any,
+    tasks: Any,
     array: Any,
     partitions: Any,
     results: Any,
@@ -270,28 +270,15 @@ def _search(
     probed: Any,
     least: Any,
 ) -> None:
-    """As `search`; the other arguments are room for what it writes."""
-    num_flows, counts, cores = all_tasks.shape[1], room.counts, room.cores
+    """As `search`; results and scratch are allocated by the caller."""
+    num_flows, counts, cores = tasks.shape[1], problem.counts, problem.cores
     sizes[3], sizes[4] = array[0], array[1]
     for row in range(len(gemms)):
-        best, dims, tasks, rough_tasks = results[row], gemms[row], all_tasks[row], room.rough_tasks
+        best, dims = results[row], gemms[row]
         for flow in range(num_flows):
             for column in range(TASK):
-                rough_tasks[flow, column] = tasks[flow, column]
-        problem = Problem(
-            room.goal,
-            room.halves,
-            tasks,
-            rough_tasks,
-            room.own,
-            room.rough,
-            counts,
-            cores,
-            room.whole,
-            room.parts,
-            room.trips,
-            room.found,
-        )
+                problem.tasks[flow, column] = tasks[row, flow, column]
+                problem.rough_tasks[flow, column] = tasks[row, flow, column]
         for axis in range(3):
             for parts in range(1, roots.shape[1]):
                 sizes[0], sizes[1], sizes[2] = dims[axis], dims[axis], parts
@@ -313,6 +300,6 @@ def _search(
                 if dims[axis] != built[axis, 0] or cores[axis] != built[axis, 1]:
                     built[axis, 0], built[axis, 1] = dims[axis], cores[axis]
                     sizes[0], sizes[2] = dims[axis], cores[axis]
-                    counts[axis] = write_tilings(room.own, axis, sizes, plain)
-                    write_least(room.rough, room.own, axis, counts[axis])
+                    counts[axis] = write_tilings(problem.own, axis, sizes, plain)
+                    write_least(problem.rough, problem.own, axis, counts[axis])
             search_flow(problem, best, place % num_flows, window, probed, least)

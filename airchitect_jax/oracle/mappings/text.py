@@ -1,6 +1,9 @@
-"""Equations as compiled code: they are run once on symbols, which write down each operation.
+"""Equations as compiled code.
 
-Type inference of equations by numba takes seconds; this takes none.
+An equation runs once, on symbols that emit an LLVM instruction for each operation. So whole numbers
+and floats have one text, and numba, whose type inference would take most of the time of
+compilation, sees one function for each set of equations. Floats stand for whole numbers below
+2**53, as in `cost.arithmetic`.
 """
 
 from __future__ import annotations
@@ -59,7 +62,7 @@ def kernel(equations: Callable[..., Any], *records: Any) -> Callable[[tuple[Any,
             for index, result in enumerate(jax.tree.leaves(equations(*symbols))):
                 value = result.value if isinstance(result, _Symbol) else llvm_type(result)
                 if value.type != llvm_type:
-                    value = builder.zext(value, llvm_type)
+                    value = context.cast(builder, value, types.boolean, out.dtype)
                 builder.store(value, place(start, index))
             return context.get_dummy_value()
 
