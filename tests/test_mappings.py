@@ -21,6 +21,7 @@ from airchitect_jax.cost import (
     tiled_costs,
     tiled_energy_fj,
 )
+from airchitect_jax.cost.arithmetic import ceil_div, floor_div, larger, pick, smaller
 from airchitect_jax.oracle.mappings import (
     Weights,
     best_mapping,
@@ -28,6 +29,7 @@ from airchitect_jax.oracle.mappings import (
     compulsory,
     network_optimum,
 )
+from airchitect_jax.oracle.mappings.text import kernel
 from airchitect_jax.types import (
     BufferSizes,
     Dataflow,
@@ -286,6 +288,35 @@ def test_wrong_arguments_are_named(changes, message):
     }
     with pytest.raises(ValueError, match=message):
         best_mapping(**given)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float64])
+def test_compiled_equations_are_those_of_python(dtype):
+    def equations(x, pair):
+        a, b = pair
+        return (
+            (ceil_div(x, b), floor_div(-x, b), larger(x, a), smaller(x, a)),
+            (pick(1, x, b), 3 - x + 2 * a, (x > a) & (x <= 9), (x < a) & (1 * a < 9), 7),
+        )
+
+    run = kernel(equations, 0, (0, 0))
+
+    @compiled
+    def call(x, pair, out):
+        run((x, pair), out)
+
+    out = np.empty(9, dtype)
+    for x, a, b in itertools.product((0, 1, 8, 9, 10), (0, 5, 9), (1, 3, 7)):
+        call(np.array([x]), np.array([a, b]), out)
+        assert out.tolist() == jax.tree.leaves(equations(x, (a, b)))
+
+
+def test_no_gemms_have_no_mappings():
+    none = np.empty(0, np.int64)
+    found = best_mappings(
+        Gemm(m=none, n=none, k=none), MACHINE, Platform(), Objective.CYCLES, PRICES
+    )
+    assert found.total_cycles.shape == (0,)
 
 
 def test_compiled_code_is_kept_under_the_checksum_of_the_equations(tmp_path):

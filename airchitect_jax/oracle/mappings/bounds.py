@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from airchitect_jax.cost import MachinePrices, larger
+from airchitect_jax.cost import MachinePrices, Number, larger, select
+from airchitect_jax.cost.arithmetic import pick
 from airchitect_jax.cost.tiled import order_of
-from airchitect_jax.cost.tiled_loops import Loop, Wires
+from airchitect_jax.cost.tiled_loops import Halves, Loop, Position, Wires, positions, tiles_fit
 from airchitect_jax.cost.tiled_steps import (
     Flow,
     Moves,
@@ -18,12 +19,12 @@ from airchitect_jax.cost.tiled_steps import (
     events_fj,
     mapped_product,
     moves,
+    slot_cycles,
     step_cycles,
-    total_cycles,
     transfer_cycles,
 )
-from airchitect_jax.oracle.mappings.tables import TILE, loop_at
-from airchitect_jax.oracle.mappings.text import inlined
+from airchitect_jax.oracle.mappings.tables import LOOP, SEVERAL, TILE
+from airchitect_jax.oracle.mappings.text import inlined, kernel
 from airchitect_jax.types import LoopOrder
 
 # Columns of a mapping that was found, in the order in which ties are broken; then what float64 has
@@ -31,7 +32,7 @@ from airchitect_jax.types import LoopOrder
 VALUE, CYCLES, ENERGY, FLOW, ORDER, CORES, TILES = 0, 1, 2, 3, 4, 5, 8
 LOST, SKIPPED, FOUND = 11, 12, 13
 # Columns of a task: a GEMM on a machine with one dataflow.
-DATAFLOW, MACS, EXTRA_CYCLES, EXTRA_ENERGY, _FLOW, _WIRES, _PRICES, TASK = 0, 1, 2, 3, 4, 7, 13, 20
+DATAFLOW, MACS, EXTRA_CYCLES, EXTRA_ENERGY, TASK = 0, 1, 2, 3, 20
 # Columns of a goal: 1 for cycles times energy, else the weights of a sum.
 IS_PRODUCT, OF_CYCLES, OF_ENERGY, GOAL = 0, 1, 2, 3
 MOST_CYCLES, MOST_ENERGY = 2.0**53, 2.0**59  # more could be wrong
@@ -42,15 +43,18 @@ ORDER_IDS = np.array([[3, 5], [1, 4], [0, 2]])  # the two orders by the innermos
 
 
 class Problem(NamedTuple):
-    """What the search reads.
+    """What the search reads, and scratch.
 
     Attributes:
       goal: float64 [GOAL].
       halves: int64, the fields of `Halves`.
-      tasks, rough_tasks: [dataflows, TASK] in int64 and float64.
+      tasks, rough_tasks: [dataflows, TASK] in int64 and float64, of one GEMM.
       own, rough: tables of tilings.
       counts: int64 [3], the number of tilings of m, n and k.
       cores: int64 [3], cores along m, n and k.
+      whole, parts: [4, RESULTS] in int64 and float64, results of equations.
+      trips: int64 [3, 4, 10], the positions in the loops of a mapping.
+      found: float64 [FOUND], a mapping.
     """
 
     goal: Any
@@ -61,11 +65,16 @@ class Problem(NamedTuple):
     rough: Any
     counts: Any
     cores: Any
+    whole: Any
+    parts: Any
+    trips: Any
+    found: Any
 
 
 class Task(NamedTuple):
     """A row of tasks."""
 
+    dataflow: Any
     macs: Any
     extra_cycles: Any
     extra_energy_fj: Any
@@ -74,39 +83,92 @@ class Task(NamedTuple):
     prices: MachinePrices
 
 
-@inlined
-def task_at(tasks: Any, flow: int) -> Task:
-    """The task with a dataflow."""
-    row = tasks[flow]
-    return Task(
-        row[MACS],
-        row[EXTRA_CYCLES],
-        row[EXTRA_ENERGY],
-        Flow(row[_FLOW], row[_FLOW + 1], row[_FLOW + 2]),
-        Wires(
-            row[_WIRES],
-            row[_WIRES + 1],
-            row[_WIRES + 2],
-            row[_WIRES + 3],
-            row[_WIRES + 4],
-            row[_WIRES + 5],
-        ),
-        MachinePrices(
-            row[_PRICES],
-            row[_PRICES + 1],
-            row[_PRICES + 2],
-            row[_PRICES + 3],
-            row[_PRICES + 4],
-            row[_PRICES + 5],
-            row[_PRICES + 6],
-        ),
+_TASK = Task(0, 0, 0, 0, Flow(0, 0, 0), Wires(*range(6)), MachinePrices(*range(7)))
+_ORDER, _LOOPS = Order(0, 0, 0), (LOOP, LOOP, LOOP)
+_COSTS = 0, Moves(*range(10))
+RESULTS = 11  # numbers of costs: cycles and moves
+
+
+def _fits(task: Task, halves: Halves, m: Number, n: Number, k: Number) -> Any:
+    """Whether tiles fit into the working halves; of each dimension a loop and its tile."""
+    return tiles_fit(m[1], n[1], k[1], task.wires, halves)
+
+
+def _slot(task: Task, order: Order, m: Position, n: Position, k: Position) -> Number:
+    return slot_cycles((order, task.flow, task.wires), m, n, k)
+
+
+def _cycles(
+    task: Task, order: Order, slots: Number, m: Loop, n: Loop, k: Loop
+) -> tuple[Number, Moves]:
+    """Cycles of a mapping, as `tiled_steps.total_cycles`, and what it moves."""
+    cycles = task.extra_cycles + (end_cycles(task.wires, m, n, k) + slots)
+    return cycles, moves(order, task.flow, m, n, k)
+
+
+def _energy(task: Task, costs: tuple[Number, Moves]) -> Number:
+    """Energy of a mapping with these cycles and moves."""
+    cycles, moved = costs
+    ifmap, filter_, partial_sums, ofmap = dram_bytes(moved, task.wires)
+    accesses = (
+        moved.ifmap_reads + moved.ifmap_writes,
+        moved.filter_reads + moved.filter_writes,
+        moved.ofmap_reads + moved.ofmap_writes,
     )
+    all_bytes = ifmap + filter_ + partial_sums + ofmap
+    energy = events_fj(task.macs, accesses, all_bytes, cycles, task.wires, task.prices)
+    return energy + task.extra_energy_fj
 
 
-@inlined
-def order_at(order: int) -> Order:
-    """A loop order in numbers."""
-    return Order(_ORDERS[order, 0], _ORDERS[order, 1], _ORDERS[order, 2])
+def _least_cycles(
+    task: Task, order: Order, exposed: Number, m: Loop, n: Loop, k: Loop
+) -> tuple[Number, Moves]:
+    """Cycles and moves that no mapping with loops of these sizes or more falls below.
+
+    All that moves takes its time, and so does all that is computed, the first fill and the last
+    drain. `exposed` cycles come on top of the former.
+    """
+    wires, moved = task.wires, moves(order, task.flow, m, n, k)
+    bits = (
+        moved.ifmap_brought * wires.input_bits
+        + moved.filter_brought * wires.weight_bits
+        + 2 * moved.partial_sums * wires.accumulator_bits
+        + moved.outputs * wires.output_bits
+    )
+    compute = step_cycles(task.flow, m, n, k) + end_cycles(wires, m, n, k)
+    cycles = task.extra_cycles + larger(compute, transfer_cycles(bits, wires) + exposed)
+    return cycles, moved
+
+
+def _exposed_cycles(task: Task, order: Order, m: Loop, n: Loop, k: Loop) -> Number:
+    """Compute cycles of the last step, beyond what leaves meanwhile: nothing comes."""
+    overhead = task.flow.fold_overhead
+    compute = mapped_product(
+        task.flow,
+        (m.edge.row_folds, k.edge.row_folds),
+        (m.edge.col_folds, n.edge.col_folds),
+        (overhead + m.edge.core, overhead + n.edge.core, overhead + k.edge.core),
+    )
+    m_inside, n_inside = order.m_in_n * order.m_in_k, (1 - order.m_in_n) * order.n_in_k
+    outputs = pick(m_inside, m.full.size, m.edge.size) * pick(n_inside, n.full.size, n.edge.size)
+    leaving = transfer_cycles(outputs * task.wires.output_bits, task.wires)
+    return larger(compute - (m_inside + n_inside) * leaving, 0)
+
+
+def _least_energy(task: Task, costs: tuple[Number, Moves]) -> Number:
+    """Energy that goes with `_least_cycles`."""
+    energy = _energy(task, costs)
+    return select(energy < _ALL_EXACT, energy, energy * (1 - 2**-48))
+
+
+_write_fits = kernel(_fits, _TASK, Halves(0, 0, 0, 0), (LOOP, 0), (LOOP, 0), (LOOP, 0))
+_write_slot = kernel(_slot, _TASK, _ORDER, *3 * [Position(*range(10))])
+_write_positions = kernel(positions, LOOP)
+_write_cycles = kernel(_cycles, _TASK, _ORDER, 0, *_LOOPS)
+_write_energy = kernel(_energy, _TASK, _COSTS)
+_write_least_cycles = kernel(_least_cycles, _TASK, _ORDER, 0, *_LOOPS)
+_write_exposed = kernel(_exposed_cycles, _TASK, _ORDER, *_LOOPS)
+_write_least_energy = kernel(_least_energy, _TASK, _COSTS)
 
 
 @inlined
@@ -120,68 +182,21 @@ def arranged(inner: int, x: int, y: int, z: int) -> tuple[int, int, int]:
 
 
 @inlined
-def value_of(goal: Any, cycles: Any, energy: Any) -> float:
+def value_of(goal: Any, cycles: float, energy: float) -> float:
     """The quantity to minimise."""
     if goal[IS_PRODUCT]:
-        return float(cycles) * float(energy)
+        return cycles * energy
     return goal[OF_CYCLES] * cycles + goal[OF_ENERGY] * energy
 
 
 @inlined
-def energy_of(task: Task, moved: Moves, cycles: Any) -> Any:
-    """Energy of a mapping."""
-    ifmap, filter_, partial_sums, ofmap = dram_bytes(moved, task.wires)
-    accesses = (
-        moved.ifmap_reads + moved.ifmap_writes,
-        moved.filter_reads + moved.filter_writes,
-        moved.ofmap_reads + moved.ofmap_writes,
-    )
-    all_bytes = ifmap + filter_ + partial_sums + ofmap
-    energy = events_fj(task.macs, accesses, all_bytes, cycles, task.wires, task.prices)
-    return energy + task.extra_energy_fj
-
-
-@inlined
-def least_cycles(task: Task, moved: Moves, exposed: float, m: Loop, n: Loop, k: Loop) -> float:
-    """Cycles that no mapping with loops of these sizes or more falls below.
-
-    All that moves takes its time, and so does all that is computed, the first fill and the last
-    drain. `exposed` cycles come on top of the former.
-    """
-    wires = task.wires
-    bits = (
-        moved.ifmap_brought * wires.input_bits
-        + moved.filter_brought * wires.weight_bits
-        + 2 * moved.partial_sums * wires.accumulator_bits
-        + moved.outputs * wires.output_bits
-    )
-    compute = step_cycles(task.flow, m, n, k) + end_cycles(wires, m, n, k)
-    return task.extra_cycles + larger(compute, transfer_cycles(bits, wires) + exposed)
-
-
-@inlined
-def exposed_cycles(task: Task, inner: int, m: Loop, n: Loop, k: Loop) -> float:
-    """Compute cycles of the last step, beyond what leaves meanwhile: nothing comes."""
-    overhead = task.flow.fold_overhead
-    compute = mapped_product(
-        task.flow,
-        (m.edge.row_folds, k.edge.row_folds),
-        (m.edge.col_folds, n.edge.col_folds),
-        (overhead + m.edge.core, overhead + n.edge.core, overhead + k.edge.core),
-    )
-    if inner == 2:
-        return compute
-    m_size = m.full.size if inner == 0 else m.edge.size
-    n_size = n.full.size if inner == 1 else n.edge.size
-    leaving = transfer_cycles(m_size * n_size * task.wires.output_bits, task.wires)
-    return larger(0.0, compute - leaving)
-
-
-@inlined
-def least_energy(task: Task, moved: Moves, cycles: float) -> float:
-    """Energy that goes with `least_cycles`."""
-    energy = energy_of(task, moved, cycles)
-    return energy if energy < _ALL_EXACT else energy * (1 - 2**-48)
+def fits(problem: Problem, inner: int, x: int, y: int, z: int) -> bool:
+    """Whether tiles fit into the working halves."""
+    m, n, k = arranged(inner, x, y, z)
+    own, result = problem.own, problem.whole[0]
+    rows = problem.tasks[0], problem.halves, own[0, 0, m], own[0, 1, n], own[0, 2, k]
+    _write_fits(rows, result)
+    return result[0] != 0
 
 
 @inlined
@@ -205,21 +220,21 @@ def is_excluded(
       kinds: of the tables that they are in.
       least: if nothing is excluded, its value, cycles and energy are left here.
     """
-    table, goal, task = problem.rough, problem.goal, task_at(problem.rough_tasks, flow)
+    table, goal, task = problem.rough, problem.goal, problem.rough_tasks[flow]
     at_m, at_n, at_k = arranged(inner, spots[0], spots[1], spots[2])
     of_m, of_n, of_k = arranged(inner, kinds[0], kinds[1], kinds[2])
-    m, n, k = (
-        loop_at(table, of_m, 0, at_m),
-        loop_at(table, of_n, 1, at_n),
-        loop_at(table, of_k, 2, at_k),
-    )
-    moved = moves(order_at(ORDER_IDS[inner, 0]), task.flow, m, n, k)
-    exposed = 0.0 if kinds[0] + kinds[1] + kinds[2] else exposed_cycles(task, inner, m, n, k)
-    cycles = least_cycles(task, moved, exposed, m, n, k)
-    if not goal[IS_PRODUCT] and goal[OF_ENERGY] == 0 and cycles > best[CYCLES]:
+    m, n, k = table[of_m, 0, at_m], table[of_n, 1, at_n], table[of_k, 2, at_k]
+    order = _ORDERS[ORDER_IDS[inner, 0]]
+    exposed, costs, energy = problem.parts[0], problem.parts[1], problem.parts[2]
+    exposed[0] = 0.0
+    if kinds[0] + kinds[1] + kinds[2] == 0:
+        _write_exposed((task, order, m, n, k), exposed)
+    _write_least_cycles((task, order, exposed, m, n, k), costs)
+    if not goal[IS_PRODUCT] and goal[OF_ENERGY] == 0 and costs[0] > best[CYCLES]:
         return True
-    energy = least_energy(task, moved, cycles)
-    least[VALUE], least[CYCLES], least[ENERGY] = value_of(goal, cycles, energy), cycles, energy
+    _write_least_energy((task, costs), energy)
+    least[VALUE] = value_of(goal, costs[0], energy[0])
+    least[CYCLES], least[ENERGY] = costs[0], energy[0]
     for place in range(3):
         if least[place] != best[place]:
             return least[place] > best[place]
@@ -227,17 +242,14 @@ def is_excluded(
 
 
 @inlined
-def least_value(goal: Any, tasks: Any, flow: int, roots: Any, cores: Any) -> float:
-    """The value that no mapping with a dataflow and partition falls below."""
-    task = task_at(tasks, flow)
-    m, n, k = (
-        loop_at(roots, 0, 0, cores[0]),
-        loop_at(roots, 0, 1, cores[1]),
-        loop_at(roots, 0, 2, cores[2]),
-    )
-    moved = moves(order_at(0), task.flow, m, n, k)
-    cycles = least_cycles(task, moved, 0.0, m, n, k)
-    return value_of(goal, cycles, least_energy(task, moved, cycles))
+def least_value(problem: Problem, flow: int, m: Any, n: Any, k: Any) -> float:
+    """The value that no mapping with a dataflow and partition falls below; of rows of roots."""
+    task, order = problem.rough_tasks[flow], _ORDERS[0]
+    exposed, costs, energy = problem.parts[0], problem.parts[1], problem.parts[2]
+    exposed[0] = 0.0
+    _write_least_cycles((task, order, exposed, m, n, k), costs)
+    _write_least_energy((task, costs), energy)
+    return value_of(problem.goal, costs[0], energy[0])
 
 
 @inlined
@@ -255,31 +267,39 @@ def consider(
       least: what `is_excluded` has left.
     """
     if least[CYCLES] >= MOST_CYCLES or least[ENERGY] >= MOST_ENERGY:
-        best[SKIPPED] = min(best[SKIPPED], least[VALUE])
+        if least[VALUE] < best[SKIPPED]:
+            best[SKIPPED] = least[VALUE]
         return
-    task, own = task_at(problem.tasks, flow), problem.own
-    m = loop_at(own, 0, 0, spots[0])
-    n = loop_at(own, 0, 1, spots[1])
-    k = loop_at(own, 0, 2, spots[2])
-    order = order_at(order_id)
-    cycles = task.extra_cycles + total_cycles(order, task.flow, task.wires, m, n, k)
-    energy = energy_of(task, moves(order, task.flow, m, n, k), cycles)
-    value = value_of(problem.goal, cycles, energy)
+    task, order, own, found = problem.tasks[flow], _ORDERS[order_id], problem.own, problem.found
+    m, n, k = own[0, 0, spots[0]], own[0, 1, spots[1]], own[0, 2, spots[2]]
+    trips, whole = problem.trips, problem.whole
+    slot, slots, costs, energy = whole[0], whole[1], whole[2], whole[3]
+    for axis in range(3):
+        _write_positions((own[0, axis, spots[axis]],), trips[axis, 0])
+    slots[0] = 0
+    for x in range(4):
+        for y in range(4):
+            for z in range(4):
+                if trips[0, x, 0] and trips[1, y, 0] and trips[2, z, 0]:
+                    _write_slot((task, order, trips[0, x], trips[1, y], trips[2, z]), slot)
+                    slots[0] += slot[0]
+    _write_cycles((task, order, slots, m, n, k), costs)
+    _write_energy((task, costs), energy)
+    value = value_of(problem.goal, float(costs[0]), float(energy[0]))
     if value > best[VALUE]:
         return
     # The first of the orders that differ in loops of one trip only.
     for other in range(order_id):
         if (
-            (_ORDERS[other, 0] == order.m_in_n or m.several * n.several == 0)
-            and (_ORDERS[other, 1] == order.m_in_k or m.several * k.several == 0)
-            and (_ORDERS[other, 2] == order.n_in_k or n.several * k.several == 0)
+            (_ORDERS[other, 0] == order[0] or m[SEVERAL] * n[SEVERAL] == 0)
+            and (_ORDERS[other, 1] == order[1] or m[SEVERAL] * k[SEVERAL] == 0)
+            and (_ORDERS[other, 2] == order[2] or n[SEVERAL] * k[SEVERAL] == 0)
         ):
             order_id = other
             break
-    found = np.empty(SKIPPED)
-    found[VALUE], found[CYCLES], found[ENERGY] = value, cycles, energy
-    found[LOST] = energy - int(found[ENERGY])
-    found[FLOW], found[ORDER] = problem.tasks[flow, DATAFLOW], order_id
+    found[VALUE], found[CYCLES], found[ENERGY] = value, costs[0], energy[0]
+    found[LOST] = energy[0] - np.int64(found[ENERGY])
+    found[FLOW], found[ORDER] = task[DATAFLOW], order_id
     for axis in range(3):
         found[CORES + axis] = problem.cores[axis]
         found[TILES + axis] = own[0, axis, spots[axis], TILE]

@@ -17,28 +17,29 @@ import numpy as np
 
 from airchitect_jax._support import compiled
 from airchitect_jax.cost import arithmetic, tiled_loops, tiled_steps
-from airchitect_jax.cost.tiled_loops import Halves, tiles_fit
+from airchitect_jax.cost.tiled_loops import Position
 from airchitect_jax.oracle.mappings import bounds, tables, text
 from airchitect_jax.oracle.mappings.bounds import (
     FOUND,
     ORDER_IDS,
+    RESULTS,
     TASK,
     VALUE,
     Problem,
     arranged,
     consider,
+    fits,
     is_excluded,
     least_value,
-    task_at,
 )
 from airchitect_jax.oracle.mappings.tables import (
     COLUMNS,
     SEVERAL,
-    TILE,
+    SIZES,
     TRIPS,
     most_tilings,
     write_least,
-    write_roots,
+    write_root,
     write_tilings,
 )
 from airchitect_jax.oracle.mappings.text import inlined
@@ -49,20 +50,6 @@ _ROLES = np.array(
 _EVERYTHING = 2**62
 # Kinds of the tilings of x, y and z: their own, or the least from there on.
 _EACH, _Z_ON, _Y_ON, _X_ON = (0, 0, 0), (0, 0, 1), (0, 1, 1), (1, 1, 1)
-
-
-@inlined
-def fits(problem: Problem, inner: int, x: int, y: int, z: int) -> bool:
-    """Whether tiles fit into the working halves."""
-    m, n, k = arranged(inner, x, y, z)
-    own, halves = problem.own, problem.halves
-    return tiles_fit(
-        own[0, 0, m, TILE],
-        own[0, 1, n, TILE],
-        own[0, 2, k, TILE],
-        task_at(problem.tasks, 0).wires,
-        Halves(halves[0], halves[1], halves[2], halves[3]),
-    )
 
 
 @inlined
@@ -130,6 +117,10 @@ def search_case(
             begin = x + 1
         else:
             last = x
+    if begin == end:
+        return
+    y_start = first_y(problem, inner, begin, num_y, num_z - 1)
+    z_start = first_z(problem, inner, begin, num_y - 1, first, num_z)
     y, z = (
         first_y(problem, inner, num_x - 1, num_y, num_z - 1),
         first_z(problem, inner, num_x - 1, num_y - 1, first, num_z),
@@ -142,12 +133,16 @@ def search_case(
         else:
             last = x + 1
     for x in range(begin, end):
-        y_start = first_y(problem, inner, x, num_y, num_z - 1)
-        z_start = first_z(problem, inner, x, num_y - 1, first, num_z)
+        # The smaller the tile of x, the larger those of y and z.
+        while y_start > 0 and fits(problem, inner, x, y_start - 1, num_z - 1):
+            y_start -= 1
+        while z_start > first and fits(problem, inner, x, num_y - 1, z_start - 1):
+            z_start -= 1
         if is_excluded(problem, best, flow, inner, (x, y_start, z_start), _Y_ON, least):
             continue
+        z_first = num_z
         for y in range(max(y_start, window[1]), min(window[3], num_y)):
-            z_first = first_z(problem, inner, x, y, first, num_z)
+            z_first = first_z(problem, inner, x, y, z_start, z_first)
             if z_first == num_z:
                 continue
             if is_excluded(problem, best, flow, inner, (x, y, z_first), _Z_ON, least):
@@ -171,9 +166,17 @@ def search_case(
 
 
 @inlined
-def search_flow(problem: Problem, best: Any, flow: int, least: Any) -> None:
-    """Looks for better mappings with one dataflow and partition, first where the bound is least."""
-    probed, window = np.empty(FOUND), np.empty(8, np.int64)
+def search_flow(
+    problem: Problem, best: Any, flow: int, window: Any, probed: Any, least: Any
+) -> None:
+    """Looks for better mappings with one dataflow and partition, first where the bound is least.
+
+    `_search` has other compiler options than what it calls. What both call would be compiled twice,
+    so the mapping of one step is considered here.
+    """
+    whole = (0, 0, 0)
+    if fits(problem, 2, 0, 0, 0) and not is_excluded(problem, best, flow, 2, whole, _EACH, least):
+        consider(problem, best, flow, 0, whole, least)
     for column in range(FOUND):
         probed[column] = best[column]
     start = -1
@@ -196,7 +199,6 @@ def search_flow(problem: Problem, best: Any, flow: int, least: Any) -> None:
         search_case(problem, best, flow, inner, window, False, least)
 
 
-@functools.partial(compiled, reads=(arithmetic, bounds, tables, text, tiled_loops, tiled_steps))
 def search(gemms: Any, goal: Any, halves: Any, array: Any, tasks: Any, partitions: Any) -> Any:
     """The best mapping of each GEMM.
 
@@ -211,32 +213,85 @@ def search(gemms: Any, goal: Any, halves: Any, array: Any, tasks: Any, partition
     Returns:
       float64 [num, FOUND]; the value is infinite where nothing fits.
     """
-    num_flows, most_cores, longest = tasks.shape[1], partitions.max(), 1
-    for row in range(len(gemms)):
-        for axis in range(3):
-            longest = max(longest, most_tilings(gemms[row, axis], array[0], array[1]))
-    own = np.empty((1, 3, longest, COLUMNS), np.int64)
-    rough = np.empty((2, 3, longest, COLUMNS))
-    roots = np.empty((1, 3, most_cores + 1, COLUMNS))
-    rough_tasks = np.empty((num_flows, TASK))
-    least, values = np.empty(3), np.empty(len(partitions) * num_flows)
-    counts, cores, built = np.empty(3, np.int64), np.empty(3, np.int64), np.empty((3, 2), np.int64)
-    for axis in range(3):
-        built[axis, 0] = 0
+    rows, cols = array.tolist()
+    longest = max((most_tilings(dim, rows, cols) for dim in set(gemms.flat)), default=1)
+    problem = Problem(
+        goal=goal,
+        halves=halves,
+        tasks=np.empty(tasks.shape[1:], np.int64),
+        rough_tasks=np.empty(tasks.shape[1:]),
+        own=np.empty((1, 3, longest, COLUMNS), np.int64),
+        rough=np.empty((2, 3, longest, COLUMNS)),
+        counts=np.empty(3, np.int64),
+        cores=np.empty(3, np.int64),
+        whole=np.empty((4, RESULTS), np.int64),
+        parts=np.empty((4, RESULTS)),
+        trips=np.empty((3, 4, len(Position._fields)), np.int64),
+        found=np.empty(FOUND),
+    )
     results = np.full((len(gemms), FOUND), np.inf)
+    _search(
+        problem,
+        gemms,
+        tasks,
+        array,
+        partitions,
+        results,
+        np.empty((3, partitions.max() + 1, COLUMNS)),
+        np.empty(len(partitions) * tasks.shape[1]),
+        np.zeros((3, 2), np.int64),
+        np.empty(SIZES, np.int64),
+        np.empty(COLUMNS, np.int64),
+        np.empty(8, np.int64),
+        np.empty(FOUND),
+        np.empty(3),
+    )
+    return results
+
+
+@functools.partial(
+    compiled,
+    reads=(arithmetic, bounds, tables, text, tiled_loops, tiled_steps),
+    _nrt=False,  # it allocates nothing, and code that counts references takes time to compile
+)
+def _search(
+    problem: Problem,
+    gemms: Any,
+    tasks: Any,
+    array: Any,
+    partitions: Any,
+    results: Any,
+    roots: Any,
+    values: Any,
+    built: Any,
+    sizes: Any,
+    plain: Any,
+    window: Any,
+    probed: Any,
+    least: Any,
+) -> None:
+    """As `search`; results and scratch are allocated by the caller."""
+    num_flows, counts, cores = tasks.shape[1], problem.counts, problem.cores
+    sizes[3], sizes[4] = array[0], array[1]
     for row in range(len(gemms)):
         best, dims = results[row], gemms[row]
         for flow in range(num_flows):
             for column in range(TASK):
-                rough_tasks[flow, column] = tasks[row, flow, column]
-        problem = Problem(goal, halves, tasks[row], rough_tasks, own, rough, counts, cores)
-        for parts in range(1, most_cores + 1):
-            write_roots(roots, dims, parts, array[0], array[1])
+                problem.tasks[flow, column] = tasks[row, flow, column]
+                problem.rough_tasks[flow, column] = tasks[row, flow, column]
+        for axis in range(3):
+            for parts in range(1, roots.shape[1]):
+                sizes[0], sizes[1], sizes[2] = dims[axis], dims[axis], parts
+                write_root(roots[axis, parts], sizes)
         for place in range(len(values)):
-            of_cores = partitions[place // num_flows]
-            values[place] = least_value(goal, rough_tasks, place % num_flows, roots, of_cores)
+            at = partitions[place // num_flows]
+            m, n, k = roots[0, at[0]], roots[1, at[1]], roots[2, at[2]]
+            values[place] = least_value(problem, place % num_flows, m, n, k)
         while True:
-            place = int(np.argmin(values))
+            place = 0
+            for other in range(1, len(values)):
+                if values[other] < values[place]:
+                    place = other
             if values[place] == np.inf or values[place] > best[VALUE]:
                 break
             values[place] = np.inf
@@ -244,14 +299,7 @@ def search(gemms: Any, goal: Any, halves: Any, array: Any, tasks: Any, partition
                 cores[axis] = partitions[place // num_flows, axis]
                 if dims[axis] != built[axis, 0] or cores[axis] != built[axis, 1]:
                     built[axis, 0], built[axis, 1] = dims[axis], cores[axis]
-                    counts[axis] = write_tilings(
-                        own, axis, dims[axis], cores[axis], array[0], array[1]
-                    )
-                    write_least(rough, own, axis, counts[axis])
-            flow, whole = place % num_flows, (0, 0, 0)
-            if fits(problem, 2, 0, 0, 0) and not is_excluded(
-                problem, best, flow, 2, whole, _EACH, least
-            ):
-                consider(problem, best, flow, 0, whole, least)
-            search_flow(problem, best, flow, least)
-    return results
+                    sizes[0], sizes[2] = dims[axis], cores[axis]
+                    counts[axis] = write_tilings(problem.own, axis, sizes, plain)
+                    write_least(problem.rough, problem.own, axis, counts[axis])
+            search_flow(problem, best, place % num_flows, window, probed, least)
