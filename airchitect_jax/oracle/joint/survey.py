@@ -137,10 +137,9 @@ def choose(
     costs = objective_value(objective, cycles, energy)
     others = tie_breaker(objective, cycles, energy)
     cost, its_cycles, its_energy = costs[0], cycles[0], energy[0]
-    other = others[0]
     for flow in range(1, len(Dataflow)):
+        other = tie_breaker(objective, its_cycles, its_energy)
         better = (costs[flow] < cost) | ((costs[flow] == cost) & (others[flow] < other))
-        other = np.where(better, others[flow], other)
         cost = np.where(better, costs[flow], cost)
         its_cycles = np.where(better, cycles[flow], its_cycles)
         its_energy = np.where(better, energy[flow], its_energy)
