@@ -69,7 +69,7 @@ def time(answer: MachineAnswer) -> Figure:
     axes.set_yticks(across, [plain(name) for name in names], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("time (ms)")
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return figure
 
 

@@ -10,6 +10,7 @@ from airchitect_jax.recommendation.machines.tables import (
     headline,
     mapping_text,
     milliseconds,
+    number_text,
     part_text,
     question,
 )
@@ -81,7 +82,7 @@ def comparison_page(
             "x".join(map(str, plans[0].gemm)),
             plans[0].runs,
             *(
-                f"{milliseconds(plan.total_cycles * plan.runs, answer):.4g}"
+                number_text(milliseconds(plan.total_cycles * plan.runs, answer))
                 for plan, answer in zip(plans, answers, strict=True)
             ),
             *(mapping_text(plan) for plan in plans),
@@ -119,10 +120,10 @@ def _layer_rows(answer: MachineAnswer) -> list[list[object]]:
             "x".join(map(str, plan.gemm)),
             plan.runs,
             mapping_text(plan),
-            f"{milliseconds(plan.total_cycles, answer):.4g}",
+            number_text(milliseconds(plan.total_cycles, answer)),
             f"{1 - plan.compute_cycles / plan.total_cycles:.1%}",
             f"{plan.utilization:.1%}",
-            f"{sum(plan.energy_fj.values()) / 1e9:.4g}",
+            number_text(sum(plan.energy_fj.values()) / 1e9),
         ]
         for plan in answer.layers
     ]
@@ -140,8 +141,8 @@ def _operator_rows(answer: MachineAnswer) -> list[list[object]]:
             kind.replace("_", " "),
             runs,
             operations,
-            f"{milliseconds(cycles, answer):.4g}",
-            f"{moved / 2**20:.4g}",
+            number_text(milliseconds(cycles, answer)),
+            number_text(moved / 2**20),
         ]
         for kind, (runs, operations, cycles, moved) in sorted(
             kinds.items(), key=lambda item: -item[1][2]
@@ -159,7 +160,7 @@ def _not_modelled(answer: MachineAnswer) -> str:
 
 
 def _rounded(values: Mapping[str, float]) -> list[tuple[str, str]]:
-    return [(part_text(name), f"{value:.4g}") for name, value in values.items()]
+    return [(part_text(name), number_text(value)) for name, value in values.items()]
 
 
 def _short(name: str) -> str:

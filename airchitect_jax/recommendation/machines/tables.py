@@ -74,6 +74,11 @@ def size_text(num_bytes: int) -> str:
     return f"{num_bytes / 2**20:g} MB" if num_bytes >= 2**20 else f"{num_bytes / 2**10:g} KB"
 
 
+def number_text(value: float) -> str:
+    """A number with four digits or, from ten thousand, with thousands separators."""
+    return f"{value:,.0f}" if value >= 1e4 else f"{value:,.4g}"
+
+
 def part_text(name: str) -> str:
     """A part of the machine in words, for example "ifmap SRAM"."""
     words = {"macs": "MACs", "dram": "DRAM", "sram": "SRAM", "srams": "SRAMs"}
@@ -127,9 +132,9 @@ def headline(answer: MachineAnswer) -> list[tuple[str, str]]:
         f"{part_text(name.removesuffix('_bytes'))} {size_text(size)}"
         for name, size in vars(hardware.memory).items()
     )
-    throughput = f"{found.throughput_per_second:,.4g} runs per second"
+    throughput = f"{number_text(found.throughput_per_second)} runs per second"
     if answer.tokens_per_second is not None:
-        throughput += f", {answer.tokens_per_second:,.4g} tokens per second"
+        throughput += f", {number_text(answer.tokens_per_second)} tokens per second"
     flows = Counter(plan.dataflow.name for plan in answer.layers)
     gemm_cycles = sum(plan.total_cycles * plan.runs for plan in answer.layers)
     waiting = gemm_cycles - sum(plan.compute_cycles * plan.runs for plan in answer.layers)
@@ -142,12 +147,12 @@ def headline(answer: MachineAnswer) -> list[tuple[str, str]]:
             f"{platform.clock_hz / 1e9:g} GHz, {bandwidth_bytes_per_second(answer) / 1e9:g} GB/s",
         ),
         ("dataflows", ", ".join(f"{name} {count}" for name, count in sorted(flows.items()))),
-        ("latency", f"{found.latency_ms:,.4g} ms"),
+        ("latency", f"{number_text(found.latency_ms)} ms"),
         ("throughput", throughput),
-        ("energy", f"{found.energy_mj:,.4g} mJ"),
-        ("average power", f"{found.average_power_w:,.4g} W"),
+        ("energy", f"{number_text(found.energy_mj)} mJ"),
+        ("average power", f"{number_text(found.average_power_w)} W"),
         ("area", f"{found.area_mm2:,.4g} mm2"),
-        ("performance", f"{found.tops:,.4g} TOPS, {found.tops_per_w:,.4g} TOPS/W"),
+        ("performance", f"{number_text(found.tops)} TOPS, {number_text(found.tops_per_w)} TOPS/W"),
         ("utilization of the arrays", f"{found.utilization:.1%}"),
         ("matrix work waits for DRAM", f"{waiting / gemm_cycles:.1%} of its cycles"),
         (
