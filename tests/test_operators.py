@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 from flax import nnx
 from jax import lax
-from test_zoo import floats, transformer, transformer_weights
+from jax_networks import floats, transformer, transformer_weights
 
 from airchitect_jax import Operator, from_jax, load_network, network_names
 from tools import write_networks, write_operators

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 from jax import lax
+from jax_networks import floats, transformer, transformer_weights
 
 from airchitect_jax import from_jax, load_network, network_names
 from airchitect_jax.workloads import EVALUATION_NETWORKS
@@ -64,28 +65,6 @@ def test_a_token_multiplies_each_active_weight_once(model, weights, context):
     assert load_network(f"{model}_decode_b1_c{context}").macs == expected
     many = load_network(f"{model}_decode_b32_c{context}").macs
     assert many == 32 * load_network(f"{model}_decode_b1_c{context}").macs
-
-
-def floats(*shape):
-    return jax.ShapeDtypeStruct(shape, jnp.float32)
-
-
-def transformer(weights, x, *, heads):
-    """Blocks of attention and perceptron over tokens x width."""
-
-    def block(x, w):
-        tokens, width = x.shape
-        q, k, v = (part.reshape(tokens, heads, -1) for part in jnp.split(x @ w["qkv"], 3, axis=1))
-        scores = jax.nn.softmax(jnp.einsum("qhd,khd->hqk", q, k))
-        x = x + jnp.einsum("hqk,khd->qhd", scores, v).reshape(tokens, width) @ w["out"]
-        return x + jax.nn.gelu(x @ w["up"]) @ w["down"], None
-
-    return lax.scan(block, x, weights)[0]
-
-
-def transformer_weights(blocks=12, width=768):
-    sides = {"qkv": (1, 3), "out": (1, 1), "up": (1, 4), "down": (4, 1)}
-    return {name: floats(blocks, a * width, b * width) for name, (a, b) in sides.items()}
 
 
 @pytest.mark.parametrize(("name", "tokens"), [("bert_base", 128), ("gpt2", 1024), ("vit_b16", 197)])
