@@ -69,6 +69,7 @@ def summary_of(
                 "layers": len(network.layers),
                 "macs": network.macs,
                 "operators": network.operator_counts,
+                "skipped": dict(network.skipped),
             }
             for network, weight in zip(recommendation.networks, recommendation.weights, strict=True)
         ],
