@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import flags
@@ -15,6 +15,7 @@ from airchitect_jax._support import (
     RATE,
     SIZE,
     TIME,
+    Unit,
     quantity,
     whole_quantity,
 )
@@ -109,9 +110,9 @@ def budgets(mac_budget: int | None, sram_budget: str | None) -> Budgets:
     return Budgets(
         mac_budget=mac_budget,
         sram_budget_bytes=sram_bytes(sram_budget),
-        area_budget_um2=_of(AREA_BUDGET, AREA),
-        power_budget_w=_of(POWER_BUDGET, POWER),
-        latency_budget_s=_of(LATENCY_BUDGET, TIME),
+        area_budget_um2=_given(AREA_BUDGET, AREA, whole_quantity),
+        power_budget_w=_given(POWER_BUDGET, POWER, _real_quantity),
+        latency_budget_s=_given(LATENCY_BUDGET, TIME, _real_quantity),
     )
 
 
@@ -124,5 +125,11 @@ def sram_bytes(text: str | None) -> int | None:
     return whole_quantity("--sram_budget", text, SIZE)
 
 
-def _of(flag: flags.FlagHolder[Any], unit: Any) -> Any:
-    return None if flag.value is None else quantity(f"--{flag.name}", flag.value, unit)
+def _given(
+    flag: flags.FlagHolder[str | None], unit: Unit, read: Callable[[str, Any, Unit], float]
+) -> Any:
+    return None if flag.value is None else read(f"--{flag.name}", flag.value, unit)
+
+
+def _real_quantity(name: str, value: Any, unit: Unit) -> float:
+    return float(quantity(name, value, unit))

@@ -324,6 +324,9 @@ def test_flags_override_the_file(tmp_path):
         "--cores=2",
         "--clock=2GHz",
         "--bandwidth=32GB/s",
+        "--area_budget=0.95mm2",
+        "--power_budget=19.5W",
+        "--latency_budget=10.5ms",
         f"--workdir={tmp_path}/run",
     )
     assert result.returncode == 0, result.stderr
@@ -332,3 +335,8 @@ def test_flags_override_the_file(tmp_path):
     assert summary["design"]["num_cores"] == 2
     assert summary["clock_hz"] == 2 * 10**9
     assert summary["bandwidth_bytes_per_second"] == 32 * 10**9
+    assert summary["budgets"] == {
+        "area_budget_um2": 950_000,
+        "power_budget_w": 19.5,
+        "latency_budget_s": 0.0105,
+    }
