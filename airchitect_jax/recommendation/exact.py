@@ -35,7 +35,7 @@ from airchitect_jax.oracle.joint import (
     front,
 )
 from airchitect_jax.oracle.joint.survey import survey
-from airchitect_jax.recommendation.workload import open_networks, whole_weights
+from airchitect_jax.recommendation.workload import open_networks, whole_weights, with_runs
 from airchitect_jax.spaces import BufferSpace, JointSpace
 from airchitect_jax.types import ArrayShape, Dataflow, Gemm, Interface, Objective, RuntimeModel
 from airchitect_jax.workloads import GemmCounts, Layer, Network
@@ -183,11 +183,10 @@ def recommend(
     """The best array and buffer sizing for a workload, and the best dataflow of each layer.
 
     Exact over every array with powers of two of rows and columns within the MAC budget (or the one
-    given), every
-    sizing of `buffers` within the SRAM budget, and every dataflow for every layer. Costs are those
-    of `evaluate_memory` (`MemoryModel.IDEAL`), times counts and weights. Ties go to fewer MACs,
-    then less SRAM, then lower ids. For `Objective.EDP` the product of total energy and total cycles
-    is minimised, over all combinations of dataflows as well.
+    given), every sizing of `buffers` within the SRAM budget, and every dataflow for every layer.
+    Costs are those of `evaluate_memory` (`MemoryModel.IDEAL`), times counts and weights. Ties go to
+    fewer MACs, then less SRAM, then lower ids. For `Objective.EDP` the product of total energy and
+    total cycles is minimised, over all combinations of dataflows as well.
 
     Args:
       workload: a `Network`, the name of a packaged one, a `.csv` or `.onnx` file, or several.
@@ -229,11 +228,7 @@ def recommend(
         space = _only(array, space, mac_budget)
     networks = open_networks(workload, dims)
     weights = whole_weights(weights, len(networks))
-    occurrences = [
-        (network.name, layer, layer.count * weight)
-        for network, weight in zip(networks, weights, strict=True)
-        for layer in network.layers
-    ]
+    occurrences = with_runs(networks, weights, lambda network: network.layers)
     gemms = [_dims(layer) for _, layer, _ in occurrences]
     found = survey(
         GemmCounts.of(gemms, [runs for _, _, runs in occurrences]),

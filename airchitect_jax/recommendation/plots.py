@@ -13,6 +13,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from airchitect_jax.oracle.joint import FrontPoint
 from airchitect_jax.recommendation.exact import LayerPlan, Recommendation
+from airchitect_jax.recommendation.tables import beginning
 from airchitect_jax.reporting.style import (
     BLACK,
     OF_DATAFLOW,
@@ -122,7 +123,7 @@ def utilization(recommendation: Recommendation) -> Figure:
             axes.text(
                 (left + right) / 2,
                 0.01,
-                plain(_short(plan.layer.name)),
+                plain(beginning(plan.layer.name, 28)),
                 rotation=90,
                 ha="center",
                 va="bottom",
@@ -237,7 +238,3 @@ def _costliest(plans: Sequence[LayerPlan]) -> list[LayerPlan]:
     limit = sorted((plan.total_cycles * plan.runs for plan in plans), reverse=True)
     least = limit[min(_MOST_BARS, len(limit)) - 1]
     return [plan for plan in plans if plan.total_cycles * plan.runs >= least]
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 28 else f"{name[:25]}..."

@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from airchitect_jax.oracle.joint import FrontPoint
 from airchitect_jax.recommendation.exact import Proposal, Recommendation
-from airchitect_jax.recommendation.tables import PARETO_COLUMNS, Cycles, headline, pareto_rows
+from airchitect_jax.recommendation.tables import (
+    PARETO_COLUMNS,
+    Cycles,
+    headline,
+    pareto_rows,
+    short_name,
+)
 from airchitect_jax.reporting import document, escape, image, table
 
 _LAYER_HEADER = (
@@ -21,7 +27,6 @@ _LAYER_HEADER = (
     "alone: array",
     "alone: cycles",
 )
-_MOST_LETTERS = 31
 _MOST_POINTS = 40  # of the front
 
 
@@ -66,7 +71,7 @@ def _layer_rows(recommendation: Recommendation, replayed: Cycles) -> list[list[o
     several = len(recommendation.networks) > 1
     return [
         [
-            _short(f"{plan.network}: {plan.layer.name}" if several else plan.layer.name),
+            short_name(f"{plan.network}: {plan.layer.name}" if several else plan.layer.name),
             f"{plan.layer.m}x{plan.layer.n}x{plan.layer.k}",
             plan.runs,
             plan.dataflow.name,
@@ -79,11 +84,6 @@ def _layer_rows(recommendation: Recommendation, replayed: Cycles) -> list[list[o
         ]
         for plan in recommendation.layers
     ]
-
-
-def _short(name: str) -> str:
-    """A name, shortened to its beginning and end if it is long."""
-    return name if len(name) <= _MOST_LETTERS else f"{name[:14]}...{name[-14:]}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -166,6 +166,16 @@ def by_gemm(plans: Sequence[_OnDesign]) -> list[tuple[_OnDesign, int, int]]:
     return sorted(merged, key=lambda row: -row[0].total_cycles * row[2])
 
 
+def short_name(name: str) -> str:
+    """A name, shortened to its beginning and end if it is long."""
+    return name if len(name) <= 31 else f"{name[:14]}...{name[-14:]}"
+
+
+def beginning(name: str, most_letters: int) -> str:
+    """A name, shortened to its beginning if it is long."""
+    return name if len(name) <= most_letters else f"{name[: most_letters - 3]}..."
+
+
 LAYER_COLUMNS = (
     "network",
     "layer",

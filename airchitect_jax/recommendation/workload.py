@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from airchitect_jax._support import MAX_COUNT, shown, whole_number
-from airchitect_jax.workloads import Network, open_network
+from airchitect_jax.workloads import Layer, Network, Operator, open_network
+
+_Part = TypeVar("_Part", Layer, Operator)
 
 
 def open_networks(
@@ -54,3 +56,16 @@ def whole_weights(weights: Any, num: int) -> tuple[int, ...]:
             f"weights: {shown(weights)} is not allowed; expected {num} whole numbers in"
             f" 1..{MAX_COUNT}, one for each network"
         ) from None
+
+
+def with_runs(
+    networks: Sequence[Network],
+    weights: Sequence[int],
+    parts: Callable[[Network], Sequence[_Part]],
+) -> list[tuple[str, _Part, int]]:
+    """The layers or operators of all networks: name of the network, part, its number of runs."""
+    return [
+        (network.name, part, part.count * weight)
+        for network, weight in zip(networks, weights, strict=True)
+        for part in parts(network)
+    ]

@@ -28,7 +28,7 @@ from airchitect_jax.recommendation.machines.problem import (
     Totals,
 )
 from airchitect_jax.recommendation.machines.search import OnProgress, best_machine
-from airchitect_jax.recommendation.workload import open_networks, whole_weights
+from airchitect_jax.recommendation.workload import open_networks, whole_weights, with_runs
 from airchitect_jax.spaces import HardwareSpace
 from airchitect_jax.types import Dataflow, Gemm, Hardware, LoopOrder, Mapping, Scratchpad
 from airchitect_jax.workloads import GemmCounts, Layer, Network, Operator
@@ -208,16 +208,8 @@ def recommend_machine(
     instance("platform", platform, Platform)
     networks = open_networks(workload, dims)
     weights = whole_weights(weights, len(networks))
-    layers = [
-        (network.name, layer, layer.count * weight)
-        for network, weight in zip(networks, weights, strict=True)
-        for layer in network.layers
-    ]
-    operators = [
-        (network.name, operator, operator.count * weight)
-        for network, weight in zip(networks, weights, strict=True)
-        for operator in network.operators
-    ]
+    layers = with_runs(networks, weights, lambda network: network.layers)
+    operators = with_runs(networks, weights, lambda network: network.operators)
     gemms = GemmCounts.of(
         [(layer.m, layer.n, layer.k) for _, layer, _ in layers], [runs for _, _, runs in layers]
     )

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from airchitect_jax.recommendation.machines.exact import MachineAnswer
 from airchitect_jax.recommendation.machines.tables import milliseconds, part_text
-from airchitect_jax.recommendation.tables import by_gemm
+from airchitect_jax.recommendation.tables import beginning, by_gemm
 from airchitect_jax.reporting.style import (
     BLACK,
     BLUE,
@@ -52,7 +52,7 @@ def time(answer: MachineAnswer) -> Figure:
     """Horizontal bars, the longest first."""
     rows = [
         (
-            f"{_short(plan.layer.name)}" + (f" (x{runs})" if runs > 1 else ""),
+            f"{beginning(plan.layer.name, _MOST_LETTERS)}" + (f" (x{runs})" if runs > 1 else ""),
             milliseconds(plan.compute_cycles * runs, answer),
             milliseconds((plan.total_cycles - plan.compute_cycles) * runs, answer),
         )
@@ -145,7 +145,3 @@ def comparison(answers: Sequence[MachineAnswer]) -> Figure:
     axes.set_ylabel("time (ms)")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
     return figure
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 3]}..."

@@ -14,9 +14,8 @@ from airchitect_jax.recommendation.machines.tables import (
     part_text,
     question,
 )
+from airchitect_jax.recommendation.tables import short_name
 from airchitect_jax.reporting import document, escape, image, table
-
-_MOST_LETTERS = 31
 
 
 def page(
@@ -78,7 +77,7 @@ def comparison_page(
     keys = list(dict.fromkeys(key for rows in headlines for key in rows))
     layers = [
         [
-            _short(plans[0].layer.name),
+            short_name(plans[0].layer.name),
             "x".join(map(str, plans[0].gemm)),
             plans[0].runs,
             *(
@@ -116,7 +115,7 @@ def _layer_rows(answer: MachineAnswer) -> list[list[object]]:
     several = len(answer.networks) > 1
     return [
         [
-            _short(f"{plan.network}: {plan.layer.name}" if several else plan.layer.name),
+            short_name(f"{plan.network}: {plan.layer.name}" if several else plan.layer.name),
             "x".join(map(str, plan.gemm)),
             plan.runs,
             mapping_text(plan),
@@ -161,7 +160,3 @@ def _not_modelled(answer: MachineAnswer) -> str:
 
 def _rounded(values: Mapping[str, float]) -> list[tuple[str, str]]:
     return [(part_text(name), number_text(value)) for name, value in values.items()]
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _MOST_LETTERS else f"{name[:14]}...{name[-14:]}"
