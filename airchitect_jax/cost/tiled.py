@@ -135,7 +135,7 @@ def halves_of(hardware: Hardware) -> Halves:
         inputs, outputs = (
             half_bits(x) for x in (memory.scratchpad_bytes, memory.accumulator_bytes)
         )
-        return Halves(inputs, 0, outputs, 1)
+        return Halves(inputs, inputs, outputs, 1)
     return Halves(
         half_bits(memory.ifmap_sram_bytes),
         half_bits(memory.filter_sram_bytes),

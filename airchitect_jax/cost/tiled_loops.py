@@ -84,7 +84,7 @@ class Wires(NamedTuple):
 
 
 class Halves(NamedTuple):
-    """Working halves in bits; 1 if the first is that of both inputs and the second unused."""
+    """Working halves in bits; 1 if both inputs share theirs, which then is given twice."""
 
     ifmap: Number
     filter: Number
@@ -92,18 +92,22 @@ class Halves(NamedTuple):
     is_shared: Number
 
 
-def tiles_fit(m: Number, n: Number, k: Number, wires: Wires, halves: Halves) -> Any:
-    """Whether a core's tiles fit into the working halves, outputs as partial sums."""
-    ifmap, filter_, ofmap = (
-        m * k * wires.input_bits,
-        k * n * wires.weight_bits,
-        m * n * wires.accumulator_bits,
-    )
+def tile_bits(
+    m: Number, n: Number, k: Number, wires: Wires, is_shared: Number
+) -> tuple[Number, Number, Number]:
+    """Bits that a core's tiles need in the working halves of ifmap, filter and ofmap."""
+    ifmap, filter_ = m * k * wires.input_bits, k * n * wires.weight_bits
     return (
-        (ifmap + halves.is_shared * filter_ <= halves.ifmap)
-        & ((1 - halves.is_shared) * filter_ <= halves.filter)
-        & (ofmap <= halves.ofmap)
+        ifmap + is_shared * filter_,
+        filter_ + is_shared * ifmap,
+        m * n * wires.accumulator_bits,  # outputs as partial sums
     )
+
+
+def tiles_fit(m: Number, n: Number, k: Number, wires: Wires, halves: Halves) -> Any:
+    """Whether a core's tiles fit into the working halves."""
+    ifmap, filter_, ofmap = tile_bits(m, n, k, wires, halves.is_shared)
+    return (ifmap <= halves.ifmap) & (filter_ <= halves.filter) & (ofmap <= halves.ofmap)
 
 
 def block(size: Number, cores: Number, rows: Number, cols: Number) -> Block:

@@ -1,0 +1,29 @@
+"""The best machine of a space too large to enumerate, with a proof."""
+
+from airchitect_jax.oracle.machines.answer import (
+    ClosedBox,
+    Corner,
+    Line,
+    Optimum,
+    Progress,
+    Totals,
+)
+from airchitect_jax.oracle.machines.best import best_machine
+from airchitect_jax.oracle.machines.question import Budgets, MachineObjective, Question
+from airchitect_jax.oracle.machines.values import Run, run_of, value_of
+
+__all__ = [
+    "Budgets",
+    "ClosedBox",
+    "Corner",
+    "Line",
+    "MachineObjective",
+    "Optimum",
+    "Progress",
+    "Question",
+    "Run",
+    "Totals",
+    "best_machine",
+    "run_of",
+    "value_of",
+]
