@@ -37,7 +37,10 @@ def write_state(path: pathlib.Path, search: Search, gap: float, seconds: float) 
             "opened": frontier.opened,
             "numbered": frontier.numbered,
             "best": search.candidates.best.machine,
-            "boxes": [[*box[:4], box.lines, places.get(id(box.parent))] for box in frontier.boxes],
+            "boxes": [
+                [*box[:4], box.lines, [places[id(one)] for one in box.parents]]
+                for box in frontier.boxes
+            ],
             "closed": search.closed,
             "parents": [
                 [one.line, one.cycles, one.energy_fj, one.is_whole] for one in parents.values()
