@@ -55,6 +55,9 @@ class Problem(NamedTuple):
       whole, parts: [4, RESULTS] in int64 and float64, results of equations.
       trips: int64 [3, 4, 10], the positions in the loops of a mapping.
       found: float64 [FOUND], a mapping.
+      front: float64 [rows, FOUND]; if it has rows, these receive the front of all mappings whose
+        value is at most that of the best, which stays as it is.
+      front_size: int64 [2], the mappings in the front, and 1 if others found no row.
     """
 
     goal: Any
@@ -69,6 +72,8 @@ class Problem(NamedTuple):
     parts: Any
     trips: Any
     found: Any
+    front: Any
+    front_size: Any
 
 
 class Task(NamedTuple):
@@ -237,8 +242,38 @@ def is_excluded(
     least[CYCLES], least[ENERGY] = costs[0], energy[0]
     for place in range(3):
         if least[place] != best[place]:
-            return least[place] > best[place]
+            return least[place] > best[place] or is_dominated(problem, least)
+    return is_dominated(problem, least)
+
+
+@inlined
+def is_dominated(problem: Problem, costs: Any) -> bool:
+    """Whether a mapping of the front has neither more cycles nor more energy."""
+    front = problem.front
+    for row in range(problem.front_size[0]):
+        if front[row, CYCLES] <= costs[CYCLES] and front[row, ENERGY] <= costs[ENERGY]:
+            return True
     return False
+
+
+@inlined
+def record(problem: Problem) -> None:
+    """Adds the mapping that was found to the front, and removes those that it dominates."""
+    front, found, kept = problem.front, problem.found, 0
+    if is_dominated(problem, found):
+        return
+    for row in range(problem.front_size[0]):
+        if front[row, CYCLES] < found[CYCLES] or front[row, ENERGY] < found[ENERGY]:
+            for column in range(SKIPPED):
+                front[kept, column] = front[row, column]
+            kept += 1
+    if kept == len(front):
+        problem.front_size[1] = 1
+    else:
+        for column in range(SKIPPED):
+            front[kept, column] = found[column]
+        kept += 1
+    problem.front_size[0] = kept
 
 
 @inlined
@@ -303,6 +338,9 @@ def consider(
     for axis in range(3):
         found[CORES + axis] = problem.cores[axis]
         found[TILES + axis] = own[0, axis, spots[axis], TILE]
+    if len(problem.front) > 0:
+        record(problem)
+        return
     for place in range(SKIPPED):
         if found[place] != best[place]:
             if found[place] < best[place]:

@@ -11,7 +11,7 @@ is least, so that the first mappings are close to the best.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -199,8 +199,34 @@ def search_flow(
         search_case(problem, best, flow, inner, window, False, least)
 
 
-def search(gemms: Any, goal: Any, halves: Any, array: Any, tasks: Any, partitions: Any) -> Any:
-    """The best mapping of each GEMM.
+class Front(NamedTuple):
+    """What a search of one GEMM is to fill, in place of the best mapping.
+
+    Attributes:
+      cutoff: of the value.
+      mappings: float64 [rows, FOUND], receives the mappings within the cutoff of which no other has
+        neither more cycles nor more energy.
+      size: int64 [2], receives their number, and 1 if there were not enough rows.
+    """
+
+    cutoff: float
+    mappings: Any
+    size: Any
+
+
+_NO_FRONT = Front(np.inf, np.empty((0, FOUND)), np.zeros(2, np.int64))
+
+
+def search(
+    gemms: Any,
+    goal: Any,
+    halves: Any,
+    array: Any,
+    tasks: Any,
+    partitions: Any,
+    front: Front = _NO_FRONT,
+) -> Any:
+    """The best mapping of each GEMM, or a front of one.
 
     Args:
       gemms: int64 [num, 3], m, n and k.
@@ -209,9 +235,10 @@ def search(gemms: Any, goal: Any, halves: Any, array: Any, tasks: Any, partition
       array: int64 [2], rows and cols.
       tasks: int64 [num, dataflows, TASK].
       partitions: int64 [partitions, 3], cores along m, n and k.
+      front: to be filled; by default, none.
 
     Returns:
-      float64 [num, FOUND]; the value is infinite where nothing fits.
+      float64 [num, FOUND]; the value is infinite where nothing fits, and the cutoff of a front.
     """
     rows, cols = array.tolist()
     longest = max((most_tilings(dim, rows, cols) for dim in set(gemms.flat)), default=1)
@@ -228,8 +255,11 @@ def search(gemms: Any, goal: Any, halves: Any, array: Any, tasks: Any, partition
         parts=np.empty((4, RESULTS)),
         trips=np.empty((3, 4, len(Position._fields)), np.int64),
         found=np.empty(FOUND),
+        front=front.mappings,
+        front_size=front.size,
     )
     results = np.full((len(gemms), FOUND), np.inf)
+    results[:, VALUE] = front.cutoff
     _search(
         problem,
         gemms,

@@ -1,0 +1,300 @@
+"""The best schedule of a workload on one machine: one mapping per GEMM, by the sums over all runs.
+
+Cycles and energy add up over GEMMs, and the value of a schedule rises with both sums. First come
+vertices of the convex hull of all sums: a vertex is the sum of what each GEMM has least by the same
+weights of cycles and energy. Between two vertices known the search looks in the direction in which
+they tie, as long as a better schedule could be there. Where the value is not quasi-concave, as by a
+limit of cycles or power, the best can be above an edge of the hull. Then each GEMM has only so many
+mappings whose weighted sum is close enough to its least, and their sums are enumerated.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from airchitect_jax._support import instance
+from airchitect_jax.cost import MachinePrices, Platform
+from airchitect_jax.oracle.mappings.best import (
+    BestMappings,
+    Weights,
+    best_mappings,
+    mappings_of,
+)
+from airchitect_jax.oracle.mappings.fronts import Limits, Machine, beyond, sums_of
+from airchitect_jax.types import Gemm, Hardware, Objective
+from airchitect_jax.workloads import GemmCounts
+
+_ROUNDED_BITS = 50  # values by weights are exact to so many bits
+_CELLS = 32  # in which the slack of an edge is bounded
+_MOST_TRIES = 1000
+_FIRST_PART, _GROWTH = 64, 8  # of the slack that is enumerated first; how it grows
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkMappings:
+    """The best mappings of a network.
+
+    Attributes:
+      layers: the mapping of each GEMM of the workload.
+      total_cycles, energy_fj: of all runs, with what was given on top; Python integers.
+    """
+
+    layers: BestMappings
+    total_cycles: int
+    energy_fj: int
+
+    @property
+    def product(self) -> int:
+        """The energy-delay product."""
+        return self.total_cycles * self.energy_fj
+
+
+def best_schedule(
+    workload: GemmCounts,
+    hardware: Hardware,
+    platform: Platform,
+    prices: MachinePrices,
+    value: Callable[[int, int], Any],
+    known: Any = math.inf,
+) -> NetworkMappings | None:
+    """The schedule of the least value, exact; each GEMM has one mapping for all its runs.
+
+    Ties go to fewer cycles, then to less energy.
+
+    Args:
+      workload: GEMMs and the number of runs of each.
+      hardware: as for `best_mappings`.
+      platform: the same.
+      prices: the same.
+      value: of the sums over all runs of cycles and of femtojoules, whole numbers. It must not fall
+        where one of them rises; infinite is not allowed.
+      known: only lower values are looked for.
+
+    Returns:
+      None if no schedule has a finite value below `known`.
+
+    Raises:
+      ValueError: as for `best_mappings`.
+      TypeError: an argument is of another type.
+    """
+    instance("workload", workload, GemmCounts)
+    search = _Search(
+        Machine(workload=workload, hardware=hardware, platform=platform, prices=prices),
+        value,
+        known,
+    )
+    search.run()
+    return search.best
+
+
+def schedule_by(machine: Machine, objective: Objective | Weights) -> NetworkMappings:
+    """The schedule with the best mapping of each GEMM by itself."""
+    m, n, k = np.array(machine.workload.gemms).T
+    layers = best_mappings(
+        Gemm(m=m, n=n, k=k), machine.hardware, machine.platform, objective, machine.prices
+    )
+    return _schedule(machine.workload, layers)
+
+
+def _schedule(workload: GemmCounts, layers: BestMappings) -> NetworkMappings:
+    cycles, energy_fj = (
+        sum(map(int.__mul__, workload.counts, each.tolist()))
+        for each in (layers.total_cycles, layers.energy_fj)
+    )
+    return NetworkMappings(layers=layers, total_cycles=cycles, energy_fj=energy_fj)
+
+
+class _Vertex(NamedTuple):
+    """The schedule of the least sum by weights.
+
+    All schedules have `cycles_weight * cycles + energy_weight * energy_fj >= least`.
+    """
+
+    schedule: NetworkMappings
+    cycles_weight: int
+    energy_weight: int
+    least: int
+
+    def least_energy(self, cycles: int) -> int:
+        """That a schedule with so many cycles can have."""
+        if not self.energy_weight:
+            return 0
+        return -((self.cycles_weight * cycles - self.least) // self.energy_weight)
+
+
+class _Edge(NamedTuple):
+    """Where schedules with more cycles than one vertex and fewer than another can be.
+
+    Attributes:
+      first, last: their cycles, at least and at most.
+      top: less energy than this.
+      lines: that they obey.
+    """
+
+    first: int
+    last: int
+    top: int
+    lines: tuple[_Vertex, ...]
+
+    def least_energy(self, cycles: int) -> int:
+        return max(line.least_energy(cycles) for line in self.lines)
+
+
+class _Search:
+    def __init__(self, machine: Machine, value: Callable[[int, int], Any], known: Any) -> None:
+        self._machine, self._value = machine, value
+        self.best: NetworkMappings | None = None
+        self._least = (known, -1, -1)  # value, cycles and energy of the best
+
+    def _rank(self, cycles: int, energy_fj: int) -> tuple[Any, int, int]:
+        return self._value(cycles, energy_fj), cycles, energy_fj
+
+    def _is_better(self, cycles: int, energy_fj: int) -> bool:
+        return self._rank(cycles, energy_fj) < self._least
+
+    def _keep(self, one: NetworkMappings) -> None:
+        rank = self._rank(one.total_cycles, one.energy_fj)
+        if rank < self._least:
+            self.best, self._least = one, rank
+
+    def _vertex(self, weights: Weights, objective: Objective | None = None) -> _Vertex:
+        one = schedule_by(self._machine, objective or weights)
+        self._keep(one)
+        p, q = map(int, weights)
+        least = p * one.total_cycles + q * one.energy_fj
+        if objective is None:
+            least -= least >> _ROUNDED_BITS
+        return _Vertex(one, p, q, least)
+
+    def run(self) -> None:
+        pairs = [
+            (
+                self._vertex(Weights(1.0, 0.0), Objective.CYCLES),
+                self._vertex(Weights(0.0, 1.0), Objective.ENERGY),
+            )
+        ]
+        edges = []
+        while pairs:
+            left, right = pairs.pop()
+            edge = _between(left, right)
+            if not self._may_hold(edge):
+                continue
+            a, b = left.schedule, right.schedule
+            weights = Weights(
+                float(a.energy_fj - b.energy_fj), float(b.total_cycles - a.total_cycles)
+            )
+            middle = self._vertex(weights)
+            if _is_below(middle.schedule, a, b):
+                pairs += [(left, middle), (middle, right)]
+            else:
+                edges.append(edge._replace(lines=(middle, *edge.lines)))
+        for edge in edges:
+            if self._may_hold(edge):
+                self._enumerate(edge)
+
+    def _may_hold(self, edge: _Edge) -> bool:
+        """Whether sums that obey the lines are better; if in doubt, they are."""
+        ranges, tries = [(edge.first, edge.last)], 0
+        while ranges:
+            first, last = ranges.pop()
+            if first > last or not self._is_better(first, edge.least_energy(last)):
+                continue
+            middle, tries = (first + last) // 2, tries + 1
+            if tries > _MOST_TRIES or self._is_better(middle, edge.least_energy(middle)):
+                return True
+            ranges += [(first, middle - 1), (middle + 1, last)]
+        return False
+
+    def _enumerate(self, edge: _Edge) -> None:
+        """Looks at all schedules that may be better."""
+        limits = self._limits(edge)
+        if limits is None:
+            return
+        part = limits.value // _FIRST_PART + 1
+        while limits is not None:
+            part = min(part, limits.value)
+            self._look(edge.lines[0], limits._replace(value=part))
+            limits = self._limits(edge)
+            if limits is None or limits.value <= part:
+                return
+            part *= _GROWTH
+
+    def _limits(self, edge: _Edge) -> Limits | None:
+        """Of better schedules; the value is beyond the least. None if there are none."""
+        line, first, last = edge.lines[0], edge.first, edge.last
+        while True:
+            step = max(1, -((first - last - 1) // _CELLS))
+            cells = [(x, min(x + step - 1, last)) for x in range(first, last + 1, step)]
+            cells = [cell for cell in cells if self._is_better(cell[0], edge.least_energy(cell[1]))]
+            if not cells:
+                return None
+            shrunk = cells[0][0], cells[-1][1]
+            if 2 * (shrunk[1] - shrunk[0]) > last - first or step == 1:
+                break
+            first, last = shrunk
+        tops = [self._top(x, edge.least_energy(y), edge.top) for x, y in cells]
+        most = max(
+            line.cycles_weight * y + line.energy_weight * top
+            for (_, y), top in zip(cells, tops, strict=True)
+        )
+        weights = Weights(float(line.cycles_weight), float(line.energy_weight))
+        return Limits(cells[-1][1], max(tops), weights, most - line.least)
+
+    def _top(self, cycles: int, low: int, high: int) -> int:
+        """The most energy, from `low` to below `high`, with which so many cycles are better."""
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._is_better(cycles, middle):
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def _look(self, line: _Vertex, limits: Limits) -> None:
+        """Looks at all schedules within limits, of which the value is beyond that of a vertex."""
+        base, workload = line.schedule, self._machine.workload
+        fronts, costs = [], []
+        for row, runs in enumerate(workload.counts):
+            _, cycles, energy_fj = base.layers.at(row)
+            least = line.cycles_weight * cycles + line.energy_weight * energy_fj
+            cutoff = (least + limits.value / runs) * (1 + 2.0**-40)
+            fronts.append(self._machine.front(row, limits.weights, cutoff))
+            costs.append(beyond(fronts[-1], runs, cycles, energy_fj))
+        sums = sums_of(
+            costs,
+            limits._replace(
+                cycles=limits.cycles - base.total_cycles,
+                energy_fj=limits.energy_fj - base.energy_fj,
+                value=limits.value * (1 + 2.0**-40),
+            ),
+        )
+        best = None
+        for place, (cycles, energy_fj) in enumerate(
+            zip(sums.cycles.tolist(), sums.energy_fj.tolist(), strict=True)
+        ):
+            rank = self._rank(base.total_cycles + cycles, base.energy_fj + energy_fj)
+            if rank < self._least:
+                self._least, best = rank, place
+        if best is not None:
+            rows = [front[choice] for front, choice in zip(fronts, sums.choices[best], strict=True)]
+            self.best = _schedule(workload, mappings_of(np.array(rows)))
+
+
+def _between(left: _Vertex, right: _Vertex) -> _Edge:
+    return _Edge(
+        left.schedule.total_cycles + 1,
+        right.schedule.total_cycles - 1,
+        left.schedule.energy_fj,
+        (left, right),
+    )
+
+
+def _is_below(one: NetworkMappings, a: NetworkMappings, b: NetworkMappings) -> bool:
+    """Whether a point is below the line through two others, of which the first has fewer cycles."""
+    rise = (one.energy_fj - a.energy_fj) * (b.total_cycles - a.total_cycles)
+    return rise < (b.energy_fj - a.energy_fj) * (one.total_cycles - a.total_cycles)
