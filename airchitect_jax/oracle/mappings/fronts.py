@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,34 +19,23 @@ from airchitect_jax.types import Hardware
 from airchitect_jax.workloads import GemmCounts
 
 _ROWS = 64  # that a front has at first
+_INT64_SAFE = 2**62
+_ROUNDED = 2.0**-46  # more than sums in float64 are off
 
 
 class Sums(NamedTuple):
-    """Cycles and energy of schedules, beyond those of a schedule that is given.
+    """Cycles and energy of schedules.
 
     Attributes:
-      cycles, energy_fj: of all runs.
+      cycles, energy_fj: of all runs; Python integers where int64 does not hold them.
       choices: the row of the front of each GEMM.
+      is_whole: False if some schedules were left out.
     """
 
     cycles: Int[np.ndarray, "schedules"]
     energy_fj: Int[np.ndarray, "schedules"]
     choices: Int[np.ndarray, "schedules gemms"]
-
-
-class Limits(NamedTuple):
-    """Of the sums that are wanted, all included.
-
-    Attributes:
-      cycles, energy_fj: at most.
-      weights: of cycles and energy.
-      value: of the sum by weights, at most.
-    """
-
-    cycles: int
-    energy_fj: int
-    weights: Weights
-    value: float
+    is_whole: bool
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,35 +82,84 @@ class Machine:
             num_rows *= 4
 
 
-def beyond(
-    front: Float[np.ndarray, "rows columns"], runs: int, cycles: int, energy_fj: int
-) -> Int[np.ndarray, "2 rows"]:
-    """Cycles and energy of all runs with each mapping of a front, beyond those of one."""
-    more = front[:, CYCLES].astype(np.int64) - cycles
-    energy = front[:, ENERGY].astype(np.int64) + front[:, LOST].astype(np.int64) - energy_fj
-    return runs * np.stack([more, energy])
+def costs_of(front: Float[np.ndarray, "rows columns"]) -> Int[np.ndarray, "2 rows"]:
+    """Cycles and energy of the mappings of a front."""
+    whole = front[:, [CYCLES, ENERGY, LOST]].T.astype(np.int64)
+    return np.stack([whole[0], whole[1] + whole[2]])
 
 
-def sums_of(costs: Sequence[Int[np.ndarray, "2 rows"]], limits: Limits) -> Sums:
-    """All sums of one column per GEMM within limits that no other dominates."""
-    weights = np.array(limits.weights)
-    order = sorted(range(len(costs)), key=lambda one: -int(np.ptp(costs[one][0])))
-    rests = np.array([one.min(axis=1) for one in costs], np.int64).reshape(-1, 2).sum(axis=0)
-    most = np.array([limits.cycles, limits.energy_fj], np.int64)
-    sums = np.zeros((2, 1), np.int64)
+def sums_of(
+    costs: Sequence[Int[np.ndarray, "2 rows"]],
+    counts: Sequence[int],
+    corners: Sequence[tuple[int, int]],
+    most_sums: int,
+) -> Sums:
+    """All sums of one column per GEMM that are wanted and that no other dominates.
+
+    Args:
+      costs: fronts of cycles and energy, by GEMM.
+      counts: that each GEMM has to be added.
+      corners: what is wanted has at most the cycles and at most the energy of one of them.
+      most_sums: if more sums of some GEMMs could lead there, those are left out that, with the
+        least energy of the other GEMMs, are nearest to their corner.
+    """
+    most = sum(runs * int(np.abs(one).max()) for runs, one in zip(counts, costs, strict=True))
+    kind = np.int64 if most < _INT64_SAFE else object
+    # Mappings that differ most come first: what is left then is close to its hull.
+    order = sorted(range(len(costs)), key=lambda one: -counts[one] * int(np.ptp(costs[one][0])))
+    runs = [costs[one].astype(kind) * (counts[one] if costs[one].any() else 0) for one in order]
+    hulls = [_hull(each) for each in runs]
+    sums = np.zeros((2, 1), kind)
     choices = np.zeros((len(costs), 1), np.int64)
-    for one in order:
-        rests = rests - costs[one].min(axis=1)
-        every = sums[:, :, None] + costs[one][:, None, :]
-        is_within = (every + rests[:, None, None] <= most[:, None, None]).all(axis=0)
-        is_within &= np.tensordot(weights, every, 1) <= limits.value
-        parents, columns = np.nonzero(is_within)
-        sums = every[:, parents, columns]
-        rank = np.lexsort(sums[::-1])
-        least = np.minimum.accumulate(sums[1, rank])
-        is_least = np.append(True, sums[1, rank][1:] < least[:-1])[: len(rank)]
-        kept = rank[is_least]
-        sums = sums[:, kept]
-        choices = choices[:, parents[kept]]
+    is_whole = True
+    for place, (one, each) in enumerate(zip(order, runs, strict=True)):
+        every = sums[:, :, None] + each[:, None, :]
+        parents, columns = (x.ravel() for x in np.indices(every.shape[1:]))
+        sums = every.reshape(2, -1)
+        rest = _joined(hulls[place + 1 :])
+        excess = np.min(
+            [_least_energy(rest, x - sums[0]) + (sums[1] - y).astype(float) for x, y in corners],
+            axis=0,
+        )
+        kept = np.flatnonzero(excess <= 0.5 + _ROUNDED * np.abs(rest[1]).max())
+        rank = kept[np.argsort(sums[1, kept], kind="stable")]
+        rank = rank[np.argsort(sums[0, rank], kind="stable")]
+        energy = sums[1, rank]
+        is_least = np.append(True, energy[1:] < np.minimum.accumulate(energy)[:-1])
+        kept = rank[is_least[: len(rank)]]
+        if len(kept) > most_sums:
+            is_whole = False
+            kept = kept[np.argsort(excess[kept], kind="stable")[:most_sums]]
+        sums, choices = sums[:, kept], choices[:, parents[kept]]
         choices[one] = columns[kept]
-    return Sums(*sums, choices.T)
+    return Sums(sums[0], sums[1], choices.T, is_whole)
+
+
+def _hull(costs: Int[np.ndarray, "2 rows"]) -> Float[np.ndarray, "2 corners"]:
+    """The lower convex hull of a front: its first corner, then from each to the next."""
+    corners: list[Any] = []
+    for point in costs.T[np.argsort(costs[0])].astype(np.float64):
+        while len(corners) > 1 and _turn(*corners[-2:], point) <= 0:
+            corners.pop()
+        corners.append(point)
+    return np.diff(np.array(corners), axis=0, prepend=0).T
+
+
+def _turn(a: Any, b: Any, c: Any) -> float:
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+
+def _joined(hulls: Sequence[Float[np.ndarray, "2 corners"]]) -> Float[np.ndarray, "2 corners"]:
+    """The corners of the hull of all sums of one point of each hull."""
+    first = sum((hull[:, :1] for hull in hulls), start=np.zeros((2, 1)))
+    steps = np.concatenate([np.zeros((2, 0)), *(hull[:, 1:] for hull in hulls)], axis=1)
+    steps = steps[:, np.argsort(steps[1] / steps[0], kind="stable")]
+    return np.cumsum(np.concatenate([first, steps], axis=1), axis=1)
+
+
+def _least_energy(
+    hull: Float[np.ndarray, "2 corners"], cycles: Int[np.ndarray, "sums"]
+) -> Float[np.ndarray, "sums"]:
+    """The least energy with at most so many cycles; infinite if there is none."""
+    at = cycles.astype(float) + _ROUNDED * np.abs(hull[0]).max()
+    return np.interp(at, hull[0], hull[1], left=np.inf)

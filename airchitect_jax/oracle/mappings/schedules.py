@@ -25,14 +25,15 @@ from airchitect_jax.oracle.mappings.best import (
     best_mappings,
     mappings_of,
 )
-from airchitect_jax.oracle.mappings.fronts import Limits, Machine, beyond, sums_of
+from airchitect_jax.oracle.mappings.fronts import Machine, costs_of, sums_of
 from airchitect_jax.types import Gemm, Hardware, Objective
 from airchitect_jax.workloads import GemmCounts
 
 _ROUNDED_BITS = 50  # values by weights are exact to so many bits
+_ROUNDED_UP = 1 + 2.0**-40
 _CELLS = 32  # in which the slack of an edge is bounded
 _MOST_TRIES = 1000
-_FIRST_PART, _GROWTH = 64, 8  # of the slack that is enumerated first; how it grows
+_SUMS, _GROWTH = 1000, 8  # that are looked at, first; how they grow
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -211,78 +212,73 @@ class _Search:
         return False
 
     def _enumerate(self, edge: _Edge) -> None:
-        """Looks at all schedules that may be better."""
-        limits = self._limits(edge)
-        if limits is None:
-            return
-        part = limits.value // _FIRST_PART + 1
-        while limits is not None:
-            part = min(part, limits.value)
-            self._look(edge.lines[0], limits._replace(value=part))
-            limits = self._limits(edge)
-            if limits is None or limits.value <= part:
+        """Looks at all schedules that may be better; first at some, which rule out others."""
+        most_sums, is_whole = _SUMS, False
+        while not is_whole:
+            corners = self._corners(edge)
+            if not corners:
                 return
-            part *= _GROWTH
+            least = self._least
+            is_whole = self._look(edge.lines[0], corners, most_sums)
+            if self._least == least:
+                most_sums *= _GROWTH
 
-    def _limits(self, edge: _Edge) -> Limits | None:
-        """Of better schedules; the value is beyond the least. None if there are none."""
-        line, first, last = edge.lines[0], edge.first, edge.last
+    def _corners(self, edge: _Edge) -> list[tuple[int, int]]:
+        """Cycles and energy; better schedules have at most those of one of them."""
+        first, last = edge.first, edge.last
         while True:
             step = max(1, -((first - last - 1) // _CELLS))
             cells = [(x, min(x + step - 1, last)) for x in range(first, last + 1, step)]
             cells = [cell for cell in cells if self._is_better(cell[0], edge.least_energy(cell[1]))]
-            if not cells:
-                return None
-            shrunk = cells[0][0], cells[-1][1]
-            if 2 * (shrunk[1] - shrunk[0]) > last - first or step == 1:
-                break
-            first, last = shrunk
-        tops = [self._top(x, edge.least_energy(y), edge.top) for x, y in cells]
-        most = max(
-            line.cycles_weight * y + line.energy_weight * top
-            for (_, y), top in zip(cells, tops, strict=True)
-        )
-        weights = Weights(float(line.cycles_weight), float(line.energy_weight))
-        return Limits(cells[-1][1], max(tops), weights, most - line.least)
+            if not cells or step == 1 or 2 * (cells[-1][1] - cells[0][0]) > last - first:
+                corners = [self._corner(edge, x, y) for x, y in cells]
+                tops = [*(top for _, top in corners[1:]), -1]
+                return [
+                    corner for corner, top in zip(corners, tops, strict=True) if corner[1] > top
+                ]
+            first, last = cells[0][0], cells[-1][1]
 
-    def _top(self, cycles: int, low: int, high: int) -> int:
-        """The most energy, from `low` to below `high`, with which so many cycles are better."""
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self._is_better(cycles, middle):
-                low = middle
-            else:
-                high = middle
-        return low
+    def _corner(self, edge: _Edge, first: int, last: int) -> tuple[int, int]:
+        """The most cycles, and the most energy, of better schedules with so many cycles."""
+        low = edge.least_energy(last)
+        most = _last(lambda cycles: self._is_better(cycles, low), first, last + 1)
+        return most, _last(lambda energy: self._is_better(first, energy), low, edge.top)
 
-    def _look(self, line: _Vertex, limits: Limits) -> None:
-        """Looks at all schedules within limits, of which the value is beyond that of a vertex."""
+    def _look(self, line: _Vertex, corners: list[tuple[int, int]], most_sums: int) -> bool:
+        """Looks at schedules below corners; returns whether at all of them."""
         base, workload = line.schedule, self._machine.workload
+        p, q = line.cycles_weight, line.energy_weight
+        slack = max(p * x + q * y for x, y in corners) - line.least
         fronts, costs = [], []
         for row, runs in enumerate(workload.counts):
             _, cycles, energy_fj = base.layers.at(row)
-            least = line.cycles_weight * cycles + line.energy_weight * energy_fj
-            cutoff = (least + limits.value / runs) * (1 + 2.0**-40)
-            fronts.append(self._machine.front(row, limits.weights, cutoff))
-            costs.append(beyond(fronts[-1], runs, cycles, energy_fj))
-        sums = sums_of(
-            costs,
-            limits._replace(
-                cycles=limits.cycles - base.total_cycles,
-                energy_fj=limits.energy_fj - base.energy_fj,
-                value=limits.value * (1 + 2.0**-40),
-            ),
-        )
+            cutoff = (p * cycles + q * energy_fj + slack / runs) * _ROUNDED_UP
+            fronts.append(self._machine.front(row, Weights(float(p), float(q)), cutoff))
+            costs.append(costs_of(fronts[-1]) - np.array([[cycles], [energy_fj]]))
+        x, y = base.total_cycles, base.energy_fj
+        beyond = [(cycles - x, energy_fj - y) for cycles, energy_fj in corners]
+        sums = sums_of(costs, workload.counts, beyond, most_sums)
         best = None
-        for place, (cycles, energy_fj) in enumerate(
-            zip(sums.cycles.tolist(), sums.energy_fj.tolist(), strict=True)
-        ):
-            rank = self._rank(base.total_cycles + cycles, base.energy_fj + energy_fj)
+        pairs = zip(sums.cycles.tolist(), sums.energy_fj.tolist(), strict=True)
+        for place, (cycles, energy_fj) in enumerate(pairs):
+            rank = self._rank(x + cycles, y + energy_fj)
             if rank < self._least:
                 self._least, best = rank, place
         if best is not None:
             rows = [front[choice] for front, choice in zip(fronts, sums.choices[best], strict=True)]
             self.best = _schedule(workload, mappings_of(np.array(rows)))
+        return sums.is_whole
+
+
+def _last(holds: Callable[[int], bool], low: int, high: int) -> int:
+    """The last number below `high` for which something holds, as it does for `low`."""
+    while high - low > 1:
+        middle = (low + high) // 2
+        if holds(middle):
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def _between(left: _Vertex, right: _Vertex) -> _Edge:
