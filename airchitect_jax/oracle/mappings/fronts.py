@@ -7,13 +7,21 @@ import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Float, Int
 
 from airchitect_jax.cost import MachinePrices, Platform
 from airchitect_jax.cost.tiled import halves_of
-from airchitect_jax.oracle.mappings.best import Weights, partitions, refuse, tasks_of
-from airchitect_jax.oracle.mappings.bounds import CYCLES, ENERGY, FOUND, LOST
+from airchitect_jax.oracle.mappings.best import (
+    BestMappings,
+    Weights,
+    mappings_of,
+    partitions,
+    refuse,
+    tasks_of,
+)
+from airchitect_jax.oracle.mappings.bounds import FOUND
 from airchitect_jax.oracle.mappings.search import Front, search
 from airchitect_jax.types import Hardware
 from airchitect_jax.workloads import GemmCounts
@@ -55,10 +63,10 @@ class Machine:
     def _tasks(self) -> Int[np.ndarray, "gemms dataflows columns"]:
         return tasks_of(self._dims, self.hardware, self.platform, self.prices)
 
-    def front(self, row: int, weights: Weights, cutoff: float) -> Float[np.ndarray, "rows columns"]:
+    def front(self, row: int, weights: Weights, cutoff: float) -> BestMappings:
         """The mappings of a GEMM whose cycles and energy have at most a sum by weights.
 
-        Without those that another mapping dominates; rows of the search.
+        Without those that another mapping dominates.
 
         Raises:
           ValueError: as for `best_mappings`.
@@ -78,14 +86,21 @@ class Machine:
             refuse(found, self._dims[this])
             size, is_short = front.size.tolist()
             if not is_short:
-                return front.mappings[:size]
+                return mappings_of(front.mappings[:size])
             num_rows *= 4
 
 
-def costs_of(front: Float[np.ndarray, "rows columns"]) -> Int[np.ndarray, "2 rows"]:
-    """Cycles and energy of the mappings of a front."""
-    whole = front[:, [CYCLES, ENERGY, LOST]].T.astype(np.int64)
-    return np.stack([whole[0], whole[1] + whole[2]])
+def taken(options: Sequence[BestMappings], rows: Sequence[int]) -> BestMappings:
+    """The mapping in one row of each."""
+
+    def chosen(*fields: Any) -> Int[np.ndarray, "options"]:
+        return np.array([field[row] for field, row in zip(fields, rows, strict=True)])
+
+    return BestMappings(
+        mappings=jax.tree.map(chosen, *(one.mappings for one in options)),
+        total_cycles=chosen(*(one.total_cycles for one in options)),
+        energy_fj=chosen(*(one.energy_fj for one in options)),
+    )
 
 
 def sums_of(
@@ -97,7 +112,7 @@ def sums_of(
     """All sums of one column per GEMM that are wanted and that no other dominates.
 
     Args:
-      costs: fronts of cycles and energy, by GEMM.
+      costs: cycles and energy, by GEMM.
       counts: that each GEMM has to be added.
       corners: what is wanted has at most the cycles and at most the energy of one of them.
       most_sums: if more sums of some GEMMs could lead there, those are left out that, with the
@@ -122,11 +137,7 @@ def sums_of(
             axis=0,
         )
         kept = np.flatnonzero(excess <= 0.5 + _ROUNDED * np.abs(rest[1]).max())
-        rank = kept[np.argsort(sums[1, kept], kind="stable")]
-        rank = rank[np.argsort(sums[0, rank], kind="stable")]
-        energy = sums[1, rank]
-        is_least = np.append(True, energy[1:] < np.minimum.accumulate(energy)[:-1])
-        kept = rank[is_least[: len(rank)]]
+        kept = kept[_undominated(sums[:, kept])]
         if len(kept) > most_sums:
             is_whole = False
             kept = kept[np.argsort(excess[kept], kind="stable")[:most_sums]]
@@ -135,10 +146,18 @@ def sums_of(
     return Sums(sums[0], sums[1], choices.T, is_whole)
 
 
+def _undominated(costs: Any) -> Int[np.ndarray, "kept"]:
+    """Columns of rising cycles and falling energy; the first of equals."""
+    rank = np.argsort(costs[1], kind="stable")
+    rank = rank[np.argsort(costs[0, rank], kind="stable")]
+    energy = costs[1, rank]
+    return rank[np.append(True, energy[1:] < np.minimum.accumulate(energy)[:-1])[: len(rank)]]
+
+
 def _hull(costs: Int[np.ndarray, "2 rows"]) -> Float[np.ndarray, "2 corners"]:
-    """The lower convex hull of a front: its first corner, then from each to the next."""
+    """The lower convex hull of costs: its first corner, then from each to the next."""
     corners: list[Any] = []
-    for point in costs.T[np.argsort(costs[0])].astype(np.float64):
+    for point in costs[:, _undominated(costs)].T.astype(np.float64):
         while len(corners) > 1 and _turn(*corners[-2:], point) <= 0:
             corners.pop()
         corners.append(point)

@@ -23,9 +23,8 @@ from airchitect_jax.oracle.mappings.best import (
     BestMappings,
     Weights,
     best_mappings,
-    mappings_of,
 )
-from airchitect_jax.oracle.mappings.fronts import Machine, costs_of, sums_of
+from airchitect_jax.oracle.mappings.fronts import Machine, sums_of, taken
 from airchitect_jax.types import Gemm, Hardware, Objective
 from airchitect_jax.workloads import GemmCounts
 
@@ -33,7 +32,7 @@ _ROUNDED_BITS = 50  # values by weights are exact to so many bits
 _ROUNDED_UP = 1 + 2.0**-40
 _CELLS = 32  # in which the slack of an edge is bounded
 _MOST_TRIES = 1000
-_SUMS, _GROWTH = 1000, 8  # that are looked at, first; how they grow
+_SUMS, _GROWTH = 1000, 4  # that are looked at, first; how they grow
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -151,6 +150,7 @@ class _Search:
         self._machine, self._value = machine, value
         self.best: NetworkMappings | None = None
         self._least = (known, -1, -1)  # value, cycles and energy of the best
+        self._layers: list[BestMappings] = []  # of all vertices
 
     def _rank(self, cycles: int, energy_fj: int) -> tuple[Any, int, int]:
         return self._value(cycles, energy_fj), cycles, energy_fj
@@ -165,6 +165,7 @@ class _Search:
 
     def _vertex(self, weights: Weights, objective: Objective | None = None) -> _Vertex:
         one = schedule_by(self._machine, objective or weights)
+        self._layers.append(one.layers)
         self._keep(one)
         p, q = map(int, weights)
         least = p * one.total_cycles + q * one.energy_fj
@@ -212,16 +213,18 @@ class _Search:
         return False
 
     def _enumerate(self, edge: _Edge) -> None:
-        """Looks at all schedules that may be better; first at some, which rule out others."""
-        most_sums, is_whole = _SUMS, False
-        while not is_whole:
-            corners = self._corners(edge)
-            if not corners:
+        """Looks at all schedules that may be better; first at some, which rule out many others."""
+        line, most_sums = edge.lines[0], _SUMS
+        seen = [
+            taken(self._layers, [row] * len(self._layers))
+            for row in range(len(self._machine.workload.counts))
+        ]
+        if corners := self._corners(edge):
+            self._look(line.schedule, corners, seen, most_sums)
+        while corners := self._corners(edge):
+            if self._look(line.schedule, corners, self._fronts(line, corners), most_sums):
                 return
-            least = self._least
-            is_whole = self._look(edge.lines[0], corners, most_sums)
-            if self._least == least:
-                most_sums *= _GROWTH
+            most_sums *= _GROWTH
 
     def _corners(self, edge: _Edge) -> list[tuple[int, int]]:
         """Cycles and energy; better schedules have at most those of one of them."""
@@ -244,20 +247,37 @@ class _Search:
         most = _last(lambda cycles: self._is_better(cycles, low), first, last + 1)
         return most, _last(lambda energy: self._is_better(first, energy), low, edge.top)
 
-    def _look(self, line: _Vertex, corners: list[tuple[int, int]], most_sums: int) -> bool:
-        """Looks at schedules below corners; returns whether at all of them."""
-        base, workload = line.schedule, self._machine.workload
+    def _fronts(self, line: _Vertex, corners: list[tuple[int, int]]) -> list[BestMappings]:
+        """The mappings of each GEMM that a schedule below a corner can have."""
         p, q = line.cycles_weight, line.energy_weight
         slack = max(p * x + q * y for x, y in corners) - line.least
-        fronts, costs = [], []
-        for row, runs in enumerate(workload.counts):
-            _, cycles, energy_fj = base.layers.at(row)
+        fronts = []
+        for row, runs in enumerate(self._machine.workload.counts):
+            _, cycles, energy_fj = line.schedule.layers.at(row)
             cutoff = (p * cycles + q * energy_fj + slack / runs) * _ROUNDED_UP
             fronts.append(self._machine.front(row, Weights(float(p), float(q)), cutoff))
-            costs.append(costs_of(fronts[-1]) - np.array([[cycles], [energy_fj]]))
-        x, y = base.total_cycles, base.energy_fj
-        beyond = [(cycles - x, energy_fj - y) for cycles, energy_fj in corners]
-        sums = sums_of(costs, workload.counts, beyond, most_sums)
+        return fronts
+
+    def _look(
+        self,
+        base: NetworkMappings,
+        corners: list[tuple[int, int]],
+        options: list[BestMappings],
+        most_sums: int,
+    ) -> bool:
+        """Looks at schedules below corners with given mappings; returns whether at all of them."""
+        counts, x, y = self._machine.workload.counts, base.total_cycles, base.energy_fj
+        sums = sums_of(
+            [
+                np.stack([each.total_cycles - cycles, each.energy_fj - energy_fj])
+                for each, cycles, energy_fj in zip(
+                    options, base.layers.total_cycles, base.layers.energy_fj, strict=True
+                )
+            ],
+            counts,
+            [(cycles - x, energy_fj - y) for cycles, energy_fj in corners],
+            most_sums,
+        )
         best = None
         pairs = zip(sums.cycles.tolist(), sums.energy_fj.tolist(), strict=True)
         for place, (cycles, energy_fj) in enumerate(pairs):
@@ -265,8 +285,7 @@ class _Search:
             if rank < self._least:
                 self._least, best = rank, place
         if best is not None:
-            rows = [front[choice] for front, choice in zip(fronts, sums.choices[best], strict=True)]
-            self.best = _schedule(workload, mappings_of(np.array(rows)))
+            self.best = _schedule(self._machine.workload, taken(options, sums.choices[best]))
         return sums.is_whole
 
 
