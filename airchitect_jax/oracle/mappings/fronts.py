@@ -140,7 +140,7 @@ def sums_of(
         kept = kept[_undominated(sums[:, kept])]
         if len(kept) > most_sums:
             is_whole = False
-            kept = kept[np.argsort(excess[kept], kind="stable")[:most_sums]]
+            kept = kept[_spread(sums[0, kept], excess[kept], most_sums)]
         sums, choices = sums[:, kept], choices[:, parents[kept]]
         choices[one] = columns[kept]
     return Sums(sums[0], sums[1], choices.T, is_whole)
@@ -152,6 +152,14 @@ def _undominated(costs: Any) -> Int[np.ndarray, "kept"]:
     rank = rank[np.argsort(costs[0, rank], kind="stable")]
     energy = costs[1, rank]
     return rank[np.append(True, energy[1:] < np.minimum.accumulate(energy)[:-1])[: len(rank)]]
+
+
+def _spread(cycles: Any, excess: Any, most: int) -> Int[np.ndarray, "kept"]:
+    """The sums of the least excess in intervals of cycles of one length."""
+    place = (cycles - cycles[0]).astype(float) / max(1.0, float(cycles[-1] - cycles[0]))
+    interval = np.floor(place * (most - 1))
+    rank = np.lexsort((excess, interval))
+    return rank[np.append(True, np.diff(interval[rank]) > 0)]
 
 
 def _hull(costs: Int[np.ndarray, "2 rows"]) -> Float[np.ndarray, "2 corners"]:
