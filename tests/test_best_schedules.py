@@ -22,13 +22,14 @@ from airchitect_jax.workloads import GemmCounts, load_network
 MACHINE = Hardware(
     rows=8,
     cols=8,
-    num_cores=1,
-    memory=BufferSizes(ifmap_sram_bytes=512, filter_sram_bytes=512, ofmap_sram_bytes=1024),
+    num_cores=2,
+    memory=BufferSizes(ifmap_sram_bytes=128, filter_sram_bytes=128, ofmap_sram_bytes=256),
     bandwidth_bytes=4,
     bandwidth_cycles=1,
 )
 PRICES = MachinePrices(230, 1250, 1300, 1400, 20_000, 0, 0)
-WORKLOAD = GemmCounts(gemms=((9, 14, 20), (30, 5, 16), (1, 24, 12)), counts=(3, 1, 4))
+WORKLOAD = GemmCounts(gemms=((11, 24, 12), (24, 24, 24), (30, 5, 16)), counts=(3, 2, 5))
+QUESTION = WORKLOAD, MACHINE, Platform(), PRICES
 OBJECTIVES = {
     "latency": lambda cycles, energy_fj: cycles,
     "energy": lambda cycles, energy_fj: energy_fj,
@@ -117,46 +118,45 @@ def test_equals_brute_force_often(case, first_sums):
     check(case, first_sums)
 
 
-def test_the_best_within_a_limit_is_inside_the_hull():
-    """No weights of cycles and energy lead there."""
-    sums = sums_of_fronts(WORKLOAD, MACHINE, Platform(), PRICES)
-    question = WORKLOAD, MACHINE, Platform(), PRICES
-    optima = {
-        network_optimum(WORKLOAD, MACHINE, Platform(), Weights(10.0**power, 1.0), PRICES).energy_fj
-        for power in np.arange(0, 7, 0.1)
-    }
+@pytest.fixture(scope="module")
+def all_sums():
+    return sums_of_fronts(*QUESTION)
+
+
+def within(limit):
+    return lambda cycles, energy_fj: energy_fj if cycles <= limit else math.inf
+
+
+def test_the_best_within_a_limit_is_inside_the_hull(all_sums):
     inside = 0
-    for limit in sorted(cycles for cycles, _ in sums)[:400:10]:
-        found = best_schedule(*question, lambda x, y, limit=limit: y if x <= limit else math.inf)
-        assert found.energy_fj == min(y for x, y in sums if x <= limit)
-        inside += found.energy_fj not in optima
+    for limit, _ in all_sums:
+        found = best_schedule(*QUESTION, within(limit))
+        at, energy_fj = found.total_cycles, found.energy_fj
+        assert energy_fj == min(y for x, y in all_sums if x <= limit)
+        # A line between two others passes below it, so no weights of both lead there.
+        inside += any(
+            (energy_fj - y) * (v - x) > (w - y) * (at - x)
+            for x, y in all_sums
+            for v, w in all_sums
+            if x < at < v
+        )
     assert inside > 5
 
 
-def test_nothing_is_found_where_nothing_is_allowed():
-    assert best_schedule(WORKLOAD, MACHINE, Platform(), PRICES, lambda x, y: math.inf) is None
-    fastest = network_optimum(WORKLOAD, MACHINE, Platform(), Objective.CYCLES, PRICES)
-
-    def too_early(cycles, energy_fj):
-        return energy_fj if cycles < fastest.total_cycles else math.inf
-
-    assert best_schedule(WORKLOAD, MACHINE, Platform(), PRICES, too_early) is None
+def test_nothing_is_found_where_nothing_is_allowed(all_sums):
+    assert best_schedule(*QUESTION, lambda cycles, energy_fj: math.inf) is None
+    fewest = min(cycles for cycles, _ in all_sums)
+    assert best_schedule(*QUESTION, within(fewest - 1)) is None
+    assert best_schedule(*QUESTION, within(fewest)).total_cycles == fewest
 
 
-def test_runs_beyond_64_bits():
-    limit = sorted(x for x, _ in sums_of_fronts(WORKLOAD, MACHINE, Platform(), PRICES))[100]
+def test_runs_beyond_64_bits(all_sums):
     many = GemmCounts(gemms=WORKLOAD.gemms, counts=[2**70 * runs for runs in WORKLOAD.counts])
-    few, found = (
-        best_schedule(
-            workload,
-            MACHINE,
-            Platform(),
-            PRICES,
-            lambda x, y, scale=scale: y if x <= scale * limit else math.inf,
-        )
-        for workload, scale in ((WORKLOAD, 1), (many, 2**70))
-    )
-    assert (found.total_cycles, found.energy_fj) == (few.total_cycles << 70, few.energy_fj << 70)
+    for limit, _ in sorted(all_sums)[::5]:
+        few = best_schedule(*QUESTION, within(limit))
+        found = best_schedule(many, *QUESTION[1:], within(limit << 70))
+        assert found.total_cycles == few.total_cycles << 70
+        assert found.energy_fj == few.energy_fj << 70
 
 
 @pytest.mark.parametrize("rows", [1, 64])
@@ -164,7 +164,7 @@ def test_runs_beyond_64_bits():
 def test_a_front_equals_brute_force(monkeypatch, rows, share):
     monkeypatch.setattr(fronts, "_ROWS", rows)
     machine = fronts.Machine(
-        workload=WORKLOAD, hardware=MACHINE, platform=Platform(), prices=PRICES
+        **dict(zip(("workload", "hardware", "platform", "prices"), QUESTION, strict=True))
     )
     for row, dims in enumerate(WORKLOAD.gemms):
         front = front_of(dims, MACHINE, Platform(), PRICES)
@@ -181,15 +181,15 @@ def test_sums_by_hand():
     # Two runs of a GEMM with three mappings, of which (3, 9) is above the line of the others, and
     # one run of a GEMM with two.
     costs = [np.array([[0, 3, 4], [10, 9, 0]]), np.array([[0, 2], [5, 0]])]
-    all_sums = fronts.sums_of(costs, (2, 1), [(100, 100)], 1000)
+    every = fronts.sums_of(costs, (2, 1), [(100, 100)], 1000)
     # (6, 23), (6, 18 + 5) and (8, 18) are dominated by others.
-    assert list(zip(all_sums.cycles, all_sums.energy_fj, strict=True)) == [
+    assert list(zip(every.cycles, every.energy_fj, strict=True)) == [
         (0, 25),
         (2, 20),
         (8, 5),
         (10, 0),
     ]
-    assert all_sums.choices.tolist() == [[0, 0], [0, 1], [2, 0], [2, 1]]
+    assert every.choices.tolist() == [[0, 0], [0, 1], [2, 0], [2, 1]]
     below = fronts.sums_of(costs, (2, 1), [(7, 19), (8, 24)], 1000)
     assert below.cycles.tolist() == [2, 8]
     assert below.is_whole
@@ -211,13 +211,11 @@ def test_no_weights_beat_the_schedule_of_a_network(name):
 
     ends = optimum(Objective.CYCLES), optimum(Objective.ENERGY)
     limit = sum(one.total_cycles for one in ends) // 2
-    found = best_schedule(
-        workload, machine, Platform(), PRICES, lambda x, y: y if x <= limit else math.inf
-    )
+    found = best_schedule(workload, machine, Platform(), PRICES, within(limit))
     assert found.total_cycles <= limit
     tried = [optimum(Weights(10.0**power, 1.0)) for power in np.arange(2, 8, 0.25)]
-    within = [one.energy_fj for one in tried if one.total_cycles <= limit]
-    assert found.energy_fj <= min(within)
+    thrifty = [one.energy_fj for one in tried if one.total_cycles <= limit]
+    assert found.energy_fj <= min(thrifty)
     # The line through two neighbours on the hull bounds it from below.
     for one, power in zip(tried, np.arange(2, 8, 0.25), strict=True):
         bound = 10.0**power * one.total_cycles + one.energy_fj

@@ -166,7 +166,7 @@ def _hull(costs: Int[np.ndarray, "2 rows"]) -> Float[np.ndarray, "2 corners"]:
     """The lower convex hull of costs: its first corner, then from each to the next."""
     corners: list[Any] = []
     for point in costs[:, _undominated(costs)].T.astype(np.float64):
-        while len(corners) > 1 and _turn(*corners[-2:], point) <= 0:
+        while len(corners) > 1 and _turn(corners[-2], corners[-1], point) <= 0:
             corners.pop()
         corners.append(point)
     return np.diff(np.array(corners), axis=0, prepend=0).T

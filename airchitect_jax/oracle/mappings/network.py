@@ -52,6 +52,7 @@ def network_optimum(
             prices,
             lambda cycles, energy_fj: (cycles + extra[0]) * (energy_fj + extra[1]),
         )
+        assert found is not None  # as the product is finite
     else:
         found = schedule_by(
             Machine(workload=workload, hardware=hardware, platform=platform, prices=prices),
