@@ -21,7 +21,7 @@ from airchitect_jax.oracle.mappings.best import (
     refuse,
     tasks_of,
 )
-from airchitect_jax.oracle.mappings.bounds import FOUND
+from airchitect_jax.oracle.mappings.records import FOUND, VALUE
 from airchitect_jax.oracle.mappings.search import Front, search
 from airchitect_jax.types import Hardware
 from airchitect_jax.workloads import GemmCounts
@@ -73,15 +73,18 @@ class Machine:
         """
         this, hardware, num_rows = slice(row, row + 1), self.hardware, _ROWS
         while True:
-            front = Front(cutoff, np.empty((num_rows, FOUND)), np.zeros(2, np.int64))
-            found = search(
+            front = Front(np.empty((num_rows, FOUND)), np.zeros(2, np.int64))
+            found = np.full((1, FOUND), np.inf)
+            found[:, VALUE] = cutoff
+            search(
                 self._dims[this],
                 np.array([0.0, *weights]),
                 np.array(halves_of(hardware), np.int64),
                 np.array([hardware.rows, hardware.cols], np.int64),
                 self._tasks[this],
                 partitions(int(hardware.num_cores)),
-                front,
+                results=found,
+                front=front,
             )
             refuse(found, self._dims[this])
             size, is_short = front.size.tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import cast
 
 from airchitect_jax._support import instance, member, whole_number
 from airchitect_jax.cost import MachinePrices, Platform
@@ -45,14 +46,16 @@ def network_optimum(
     if not isinstance(objective, Weights):
         objective = member("objective", objective, Objective)
     if objective is Objective.EDP:
-        found = best_schedule(
-            workload,
-            hardware,
-            platform,
-            prices,
-            lambda cycles, energy_fj: (cycles + extra[0]) * (energy_fj + extra[1]),
+        found = cast(
+            NetworkMappings,  # as the product is finite
+            best_schedule(
+                workload,
+                hardware,
+                platform,
+                prices,
+                lambda cycles, energy_fj: (cycles + extra[0]) * (energy_fj + extra[1]),
+            ),
         )
-        assert found is not None  # as the product is finite
     else:
         found = schedule_by(
             Machine(workload=workload, hardware=hardware, platform=platform, prices=prices),

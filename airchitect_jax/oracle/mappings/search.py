@@ -18,13 +18,12 @@ import numpy as np
 from airchitect_jax._support import compiled
 from airchitect_jax.cost import arithmetic, tiled_loops, tiled_steps
 from airchitect_jax.cost.tiled_loops import Position
-from airchitect_jax.oracle.mappings import bounds, tables, text
+from airchitect_jax.oracle.mappings import bounds, records, tables, text
 from airchitect_jax.oracle.mappings.bounds import (
-    FOUND,
+    NO_MEMORIES,
     ORDER_IDS,
     RESULTS,
     TASK,
-    VALUE,
     Problem,
     arranged,
     consider,
@@ -32,6 +31,7 @@ from airchitect_jax.oracle.mappings.bounds import (
     is_excluded,
     least_value,
 )
+from airchitect_jax.oracle.mappings.records import FOUND, VALUE
 from airchitect_jax.oracle.mappings.tables import (
     COLUMNS,
     SEVERAL,
@@ -200,21 +200,35 @@ def search_flow(
 
 
 class Front(NamedTuple):
-    """What a search of one GEMM is to fill, in place of the best mapping.
+    """What a search of one GEMM fills, in place of the best mapping.
 
     Attributes:
-      cutoff: of the value.
-      mappings: float64 [rows, FOUND], receives the mappings within the cutoff of which no other has
-        neither more cycles nor more energy.
+      mappings: float64 [rows, FOUND], receives the mappings of at most the value that is given of
+        which no other has neither more cycles nor more energy.
       size: int64 [2], receives their number, and 1 if there were not enough rows.
     """
 
-    cutoff: float
     mappings: Any
     size: Any
 
 
-_NO_FRONT = Front(np.inf, np.empty((0, FOUND)), np.zeros(2, np.int64))
+_NO_FRONT = Front(np.empty((0, FOUND)), np.zeros(2, np.int64))
+
+
+class Known(NamedTuple):
+    """What is known before the search of many GEMMs.
+
+    Attributes:
+      runs: float64 [num], of each GEMM.
+      floors: float64 [num], lower bounds of the value of a run of each.
+      is_found: bool [num], whether the result is given.
+      cutoff: the search ends when the value of all runs cannot be below it.
+    """
+
+    runs: Any
+    floors: Any
+    is_found: Any
+    cutoff: float
 
 
 def search(
@@ -224,6 +238,10 @@ def search(
     array: Any,
     tasks: Any,
     partitions: Any,
+    memories: Any = NO_MEMORIES,
+    known: Known | None = None,
+    results: Any = None,
+    is_relaxed: bool = False,
     front: Front = _NO_FRONT,
 ) -> Any:
     """The best mapping of each GEMM, or a front of one.
@@ -235,16 +253,28 @@ def search(
       array: int64 [2], rows and cols.
       tasks: int64 [num, dataflows, TASK].
       partitions: int64 [partitions, 3], cores along m, n and k.
-      front: to be filled; by default, none.
+      memories: int64 [SIZE_ROWS, sizes], prices by size of memory (`Problem`).
+      known: what is known before; by default nothing.
+      results: float64 [num, FOUND], of which rows may be given.
+      is_relaxed: bounds for all arrays with at most these rows and columns, in place of costs.
+      front: to be filled; by default none.
 
     Returns:
-      float64 [num, FOUND]; the value is infinite where nothing fits, and the cutoff of a front.
+      float64 [num, FOUND]; the value is infinite where nothing fits. Of GEMMs that are left when
+      the search ends early it is the floor, and the cycles are infinite.
     """
     rows, cols = array.tolist()
     longest = max((most_tilings(dim, rows, cols) for dim in set(gemms.flat)), default=1)
+    num = len(gemms)
+    if known is None:
+        known = Known(np.ones(num), np.zeros(num), np.zeros(num, bool), np.inf)
+    if results is None:
+        results = np.full((num, FOUND), np.inf)
     problem = Problem(
+        is_relaxed=is_relaxed,
         goal=goal,
         halves=halves,
+        memories=memories,
         tasks=np.empty(tasks.shape[1:], np.int64),
         rough_tasks=np.empty(tasks.shape[1:]),
         own=np.empty((1, 3, longest, COLUMNS), np.int64),
@@ -258,8 +288,6 @@ def search(
         front=front.mappings,
         front_size=front.size,
     )
-    results = np.full((len(gemms), FOUND), np.inf)
-    results[:, VALUE] = front.cutoff
     _search(
         problem,
         gemms,
@@ -267,6 +295,7 @@ def search(
         array,
         partitions,
         results,
+        known,
         np.empty((3, partitions.max() + 1, COLUMNS)),
         np.empty(len(partitions) * tasks.shape[1]),
         np.zeros((3, 2), np.int64),
@@ -281,7 +310,8 @@ def search(
 
 @functools.partial(
     compiled,
-    reads=(arithmetic, bounds, tables, text, tiled_loops, tiled_steps),
+    reads=(arithmetic, bounds, records, tables, text, tiled_loops, tiled_steps),
+    nogil=True,
     _nrt=False,  # it allocates nothing, and code that counts references takes time to compile
 )
 def _search(
@@ -291,6 +321,7 @@ def _search(
     array: Any,
     partitions: Any,
     results: Any,
+    known: Known,
     roots: Any,
     values: Any,
     built: Any,
@@ -303,8 +334,19 @@ def _search(
     """As `search`; results and scratch are allocated by the caller."""
     num_flows, counts, cores = tasks.shape[1], problem.counts, problem.cores
     sizes[3], sizes[4] = array[0], array[1]
+    sum_ = 0.0  # of what is found, and of the floors of the rest
     for row in range(len(gemms)):
+        if known.is_found[row]:
+            sum_ += known.runs[row] * results[row, VALUE]
+        else:
+            sum_ += known.runs[row] * known.floors[row]
+    for row in range(len(gemms)):
+        if known.is_found[row]:
+            continue
         best, dims = results[row], gemms[row]
+        if sum_ >= known.cutoff:
+            best[VALUE] = known.floors[row]
+            continue
         for flow in range(num_flows):
             for column in range(TASK):
                 problem.tasks[flow, column] = tasks[row, flow, column]
@@ -330,6 +372,9 @@ def _search(
                 if dims[axis] != built[axis, 0] or cores[axis] != built[axis, 1]:
                     built[axis, 0], built[axis, 1] = dims[axis], cores[axis]
                     sizes[0], sizes[2] = dims[axis], cores[axis]
-                    counts[axis] = write_tilings(problem.own, axis, sizes, plain)
+                    counts[axis] = write_tilings(
+                        problem.own, axis, sizes, plain, problem.is_relaxed
+                    )
                     write_least(problem.rough, problem.own, axis, counts[axis])
             search_flow(problem, best, place % num_flows, window, probed, least)
+        sum_ += known.runs[row] * (best[VALUE] - known.floors[row])
