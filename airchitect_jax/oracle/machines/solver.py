@@ -29,18 +29,13 @@ from airchitect_jax.oracle.mappings import BestMappings
 from airchitect_jax.oracle.mappings.best import mappings_of, partitions, refuse, tasks_of
 from airchitect_jax.oracle.mappings.bounds import (
     BANDWIDTH_BITS,
-    CYCLES,
-    ENERGY,
     EXTRA_CYCLES,
     EXTRA_ENERGY,
     FLOW_COLUMNS,
-    FOUND,
-    LOST,
     NO_MEMORIES,
     PRICE_COLUMNS,
-    TILES,
-    VALUE,
 )
+from airchitect_jax.oracle.mappings.records import CYCLES, ENERGY, FOUND, LOST, TILES, VALUE
 from airchitect_jax.oracle.mappings.search import Known, search
 from airchitect_jax.types import Gemm, Hardware
 

@@ -31,14 +31,23 @@ from airchitect_jax.cost.tiled_steps import (
     step_cycles,
     transfer_cycles,
 )
+from airchitect_jax.oracle.mappings.records import (
+    CORES,
+    CYCLES,
+    ENERGY,
+    FLOW,
+    LOST,
+    ORDER,
+    SKIPPED,
+    TILES,
+    VALUE,
+    is_dominated,
+    record,
+)
 from airchitect_jax.oracle.mappings.tables import LOOP, SEVERAL, TILE
 from airchitect_jax.oracle.mappings.text import inlined, kernel
 from airchitect_jax.types import LoopOrder
 
-# Columns of a mapping that was found, in the order in which ties are broken; then what float64 has
-# lost of its energy, and the least value of mappings that were skipped because they are too large.
-VALUE, CYCLES, ENERGY, FLOW, ORDER, CORES, TILES = 0, 1, 2, 3, 4, 5, 8
-LOST, SKIPPED, FOUND = 11, 12, 13
 # Columns of a task: a GEMM on a machine with one dataflow.
 DATAFLOW, MACS, EXTRA_CYCLES, EXTRA_ENERGY, TASK = 0, 1, 2, 3, 20
 FLOW_COLUMNS, BANDWIDTH_BITS = slice(4, 7), 11
@@ -73,6 +82,9 @@ class Problem(NamedTuple):
       whole, parts: [4, RESULTS] in int64 and float64, results of equations.
       trips: int64 [3, 4, 10], the positions in the loops of a mapping.
       found: float64 [FOUND], a mapping.
+      front: float64 [rows, FOUND]; if it has rows, these receive the front of all mappings whose
+        value is at most that of the best, which stays as it is.
+      front_size: int64 [2], the mappings in the front, and 1 if others found no row.
     """
 
     is_relaxed: Any
@@ -89,6 +101,8 @@ class Problem(NamedTuple):
     parts: Any
     trips: Any
     found: Any
+    front: Any
+    front_size: Any
 
 
 class Task(NamedTuple):
@@ -291,8 +305,10 @@ def is_excluded(
     least[CYCLES], least[ENERGY] = costs[0], energy[0]
     for place in range(3):
         if least[place] != best[place]:
-            return least[place] > best[place]
-    return False
+            return least[place] > best[place] or is_dominated(
+                problem.front, problem.front_size, least
+            )
+    return is_dominated(problem.front, problem.front_size, least)
 
 
 @inlined
@@ -367,6 +383,9 @@ def consider(
     for axis in range(3):
         found[CORES + axis] = problem.cores[axis]
         found[TILES + axis] = own[0, axis, spots[axis], TILE]
+    if len(problem.front) > 0:
+        record(problem.front, problem.front_size, found)
+        return
     for place in range(SKIPPED):
         if found[place] != best[place]:
             if found[place] < best[place]:
