@@ -11,6 +11,7 @@ from jax import export
 
 from airchitect_jax import Operator, OperatorKind
 from airchitect_jax.cost import (
+    CostTerm,
     Platform,
     VectorUnit,
     Widths,
@@ -25,6 +26,7 @@ from airchitect_jax.oracle.machines import (
     MachineObjective,
     Question,
     batched,
+    batched_search,
     best_machine,
     run_of,
     value_of,
@@ -37,6 +39,14 @@ from airchitect_jax.workloads import GemmCounts
 
 MOST_CORES, MOST_SIZES, MOST_DIM = 4, 3, 15  # the same for all, so that programs are shared
 NUM_GEMMS = 2
+
+
+# Their least is not at a corner of a box.
+TERM = CostTerm(
+    name="setup",
+    cycles=lambda gemm, array, dataflow: gemm.n * int(dataflow) + 50 * (array.rows % 3),
+    energy_fj=lambda gemm, array, dataflow: 40_000 * gemm.m * (array.cols % 4),
+)
 
 
 def ascending(low, high, most):
@@ -64,6 +74,7 @@ def questions(draw, *, with_budgets=False):
         hardware=space,
         runtime_model=draw(st.sampled_from(RuntimeModel)),
         widths=draw(st.sampled_from((Widths(), Widths(input_bits=16, weight_bits=4)))),
+        terms=(TERM,) if draw(st.integers(0, 3)) == 0 else (),
         vector_unit=VectorUnit(lanes=2, overlapped=draw(st.booleans())),
     )
     dims = st.tuples(*3 * [st.integers(1, MOST_DIM)])
@@ -159,7 +170,7 @@ def mapping_of(draw, gemm, hardware, question, any_tile):
 
 
 def schedule(draw, question, at, any_tile=False):
-    """Cycles and switching energy over all runs of a schedule on a machine; None if it does not fit."""
+    """Cycles and switching energy of a schedule over all runs; None if it does not fit."""
     hardware, platform = hardware_at(question, at), question.platform
     prices = machine_prices(hardware, platform)._replace(leakage_fj_per_cycle=0)
     cycles, energy = 0, 0
@@ -179,7 +190,7 @@ def is_relaxed(low, high):
 
 
 @given(st.data())
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_no_schedule_beats_the_floors_of_a_box(data):
     question = data.draw(questions())
     low, high, at = corners(data.draw, question)
@@ -193,6 +204,7 @@ def test_no_schedule_beats_the_floors_of_a_box(data):
         assert total is None or floor[0] <= np.dot(weights, total)
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=40)
 def test_both_searches_have_the_same_lines_and_no_schedule_beats_them(data):
@@ -204,7 +216,7 @@ def test_both_searches_have_the_same_lines_and_no_schedule_beats_them(data):
     total = schedule(data.draw, question, at, any_tile=is_relaxed(low, high))
     solver = Solver(question)
     solved = solver.solve(low, high, solver.parts.least(low, high), weights)
-    found = batched.search_boxes(
+    found = batched_search.search_boxes(
         batched.work_of(solver),
         batched.boxes_of(solver, [(low, high)], MOST_SIZES),
         np.array([weights]),
@@ -240,10 +252,14 @@ def run_value(question, at, total):
 
 
 @given(st.data())
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_no_schedule_beats_the_best_machine_or_the_box_that_holds_it(data):
     question = data.draw(questions(with_budgets=True))
-    best = best_machine(question)
+    gap = data.draw(st.sampled_from((0.0, 0.0, 0.1)))
+    best = best_machine(question, gap=gap)
+    assert best.lower_bound <= best.cost
+    if question.budgets.power_budget_w is None:  # bounds do not round cycles of waiting
+        assert best.cost <= best.lower_bound * (1 + gap) * (1 + 1e-9) or best.cost == math.inf
     ends = [len(values) - 1 for values in question.platform.hardware.axes.values()]
     for _ in range(4):
         at = tuple(data.draw(st.integers(0, end)) for end in ends)
@@ -251,7 +267,7 @@ def test_no_schedule_beats_the_best_machine_or_the_box_that_holds_it(data):
         if total is None:
             continue
         value = run_value(question, at, total)
-        assert best.lower_bound <= best.cost <= value * (1 + 1e-12)
+        assert max(best.lower_bound, best.cost / (1 + gap)) <= value * (1 + 1e-9)
         held = [
             box
             for box in best.boxes
@@ -259,20 +275,41 @@ def test_no_schedule_beats_the_best_machine_or_the_box_that_holds_it(data):
         ]
         assert held
         for box in held:
-            assert box.bound <= value * (1 + 1e-12)
+            assert box.bound <= value * (1 + 1e-9)
             for line in box.lines:
-                assert line.least <= np.dot(line[2:4], total) * (1 + 1e-12)
+                assert line.least <= np.dot(line[2:4], total) * (1 + 1e-9)
 
 
-@pytest.mark.parametrize("platform", ["cuda", "tpu"])
-def test_accelerators_can_run_them(platform):
+def example():
+    """Examples of calls that are compiled."""
     question = Question(platform=Platform(), gemms=GemmCounts(gemms=((4, 5, 6),), counts=(1,)))
     solver = Solver(question)
     first = (0,) * len(solver.parts.values)
-    given_ = batched.work_of(solver), batched.boxes_of(solver, [(first, first)])
+    return batched.work_of(solver), batched.boxes_of(solver, [(first, first)])
+
+
+def test_accelerators_can_run_the_floors():
     with jax.enable_x64(True):
-        assert export.export(batched.floors_of, platforms=[platform])(*given_).mlir_module()
-        for relaxed in (True, False):
-            options = {"num_trips": (4, 4, 4), "is_relaxed": relaxed, "batch_size": None}
-            program = export.export(batched.found_in, platforms=[platform])
-            assert program(*given_, np.ones((1, 2)), **options).mlir_module()
+        program = export.export(batched.floors_of, platforms=["cuda", "tpu"])
+        assert program(*example()).platforms == ("cuda", "tpu")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_relaxed", [True, False])
+def test_accelerators_can_run_the_search(is_relaxed):
+    options = {"num_trips": (4, 4, 4), "is_relaxed": is_relaxed, "batch_size": None}
+    with jax.enable_x64(True):
+        program = export.export(batched_search.found_in, platforms=["cuda", "tpu"])
+        assert program(*example(), np.ones((1, 2)), **options).platforms == ("cuda", "tpu")
+
+
+@given(questions(), st.data())
+@settings(max_examples=20)
+def test_memories_of_many_boxes_are_those_of_each(question, data):
+    parts = Solver(question).parts
+    boxes = [corners(data.draw, question)[:2] for _ in range(3)]
+    lows, highs = (np.array(x) for x in zip(*boxes, strict=True))
+    for box, found in zip(boxes, parts.memories_of_boxes(lows, highs, MOST_SIZES), strict=True):
+        alone = parts.memories(*box)
+        assert (found[:, : alone.shape[1]] == alone).all()
+        assert (found[:, alone.shape[1] :] == alone[:, -1:]).all()  # shorter rows repeat their last

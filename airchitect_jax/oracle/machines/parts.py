@@ -68,8 +68,7 @@ class Parts:
     def _word_ends(self, low: Any, high: Any) -> list[tuple[Any, Any]]:
         """The places of the first and the last word that each memory may have in a box.
 
-        Args:
-          low, high: corners, or [axes, boxes].
+        Corners may be arrays, [axes, boxes].
         """
         widths = self._question.platform.widths
         ends = [

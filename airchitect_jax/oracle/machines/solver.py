@@ -155,7 +155,7 @@ class Solver:
         for number, dataflow in enumerate(platform.dataflows):
             tasks[:, number, FLOW_COLUMNS] = self._flow(number, low[:MEMORIES])
             if platform.terms:
-                cycles, energy = self._least_terms(dataflow, low, high)
+                cycles, energy = self.least_terms(dataflow, low, high)
                 tasks[:, number, EXTRA_CYCLES], tasks[:, number, EXTRA_ENERGY] = cycles, energy
         has_sizes = low[MEMORIES:-1] != high[MEMORIES:-1] and weights[1] > 0
         num = len(self.dims)
@@ -240,7 +240,7 @@ class Solver:
             ]
         )
 
-    def _least_terms(self, dataflow: Any, low: Corner, high: Corner) -> tuple[Any, Any]:
+    def least_terms(self, dataflow: Any, low: Corner, high: Corner) -> tuple[Any, Any]:
         """Cycles and energy of the cost terms of each GEMM, the least over the arrays of a box."""
         cycles, energy = [], []
         for rows in range(low[ROWS], high[ROWS] + 1):
