@@ -159,7 +159,7 @@ class Solver:
         for number, dataflow in enumerate(platform.dataflows):
             tasks[:, number, FLOW_COLUMNS] = self._flow(number, low[:MEMORIES])
             if platform.terms:
-                cycles, energy = self._least_terms(dataflow, low, high)
+                cycles, energy = self.least_terms(dataflow, low, high)
                 tasks[:, number, EXTRA_CYCLES], tasks[:, number, EXTRA_ENERGY] = cycles, energy
         num = len(self.dims)
         found, is_found, floors = np.full((num, FOUND), np.inf), np.zeros(num, bool), np.zeros(num)
@@ -262,7 +262,7 @@ class Solver:
             ]
         )
 
-    def _least_terms(self, dataflow: Any, low: Corner, high: Corner) -> tuple[Any, Any]:
+    def least_terms(self, dataflow: Any, low: Corner, high: Corner) -> tuple[Any, Any]:
         """Cycles and energy of the cost terms of each GEMM, the least over the arrays of a box."""
         cycles, energy = [], []
         for rows in range(low[ROWS], high[ROWS] + 1):

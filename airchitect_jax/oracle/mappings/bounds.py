@@ -145,7 +145,7 @@ def _cycles(
     return cycles, moves(order, task.flow, m, n, k)
 
 
-def _energy(task: Task, costs: tuple[Number, Moves]) -> Number:
+def mapping_energy(task: Task, costs: tuple[Number, Moves]) -> Number:
     """Energy of a mapping with these cycles and moves."""
     cycles, moved = costs
     ifmap, filter_, partial_sums, ofmap = dram_bytes(moved, task.wires)
@@ -159,7 +159,7 @@ def _energy(task: Task, costs: tuple[Number, Moves]) -> Number:
     return energy + task.extra_energy_fj
 
 
-def _least_cycles(
+def least_cycles(
     task: Task, order: Order, exposed: Number, m: Loop, n: Loop, k: Loop
 ) -> tuple[Number, Moves]:
     """Cycles and moves that no mapping with loops of these sizes or more falls below.
@@ -179,7 +179,7 @@ def _least_cycles(
     return cycles, moved
 
 
-def _exposed_cycles(task: Task, order: Order, m: Loop, n: Loop, k: Loop) -> Number:
+def exposed_cycles(task: Task, order: Order, m: Loop, n: Loop, k: Loop) -> Number:
     """Compute cycles of the last step, beyond what leaves meanwhile: nothing comes."""
     overhead = task.flow.fold_overhead
     compute = mapped_product(
@@ -194,9 +194,9 @@ def _exposed_cycles(task: Task, order: Order, m: Loop, n: Loop, k: Loop) -> Numb
     return larger(compute - (m_inside + n_inside) * leaving, 0)
 
 
-def _least_energy(task: Task, costs: tuple[Number, Moves]) -> Number:
-    """Energy that goes with `_least_cycles`."""
-    energy = _energy(task, costs)
+def least_energy(task: Task, costs: tuple[Number, Moves]) -> Number:
+    """Energy that goes with `least_cycles`."""
+    energy = mapping_energy(task, costs)
     return select(energy < _ALL_EXACT, energy, energy * (1 - 2**-48))
 
 
@@ -205,10 +205,10 @@ _write_needs = kernel(_needs, _TASK, Halves(0, 0, 0, 0), (LOOP, 0), (LOOP, 0), (
 _write_slot = kernel(_slot, _TASK, _ORDER, *3 * [Position(*range(10))])
 _write_positions = kernel(positions, LOOP)
 _write_cycles = kernel(_cycles, _TASK, _ORDER, 0, *_LOOPS)
-_write_energy = kernel(_energy, _TASK, _COSTS)
-_write_least_cycles = kernel(_least_cycles, _TASK, _ORDER, 0, *_LOOPS)
-_write_exposed = kernel(_exposed_cycles, _TASK, _ORDER, *_LOOPS)
-_write_least_energy = kernel(_least_energy, _TASK, _COSTS)
+_write_energy = kernel(mapping_energy, _TASK, _COSTS)
+_write_least_cycles = kernel(least_cycles, _TASK, _ORDER, 0, *_LOOPS)
+_write_exposed = kernel(exposed_cycles, _TASK, _ORDER, *_LOOPS)
+_write_least_energy = kernel(least_energy, _TASK, _COSTS)
 
 
 @inlined

@@ -354,7 +354,7 @@ def _search(
         for axis in range(3):
             for parts in range(1, roots.shape[1]):
                 sizes[0], sizes[1], sizes[2] = dims[axis], dims[axis], parts
-                write_root(roots[axis, parts], sizes)
+                write_root((sizes,), roots[axis, parts])
         for place in range(len(values)):
             at = partitions[place // num_flows]
             m, n, k = roots[0, at[0]], roots[1, at[1]], roots[2, at[2]]
