@@ -28,15 +28,14 @@ from airchitect_jax.oracle.machines.batched import (
     with_sram_prices,
 )
 from airchitect_jax.oracle.mappings.bounds import (
-    FOUND,
     ORDER_IDS,
-    VALUE,
     Task,
     exposed_cycles,
     least_cycles,
     least_energy,
     mapping_energy,
 )
+from airchitect_jax.oracle.mappings.records import FOUND, VALUE
 from airchitect_jax.oracle.mappings.tables import relaxed_loop
 
 _BOUNDED = 2**20  # mappings at a time whose bounds are computed
