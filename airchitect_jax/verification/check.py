@@ -47,7 +47,9 @@ class Verified:
         if self.cost == math.inf:
             return f"{bound}; no machine within the budgets is named"
         gap = self.cost / self.lower_bound - 1 if self.lower_bound else math.inf
-        return f"{bound}; the machine named costs {self.cost:.12g}, at most {gap:.3g} above the best"
+        return (
+            f"{bound}; the machine named costs {self.cost:.12g}, at most {gap:.3g} above the best"
+        )
 
 
 def verify(
@@ -184,11 +186,19 @@ class _Lines:
 
     def check(self, number: int, line: Line) -> None:
         """Raises if a schedule could be below the line."""
-        machine = self._given.space.machine(line.box)
         weights = np.array([line.cycles_weight, line.energy_weight])
-        sums = []
-        for place, (dims, runs) in enumerate(zip(self._given.dims, self._given.runs, strict=True)):
-            value = mappings.least(
+        least = self.least(self._given.space.machine(line.box), weights)
+        if least < line.least * (1 - TOLERANCE):
+            raise ValueError(
+                f"lines: line {number}: some schedule could have {least}; expected at least"
+                f" {line.least}"
+            )
+
+    def least(self, machine: mappings.Machine, weights: Any) -> float:
+        """The least of the weighted sum of all schedules."""
+        values = [
+            runs
+            * mappings.least(
                 machine,
                 np.array(dims),
                 weights,
@@ -198,10 +208,8 @@ class _Lines:
                 self._is_exact,
                 self._found[place],
             )
-            sums.append(value * runs)
-        least = math.fsum(sums)
-        if least < line.least * (1 - TOLERANCE):
-            raise ValueError(
-                f"lines: line {number}: some schedule could have {least}; expected at least"
-                f" {line.least}"
+            for place, (dims, runs) in enumerate(
+                zip(self._given.dims, self._given.runs, strict=True)
             )
+        ]
+        return math.fsum(values)

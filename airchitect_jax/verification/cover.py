@@ -18,7 +18,8 @@ def uncovered(sizes: Sequence[int], lows: _Corners, highs: _Corners) -> tuple[in
 
     Args:
       sizes: the number of values of each axis.
-      lows, highs: corners of the boxes, both included.
+      lows: the first corner of each box.
+      highs: the last, included.
     """
     start = tuple(0 for _ in sizes)
     regions = [(start, tuple(size - 1 for size in sizes), np.arange(len(lows)))]

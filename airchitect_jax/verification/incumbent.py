@@ -100,11 +100,13 @@ def gemm_costs(
         for dim, parts, tile in zip(dims, cores, tiles, strict=True)
     )
     found = mappings.events(machine, np.array(dims), flow, order, m, n, k)
-    cycles = mappings.exact_cycles(machine, flow, order, m, n, k)
+    cycles = mappings.exact_cycles(machine, flow, order, m, n, k, np.empty((3, 3), np.int64))
     if max(*found, cycles) >= _EXACT:
         raise ValueError("its counts are too large to be checked")
     *accesses, num_bytes = map(int, found[1:])
-    sides = machine.widths.tolist()
-    sram = sum(x * bits * int(price) for x, bits, price in zip(accesses, sides, prices))
+    sides = machine.widths[:3].tolist()
+    sram = sum(
+        x * bits * int(price) for x, bits, price in zip(accesses, sides, prices, strict=True)
+    )
     mac_fj, dram_fj = space.mac_fj, space.dram_fj
     return int(cycles), math.prod(dims) * mac_fj + -(-sram // 8) + num_bytes * dram_fj

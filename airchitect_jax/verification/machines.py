@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -55,7 +55,9 @@ class Space:
         sides = (bits["input_bits"], bits["weight_bits"], bits["accumulator_bits"])
         is_float = self.technology["floating_point"]
         add, multiply = (f"{'float' if is_float else 'integer'} {x}" for x in ("add", "multiply"))
-        cell = self._sum((multiply, (sides[0] * sides[1]) ** 0.5), (add, sides[2]), self._bits(sides))
+        cell = self._sum(
+            (multiply, (sides[0] * sides[1]) ** 0.5), (add, sides[2]), self._bits(sides)
+        )
         lane = self._sum((add, sides[2]), (multiply, sides[2]))
         registers = self._sum(self._bits((sides[2],) * 3))
         self.mac_um2 = self._given("mac_um2", cell[1])
@@ -82,31 +84,32 @@ class Space:
         axis = list(self.axes).index(name)
         return self.axes[name][box[0][axis]], self.axes[name][box[1][axis]]
 
-    def range(self, box: Box, name: str) -> list[int]:
+    def values(self, box: Box, name: str) -> tuple[int, ...]:
         """The values of an axis in a box."""
         axis = list(self.axes).index(name)
-        return self.axes[name][box[0][axis] : box[1][axis] + 1]
+        return tuple(self.axes[name][box[0][axis] : box[1][axis] + 1])
 
-    def _words(self, memory: str, rows: range, cols: range) -> Iterator[float]:
+    def _words(
+        self, memory: str, rows: tuple[int, ...], cols: tuple[int, ...]
+    ) -> Collection[float]:
         """Bytes of a word of a memory: as wide as the edge of the array that it serves."""
         bits = self.widths
-        on_rows = [row * bits["input_bits"] / 8 for row in self.axes["rows"][rows.start : rows.stop]]
-        of_cols = self.axes["cols"][cols.start : cols.stop]
-        on_cols = [col * bits["weight_bits"] / 8 for col in of_cols]
+        on_rows = [row * bits["input_bits"] / 8 for row in rows]
+        on_cols = [col * bits["weight_bits"] / 8 for col in cols]
         match memory:
             case "ifmap_sram_bytes":
-                yield from on_rows
+                return on_rows
             case "filter_sram_bytes":
-                yield from on_cols
+                return on_cols
             case "scratchpad_bytes":
-                yield from {max(pair) for pair in itertools.product(on_rows, on_cols)}
+                return {max(pair) for pair in itertools.product(on_rows, on_cols)}
             case _:
-                yield from (col * bits["accumulator_bits"] / 8 for col in of_cols)
+                return [col * bits["accumulator_bits"] / 8 for col in cols]
 
     def _figure(
-        self, memory: str, size: int, rows: range, cols: range
+        self, memory: str, size: int, rows: tuple[int, ...], cols: tuple[int, ...]
     ) -> tuple[float, float, float]:
-        """The least energy per byte, leakage and area of a memory, over the words of a box."""
+        """The least energy per byte, leakage and area of a memory on any of some arrays."""
         node = self.technology["node_nm"]
         found = [tables.sram(size, word, node) for word in self._words(memory, rows, cols)]
         energy, leakage, area = (min(each) for each in zip(*found, strict=True))
@@ -117,18 +120,13 @@ class Space:
             area if per_byte is None else size * per_byte,
         )
 
-    def _edges(self, box: Box) -> tuple[range, range]:
-        """The indices of rows and columns."""
-        axes = list(self.axes)
-        rows, cols = axes.index("rows"), axes.index("cols")
-        return range(box[0][rows], box[1][rows] + 1), range(box[0][cols], box[1][cols] + 1)
-
     def figures(self, box: Box) -> Figures:
         """The least of all machines of a box."""
         rows, cols, cores = (self.at(box, x)[0] for x in ("rows", "cols", "num_cores"))
         sizes = [self.at(box, memory)[0] for memory in self.memories]
+        edges = self.values(box, "rows"), self.values(box, "cols")
         srams = [
-            self.figure(memory, size, *self._edges(box))
+            self.figure(memory, size, *edges)
             for memory, size in zip(self.memories, sizes, strict=True)
         ]
         array = round(cores * (rows * cols * self.mac_um2))
@@ -176,9 +174,10 @@ class Space:
         rows, cols = self.at(box, "rows")[0], self.at(box, "cols")[0]
         is_scalesim = self.platform["runtime_model"] == "scalesim"
         passes = (1 if is_scalesim else 2, 2, 2)
-        sizes = [self.range(box, memory) for memory in self.memories]
+        edges = self.values(box, "rows"), self.values(box, "cols")
+        sizes = [self.values(box, memory) for memory in self.memories]
         prices = [
-            [round(1000 * self.figure(memory, size, *self._edges(box))[0]) for size in each]
+            [round(1000 * self.figure(memory, size, *edges)[0]) for size in each]
             for memory, each in zip(self.memories, sizes, strict=True)
         ]
         if self.is_shared:

@@ -5,6 +5,7 @@ Dimensions and loops are m, n, k = 0, 1, 2; dataflows OS, WS, IS = 0, 1, 2.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -36,6 +37,8 @@ ORDERS = ("MNK", "MKN", "NMK", "NKM", "KMN", "KNM")  # the outermost loop first
 _LOOPS = np.array([["MNK".index(loop) for loop in order] for order in ORDERS])
 _PLACES = np.argsort(_LOOPS, axis=1)  # how far inside each loop is
 _EXACT = 2.0**62
+_compiled = functools.partial(compiled, reads=(tilings,))
+_pure = functools.partial(_compiled, error_model="numpy", _nrt=False)  # allocates nothing
 
 
 class Machine(NamedTuple):
@@ -62,7 +65,7 @@ class Machine(NamedTuple):
     event_prices: Any
 
 
-@compiled
+@_pure
 def _price(machine: Machine, memory: int, bits: float) -> float:
     """Of a byte in the smallest memory that holds a tile; infinite if none does."""
     low, high = 0, machine.num_sizes[memory]
@@ -75,7 +78,7 @@ def _price(machine: Machine, memory: int, bits: float) -> float:
     return np.inf if low == machine.num_sizes[memory] else float(machine.prices[memory, low])
 
 
-@compiled
+@_pure
 def transfer(machine: Machine, bits: float) -> float:
     """Whole cycles in which the interface moves so many bits."""
     each, in_cycles = machine.bandwidth[0], machine.bandwidth[1]
@@ -84,7 +87,7 @@ def transfer(machine: Machine, bits: float) -> float:
     return bits * in_cycles / each
 
 
-@compiled
+@_pure
 def events(
     machine: Machine, dims: Any, flow: int, order: int, m: Any, n: Any, k: Any
 ) -> tuple[float, float, float, float, float]:
@@ -95,13 +98,17 @@ def events(
     Args:
       machine: or the best of a box.
       dims: of the GEMM.
-      flow, order: of the mapping.
-      m, n, k: rows of tilings.
+      flow: the dataflow.
+      order: of the loops.
+      m: a row of a tiling.
+      n: the same.
+      k: the same.
     """
-    a_bits, b_bits, c_bits, out_bits = machine.widths
+    widths = machine.widths
+    a_bits, b_bits, c_bits, out_bits = widths[0], widths[1], widths[2], widths[3]
     dim_m, dim_n, dim_k = float(dims[0]), float(dims[1]), float(dims[2])
     ifmap, filter_, ofmap = dim_m * dim_k, dim_k * dim_n, dim_m * dim_n
-    at_m, at_n, at_k = _PLACES[order]
+    at_m, at_n, at_k = _PLACES[order, 0], _PLACES[order, 1], _PLACES[order, 2]
     # A block comes again if a loop that changes it goes on inside the loop that reuses it.
     ifmap_returns = m[SEVERAL] * (at_m > at_n) + k[SEVERAL] * (at_k > at_n) > 0
     filter_returns = n[SEVERAL] * (at_n > at_m) + k[SEVERAL] * (at_k > at_m) > 0
@@ -139,7 +146,7 @@ def events(
     )
 
 
-@compiled
+@_pure
 def prices_of(machine: Machine, m: float, n: float, k: float) -> tuple[float, float, float]:
     """The prices that tiles of these sizes pay for a byte of ifmap, filter and ofmap.
 
@@ -152,7 +159,7 @@ def prices_of(machine: Machine, m: float, n: float, k: float) -> tuple[float, fl
     return _price(machine, 0, ifmap), _price(machine, 1, filter_), _price(machine, 2, ofmap)
 
 
-@compiled
+@_pure
 def relaxed(
     machine: Machine, dims: Any, flow: int, order: int, m: Any, n: Any, k: Any
 ) -> tuple[float, float]:
@@ -170,19 +177,25 @@ def relaxed(
     return num_cycles, macs + math.ceil(sram / 8) + num_bytes * machine.event_prices[1]
 
 
-@compiled
+@_pure
 def _of(row: Any, column: int, trip: int) -> int:
     """The first of two columns, or on the last trip the second."""
     return int(row[column + (trip == row[TRIPS] - 1)])
 
 
-@compiled
-def exact_cycles(machine: Machine, flow: int, order: int, m: Any, n: Any, k: Any) -> float:
-    """Cycles of a mapping: a sum over its steps, of which many are alike."""
-    a_bits, b_bits, c_bits, out_bits = machine.widths
+@_pure
+def exact_cycles(
+    machine: Machine, flow: int, order: int, m: Any, n: Any, k: Any, trips_at: Any
+) -> float:
+    """Cycles of a mapping: a sum over its steps, of which many are alike.
+
+    `trips_at` is scratch, int64 [3, 3].
+    """
+    widths = machine.widths
+    a_bits, b_bits, c_bits, out_bits = widths[0], widths[1], widths[2], widths[3]
     rows = (m, n, k)
     total = 0.0
-    here, later, before = np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros(3, np.int64)
+    here, later, before = trips_at[0], trips_at[1], trips_at[2]
     # The first trip of a loop, one of those between, the last but one, the last.
     for place in range(64):
         weight = 1
@@ -200,14 +213,14 @@ def exact_cycles(machine: Machine, flow: int, order: int, m: Any, n: Any, k: Any
             later[loop], before[loop] = (here[loop] + goes_on) % trips, (here[loop] - came) % trips
             goes_on = goes_on and int(later[loop] == 0)
             came = came and int(here[loop] == 0)
-        i, j, l = here
+        i, j, p = here[0], here[1], here[2]
         bits = 0
         if not goes_on:  # the operands of the next step
             size_m, size_n = _of(m, FIRST, later[0]), _of(n, FIRST, later[1])
             size_k = _of(k, FIRST, later[2])
-            if later[0] != i or later[2] != l:
+            if later[0] != i or later[2] != p:
                 bits += size_m * size_k * a_bits
-            if later[1] != j or later[2] != l:
+            if later[1] != j or later[2] != p:
                 bits += size_k * size_n * b_bits
             if (later[0] != i or later[1] != j) and later[2] > 0:
                 bits += size_m * size_n * c_bits
@@ -215,11 +228,11 @@ def exact_cycles(machine: Machine, flow: int, order: int, m: Any, n: Any, k: Any
             element = out_bits if before[2] == k[TRIPS] - 1 else c_bits
             bits += _of(m, FIRST, before[0]) * _of(n, FIRST, before[1]) * element
         if flow == 0:
-            folds, steps = _of(m, FIRST_ROWS, i) * _of(n, FIRST_COLS, j), _of(k, FIRST_CORE, l)
+            folds, steps = _of(m, FIRST_ROWS, i) * _of(n, FIRST_COLS, j), _of(k, FIRST_CORE, p)
         elif flow == 1:
-            folds, steps = _of(k, FIRST_ROWS, l) * _of(n, FIRST_COLS, j), _of(m, FIRST_CORE, i)
+            folds, steps = _of(k, FIRST_ROWS, p) * _of(n, FIRST_COLS, j), _of(m, FIRST_CORE, i)
         else:
-            folds, steps = _of(k, FIRST_ROWS, l) * _of(m, FIRST_COLS, i), _of(n, FIRST_CORE, j)
+            folds, steps = _of(k, FIRST_ROWS, p) * _of(m, FIRST_COLS, i), _of(n, FIRST_CORE, j)
         compute = folds * (machine.overheads[flow] + steps)
         total += weight * max(compute, transfer(machine, bits))
     fill = m[FIRST] * k[FIRST] * a_bits + k[FIRST] * n[FIRST] * b_bits
@@ -227,20 +240,28 @@ def exact_cycles(machine: Machine, flow: int, order: int, m: Any, n: Any, k: Any
     return total + transfer(machine, fill) + transfer(machine, drain)
 
 
-@compiled
-def _value(machine: Machine, dims: Any, weights: Any, at: Any, trees: Any, is_exact: bool) -> float:
+@_pure
+def _value(
+    machine: Machine,
+    dims: Any,
+    weights: Any,
+    at: Any,
+    trees: Any,
+    is_exact: bool,
+    scratch: Any,
+) -> float:
     """The weighted costs of the node `at`: dataflow, order, cores and nodes of m, n and k."""
     m, n = trees[0, at[2], at[5]], trees[1, at[3], at[6]]
     k = trees[2, at[4], at[7]]
     num_cycles, energy = relaxed(machine, dims, at[0], at[1], m, n, k)
     if is_exact and num_cycles < np.inf:
-        num_cycles = exact_cycles(machine, at[0], at[1], m, n, k)
+        num_cycles = exact_cycles(machine, at[0], at[1], m, n, k, scratch)
     if num_cycles == np.inf:
         return np.inf
     return weights[0] * num_cycles + weights[1] * energy
 
 
-@compiled
+@_compiled
 def least(
     machine: Machine,
     dims: Any,
@@ -265,16 +286,16 @@ def least(
       is_exact: whether the rows are those of one array.
       found: int64 [8], a mapping to begin with, or zeros; receives the best.
     """
-    best = np.inf
+    best, scratch = np.inf, np.empty((3, 3), np.int64)
     if found[7]:
-        best = _value(machine, dims, weights, found, trees, is_exact)
+        best = _value(machine, dims, weights, found, trees, is_exact, scratch)
     num_roots = len(flows) * 6 * len(partitions)
     roots, values = np.ones((num_roots, 8), np.int64), np.empty(num_roots)
     for number in range(num_roots):
         root = roots[number]
         root[0], root[1] = flows[number % len(flows)], number // len(flows) % 6
         root[2:5] = partitions[number // len(flows) // 6]
-        values[number] = _value(machine, dims, weights, root, trees, False)
+        values[number] = _value(machine, dims, weights, root, trees, False, scratch)
     stack, bounds = np.empty((128, 8), np.int64), np.empty(128)
     for number in np.argsort(values):
         if values[number] >= best:
@@ -297,15 +318,15 @@ def least(
                     widest, most = loop, below
             if widest < 0:
                 if is_exact:
-                    bound = _value(machine, dims, weights, node, trees, True)
+                    bound = _value(machine, dims, weights, node, trees, True, scratch)
                 if bound < best:
                     best = bound
                     found[:] = node
                 continue
             node[5 + widest] *= 2
-            left = _value(machine, dims, weights, node, trees, False)
+            left = _value(machine, dims, weights, node, trees, False, scratch)
             node[5 + widest] += 1
-            right = _value(machine, dims, weights, node, trees, False)
+            right = _value(machine, dims, weights, node, trees, False, scratch)
             for turn in range(2):  # the better one comes last, and is opened first
                 is_left = (left < right) == (turn == 1)
                 value = left if is_left else right

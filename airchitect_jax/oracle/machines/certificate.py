@@ -79,7 +79,8 @@ def _platform(platform: Platform) -> dict[str, Any]:
         "vector_unit": {
             "lanes": unit.lanes,
             "rates": {
-                kind.value: [rate.numerator, rate.denominator] for kind, rate in unit.rates
+                kind.value: [rate.numerator, rate.denominator]
+                for kind, rate in dict(unit.rates).items()
             },
             "fused": [kind.value for kind in unit.fused],
             "overlapped": unit.overlapped,
