@@ -24,7 +24,12 @@ from airchitect_jax.verification.tilings import (
     FIRST_PARTS,
     FIRST_ROWS,
     LAST,
+    LAST_COLS,
+    LAST_CORE,
+    LAST_ROWS,
     LATER_PARTS,
+    LESS_FIRST,
+    LESS_LAST,
     PARTS,
     ROW_FOLDS,
     SEVERAL,
@@ -121,14 +126,18 @@ def events(
     num_bytes = math.ceil(ifmap_bits / 8) + math.ceil(filter_bits / 8)
     num_bytes += math.ceil(stored / 8) + math.ceil((stored + final) / 8)
     # What the array computes, and how often it reads each operand and passes over outputs.
+    overhead = machine.overheads[flow]
     if flow == 0:
-        folds, steps = m[ROW_FOLDS] * n[COL_FOLDS], machine.overheads[0] * k[TRIPS] + k[CORE]
+        folds, steps = m[ROW_FOLDS] * n[COL_FOLDS], overhead * k[TRIPS] + k[CORE]
+        last = m[LAST_ROWS] * n[LAST_COLS] * (overhead + k[LAST_CORE])
         ifmap_reads, filter_reads, passes = n[ALL_COL_FOLDS], m[ALL_ROW_FOLDS], k[PARTS]
     elif flow == 1:
-        folds, steps = k[ROW_FOLDS] * n[COL_FOLDS], machine.overheads[1] * m[TRIPS] + m[CORE]
+        folds, steps = k[ROW_FOLDS] * n[COL_FOLDS], overhead * m[TRIPS] + m[CORE]
+        last = k[LAST_ROWS] * n[LAST_COLS] * (overhead + m[LAST_CORE])
         ifmap_reads, filter_reads, passes = n[ALL_COL_FOLDS], m[PARTS], k[ALL_ROW_FOLDS]
     else:
-        folds, steps = k[ROW_FOLDS] * m[COL_FOLDS], machine.overheads[2] * n[TRIPS] + n[CORE]
+        folds, steps = k[ROW_FOLDS] * m[COL_FOLDS], overhead * n[TRIPS] + n[CORE]
+        last = k[LAST_ROWS] * m[LAST_COLS] * (overhead + n[LAST_CORE])
         ifmap_reads, filter_reads, passes = n[PARTS], m[ALL_COL_FOLDS], k[ALL_ROW_FOLDS]
     ifmap_writes = n[PARTS] if ifmap_returns else n[FIRST_PARTS]
     filter_writes = m[PARTS] if filter_returns else m[FIRST_PARTS]
@@ -137,8 +146,13 @@ def events(
     drain = m[LAST] * n[LAST] * out_bits
     ends = transfer(machine, fill) + transfer(machine, drain)
     moved = ifmap_bits + filter_bits + 2 * stored + final
+    # While the last step computes nothing comes; the results of the step before may go.
+    going = 0.0
+    if k[SEVERAL] == 0 or at_k < at_m or at_k < at_n:
+        going = max(m[LESS_FIRST] * n[LESS_LAST], m[LESS_LAST] * n[LESS_FIRST]) * out_bits
+    beside = max(transfer(machine, moved), transfer(machine, max(moved - going, 0.0)) + last)
     return (
-        max(folds * steps + ends, transfer(machine, moved)),
+        max(folds * steps + ends, beside),
         ifmap * (ifmap_reads + ifmap_writes),
         filter_ * (filter_reads + filter_writes),
         ofmap * (2 * passes + leaves) + partial_sums,

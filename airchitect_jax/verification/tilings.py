@@ -19,9 +19,11 @@ TRIPS, SEVERAL, TILE, FIRST, LAST = range(5)
 CORE, ROW_FOLDS, COL_FOLDS = range(5, 8)
 # Cores with work: in the first block, summed over all, over all but the first; all their folds.
 FIRST_PARTS, PARTS, LATER_PARTS, ALL_ROW_FOLDS, ALL_COL_FOLDS = range(8, 13)
-# The largest part of a core in the first and the last block, and its folds. Not of ranges.
+# The largest part of a core in the first and the last block, and its folds.
 FIRST_CORE, LAST_CORE, FIRST_ROWS, LAST_ROWS, FIRST_COLS, LAST_COLS = range(13, 19)
-COLUMNS = 19
+# The first and the last block, negated: the least is that of the largest block.
+LESS_FIRST, LESS_LAST = 19, 20
+COLUMNS = 21
 
 
 def tree(dim: int, cores: int, low: tuple[int, int], high: tuple[int, int]) -> Any:
@@ -83,12 +85,17 @@ def _write_exact(row: Any, dim: int, cores: int, tile: int, rows: int, cols: int
         if not is_last:
             row[FIRST_PARTS] = parts
     row[LATER_PARTS] = row[PARTS] - row[FIRST_PARTS]
+    row[LESS_FIRST], row[LESS_LAST] = -row[FIRST], -row[LAST]
 
 
 @compiled
-def _write_least(row: Any, dim: int, cores: int, trips: int, rows: int, cols: int) -> None:
-    """The least of all tiles with a number of trips on arrays up to a size (docs/certificates)."""
+def _write_least(row: Any, dim: int, cores: int, most: int, rows: int, cols: int) -> None:
+    """The least of all tiles with as many trips as one, on arrays up to a size.
+
+    `most` is the largest of these tiles. docs/certificates.md has the proofs.
+    """
     share = _ceil(dim, cores)
+    trips = _ceil(share, most)
     tile, before = _ceil(share, trips), trips - 1
     if not before:
         _write_exact(row, dim, cores, tile, rows, cols)
@@ -102,7 +109,8 @@ def _write_least(row: Any, dim: int, cores: int, trips: int, rows: int, cols: in
         folds = _ceil(tile, edge)  # of each part but those of the last block
         row[ROW_FOLDS + place] = max(before * folds + 1, _ceil(share, edge))
         row[ALL_ROW_FOLDS + place] = max(before * cores * folds + 1, _ceil(dim, edge))
-    row[FIRST_CORE:] = 0
+    row[FIRST_CORE:] = 1
+    row[LESS_FIRST], row[LESS_LAST] = -cores * most, before * cores * tile - dim
 
 
 @compiled
@@ -114,7 +122,7 @@ def _write(table: Any, dim: int, cores: int, rows: int, cols: int, is_exact: boo
         trips = _ceil(share, most)
         tile = _ceil(share, trips)
         if not is_exact:
-            _write_least(table[count], dim, cores, trips, rows, cols)
+            _write_least(table[count], dim, cores, most, rows, cols)
             count += 1
         else:
             plain = table[count]
