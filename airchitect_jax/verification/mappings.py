@@ -41,6 +41,9 @@ DATAFLOWS = ("OS", "WS", "IS")
 ORDERS = ("MNK", "MKN", "NMK", "NKM", "KMN", "KNM")  # the outermost loop first
 _LOOPS = np.array([["MNK".index(loop) for loop in order] for order in ORDERS])
 _PLACES = np.argsort(_LOOPS, axis=1)  # how far inside each loop is
+# An order for each innermost loop, and the one with the outer loops exchanged. Both have the same
+# events if the innermost loop has several trips; if it has one, it is as if it were elsewhere.
+_OUTER, _SWAPPED = np.array([0, 1, 3]), np.array([2, 4, 0, 5, 1, 3])
 _EXACT = 2.0**62
 _compiled = functools.partial(compiled, reads=(tilings,))
 _pure = functools.partial(_compiled, error_model="numpy", _nrt=False)  # allocates nothing
@@ -275,7 +278,7 @@ def _value(
     return weights[0] * num_cycles + weights[1] * energy
 
 
-@_compiled
+@functools.partial(_compiled, nogil=True)
 def least(
     machine: Machine,
     dims: Any,
@@ -303,12 +306,12 @@ def least(
     best, scratch = np.inf, np.empty((3, 3), np.int64)
     if found[7]:
         best = _value(machine, dims, weights, found, trees, is_exact, scratch)
-    num_roots = len(flows) * 6 * len(partitions)
+    num_roots = len(flows) * 3 * len(partitions)
     roots, values = np.ones((num_roots, 8), np.int64), np.empty(num_roots)
     for number in range(num_roots):
         root = roots[number]
-        root[0], root[1] = flows[number % len(flows)], number // len(flows) % 6
-        root[2:5] = partitions[number // len(flows) // 6]
+        root[0], root[1] = flows[number % len(flows)], _OUTER[number // len(flows) % 3]
+        root[2:5] = partitions[number // len(flows) // 3]
         values[number] = _value(machine, dims, weights, root, trees, False, scratch)
     stack, bounds = np.empty((128, 8), np.int64), np.empty(128)
     for number in np.argsort(values):
@@ -331,11 +334,13 @@ def least(
                 if below > most:
                     widest, most = loop, below
             if widest < 0:
-                if is_exact:
-                    bound = _value(machine, dims, weights, node, trees, True, scratch)
-                if bound < best:
-                    best = bound
-                    found[:] = node
+                for _ in range(1 + is_exact):
+                    if is_exact:
+                        bound = _value(machine, dims, weights, node, trees, True, scratch)
+                    if bound < best:
+                        best = bound
+                        found[:] = node
+                    node[1] = _SWAPPED[node[1]]
                 continue
             node[5 + widest] *= 2
             left = _value(machine, dims, weights, node, trees, False, scratch)
