@@ -169,8 +169,8 @@ def test_resnet50():
     platform = dataclasses.replace(
         read_platform("gemmini"),
         hardware=HardwareSpace(
-            rows=range(8, 129, 8),
-            cols=range(8, 129, 8),
+            rows=(8, 16, 32, 64, 128),
+            cols=(8, 16, 32, 64, 128),
             ifmap_sram_bytes=[KB << i for i in range(4, 11)],
             filter_sram_bytes=[KB << i for i in range(4, 11)],
             ofmap_sram_bytes=[KB << i for i in range(4, 11)],
@@ -184,7 +184,7 @@ def test_resnet50():
         objective=MachineObjective.EDP,
         budgets=Budgets(area_budget_um2=4_000_000),
     )
-    optimum = best_machine(asked, time_limit=15)
+    optimum = best_machine(asked)
     found = verify(parse_certificate(content_of(asked, optimum)))
     assert found.cost == optimum.cost
     assert found.num_lines > 100
