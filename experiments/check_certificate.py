@@ -34,7 +34,7 @@ def main(console: rich.console.Console) -> None:
         print(f"refused: {one_line(str(error))}", file=sys.stderr)
         sys.exit(1)
     text = (
-        f"verified: {found.claim}\n"
+        f"{given.question}\nverified: {found.claim}\n"
         f"{found.num_boxes:,} boxes, {found.num_lines:,} lines, {found.seconds:.1f} s"
     )
     console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -150,12 +150,14 @@ def test_what_is_changed_is_refused(change):
 
 def test_the_script(tmp_path):
     path = tmp_path / "certificate.json"
-    asked, optimum = solved(MachineObjective.EDP)
-    write_certificate(path, asked, optimum)
+    question, optimum = solved(MachineObjective.EDP)
+    write_certificate(path, question, optimum)
     done = scripts.run("experiments.check_certificate", str(path))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("verified: no machine of the space costs less than")
-    assert f"{len(optimum.boxes)} boxes" in done.stdout
+    asked, verified, size = done.stdout.splitlines()
+    assert asked == "little: 432 machines; 3 GEMMs, 1 operators; objective edp"
+    assert verified.startswith("verified: no machine of the space costs less than")
+    assert f"{len(optimum.boxes)} boxes" in size
     path.write_text(path.read_text()[:-100])
     done = scripts.run("experiments.check_certificate", str(path))
     assert done.returncode == 1

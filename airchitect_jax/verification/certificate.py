@@ -57,6 +57,17 @@ class Certificate:
     bounds: list[float]
     used: list[list[int]]
 
+    @property
+    def question(self) -> str:
+        """What is asked, in words."""
+        axes, budgets = self.space.axes, self.rules.budgets.items()
+        return (
+            f"{self.space.platform['name']}: {math.prod(map(len, axes.values())):,} machines;"
+            f" {len(self.dims)} GEMMs, {len(self.space.operators)} operators;"
+            f" objective {self.rules.objective}"
+            + "".join(f"; {name} {limit}" for name, limit in budgets if limit is not None)
+        )
+
 
 def read_certificate(path: pathlib.Path) -> Certificate:
     """Reads a certificate.
@@ -84,7 +95,7 @@ def parse_certificate(content: Any) -> Certificate:
         raise ValueError(f"version: {shown(content.get('version'))} is not known; expected 1")
     try:
         return _parsed(content)
-    except (KeyError, TypeError, IndexError, AttributeError, ZeroDivisionError) as error:
+    except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"malformed: {type(error).__name__}: {error}") from None
 
 

@@ -95,7 +95,7 @@ def verify(
                     on_progress(done, len(lines))
         finally:
             threads.shutdown(cancel_futures=True)
-    if given.lower_bound > cost:
+    if given.lower_bound > float(cost):
         raise ValueError(f"lower_bound: {given.lower_bound} is above the cost of {cost}")
     gap = cost / given.lower_bound - 1 if 0 < given.lower_bound < math.inf else math.inf
     if not (given.gap == gap or abs(given.gap - gap) <= TOLERANCE * (1 + gap)):
