@@ -146,7 +146,7 @@ class Search:
             return [], [*excluded, closed(solver, low, high, bound, self.limit)]
         last = bound.solved[-1]
         halves = self._brancher.split(low, high, bound.least, last, gradient(solver, bound))
-        kept = nearest(bound), heirs(bound)
+        kept = nearest(solver, bound), heirs(solver, bound)
         return [(bound.lowest.value, *half, *kept) for half in halves], excluded
 
     def prefer_small(self, most_boxes: int) -> None:
