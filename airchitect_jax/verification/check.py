@@ -29,7 +29,7 @@ class Verified:
 
     Attributes:
       cost: of the incumbent; infinite without one.
-      lower_bound: no machine costs less, within `TOLERANCE`.
+      lower_bound: no machine costs less, but for rounding (docs/certificates.md).
       num_boxes, num_lines: that were checked.
       seconds: that it took.
     """
