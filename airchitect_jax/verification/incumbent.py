@@ -54,9 +54,9 @@ def _cost_of(given: Certificate, claimed: dict[str, Any]) -> Any:
         cycles, energy = cycles + runs * costs[0], energy + runs * costs[1]
     busy = int(rules.busy(cycles, figures.operator_cycles))
     switching = energy + figures.operator_fj
-    total = busy
+    total: float = busy
     if rules.most_fj_per_cycle < math.inf:
-        total = max(total, math.ceil(switching / (rules.most_fj_per_cycle - figures.leakage_fj)))
+        total = max(total, switching / (rules.most_fj_per_cycle - figures.leakage_fj))
     if total > rules.most_cycles:
         raise ValueError(f"incumbent: {total} cycles exceed the latency budget")
     switching += figures.leakage_fj * total
