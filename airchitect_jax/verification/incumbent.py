@@ -59,15 +59,15 @@ def _cost_of(given: Certificate, claimed: dict[str, Any]) -> Any:
         total = max(total, switching / (rules.most_fj_per_cycle - figures.leakage_fj))
     if total > rules.most_cycles:
         raise ValueError(f"incumbent: {total} cycles exceed the latency budget")
-    switching += figures.leakage_fj * total
-    cost = rules.value(total, switching, figures.area_um2)
+    energy_fj = switching + figures.leakage_fj * total
+    cost = rules.value(total, energy_fj, figures.area_um2)
     for name, value in (
         ("array_cycles", cycles),
         ("operator_cycles", figures.operator_cycles),
         ("busy_cycles", busy),
         ("cycles", total),
         ("waiting_cycles", total - busy),
-        ("energy_fj", switching),
+        ("energy_fj", energy_fj),
     ):
         if claimed[name] != value:
             raise ValueError(f"incumbent: {name}: {claimed[name]} is claimed; expected {value}")
