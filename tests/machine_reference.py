@@ -24,6 +24,7 @@ from airchitect_jax.cost import (
 )
 from airchitect_jax.oracle.machines import Budgets, MachineObjective, Question, run_of, value_of
 from airchitect_jax.spaces import HardwareSpace
+from airchitect_jax.spaces.hardware import OPERAND_SRAMS, SCRATCHPAD
 from airchitect_jax.types import Dataflow, Gemm, OperatorKind, RuntimeModel
 from airchitect_jax.workloads import GemmCounts, Operator
 
@@ -196,26 +197,23 @@ def draw(seed):
         return tuple(sorted(r.sample(choices, r.randint(1, min(most, len(choices))))))
 
     def sizes():
-        return some(*(r.choice([r.randint(24, 200), r.randint(24, 2000)]) for _ in range(2)))
+        return {r.choice([r.randint(2, 200), r.randint(12, 2000)]) for _ in range(4)}
 
-    def memory(*names):
-        return {name: tuple(sorted(set(sizes()))) for name in names}
+    def space():
+        shared = r.random() < 0.5
+        names = SCRATCHPAD if shared else OPERAND_SRAMS
+        return HardwareSpace(
+            rows=some(1, 2, 3, 4, 8, most=3),
+            cols=some(1, 2, 4, 5, 8, most=3),
+            num_cores=r.choice([(1,), (2,), (1, 2), (1, 3)]),
+            bandwidth_bytes_per_second=some(10**9, 2 * 10**9, 7 * 10**9, 64 * 10**9),
+            **{name: some(*sizes(), most=4 if shared else 3) for name in names},
+        )
 
-    cores = some(1, 1, 2, 3)
-    space = HardwareSpace(
-        rows=some(1, 2, 3, 4, 8),
-        cols=some(1, 2, 4, 5, 8),
-        num_cores=tuple(sorted(set(cores))),
-        bandwidth_bytes_per_second=some(10**9, 2 * 10**9, 7 * 10**9, 64 * 10**9),
-        **(
-            memory("scratchpad_bytes", "accumulator_bytes")
-            if r.random() < 0.5
-            else memory("ifmap_sram_bytes", "filter_sram_bytes", "ofmap_sram_bytes")
-        ),
-    )
+    spaces = (space() for _ in itertools.count())
     kinds = list(OperatorKind)
     platform = Platform(
-        hardware=space,
+        hardware=next(one for one in spaces if one.num_designs <= 48),
         clock_hz=r.choice([10**9, 7 * 10**8]),
         widths=Widths(
             input_bits=r.choice([4, 8, 16]),

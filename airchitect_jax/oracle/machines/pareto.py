@@ -30,6 +30,7 @@ from airchitect_jax.cost import area_um2
 from airchitect_jax.oracle.machines.answer import Optimum
 from airchitect_jax.oracle.machines.best import best_machine
 from airchitect_jax.oracle.machines.question import MachineObjective, Question
+from airchitect_jax.types import Hardware
 
 _LATENCY, _ENERGY, _EDP = (
     MachineObjective.LATENCY,
@@ -45,11 +46,13 @@ class FrontPoint:
     Attributes:
       question: whose answer it is, with the budgets of the point.
       optimum: the machine, the workload on it, and the proof.
+      hardware: the machine.
       cycles, energy_fj, area_um2: of the workload, and of the machine.
     """
 
     question: Question
     optimum: Optimum
+    hardware: Hardware
     cycles: int
     energy_fj: int
     area_um2: int
@@ -189,6 +192,7 @@ class _Asker:
         return FrontPoint(
             question=question,
             optimum=optimum,
+            hardware=hardware,
             cycles=optimum.totals.cycles,
             energy_fj=optimum.totals.energy_fj,
             area_um2=int(area_um2(hardware, platform).total_um2),
