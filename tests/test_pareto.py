@@ -105,6 +105,30 @@ def test_a_limit_of_time_leaves_valid_bounds():
         assert isinstance(point, FrontPoint)
 
 
+def test_a_front_goes_on_from_the_states_of_its_searches(tmp_path):
+    question = reference.large_question(MachineObjective.ENERGY)
+    folder = tmp_path / "states"
+
+    class Killed(Exception):
+        pass
+
+    def kill(done, total):
+        if done == 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        pareto_front(question, num_points=2, gap=0.1, on_progress=kill, state=folder)
+    left = len(list(folder.iterdir()))
+    assert left >= 3
+    again = pareto_front(question, num_points=2, gap=0.1, state=folder)
+    whole = pareto_front(question, num_points=2, gap=0.1)
+    assert [point.figures for point in again] == [point.figures for point in whole]
+    for one, other in zip(again, whole, strict=True):
+        assert one.optimum.lower_bound == other.optimum.lower_bound
+        assert one.optimum.boxes_opened == other.optimum.boxes_opened
+    assert len(list(folder.iterdir())) > left
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -70,6 +71,7 @@ def pareto_front(
     gap: float = 0.0,
     time_limit: float | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    state: pathlib.Path | None = None,
 ) -> tuple[FrontPoint, ...]:
     """Points of the front of latency, energy and area, by latency.
 
@@ -86,6 +88,7 @@ def pareto_front(
       time_limit: in seconds, of all points together. Each search gets an equal share of what is
         left; a point whose search was stopped has a larger gap.
       on_progress: called with the number of answers and the greatest number needed.
+      state: a folder for the states of the searches, from which a front that was stopped goes on.
 
     Raises:
       ValueError: an argument is not allowed.
@@ -95,7 +98,9 @@ def pareto_front(
     num_points = whole_number("num_points", num_points, low=2, high=1000)
     if time_limit is not None:
         time_limit = real_number("time_limit", time_limit, low=0, high=1e9)
-    asker = _Asker(question, gap, time_limit, 5 * num_points - 2, on_progress)
+    if state is not None:
+        state.mkdir(parents=True, exist_ok=True)
+    asker = _Asker(question, gap, time_limit, 5 * num_points - 2, on_progress, state)
     fast, thrifty, balanced = (
         asker.under_areas(objective, num_points) for objective in (_LATENCY, _ENERGY, _EDP)
     )
@@ -130,11 +135,12 @@ class _Asker:
         time_limit: float | None,
         num_questions: int,
         on_progress: Callable[[int, int], None] | None,
+        state: pathlib.Path | None,
     ) -> None:
         self._machines: list[Mapping[str, int]] = []
         self._question, self._gap, self._on_progress = question, gap, on_progress
         self._end = None if time_limit is None else time.perf_counter() + time_limit
-        self._asked, self._num_questions = 0, num_questions
+        self._asked, self._num_questions, self._state = 0, num_questions, state
 
     def under_areas(self, objective: MachineObjective, num_points: int) -> list[FrontPoint]:
         """The answers under budgets of area, the largest first; the first has no new budget."""
@@ -183,6 +189,7 @@ class _Asker:
             gap=self._gap,
             time_limit=share,
             start=self._machines,
+            state=self._state and self._state / f"{objective.value}_{area}_{latency}",
         )
         self._count(1)
         if optimum.machine is None or optimum.totals is None:
