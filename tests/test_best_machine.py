@@ -8,9 +8,7 @@ import random
 import subprocess
 import sys
 
-import jax
 import machine_reference as reference
-import numpy as np
 import pytest
 import scripts
 
@@ -196,10 +194,11 @@ RUN = """
 import pathlib, sys
 sys.path.insert(0, {tests!r})
 import machine_reference as reference
-from airchitect_jax.oracle.machines import MachineObjective, best_machine
+from airchitect_jax.oracle.machines import MachineObjective, best
+best._STATE_SECONDS = 0.02  # written often
 question = reference.large_question(MachineObjective.{objective})
 print("ready", flush=True)
-best_machine(question, state=pathlib.Path({state!r}))
+best.best_machine(question, state=pathlib.Path({state!r}))
 """
 
 
@@ -220,25 +219,20 @@ def killed(objective, state, delay):
 
 
 def certificate(optimum):
-    """All but the time."""
-    fields = vars(optimum) | {"seconds": 0, "boxes": sorted(optimum.boxes)}
-    return jax.tree.map(
-        lambda leaf: leaf.tolist() if isinstance(leaf, np.ndarray) else leaf, fields
-    )
+    """All but the time, as text."""
+    return repr(vars(optimum) | {"seconds": 0, "boxes": sorted(optimum.boxes)})
 
 
-@pytest.mark.parametrize("objective", [MachineObjective.ENERGY])
-def test_a_stopped_search_goes_on_to_the_same_certificate(objective, whole, tmp_path):
+def test_a_stopped_search_goes_on_to_the_same_certificate(whole, tmp_path):
     question, best = whole
-    state = tmp_path / "state"
-    stops = 0
-    while not best_machine(question, state=state, time_limit=best.seconds / 4).is_finished:
+    state, stops, limit = tmp_path / "state", 0, 0.0
+    stopped = best_machine(question, state=state, time_limit=limit)
+    while not stopped.is_finished:
         stops += 1
-        assert stops < 100
-    assert stops
-    again = best_machine(question, state=state)
-    assert certificate(again) == certificate(best)
-    assert again.seconds > best.seconds / 4
+        limit = stopped.seconds + best.seconds / 4
+        stopped = best_machine(question, state=state, time_limit=limit)
+    assert stops > 1
+    assert certificate(stopped) == certificate(best)
 
 
 @pytest.mark.slow
@@ -253,13 +247,15 @@ def test_a_killed_search_goes_on_to_the_same_certificate(seed, whole, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
 
 
-def test_the_state_of_another_question_is_refused(whole, tmp_path):
-    question, best = whole
+def test_a_foreign_or_damaged_state_is_refused(whole, tmp_path):
+    question, _ = whole
     state = tmp_path / "state"
-    best_machine(question, state=state, time_limit=best.seconds / 4)
+    best_machine(question, state=state, time_limit=0.0)
     other = dataclasses.replace(question, objective=MachineObjective.LATENCY)
-    with pytest.raises(ValueError, match="state"):
+    with pytest.raises(ValueError, match="the state of another question"):
         best_machine(other, state=state)
-    state.write_bytes(state.read_bytes()[:100])
-    with pytest.raises(ValueError, match="state"):
-        best_machine(question, state=state)
+    contents = state.read_bytes()
+    for damaged in (b"", contents[:100], contents[:-100], b"x" + contents):
+        state.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"state: damaged \(.*\); remove it to start again"):
+            best_machine(question, state=state)
