@@ -11,7 +11,7 @@ import pytest
 
 from airchitect_jax.oracle.machines import Budgets, MachineObjective, best, pareto_front
 from airchitect_jax.oracle.machines.pareto import FrontPoint, undominated
-from airchitect_jax.recommendation.machines.front import FRONT_HEADER, front_csv, front_rows
+from airchitect_jax.recommendation.machines import FRONT_HEADER, front_csv, front_rows
 from airchitect_jax.recommendation.machines.front_plot import front as front_figure
 
 ROUNDING = 1e-11
