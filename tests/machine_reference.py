@@ -7,10 +7,9 @@ import random
 from typing import NamedTuple
 
 import numpy as np
-from mapping_reference import all_mappings, as_mapping
+from mapping_reference import TERMS, all_mappings, as_mapping
 
 from airchitect_jax.cost import (
-    CostTerm,
     Platform,
     Technology,
     VectorUnit,
@@ -27,11 +26,6 @@ from airchitect_jax.spaces import HardwareSpace
 from airchitect_jax.spaces.hardware import OPERAND_SRAMS, SCRATCHPAD
 from airchitect_jax.types import Dataflow, Gemm, OperatorKind, RuntimeModel
 from airchitect_jax.workloads import GemmCounts, Operator
-
-TERMS = (
-    CostTerm(name="start", cycles=lambda gemm, array, flow: 5 * (1 + flow) + gemm.m),
-    CostTerm(name="pipeline", energy_fj=lambda gemm, array, flow: 100 * array.rows * (2 - flow)),
-)
 
 
 class Machine(NamedTuple):

@@ -2,21 +2,17 @@
 
 import dataclasses
 import itertools
-import math
-import random
 import types
 
 import jax
 import numpy as np
 import pytest
-from mapping_reference import all_mappings, as_mapping, brute_force
+from mapping_reference import TERMS, all_mappings, as_mapping, brute_force, draw, sums_of_fronts
 
 from airchitect_jax._support import compiled
 from airchitect_jax.cost import (
-    CostTerm,
     MachinePrices,
     Platform,
-    Widths,
     mapping_fits,
     objective_value,
     tiled_costs,
@@ -37,54 +33,8 @@ from airchitect_jax.types import (
     Gemm,
     Hardware,
     Objective,
-    Scratchpad,
 )
 from airchitect_jax.workloads import GemmCounts
-
-TERMS = (
-    CostTerm(name="start", cycles=lambda gemm, array, flow: 5 * (1 + flow) + gemm.m),
-    CostTerm(name="pipeline", energy_fj=lambda gemm, array, flow: 100 * array.rows * (2 - flow)),
-)
-
-
-def draw(seed):
-    """A random machine, platform and prices."""
-    r = random.Random(seed)
-    widths = Widths(
-        input_bits=r.choice([4, 8, 16]),
-        weight_bits=r.choice([4, 8, 16]),
-        accumulator_bits=r.choice([16, 32]),
-        output_bits=r.choice([8, 16]),
-    )
-
-    def size():
-        return r.choice([r.randint(20, 200), r.randint(20, 2000), 10**6])
-
-    if r.random() < 0.5:
-        memory = Scratchpad(scratchpad_bytes=size(), accumulator_bytes=size())
-    else:
-        memory = BufferSizes(
-            ifmap_sram_bytes=size(), filter_sram_bytes=size(), ofmap_sram_bytes=size()
-        )
-    machine = Hardware(
-        rows=r.choice([1, 3, 4, 8]),
-        cols=r.choice([2, 4, 5, 16]),
-        num_cores=r.choice([1, 1, 2, 3, 4]),
-        memory=memory,
-        bandwidth_bytes=r.choice([1, 2, 7, 64]),
-        bandwidth_cycles=r.choice([1, 3]),
-    )
-    platform = Platform(
-        widths=widths,
-        dataflows=tuple(r.sample(list(Dataflow), r.randint(1, 3))),
-        terms=r.choice([(), TERMS]),
-    )
-    prices = MachinePrices(
-        *(r.randint(1, 500) for _ in range(4)), r.randint(1, 20000), 0, r.choice([0, 3000])
-    )
-    dims = [r.choice([r.randint(1, 8), r.randint(1, 30)]) for _ in range(3)]
-    return dims, machine, platform, prices
-
 
 OBJECTIVES = [*Objective, Weights(1000.0, 0.5)]
 
@@ -145,16 +95,7 @@ def test_a_batch_is_each_gemm_by_itself():
 @pytest.mark.parametrize("objective", Objective)
 def test_a_network_equals_brute_force(objective, extra):
     """Over all sums of one mapping per GEMM that is not worse than another in both costs."""
-    sums = {extra}
-    for dims, count in zip(WORKLOAD.gemms, WORKLOAD.counts, strict=True):
-        _, cycles, energy = brute_force(dims, MACHINE, Platform(), PRICES)
-        points = sorted(set(zip(cycles.tolist(), energy.tolist(), strict=True)))
-        front, least = [], math.inf
-        for point in points:
-            if point[1] < least:
-                front.append(point)
-                least = point[1]
-        sums = {(a + count * c, b + count * e) for a, b in sums for c, e in front}
+    sums = sums_of_fronts(WORKLOAD, MACHINE, Platform(), PRICES, extra)
     found = network_optimum(WORKLOAD, MACHINE, Platform(), objective, PRICES, *extra)
     key = {
         Objective.CYCLES: lambda point: (point[0], point[1]),
