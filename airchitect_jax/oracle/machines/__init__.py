@@ -10,6 +10,7 @@ from airchitect_jax.oracle.machines.answer import (
 )
 from airchitect_jax.oracle.machines.best import best_machine
 from airchitect_jax.oracle.machines.certificate import certificate, write_certificate
+from airchitect_jax.oracle.machines.pareto import FrontPoint, pareto_front
 from airchitect_jax.oracle.machines.question import Budgets, MachineObjective, Question
 from airchitect_jax.oracle.machines.values import Run, run_of, value_of
 
@@ -17,6 +18,7 @@ __all__ = [
     "Budgets",
     "ClosedBox",
     "Corner",
+    "FrontPoint",
     "Line",
     "MachineObjective",
     "Optimum",
@@ -26,6 +28,7 @@ __all__ = [
     "Totals",
     "best_machine",
     "certificate",
+    "pareto_front",
     "run_of",
     "value_of",
     "write_certificate",

@@ -90,9 +90,11 @@ def best_machine(
 
 
 def _progress(search: Search, seconds: float) -> Progress:
+    incumbent = float(search.candidates.best.cost)
+    least = search.frontier.boxes[0].bound if search.frontier.boxes else search.bound
     return Progress(
-        bound=search.frontier.boxes[0].bound if search.frontier.boxes else search.bound,
-        incumbent=float(search.candidates.best.cost),
+        bound=min(least, incumbent),
+        incumbent=incumbent,
         boxes=search.frontier.opened,
         open_boxes=len(search.frontier.boxes),
         seconds=seconds,

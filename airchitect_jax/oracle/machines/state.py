@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import pathlib
+import zipfile
 from typing import Any
 
 import numpy as np
 
-from airchitect_jax._support import atomic_path
+from airchitect_jax._support import atomic_path, one_line
 from airchitect_jax.oracle.machines.answer import ClosedBox, Corner, Line
 from airchitect_jax.oracle.machines.question import Question
 from airchitect_jax.oracle.machines.search import Frontier, OpenBox, Search
@@ -61,8 +62,12 @@ def read_state(path: pathlib.Path, search: Search, gap: float) -> float:
     try:
         with np.load(path, allow_pickle=False) as file:
             state, found = json.loads(str(file["text"])), file["found"]
-        if state["identity"] != identity(search.solver.question, gap):
-            raise ValueError(f"{path}: the state of another question; remove it to start again")
+        is_other = state["identity"] != identity(search.solver.question, gap)
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(_damaged(path, error)) from None
+    if is_other:
+        raise ValueError(f"{path}: the state of another question; remove it to start again")
+    try:
         parents = [
             Solved(
                 line=_line(line),
@@ -95,9 +100,13 @@ def read_state(path: pathlib.Path, search: Search, gap: float) -> float:
         search.restore(
             Frontier(boxes, len(closed), int(state["opened"]), int(state["numbered"])), closed
         )
-    except (OSError, KeyError, TypeError, IndexError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: damaged ({error}); remove it to start again") from None
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise ValueError(_damaged(path, error)) from None
     return seconds
+
+
+def _damaged(path: pathlib.Path, error: Exception) -> str:
+    return f"{path}: damaged ({one_line(str(error))}); remove it to start again"
 
 
 def _line(values: Any) -> Line:

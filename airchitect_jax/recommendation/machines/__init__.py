@@ -6,6 +6,7 @@ from airchitect_jax.recommendation.machines.exact import (
     MachineOperator,
     recommend_machine,
 )
+from airchitect_jax.recommendation.machines.front import FRONT_HEADER, front_csv, front_rows
 from airchitect_jax.recommendation.machines.problem import Budgets, MachineObjective
 from airchitect_jax.recommendation.machines.tables import (
     describe,
@@ -17,12 +18,15 @@ from airchitect_jax.recommendation.machines.tables import (
 )
 
 __all__ = [
+    "FRONT_HEADER",
     "Budgets",
     "MachineAnswer",
     "MachineLayer",
     "MachineObjective",
     "MachineOperator",
     "describe",
+    "front_csv",
+    "front_rows",
     "headline",
     "layers_csv",
     "operators_csv",

@@ -86,8 +86,12 @@ def part_text(name: str) -> str:
 
 
 def describe(answer: MachineAnswer) -> str:
-    """The machine in a line, for example "4 x 128x128, 32 MB + 4 MB"."""
-    hardware = answer.hardware
+    """The machine in a line."""
+    return machine_text(answer.hardware)
+
+
+def machine_text(hardware: Hardware) -> str:
+    """A machine in a line, for example "4 x 128x128, 32 MB + 4 MB"."""
     cores = f"{hardware.num_cores} x " if hardware.num_cores > 1 else ""
     sizes = " + ".join(size_text(size) for size in vars(hardware.memory).values())
     return f"{cores}{hardware.rows}x{hardware.cols}, {sizes}"
