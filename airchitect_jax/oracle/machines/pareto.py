@@ -54,12 +54,12 @@ class FrontPoint:
     question: Question
     optimum: Optimum
     hardware: Hardware
-    cycles: int
-    energy_fj: int
+    cycles: float
+    energy_fj: float
     area_um2: int
 
     @property
-    def figures(self) -> tuple[int, int, int]:
+    def figures(self) -> tuple[float, float, int]:
         """What the front is of."""
         return self.cycles, self.energy_fj, self.area_um2
 
@@ -169,7 +169,7 @@ class _Asker:
         return point
 
     def ask(
-        self, objective: MachineObjective, area: int | None = None, latency: int | None = None
+        self, objective: MachineObjective, area: int | None = None, latency: float | None = None
     ) -> FrontPoint | None:
         """The answer under a budget of area and one of latency, in cycles; None without one."""
         budgets, platform = self._question.budgets, self._question.platform
