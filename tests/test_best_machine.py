@@ -167,7 +167,7 @@ def test_a_search_that_is_stopped_has_a_valid_bound(whole, share):
         stopped = interrupted(question, num_boxes)
     else:
         stopped = best_machine(question, time_limit=0.0)
-    assert stopped.boxes_opened == num_boxes
+    assert num_boxes <= stopped.boxes_opened < optimum.boxes_opened
     assert not stopped.is_finished
     assert 0 <= stopped.lower_bound <= optimum.cost <= stopped.cost
     assert stopped.lower_bound >= min(box.bound for box in stopped.boxes) * (1 - ROUNDING)
@@ -201,7 +201,7 @@ def test_progress_is_told(whole, monkeypatch):
         assert before.bound <= after.bound * (1 + ROUNDING)
         assert after.incumbent <= before.incumbent
     assert all(one.bound <= optimum.cost <= one.incumbent for one in told)
-    assert len(told) == told[-1].boxes == optimum.boxes_opened
+    assert told[-1].boxes == optimum.boxes_opened
 
 
 # --- Killed and resumed ----------------------------------------------------------------------
@@ -244,7 +244,7 @@ def test_a_stopped_search_goes_on_to_the_same_certificate(whole, tmp_path):
     state = tmp_path / "state"
     for num_boxes in (1, 50, optimum.boxes_opened // 2):
         stopped = interrupted(question, num_boxes, state=state)
-        assert stopped.boxes_opened == num_boxes
+        assert num_boxes <= stopped.boxes_opened < optimum.boxes_opened
     again = best_machine(question, state=state)
     assert certificate(again) == certificate(optimum)
     assert again.seconds > stopped.seconds

@@ -95,7 +95,7 @@ def first_weights(solver: Solver, least: Least, parents: tuple[Solved, ...]) -> 
 def closed(solver: Solver, low: Corner, high: Corner, box: Bounded, limit: float) -> ClosedBox:
     """A box with as few lines as its bound, or the limit, needs."""
     own = tuple(one.line for one in box.solved)
-    for lines in (own[-1:], nearest(box), own):
+    for lines in (own[-1:], nearest(solver, box), own):
         value = _lowest(solver, box.offsets, lines).value
         if value >= min(box.lowest.value, limit):
             return ClosedBox(low, high, value, lines)
@@ -172,9 +172,9 @@ def _next_weights(point: Lowest, solved: Sequence[Solved]) -> _Weights | None:
     return None if any(weights == one.line[2:4] for one in solved) else weights
 
 
-def heirs(box: Bounded) -> tuple[Solved, ...]:
+def heirs(solver: Solver, box: Bounded) -> tuple[Solved, ...]:
     """The searches of a box whose lines pass its lowest point the nearest, the last ones first."""
-    kept = nearest(box)
+    kept = nearest(solver, box)
     return tuple(one for one in reversed(box.solved) if one.line in kept)[:_KEPT_SEARCHES]
 
 
@@ -184,12 +184,19 @@ def value_above(solver: Solver, low: Corner, high: Corner, lines: Sequence[Line]
     return _lowest(solver, _offsets(operators, least), lines).value
 
 
-def nearest(box: Bounded) -> tuple[Line, ...]:
-    """The lines that pass the lowest point of a box the nearest: its halves take them over."""
+def nearest(solver: Solver, box: Bounded) -> tuple[Line, ...]:
+    """The lines that pass the lowest point of a box the nearest: its halves take them over.
+
+    As many as its bound needs, since the halves have it as well.
+    """
     point = box.lowest
 
     def distance(line: Line) -> float:
         at = line.cycles_weight * point.cycles + line.energy_weight * point.energy_fj
         return at / line.least if line.least > 0 else math.inf
 
-    return tuple(sorted(box.lines, key=distance)[:_KEPT_LINES])
+    lines = sorted(box.lines, key=distance)
+    for count in range(_KEPT_LINES, len(lines)):
+        if _lowest(solver, box.offsets, lines[:count]).value >= box.lowest.value:
+            return tuple(lines[:count])
+    return tuple(lines)

@@ -177,7 +177,7 @@ class Search:
         if low == high:
             done.append(ClosedBox(low, high, self.candidates.attempt(low).least, ()))
             return []
-        last, kept = bound.solved[-1], (nearest(bound), heirs(bound))
+        last, kept = bound.solved[-1], (nearest(solver, bound), heirs(solver, bound))
         halves = self._brancher.split(low, high, bound.least, last, gradient(solver, bound))
         return [(bound.lowest.value, *half, *kept) for half in halves]
 
@@ -191,8 +191,10 @@ class Search:
             value = value_above(self.solver, low, high, (*lines, *own))
             if value >= self.limit:
                 done.append(ClosedBox(low, high, value, (*lines, *own)))
+            elif value > bound:
+                left.append((value, low, high, (*lines, *own), parents))
             else:
-                left.append((max(bound, value), low, high, lines, parents))
+                left.append((bound, low, high, lines, parents))
         return left
 
     def prefer_small(self, most_boxes: int) -> None:
