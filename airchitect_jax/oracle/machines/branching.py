@@ -6,6 +6,7 @@ Only the speed of the search depends on it.
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int
@@ -18,6 +19,18 @@ from airchitect_jax.oracle.machines.answer import Corner
 from airchitect_jax.oracle.machines.parts import COLS, CORES, MEMORIES, ROWS, Least
 from airchitect_jax.oracle.machines.solver import Solved, Solver
 from airchitect_jax.types import LoopOrder
+
+
+class Split(NamedTuple):
+    """A box that is split.
+
+    Attributes:
+      halves: their corners.
+      needed_more: about what the machine that the schedule needs costs above the bound.
+    """
+
+    halves: tuple[tuple[Corner, Corner], tuple[Corner, Corner]]
+    needed_more: float
 
 
 class Brancher:
@@ -34,7 +47,7 @@ class Brancher:
         least: Least,
         solved: Solved,
         weights: tuple[float, float, float],
-    ) -> tuple[tuple[Corner, Corner], tuple[Corner, Corner]]:
+    ) -> Split:
         """The two halves of a box of several machines.
 
         Args:
@@ -50,7 +63,7 @@ class Brancher:
         place = min(max(places[axis], low[axis] + 1), high[axis])
         left, right = list(high), list(low)
         left[axis], right[axis] = place - 1, place
-        return (low, tuple(left)), (tuple(right), high)
+        return Split(((low, tuple(left)), (tuple(right), high)), sum(losses[MEMORIES:-1]))
 
     def needed(self, low: Corner, high: Corner, solved: Solved) -> Corner:
         """The machine with the smallest memories that hold the tiles, and the most of the rest."""

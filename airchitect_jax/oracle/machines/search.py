@@ -169,17 +169,19 @@ class Search:
         """The halves of a box, unless it is closed."""
         solver, low, high = self.solver, box.low, box.high
         bound = bounded(solver, low, high, self.limit, box.lines, box.parents, first)
-        if bound.lowest.value < self.limit:
-            self.candidates.attempt(self._brancher.needed(low, high, bound.solved[-1]))
-        if bound.lowest.value >= self.limit:
-            done.append(closed(solver, low, high, bound, self.limit))
-            return []
-        if low == high:
+        if bound.lowest.value < self.limit and low == high:
             done.append(ClosedBox(low, high, self.candidates.attempt(low).least, ()))
             return []
-        last, kept = bound.solved[-1], (nearest(solver, bound), heirs(solver, bound))
-        halves = self._brancher.split(low, high, bound.least, last, gradient(solver, bound))
-        return [(bound.lowest.value, *half, *kept) for half in halves]
+        if bound.lowest.value < self.limit:
+            last, brancher = bound.solved[-1], self._brancher
+            split = brancher.split(low, high, bound.least, last, gradient(solver, bound))
+            if bound.lowest.value + split.needed_more < self.limit:
+                self.candidates.attempt(brancher.needed(low, high, last))
+            if bound.lowest.value < self.limit:
+                kept = nearest(solver, bound), heirs(solver, bound)
+                return [(bound.lowest.value, *half, *kept) for half in split.halves]
+        done.append(closed(solver, low, high, bound, self.limit))
+        return []
 
     def _screened(self, halves: list[_Half], done: list[ClosedBox]) -> list[_Half]:
         """Those that a cheap bound does not close."""
