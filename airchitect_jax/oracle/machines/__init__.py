@@ -9,6 +9,7 @@ from airchitect_jax.oracle.machines.answer import (
     Totals,
 )
 from airchitect_jax.oracle.machines.best import best_machine
+from airchitect_jax.oracle.machines.point import MachineCost
 from airchitect_jax.oracle.machines.question import Budgets, MachineObjective, Question
 from airchitect_jax.oracle.machines.values import Run, run_of, value_of
 
@@ -17,6 +18,7 @@ __all__ = [
     "ClosedBox",
     "Corner",
     "Line",
+    "MachineCost",
     "MachineObjective",
     "Optimum",
     "Progress",
