@@ -2,8 +2,8 @@
 
 In place of all mappings a few: for each dataflow, each loop that stands innermost and each of two
 dimensions that the cores split, the tiles that fill the memories. Their folds are those of
-`cost.tiled_loops` at soft numbers (`cost.soft`), and the rest follows from the means of these; moving
-and computing overlap without a rest.
+`cost.tiled_loops` at soft numbers (`cost.soft`), and the rest follows from the means of these;
+moving and computing overlap without a rest.
 """
 
 from __future__ import annotations

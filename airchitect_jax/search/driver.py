@@ -95,17 +95,18 @@ def prepare_steps(searcher: Searcher[Any], workloads: Workload, *, budget: int) 
     with jax.enable_x64(True):
         columns = jax.tree.map(jnp.asarray, workloads)
         keys = _keys(jax.random.key(0), workloads)
-        init = jax.jit(jax.vmap(searcher.init))
+        first = jax.vmap(searcher.init)
+        state_of = jax.jit(first).lower(keys, columns).compile()
         step = jax.jit(jax.vmap(lambda *given: _limited(searcher, *given, budget)))
-        step = step.lower(columns, jax.eval_shape(init, keys, columns)).compile()
+        advance = step.lower(columns, jax.eval_shape(first, keys, columns)).compile()
 
     def run(key: jax.Array) -> Searches:
         with jax.enable_x64(True):
             start = time.perf_counter()
-            state, goes_on = init(_keys(key, workloads), columns), True
+            state, goes_on = state_of(_keys(key, workloads), columns), True
             history: list[Any] = []
             while goes_on and len(history) < _MOST_IDLE * budget:
-                state, taken = step(columns, state)
+                state, taken = advance(columns, state)
                 history.append([np.asarray(x) for x in _figures(state)])
                 goes_on = bool((taken & (_spent(state) < budget)).any())
             seconds = time.perf_counter() - start

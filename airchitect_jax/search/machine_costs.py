@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt
 
 from airchitect_jax.oracle.machines import MachineCost, Question
 
@@ -33,3 +33,10 @@ class MachineCosts:
             for number, point in zip(numbers.ravel().tolist(), flat, strict=True)
         ]
         return np.array(costs, np.float64).reshape(numbers.shape)
+
+    def bits(
+        self, numbers: Int[np.ndarray, "*batch"], points: Int[np.ndarray, "*batch axes"]
+    ) -> UInt[np.ndarray, "*batch 2"]:
+        """The bits of the costs in two words: JAX may round what Python gives it to float32."""
+        costs = self(numbers, points)
+        return costs.view(np.uint32).reshape(*costs.shape, 2)
