@@ -103,8 +103,8 @@ OPTIMUM_SECONDS = flags.DEFINE_float(
 EVALUATIONS = flags.DEFINE_integer(
     "evaluations",
     None,
-    "Budget per search, exact evaluations and gradients together; 200 unless given, 4000 with"
-    " --joint.",
+    "Budget per search, exact evaluations and gradients together; 200 unless given, 100 with"
+    " --space and 4000 with --joint.",
     lower_bound=1,
     upper_bound=1_000_000,
 )
@@ -131,13 +131,13 @@ _OF_SPACES = (SPACE, NETWORKS, OBJECTIVE, OPTIMUM_SECONDS, *_BUDGETS)
 _JOINT_BUDGETS = ((12, 48), (14, 48), (16, 48), (18, 48))
 
 
-def machine_problem() -> search.MachineProblem:
-    """The machines of --space for each of --networks.
+def machine_problem(space: str) -> search.MachineProblem:
+    """The machines of a platform for each of --networks.
 
     Raises:
       ValueError: a flag's value is not allowed.
     """
-    platform = read_platform(SPACE.value)
+    platform = read_platform(space)
     budgets = Budgets(**vars(platform_flags.budgets(None, None)))
     networks = [load_network(name) for name in networks_of_space()]
     return search.MachineProblem(
@@ -189,7 +189,7 @@ def make_subject() -> search.Subject:
     if SPACE.value and JOINT.value:
         raise ValueError("--joint: not with --space")
     if SPACE.value:
-        return search.machine_subject(machine_problem())
+        return search.machine_subject(machine_problem(SPACE.value))
     if JOINT.value:
         problem = search.JointProblem(
             platform=Platform(runtime_model=gemm_flags.fields()["runtime_model"])
@@ -209,7 +209,7 @@ def make_subject() -> search.Subject:
 
 def num_evaluations() -> int:
     """The budget of each search, in evaluations and gradients."""
-    return EVALUATIONS.value or (4000 if JOINT.value else 200)
+    return EVALUATIONS.value or (4000 if JOINT.value else 100 if SPACE.value else 200)
 
 
 class Bench:
@@ -220,11 +220,11 @@ class Bench:
 
     @functools.cached_property
     def _network(self) -> search.TrainedNetwork:
-        settings = {"seed": runner.SEED.value, "seconds": TRAIN_SECONDS.value}
+        seed, seconds = runner.SEED.value, TRAIN_SECONDS.value
         if isinstance(self._subject.problem, search.MachineProblem):
-            return train_machine_network(self._subject.problem, **settings)
+            return train_machine_network(self._subject.problem, seed=seed, seconds=seconds)
         assert self._subject.case is not None  # noqa: S101 - see `registry.entries`
-        return train_network(self._subject.case, **settings)
+        return train_network(self._subject.case, seed=seed, seconds=seconds)
 
     def rows_of(
         self, name: str, entry: search.Entry, paths: Mapping[int, pathlib.Path]

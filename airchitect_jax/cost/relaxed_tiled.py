@@ -8,6 +8,8 @@ moving and computing overlap without a rest.
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import Any
 
 import jax
@@ -75,7 +77,8 @@ def relaxed_tiled_costs(
     m, n, k = (_means(loops, place) for place in range(3))
     flow = flow_of(flows, hardware, platform)
     moved = moves(order_of(orders, gemm.m), flow, m, n, k)
-    traffic = sum(dram_bytes(jax.tree.map(soften, moved), wires)).mean
+    moved_bytes = dram_bytes(jax.tree.map(soften, moved), wires)
+    traffic = functools.reduce(operator.add, moved_bytes).mean
     extra_cycles, extra_fj = term_costs(gemm, flows, hardware, platform)
     transfer = transfer_cycles(soften(8 * traffic), wires).mean
     compute = step_cycles(flow, m, n, k)

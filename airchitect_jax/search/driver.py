@@ -97,7 +97,9 @@ def prepare_steps(searcher: Searcher[Any], workloads: Workload, *, budget: int) 
         keys = _keys(jax.random.key(0), workloads)
         first = jax.vmap(searcher.init)
         state_of = jax.jit(first).lower(keys, columns).compile()
-        step = jax.jit(jax.vmap(lambda *given: _limited(searcher, *given, budget)))
+        step = jax.jit(
+            jax.vmap(lambda workload, state: _limited(searcher, workload, state, budget))
+        )
         advance = step.lower(columns, jax.eval_shape(first, keys, columns)).compile()
 
     def run(key: jax.Array) -> Searches:
@@ -196,7 +198,7 @@ def _run(
         if budget is None:
             after = searcher.step(workload, state)
         else:
-            after, _ = _limited(searcher, workload, state, budget)
+            after = _limited(searcher, workload, state, budget)[0]
         return after, _figures(after)
 
     state, history = jax.lax.scan(step, searcher.init(key, workload), length=num_steps)

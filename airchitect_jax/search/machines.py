@@ -245,11 +245,11 @@ class MachineProblem:
         """The largest share by which a part exceeds its budget; at most 0 within all."""
         budgets, values = self.questions[0].budgets, self._value_at(sizes)
         used = (
-            (budgets.mac_budget, lambda: values[: _CORES + 1].prod()),
-            (budgets.sram_budget_bytes, lambda: values[_CORES] * values[_MEMORIES].sum()),
-            (budgets.area_budget_um2, lambda: self._area(sizes)),
+            (budgets.mac_budget, values[: _CORES + 1].prod()),
+            (budgets.sram_budget_bytes, values[_CORES] * values[_MEMORIES].sum()),
+            (budgets.area_budget_um2, self._area(sizes)),
         )
-        shares = [value() / limit - 1 for limit, value in used if limit is not None]
+        shares = [value / limit - 1 for limit, value in used if limit is not None]
         return functools.reduce(jnp.maximum, shares, jnp.asarray(-1.0, jnp.float64))
 
     def _hardware(self, sizes: Float[Array, "axes"]) -> Hardware:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -70,7 +71,7 @@ def train_machine_network(
     graphdef, state = nnx.split(MachineNetwork(levels, rngs=nnx.Rngs(seed)))
     optimizer = optax.adamw(3e-3, weight_decay=1e-3)
 
-    def loss(state: nnx.State) -> Float[Array, ""]:
+    def loss(state: Any) -> Float[Array, ""]:
         logits = jax.vmap(nnx.merge(graphdef, state))(workloads)
         losses = [
             optax.softmax_cross_entropy(one, target).mean()
@@ -79,7 +80,7 @@ def train_machine_network(
         return jnp.stack(losses).sum()
 
     @jax.jit
-    def update(state: nnx.State, adam: optax.OptState) -> tuple[nnx.State, optax.OptState]:
+    def update(state: Any, adam: optax.OptState) -> tuple[Any, optax.OptState]:
         changes, adam = optimizer.update(jax.grad(loss)(state), adam, state)
         return optax.apply_updates(state, changes), adam
 
