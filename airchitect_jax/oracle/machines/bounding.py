@@ -14,8 +14,9 @@ from airchitect_jax.oracle.machines.solver import Solved, Solver
 
 # Values are sums in float64: what differs by less is equal.
 RESOLUTION = 1e-11
-_MOST_LINES, _MOST_OF_ONE = 8, 64  # searches of mappings per box, and per machine
-_KEPT_LINES = 4  # that the halves of a box take over
+_FEW_LINES, _MOST_LINES = 3, 8  # searches of mappings per box of several machines
+_WORTHWHILE = 0.1  # of what is missing to close a box, by another search
+_KEPT_LINES, _KEPT_SEARCHES = 4, 2  # that the halves of a box take over
 _Weights = tuple[float, float]
 
 
@@ -43,7 +44,7 @@ def bounded(
     high: Corner,
     limit: float = math.inf,
     lines: tuple[Line, ...] = (),
-    parent: Solved | None = None,
+    parents: tuple[Solved, ...] = (),
 ) -> Bounded:
     """Searches mappings by weights until the bound is exact, or not below the limit.
 
@@ -53,7 +54,7 @@ def bounded(
       high: its high corner.
       limit: a higher bound is not needed.
       lines: of boxes around this one.
-      parent: a search of the box that was split into this one and another.
+      parents: searches of the box that was split into this one and another.
     """
     least, question = solver.parts.least(low, high), solver.question
     operators = solver.operators(high)
@@ -63,24 +64,29 @@ def bounded(
         float(least.leakage),
         float(least.area.total_um2),
     )
+    # The directions of the parents first: their mappings may serve again.
     if question.objective is MachineObjective.ENERGY:
-        weights: _Weights | None = (float(least.leakage), 1.0)
-    else:  # the mappings of the parent may serve again
-        weights = (1.0, 0.0) if parent is None else parent.line[2:4]
+        asked = [((offsets.leakage, 1.0), parents[0] if parents else None)]
+    else:
+        asked = [(parent.line[2:4], parent) for parent in parents] or [((1.0, 0.0), None)]
     solved: list[Solved] = []
     point = Lowest(0.0, 0.0, 0.0)
-    most = _MOST_LINES if low != high else _MOST_OF_ONE
-    while weights is not None:
+    while asked:
+        weights, parent = asked.pop(0)
         cutoff = _cutoff(solver, offsets, weights, limit)
         one = solver.solve(low, high, least, weights, parent, cutoff)
-        parent = None
         solved.append(one)
         lines = (*(line for line in lines if line[2:4] != one.line[2:4]), one.line)
-        point = _lowest(solver, offsets, lines)
+        before, point = point.value, _lowest(solver, offsets, lines)
         attained = value_at(question, offsets, one.cycles, one.energy_fj)
         if point.value >= min(limit, attained * (1 - RESOLUTION)) or not one.is_whole:
             break
-        weights = _next_weights(point, solved) if len(solved) < most else None
+        # Splitting a box raises its bound as well.
+        rose = point.value - before >= _WORTHWHILE * (limit - before) or limit == math.inf
+        is_worthwhile = len(solved) < _FEW_LINES or (rose and len(solved) < _MOST_LINES)
+        if not asked and (is_worthwhile or low == high):
+            direction = _next_weights(point, solved)
+            asked = [] if direction is None else [(direction, None)]
     return Bounded(least, offsets, point, lines, tuple(solved))
 
 
@@ -153,6 +159,12 @@ def _next_weights(point: Lowest, solved: Sequence[Solved]) -> _Weights | None:
         slope = (left.energy_fj - right.energy_fj) / (right.cycles - left.cycles)
         weights = slope, 1.0
     return None if any(weights == one.line[2:4] for one in solved) else weights
+
+
+def heirs(box: Bounded) -> tuple[Solved, ...]:
+    """The searches of a box whose lines pass its lowest point the nearest, the last ones first."""
+    kept = nearest(box)
+    return tuple(one for one in reversed(box.solved) if one.line in kept)[:_KEPT_SEARCHES]
 
 
 def nearest(box: Bounded) -> tuple[Line, ...]:

@@ -8,6 +8,7 @@ with every figure.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -48,6 +49,8 @@ class Parts:
         space = platform.hardware
         self.values = tuple(np.array(values, np.int64) for values in space.axes.values())
         self.is_shared = space.is_shared
+        self._cached_least = functools.lru_cache(100_000)(self._least)
+        self._cached_by_size = functools.lru_cache(10_000)(self._by_size)
         rows, cols = self.values[ROWS], self.values[COLS]
         # For each memory: its words, and the places of those of each row or column among them.
         self._words = [np.unique(words) for words in self._all_words(rows, cols)]
@@ -84,10 +87,14 @@ class Parts:
 
     def least(self, low: Corner, high: Corner) -> Least:
         """The least figures of a box."""
+        return self._cached_least(low[:-1], high[:CORES])
+
+    def _least(self, low: Corner, arrays: Corner) -> Least:
+        """From the low corner without bandwidth, and the highest rows and columns."""
         srams = [
             Sram(*(figure[words, size].min() for figure in figures))
             for figures, words, size in zip(
-                self._figures, self._word_ranges(low, high), low[MEMORIES:-1], strict=True
+                self._figures, self._word_ranges(low, arrays), low[MEMORIES:], strict=True
             )
         ]
         of_core = Srams(*(srams[:1] if self.is_shared else ()), *srams)
@@ -104,13 +111,12 @@ class Parts:
             for first, last in zip(low[MEMORIES:-1], high[MEMORIES:-1], strict=True)
         ]
         table = np.empty((SIZE_ROWS, max(map(len, sizes))), np.int64)
-        words = self._word_ranges(low, high)
         for operand in range(3):
             memory = self.memory_of(operand)
             # Shorter rows repeat their last size.
             at = np.minimum(low[MEMORIES + memory] + np.arange(table.shape[1]), sizes[memory][-1])
             table[operand] = self.halves[memory][at]
-            table[3 + operand] = self._prices[memory][words[memory]].min(axis=0)[at]
+            table[3 + operand] = self.by_size(operand, low, high)[0][at]
         return table
 
     def by_size(
@@ -120,7 +126,11 @@ class Parts:
 
         Leakage is in femtojoules per cycle and of all cores, as the area.
         """
-        memory = self.memory_of(operand)
+        return self._cached_by_size(self.memory_of(operand), low[:MEMORIES], high[:CORES])
+
+    def _by_size(
+        self, memory: int, low: Corner, high: Corner
+    ) -> tuple[Float[np.ndarray, "sizes"], ...]:
         words, figures = self._word_ranges(low, high)[memory], self._figures[memory]
         cores = int(self.values[CORES][low[CORES]])
         per_cycle = 1e15 / self._question.platform.clock_hz
@@ -170,10 +180,10 @@ class Parts:
             at_most(ROWS, rows * (1 + spare / max(area.array_um2 - 1, 1e-9)))
             at_most(COLS, cols * (1 + spare / max(area.array_um2 - 1, 1e-9)))
             at_most(CORES, cores * (1 + spare / max(area.total_um2 - 4, 1e-9)))
-            for memory, words in enumerate(self._word_ranges(low, high)):
-                um2 = self._figures[memory].um2[words].min(axis=0)
+            for memory in range(len(sizes)):
+                um2 = self._cached_by_size(memory, low[:MEMORIES], high[:CORES])[2]
                 place = MEMORIES + memory
-                most = um2[low[place]] + spare / cores
+                most = um2[low[place]] + spare
                 result[place] = min(result[place], int(np.searchsorted(um2, most, "right")) - 1)
         for axis, top in enumerate(tops):
             if top < math.inf:

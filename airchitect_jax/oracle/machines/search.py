@@ -17,6 +17,7 @@ from airchitect_jax.oracle.machines.bounding import (
     bounded,
     closed,
     gradient,
+    heirs,
     nearest,
 )
 from airchitect_jax.oracle.machines.branching import Brancher
@@ -24,6 +25,8 @@ from airchitect_jax.oracle.machines.candidates import Candidates
 from airchitect_jax.oracle.machines.parts import COLS, CORES, MEMORIES, ROWS
 from airchitect_jax.oracle.machines.question import Question
 from airchitect_jax.oracle.machines.solver import Solved, Solver
+
+_Half = tuple[float, Corner, Corner, tuple[Line, ...], tuple[Solved, ...]]
 
 
 class OpenBox(NamedTuple):
@@ -34,7 +37,7 @@ class OpenBox(NamedTuple):
       number: boxes of equal bound are opened in this order.
       low, high: its corners; both included.
       lines: of boxes around it.
-      parent: a search of the box that was split.
+      parents: searches of the box that was split.
     """
 
     bound: float
@@ -42,7 +45,7 @@ class OpenBox(NamedTuple):
     low: Corner
     high: Corner
     lines: tuple[Line, ...]
-    parent: Solved | None
+    parents: tuple[Solved, ...]
 
 
 class Frontier(NamedTuple):
@@ -71,7 +74,7 @@ class Search:
         self._brancher = Brancher(self.solver)
         self._closed: list[ClosedBox] = []
         self.root = self._root()
-        self.frontier = Frontier([OpenBox(0.0, 0, *self.root, (), None)], 0, 0, 1)
+        self.frontier = Frontier([OpenBox(0.0, 0, *self.root, (), ())], 0, 0, 1)
 
     def _root(self) -> tuple[Corner, Corner]:
         values = self.solver.parts.values
@@ -117,8 +120,8 @@ class Search:
         box = heapq.heappop(boxes)
         halves, done = self._opened(box)
         numbered = frontier.numbered
-        for bound, low, high, lines, solved in halves:
-            heapq.heappush(boxes, OpenBox(bound, numbered, low, high, lines, solved))
+        for bound, low, high, lines, parents in halves:
+            heapq.heappush(boxes, OpenBox(bound, numbered, low, high, lines, parents))
             numbered += 1
         self._closed[frontier.num_closed :] = done
         self.frontier = Frontier(
@@ -127,22 +130,24 @@ class Search:
 
     def _opened(
         self, box: OpenBox
-    ) -> tuple[list[tuple[float, Corner, Corner, tuple[Line, ...], Solved]], list[ClosedBox]]:
+    ) -> tuple[
+        list[tuple[float, Corner, Corner, tuple[Line, ...], tuple[Solved, ...]]], list[ClosedBox]
+    ]:
         """The halves of a box, and what is closed."""
         solver, low = self.solver, box.low
         high = solver.parts.tightened(low, box.high)
         if high is None:
             return [], [ClosedBox(low, box.high, math.inf, ())]
         excluded = _excluded(low, high, box.high)
-        bound = bounded(solver, low, high, self.limit, box.lines, box.parent)
+        bound = bounded(solver, low, high, self.limit, box.lines, box.parents)
         if bound.lowest.value < self.limit:
             self.candidates.attempt(self._brancher.needed(low, high, bound.solved[-1]))
         if bound.lowest.value >= self.limit or low == high:
             return [], [*excluded, closed(solver, low, high, bound, self.limit)]
         last = bound.solved[-1]
         halves = self._brancher.split(low, high, bound.least, last, gradient(solver, bound))
-        kept = nearest(bound)
-        return [(bound.lowest.value, *half, kept, last) for half in halves], excluded
+        kept = nearest(bound), heirs(bound)
+        return [(bound.lowest.value, *half, *kept) for half in halves], excluded
 
     def prefer_small(self, most_boxes: int) -> None:
         """Looks for a machine of the same cost with fewer MAC units, then with less memory.

@@ -12,7 +12,7 @@ from airchitect_jax.oracle.mappings.best import partitions
 
 
 @functools.lru_cache(100_000)
-def _numbers_of_trips(share: int) -> int:
+def numbers_of_trips(share: int) -> int:
     """How many values ceil(share / tile) has for tiles of 1 to `share`."""
     count, tile = 0, share
     while tile:
@@ -30,7 +30,7 @@ def mapping_points(gemm: tuple[int, int, int], num_cores: int, num_dataflows: in
     total = 0
     for cores in partitions(num_cores).tolist():
         m, n, k = (
-            _numbers_of_trips(-(-dim // parts)) - 1 for dim, parts in zip(gemm, cores, strict=True)
+            numbers_of_trips(-(-dim // parts)) - 1 for dim, parts in zip(gemm, cores, strict=True)
         )
         total += 6 * m * n * k + 2 * (m * n + m * k + n * k) + (m + n + k) + 1
     return total * num_dataflows

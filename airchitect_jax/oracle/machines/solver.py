@@ -3,7 +3,8 @@
 Of each GEMM the search of mappings (`oracle.mappings`) finds the least on a machine that is not
 there: memories, bandwidth and cores are those of the high corner, so are rows and columns where
 they divide the work; the cycles that a fold takes beside its time steps, and all prices, are the
-least of the box; and each mapping pays for the smallest memories of the box that hold its tiles.
+least of the box; mappings of small GEMMs pay for the smallest memories of the box that hold their
+tiles.
 Every schedule of a machine of the box runs there at no higher cost.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from airchitect_jax.cost.tiled_loops import tile_bits
 from airchitect_jax.oracle.machines.answer import Corner, Line
 from airchitect_jax.oracle.machines.parts import COLS, CORES, MEMORIES, ROWS, Least, Parts
 from airchitect_jax.oracle.machines.question import MachineObjective, Question
+from airchitect_jax.oracle.machines.size import numbers_of_trips
 from airchitect_jax.oracle.mappings import BestMappings
 from airchitect_jax.oracle.mappings.best import mappings_of, partitions, refuse, tasks_of
 from airchitect_jax.oracle.mappings.bounds import (
@@ -41,6 +44,9 @@ from airchitect_jax.oracle.mappings.bounds import (
 from airchitect_jax.oracle.mappings.search import Known, search
 from airchitect_jax.types import Gemm, Hardware
 
+# With more tilings, a search in which mappings pay for their needs takes longer than the higher
+# bound saves; that of a vector has no early end, since tiles of all sizes move the same.
+_MOST_TILINGS, _MOST_OF_VECTORS = 200_000, 5000
 # Sums of values in float64, of which each is off by less than 2**-50.
 _ROUNDED_DOWN = 1 - 1e-13
 
@@ -92,6 +98,9 @@ class Solver:
         self.dims = np.array(question.gemms.gemms, np.int64)[self.order]
         self.runs = np.array(question.gemms.counts, np.float64)[self.order]
         self._gemm = Gemm(**dict(zip("mnk", self.dims.T, strict=True)))
+        tilings = [math.prod(map(numbers_of_trips, dims)) for dims in self.dims.tolist()]
+        most = np.where(self.dims.min(axis=1) > 1, _MOST_TILINGS, _MOST_OF_VECTORS)
+        self._is_small = np.array(tilings) <= most
         first = (0,) * len(self.parts.values)
         # Those of operators and DRAM are the same for all machines.
         self._prices = self.parts.least(first, first).prices
@@ -157,7 +166,6 @@ class Solver:
             if platform.terms:
                 cycles, energy = self._least_terms(dataflow, low, high)
                 tasks[:, number, EXTRA_CYCLES], tasks[:, number, EXTRA_ENERGY] = cycles, energy
-        has_sizes = low[MEMORIES:-1] != high[MEMORIES:-1] and weights[1] > 0
         num = len(self.dims)
         found, is_found, floors = np.full((num, FOUND), np.inf), np.zeros(num, bool), np.zeros(num)
         if parent is not None:
@@ -165,18 +173,25 @@ class Solver:
             if self._is_alike(low, high, weights, parent.line):
                 is_found = self._still_best(low, high, parent)
                 found[is_found] = parent.found[is_found]
-        found = search(
+        run = functools.partial(
+            search,
             self.dims,
             np.array([0.0, *weights]),
             np.array(halves_of(machine), np.int64),
             np.array([machine.rows, machine.cols], np.int64),
             tasks,
             partitions(int(machine.num_cores)),
-            self.parts.memories(low, high) if has_sizes else NO_MEMORIES,
-            Known(self.runs, floors, is_found, cutoff),
-            found,
-            low[:MEMORIES] != high[:MEMORIES],
+            is_relaxed=low[:MEMORIES] != high[:MEMORIES],
         )
+        found = run(NO_MEMORIES, Known(self.runs, floors, is_found, cutoff), found)
+        if self._pays_for_needs(low, high, weights) and self.runs @ found[:, VALUE] < cutoff:
+            floors = found[:, VALUE].copy()
+            is_found |= ~self._is_small | (self._places(found, low) == self._lowest(low)).all(
+                axis=0
+            )
+            found[~is_found] = np.inf
+            known = Known(self.runs, floors, is_found, cutoff)
+            found = run(self.parts.memories(low, high), known, found)
         refuse(found, self.dims)
         values = found[:, VALUE]
         return Solved(
@@ -201,16 +216,20 @@ class Solver:
 
     def _still_best(self, low: Corner, high: Corner, parent: Solved) -> Bool[np.ndarray, "gemms"]:
         """Whether the mappings of a parent fit into the smaller box and cost what they did."""
-        own = self.needs(parent, parent.line.low)
+        own, around = self.needs(parent, parent.line.low), parent.line
         still = np.isfinite(parent.found[:, CYCLES])
         for operand in range(3):
             axis = MEMORIES + self.parts.memory_of(operand)
             still &= own[operand] <= high[axis]
-            if parent.line.energy_weight > 0:
-                still &= own[operand] >= low[axis]
-            elif self._needs_energy:  # without weight its prices are those of the low corner
-                still &= low[axis] == parent.line.low[axis]
+            if self._needs_energy and low[axis] > around.low[axis]:
+                # Some pay for their needs, the others the prices of the low corner.
+                is_alike = self._pays_for_needs(around.low, around.high, around[2:4])
+                still &= self._is_small & (own[operand] >= low[axis]) & is_alike
         return still
+
+    def _pays_for_needs(self, low: Corner, high: Corner, weights: tuple[float, float]) -> bool:
+        """Whether mappings of small GEMMs pay for the smallest memories that hold their tiles."""
+        return low[MEMORIES:-1] != high[MEMORIES:-1] and weights[1] > 0
 
     def totals(self, solved: Solved) -> tuple[int, int]:
         """Cycles and energy of a schedule over all runs, in whole numbers."""
@@ -227,7 +246,15 @@ class Solver:
 
     def needs(self, solved: Solved, low: Corner) -> Int[np.ndarray, "operands gemms"]:
         """Places of the smallest sizes from the low corner on that hold the tiles."""
-        tiles = solved.found[:, TILES : TILES + 3]
+        return self._places(solved.found, low)
+
+    def _lowest(self, low: Corner) -> Int[np.ndarray, "operands 1"]:
+        return np.array([[low[MEMORIES + self.parts.memory_of(operand)]] for operand in range(3)])
+
+    def _places(
+        self, found: Float[np.ndarray, "gemms columns"], low: Corner
+    ) -> Int[np.ndarray, "operands gemms"]:
+        tiles = found[:, TILES : TILES + 3]
         m, n, k = np.where(np.isfinite(tiles), tiles, 1).T
         bits = tile_bits(m, n, k, wires_of(self._first, self.question.platform), self._shared)
         return np.stack(

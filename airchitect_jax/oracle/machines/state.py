@@ -28,7 +28,7 @@ def identity(question: Question, gap: float) -> str:
 def write_state(path: pathlib.Path, search: Search, gap: float, seconds: float) -> None:
     """Writes where a search stands; an earlier file is replaced."""
     frontier = search.frontier
-    parents = {id(box.parent): box.parent for box in frontier.boxes if box.parent is not None}
+    parents = {id(one): one for box in frontier.boxes for one in box.parents}
     places = {key: place for place, key in enumerate(parents)}
     text = json.dumps(
         {
@@ -37,7 +37,10 @@ def write_state(path: pathlib.Path, search: Search, gap: float, seconds: float) 
             "opened": frontier.opened,
             "numbered": frontier.numbered,
             "best": search.candidates.best.machine,
-            "boxes": [[*box[:4], box.lines, places.get(id(box.parent))] for box in frontier.boxes],
+            "boxes": [
+                [*box[:4], box.lines, [places[id(one)] for one in box.parents]]
+                for box in frontier.boxes
+            ],
             "closed": search.closed,
             "parents": [
                 [one.line, one.cycles, one.energy_fj, one.is_whole] for one in parents.values()
@@ -78,9 +81,9 @@ def read_state(path: pathlib.Path, search: Search, gap: float) -> float:
                 tuple(low),
                 tuple(high),
                 tuple(map(_line, lines)),
-                None if place is None else parents[place],
+                tuple(parents[place] for place in places),
             )
-            for bound, number, low, high, lines, place in state["boxes"]
+            for bound, number, low, high, lines, places in state["boxes"]
         ]
         closed = [
             ClosedBox(tuple(low), tuple(high), bound, tuple(map(_line, lines)))
