@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +12,10 @@ from airchitect_jax.oracle.machines import MachineCost, Question
 
 
 class MachineCosts:
-    """The cost of each point with the best mapping of each GEMM; infinite beyond the budgets."""
+    """The cost of each point with the best mapping of each GEMM.
+
+    Infinite beyond the budgets, and for machines so poor that costs exceed what is exact.
+    """
 
     def __init__(self, questions: Sequence[Question]) -> None:
         """One question per workload."""
@@ -29,7 +33,7 @@ class MachineCosts:
         numbers, points = np.asarray(numbers), np.asarray(points)
         flat = points.reshape(-1, points.shape[-1]).tolist()
         costs = [
-            float(self._costs[number](tuple(point)))
+            self._cost(number, tuple(point))
             for number, point in zip(numbers.ravel().tolist(), flat, strict=True)
         ]
         return np.array(costs, np.float64).reshape(numbers.shape)
@@ -40,3 +44,9 @@ class MachineCosts:
         """The bits of the costs in two words: JAX may round what Python gives it to float32."""
         costs = self(numbers, points)
         return costs.view(np.uint32).reshape(*costs.shape, 2)
+
+    def _cost(self, number: int, point: tuple[int, ...]) -> float:
+        try:
+            return float(self._costs[number](point))
+        except ValueError:  # too large to be exact
+            return math.inf
