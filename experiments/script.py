@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
 import sys
@@ -26,7 +27,9 @@ _EXPECTED = (ValueError, OSError, MemoryError, EOFError, zipfile.BadZipFile, zli
 _OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
 
 
-def run(main: Callable[[rich.console.Console], None], hint: str) -> None:
+def run(
+    main: Callable[[rich.console.Console], None], hint: str, *, argument: str | None = None
+) -> None:
     """Parses the flags and runs `main`.
 
     Bad input or a bad environment ends the script with one line and status 2, Ctrl-C with 130,
@@ -35,6 +38,7 @@ def run(main: Callable[[rich.console.Console], None], hint: str) -> None:
     Args:
       main: the work of the script, called with the console.
       hint: what the user can do after an interruption.
+      argument: the flag whose value may be given without its name.
     """
     interrupts.install()
 
@@ -66,7 +70,7 @@ def run(main: Callable[[rich.console.Console], None], hint: str) -> None:
             raise
 
     try:
-        app.run(guarded, flags_parser=_parse)
+        app.run(guarded, flags_parser=functools.partial(_parse, argument=argument))
     except BrokenPipeError as error:  # of --help
         _fail(describe(error))
 
@@ -90,9 +94,11 @@ def _show_traces() -> None:
     sys.excepthook, sys.unraisablehook = sys.__excepthook__, sys.__unraisablehook__
 
 
-def _parse(arguments: Sequence[str]) -> list[str]:
+def _parse(arguments: Sequence[str], argument: str | None = None) -> list[str]:
     try:
         rest = FLAGS(arguments)
+        if argument is not None and len(rest) > 1 and not FLAGS[argument].present:
+            FLAGS[argument].parse(rest.pop(1))
         if len(rest) > 1:
             raise flags.Error(f"unexpected argument {rest[1]!r}: flags begin with --")
         for name in FLAGS:

@@ -12,6 +12,7 @@ import shlex
 import socket
 import tomllib
 
+import certified
 import clocked
 import numpy as np
 import onnx
@@ -20,6 +21,8 @@ import pyarrow.parquet as pq
 import pytest
 import scripts
 from onnx import TensorProto, helper
+
+from airchitect_jax.oracle.machines import MachineObjective, write_certificate
 
 GOLDEN = scripts.ROOT / "tests" / "testdata" / "scalesim"
 PAGES = [scripts.ROOT / "README.md", *sorted((scripts.ROOT / "docs").glob("*.md"))]
@@ -45,6 +48,7 @@ SIZES = {
     "experiments.case_study1": _LEARNING,
     "experiments.case_study2": _LEARNING,
     "experiments.case_study3": [*_LEARNING, "--time_limit=1"],
+    "experiments.check_certificate": [],
     "experiments.compare_models": [*_COMPARISON, "--seeds=1"],
     "experiments.compare_search": [
         "--num_workloads=4",
@@ -240,6 +244,8 @@ def write_inputs(folder, page, words):
             make(folder / name)
     if "--plugin=clocked" in text:
         (folder / "clocked.py").write_text(clocked.SOURCE)
+    if "certificate.json" in words and not (folder / "certificate.json").exists():
+        write_certificate(folder / "certificate.json", *certified.solved(MachineObjective.EDP))
     if "model.onnx" in text:
         onnx_model(folder / "model.onnx", re.findall(r"--dim=(\w+)=", text))
 

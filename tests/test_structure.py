@@ -26,6 +26,7 @@ FOLDERS = [
     "cost",
     "scalesim",
     "oracle",
+    "verification",
     "case_studies",
     "learning",
     "search",

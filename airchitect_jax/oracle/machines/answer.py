@@ -36,8 +36,8 @@ class ClosedBox(NamedTuple):
     Attributes:
       low, high: its corners; both included.
       bound: of the cost of each of its machines; infinite if none is within the budgets.
-      lines: what the bound follows from. None: from the budgets of parts, or, for a box of one
-        machine with a finite bound, from all of its schedules.
+      lines: what the bound follows from. Without any an infinite bound follows from the budgets of
+        parts, and a finite one of a single machine from all of its schedules.
     """
 
     low: Corner
@@ -54,7 +54,7 @@ class Totals:
       mappings: of each GEMM, in the order of the question.
       array_cycles, operator_cycles: sums over GEMMs and operators.
       busy_cycles: of the workload, without waiting for the power budget.
-      cycles: of the workload, waiting included.
+      cycles: of the workload, waiting included; a fraction if it waits.
       energy_fj: of the workload, leakage included.
     """
 
@@ -62,8 +62,8 @@ class Totals:
     array_cycles: int
     operator_cycles: int
     busy_cycles: int
-    cycles: int
-    energy_fj: int
+    cycles: float
+    energy_fj: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

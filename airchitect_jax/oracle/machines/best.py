@@ -102,7 +102,7 @@ def _progress(search: Search, seconds: float) -> Progress:
 def _optimum(search: Search, seconds: float) -> Optimum:
     question, best = search.solver.question, search.candidates.best
     return Optimum(
-        machine=None if best.solved is None else search.candidates.values_of(best.machine),
+        machine=None if best.schedule is None else search.candidates.values_of(best.machine),
         totals=search.candidates.totals(best),
         cost=best.cost,
         lower_bound=search.bound,

@@ -10,7 +10,7 @@ from airchitect_jax.oracle.machines.answer import ClosedBox, Corner, Line
 from airchitect_jax.oracle.machines.parts import Least
 from airchitect_jax.oracle.machines.polygon import Lowest, Offsets, lowest, value_at
 from airchitect_jax.oracle.machines.question import MachineObjective
-from airchitect_jax.oracle.machines.solver import Solved, Solver
+from airchitect_jax.oracle.machines.solver import Operators, Solved, Solver
 
 # Values are sums in float64: what differs by less is equal.
 RESOLUTION = 1e-11
@@ -45,6 +45,7 @@ def bounded(
     limit: float = math.inf,
     lines: tuple[Line, ...] = (),
     parents: tuple[Solved, ...] = (),
+    first: Solved | None = None,
 ) -> Bounded:
     """Searches mappings by weights until the bound is exact, or not below the limit.
 
@@ -55,26 +56,20 @@ def bounded(
       limit: a higher bound is not needed.
       lines: of boxes around this one.
       parents: searches of the box that was split into this one and another.
+      first: the search by `first_weights`, if it was made.
     """
     least, question = solver.parts.least(low, high), solver.question
-    operators = solver.operators(high)
-    offsets = Offsets(
-        float(operators.cycles),
-        float(operators.energy_fj),
-        float(least.leakage),
-        float(least.area.total_um2),
-    )
+    offsets = _offsets(solver.operators(high), least)
     # The directions of the parents first: their mappings may serve again.
-    if question.objective is MachineObjective.ENERGY:
-        asked = [((offsets.leakage, 1.0), parents[0] if parents else None)]
-    else:
-        asked = [(parent.line[2:4], parent) for parent in parents] or [((1.0, 0.0), None)]
+    asked = [(first_weights(solver, least, parents), parents[0] if parents else None)]
+    if question.objective is not MachineObjective.ENERGY:
+        asked += [(parent.line[2:4], parent) for parent in parents[1:]]
     solved: list[Solved] = []
     point = Lowest(0.0, 0.0, 0.0)
     while asked:
         weights, parent = asked.pop(0)
         cutoff = _cutoff(solver, offsets, weights, limit)
-        one = solver.solve(low, high, least, weights, parent, cutoff)
+        one, first = first or solver.solve(low, high, least, weights, parent, cutoff), None
         solved.append(one)
         lines = (*(line for line in lines if line[2:4] != one.line[2:4]), one.line)
         before, point = point.value, _lowest(solver, offsets, lines)
@@ -90,10 +85,17 @@ def bounded(
     return Bounded(least, offsets, point, lines, tuple(solved))
 
 
+def first_weights(solver: Solver, least: Least, parents: tuple[Solved, ...]) -> _Weights:
+    """The direction of the first search of mappings in a box."""
+    if solver.question.objective is MachineObjective.ENERGY:
+        return float(least.leakage), 1.0
+    return parents[0].line[2:4] if parents else (1.0, 0.0)
+
+
 def closed(solver: Solver, low: Corner, high: Corner, box: Bounded, limit: float) -> ClosedBox:
     """A box with as few lines as its bound, or the limit, needs."""
     own = tuple(one.line for one in box.solved)
-    for lines in (own[-1:], nearest(box), own):
+    for lines in (own[-1:], nearest(solver, box), own):
         value = _lowest(solver, box.offsets, lines).value
         if value >= min(box.lowest.value, limit):
             return ClosedBox(low, high, value, lines)
@@ -112,6 +114,15 @@ def gradient(solver: Solver, box: Bounded) -> tuple[float, float, float]:
             return last.energy_fj + offsets.leakage * last.cycles, last.cycles, 0.0
         case MachineObjective.THROUGHPUT_PER_AREA:
             return offsets.area_um2, 0.0, last.cycles
+
+
+def _offsets(operators: Operators, least: Least) -> Offsets:
+    return Offsets(
+        float(operators.cycles),
+        float(operators.energy_fj),
+        float(least.leakage),
+        float(least.area.total_um2),
+    )
 
 
 def _lowest(solver: Solver, offsets: Offsets, lines: Sequence[Line]) -> Lowest:
@@ -161,18 +172,31 @@ def _next_weights(point: Lowest, solved: Sequence[Solved]) -> _Weights | None:
     return None if any(weights == one.line[2:4] for one in solved) else weights
 
 
-def heirs(box: Bounded) -> tuple[Solved, ...]:
+def heirs(solver: Solver, box: Bounded) -> tuple[Solved, ...]:
     """The searches of a box whose lines pass its lowest point the nearest, the last ones first."""
-    kept = nearest(box)
+    kept = nearest(solver, box)
     return tuple(one for one in reversed(box.solved) if one.line in kept)[:_KEPT_SEARCHES]
 
 
-def nearest(box: Bounded) -> tuple[Line, ...]:
-    """The lines that pass the lowest point of a box the nearest: its halves take them over."""
+def value_above(solver: Solver, low: Corner, high: Corner, lines: Sequence[Line]) -> float:
+    """The least value of a box above lines."""
+    least, operators = solver.parts.least(low, high), solver.operators(high)
+    return _lowest(solver, _offsets(operators, least), lines).value
+
+
+def nearest(solver: Solver, box: Bounded) -> tuple[Line, ...]:
+    """The lines that pass the lowest point of a box the nearest: its halves take them over.
+
+    As many as its bound needs, since the halves have it as well.
+    """
     point = box.lowest
 
     def distance(line: Line) -> float:
         at = line.cycles_weight * point.cycles + line.energy_weight * point.energy_fj
         return at / line.least if line.least > 0 else math.inf
 
-    return tuple(sorted(box.lines, key=distance)[:_KEPT_LINES])
+    lines = sorted(box.lines, key=distance)
+    for count in range(_KEPT_LINES, len(lines)):
+        if _lowest(solver, box.offsets, lines[:count]).value >= box.lowest.value:
+            return tuple(lines[:count])
+    return tuple(lines)

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from airchitect_jax.cost import network_cycles
 from airchitect_jax.oracle.machines.answer import Corner, Totals
-from airchitect_jax.oracle.machines.bounding import bounded
-from airchitect_jax.oracle.machines.solver import Solved, Solver
-from airchitect_jax.oracle.machines.values import run_of, value_of
+from airchitect_jax.oracle.machines.bounding import RESOLUTION, bounded
+from airchitect_jax.oracle.machines.solver import Solver
+from airchitect_jax.oracle.machines.values import Run, run_of, value_of
+from airchitect_jax.oracle.mappings import NetworkMappings, best_schedule
 
 _STEPS = (8, 3, 1)  # along the axes
 
 
 class Candidate(NamedTuple):
-    """A machine with its best schedule; infinite cost and none if it has none."""
+    """A machine.
+
+    Attributes:
+      cost: with the schedule; infinite without one.
+      machine: its place in the space.
+      schedule: of GEMMs; None if it has none within the budgets, or none of use.
+      least: no schedule of the machine costs less.
+    """
 
     cost: Any
     machine: Corner
-    solved: Solved | None
+    schedule: NetworkMappings | None
+    least: float
 
 
 class Candidates:
@@ -29,7 +39,7 @@ class Candidates:
     def __init__(self, solver: Solver) -> None:
         self._solver = solver
         self._tried: dict[Corner, Candidate] = {}
-        self.best = Candidate(math.inf, (0,) * len(solver.parts.values), None)
+        self.best = Candidate(math.inf, (0,) * len(solver.parts.values), None, 0.0)
 
     def corner_of(self, machine: Mapping[str, int]) -> Corner:
         """The places of the values of a machine.
@@ -71,41 +81,57 @@ class Candidates:
 
     def totals(self, candidate: Candidate) -> Totals | None:
         """The workload on a machine; None if it has no schedule."""
-        machine, solved = candidate.machine, candidate.solved
-        if solved is None:
+        machine, schedule = candidate.machine, candidate.schedule
+        if schedule is None:
             return None
-        least = self._solver.parts.least(machine, machine)
-        busy, switching, cycles = self._busy(machine, solved)
-        run = run_of(self._solver.question, busy, switching, least.leakage)
+        run = self._run(machine, schedule.total_cycles, schedule.energy_fj)
         if run is None:
             return None
+        operators = self._solver.operators(machine)
+        unit = self._solver.question.platform.vector_unit
         return Totals(
-            mappings=self._solver.mappings(solved),
-            array_cycles=cycles,
-            operator_cycles=self._solver.operators(machine).cycles,
-            busy_cycles=busy,
+            mappings=schedule.layers,
+            array_cycles=schedule.total_cycles,
+            operator_cycles=operators.cycles,
+            busy_cycles=network_cycles(schedule.total_cycles, operators.cycles, unit),
             cycles=run.cycles,
             energy_fj=run.energy_fj,
         )
 
     def _evaluated(self, machine: Corner) -> Candidate:
-        best = Candidate(math.inf, machine, None)
+        none = Candidate(math.inf, machine, None, math.inf)
         if self._solver.parts.tightened(machine, machine) is None:
-            return best
-        box, question = bounded(self._solver, machine, machine), self._solver.question
-        for solved in box.solved:
-            if solved.line.least < math.inf:
-                busy, switching, _ = self._busy(machine, solved)
-                run = run_of(question, busy, switching, box.least.leakage)
-                cost = value_of(question, run, box.least.area.total_um2)
-                if cost < best.cost:
-                    best = Candidate(cost, machine, solved)
-        return best
+            return none
+        box = bounded(self._solver, machine, machine)
+        schedules = [self._solver.schedule(one) for one in box.solved if one.line.least < math.inf]
+        costs = [self._cost(machine, one.total_cycles, one.energy_fj) for one in schedules]
+        least, cost = box.lowest.value, min(costs, default=math.inf)
+        if least >= min(cost, self.best.cost) * (1 - RESOLUTION):
+            found = schedules[costs.index(cost)] if cost < math.inf else None
+            return Candidate(cost, machine, found, least)
+        # The best schedule is not at a corner of the hull of all.
+        known = min(cost, self.best.cost)
+        better = best_schedule(
+            self._solver.question.gemms,
+            self._solver.hardware(machine),
+            self._solver.question.platform,
+            box.least.prices,
+            functools.partial(self._cost, machine),
+            known,
+        )
+        if better is not None:
+            known = cost = self._cost(machine, better.total_cycles, better.energy_fj)
+            return Candidate(cost, machine, better, float(known))
+        found = schedules[costs.index(cost)] if cost < math.inf else None
+        return Candidate(cost, machine, found, float(known))
 
-    def _busy(self, machine: Corner, solved: Solved) -> tuple[int, int, int]:
-        """Busy cycles, switching energy and cycles of GEMMs of a schedule, in whole numbers."""
-        cycles, energy = self._solver.totals(solved)
-        operators = self._solver.operators(machine)
-        unit = self._solver.question.platform.vector_unit
-        busy = network_cycles(cycles, operators.cycles, unit)
-        return busy, energy + operators.energy_fj, cycles
+    def _cost(self, machine: Corner, cycles: int, energy_fj: int) -> Any:
+        """The cost of a machine with a schedule of these sums over all GEMMs."""
+        area = self._solver.parts.least(machine, machine).area.total_um2
+        return value_of(self._solver.question, self._run(machine, cycles, energy_fj), area)
+
+    def _run(self, machine: Corner, cycles: int, energy_fj: int) -> Run | None:
+        question, operators = self._solver.question, self._solver.operators(machine)
+        busy = network_cycles(cycles, operators.cycles, question.platform.vector_unit)
+        leakage = self._solver.parts.least(machine, machine).leakage
+        return run_of(question, busy, energy_fj + operators.energy_fj, leakage)

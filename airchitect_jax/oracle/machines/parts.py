@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -68,22 +68,25 @@ class Parts:
         by_row, by_col = np.meshgrid(rows, cols, indexing="ij")
         return tuple(x.ravel() for x in word_bytes(by_row, by_col, widths, self.is_shared))
 
-    def _word_ranges(self, low: Corner, high: Corner) -> list[slice]:
-        """The words that each memory may have in a box."""
+    def _word_ends(self, low: Any, high: Any) -> list[tuple[Any, Any]]:
+        """The places of the first and the last word that each memory may have in a box.
+
+        Corners may be arrays, [axes, boxes].
+        """
         widths = self._question.platform.widths
         ends = [
             word_bytes(
-                int(self.values[ROWS][at[ROWS]]),
-                int(self.values[COLS][at[COLS]]),
-                widths,
-                self.is_shared,
+                self.values[ROWS][at[ROWS]], self.values[COLS][at[COLS]], widths, self.is_shared
             )
             for at in (low, high)
         ]
         return [
-            slice(int(np.searchsorted(words, first)), int(np.searchsorted(words, last)) + 1)
+            (np.searchsorted(words, first), np.searchsorted(words, last))
             for words, first, last in zip(self._words, *ends, strict=True)
         ]
+
+    def _word_ranges(self, low: Corner, high: Corner) -> list[slice]:
+        return [slice(int(first), int(last) + 1) for first, last in self._word_ends(low, high)]
 
     def least(self, low: Corner, high: Corner) -> Least:
         """The least figures of a box."""
@@ -117,6 +120,29 @@ class Parts:
             at = np.minimum(low[MEMORIES + memory] + np.arange(table.shape[1]), sizes[memory][-1])
             table[operand] = self.halves[memory][at]
             table[3 + operand] = self.by_size(operand, low, high)[0][at]
+        return table
+
+    def memories_of_boxes(
+        self, lows: Int[np.ndarray, "boxes axes"], highs: Int[np.ndarray, "boxes axes"], most: int
+    ) -> Int[np.ndarray, "boxes rows most"]:
+        """`memories` of many boxes, of each the `most` smallest sizes."""
+        table = np.empty((len(lows), SIZE_ROWS, most), np.int64)
+        words = self._word_ends(lows.T, highs.T)
+        for operand in range(3):
+            memory = self.memory_of(operand)
+            prices, (firsts, lasts) = self._prices[memory], words[memory]
+            # Many boxes have the same words.
+            ends, row = np.unique(firsts * len(prices) + lasts, return_inverse=True)
+            least = np.stack(
+                [
+                    prices[first : last + 1].min(axis=0)
+                    for first, last in zip(*np.divmod(ends, len(prices)), strict=True)
+                ]
+            )
+            low, high = lows[:, MEMORIES + memory], highs[:, MEMORIES + memory]
+            at = np.minimum(low[:, None] + np.arange(most), high[:, None])
+            table[:, operand] = self.halves[memory][at]
+            table[:, 3 + operand] = least[row[:, None], at]
         return table
 
     def by_size(

@@ -44,10 +44,10 @@ class Lowest(NamedTuple):
 
 
 def value_at(question: Question, offsets: Offsets, cycles: float, energy_fj: float) -> float:
-    """The value of a schedule with these totals over GEMMs; cycles of waiting are not rounded."""
+    """The value of a schedule with these totals over GEMMs."""
     unit = question.platform.vector_unit
     busy = network_cycles(cycles, offsets.cycles, unit)
-    run = run_of(question, busy, energy_fj + offsets.energy_fj, offsets.leakage, float)
+    run = run_of(question, busy, energy_fj + offsets.energy_fj, offsets.leakage)
     return float(value_of(question, run, offsets.area_um2))
 
 

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from airchitect_jax.oracle.machines.answer import ClosedBox, Corner, Line
+from airchitect_jax.oracle.machines.batches import Batches, are_fast
 from airchitect_jax.oracle.machines.bounding import (
     RESOLUTION,
     bounded,
     closed,
+    first_weights,
     gradient,
     heirs,
     nearest,
+    value_above,
 )
 from airchitect_jax.oracle.machines.branching import Brancher
 from airchitect_jax.oracle.machines.candidates import Candidates
@@ -27,6 +31,10 @@ from airchitect_jax.oracle.machines.question import Question
 from airchitect_jax.oracle.machines.solver import Solved, Solver
 
 _Half = tuple[float, Corner, Corner, tuple[Line, ...], tuple[Solved, ...]]
+
+
+_BATCH = 8  # boxes that are opened at a time
+_SCREENED_FROM = 256  # boxes: shorter searches do without the compilation
 
 
 class OpenBox(NamedTuple):
@@ -72,6 +80,7 @@ class Search:
         self.solver = Solver(question)
         self.candidates = Candidates(self.solver)
         self._brancher = Brancher(self.solver)
+        self._batches = Batches(self.solver, 2 * _BATCH)
         self._closed: list[ClosedBox] = []
         self.root = self._root()
         self.frontier = Frontier([OpenBox(0.0, 0, *self.root, (), ())], 0, 0, 1)
@@ -114,40 +123,79 @@ class Search:
         self._closed, self.frontier = closed, frontier
 
     def step(self) -> None:
-        """Opens the box of the least bound."""
+        """Opens the boxes of the least bounds."""
         frontier = self.frontier
         boxes = frontier.boxes.copy()
-        box = heapq.heappop(boxes)
-        halves, done = self._opened(box)
+        # Few at first: each result may close the next ones.
+        most = min(_BATCH, 1 + frontier.opened // _BATCH)
+        batch = [heapq.heappop(boxes) for _ in range(min(most, len(boxes)))]
+        done: list[ClosedBox] = []
+        halves: list[_Half] = []
+        left = self._tightened(batch, done)
+        for box, first in zip(left, self._first_searches(left), strict=True):
+            halves += self._opened(box, first, done)
         numbered = frontier.numbered
-        for bound, low, high, lines, parents in halves:
-            heapq.heappush(boxes, OpenBox(bound, numbered, low, high, lines, parents))
+        for half in self._screened(halves, done):
+            heapq.heappush(boxes, OpenBox(half[0], numbered, *half[1:]))
             numbered += 1
         self._closed[frontier.num_closed :] = done
         self.frontier = Frontier(
-            boxes, frontier.num_closed + len(done), frontier.opened + 1, numbered
+            boxes, frontier.num_closed + len(done), frontier.opened + len(batch), numbered
         )
 
-    def _opened(
-        self, box: OpenBox
-    ) -> tuple[
-        list[tuple[float, Corner, Corner, tuple[Line, ...], tuple[Solved, ...]]], list[ClosedBox]
-    ]:
-        """The halves of a box, and what is closed."""
-        solver, low = self.solver, box.low
-        high = solver.parts.tightened(low, box.high)
-        if high is None:
-            return [], [ClosedBox(low, box.high, math.inf, ())]
-        excluded = _excluded(low, high, box.high)
-        bound = bounded(solver, low, high, self.limit, box.lines, box.parents)
+    def _tightened(self, batch: list[OpenBox], done: list[ClosedBox]) -> list[OpenBox]:
+        """Boxes without what the budgets of parts exclude, which is closed."""
+        left = []
+        for box in batch:
+            high = self.solver.parts.tightened(box.low, box.high)
+            if high is None:
+                done.append(ClosedBox(box.low, box.high, math.inf, ()))
+            else:
+                done += _excluded(box.low, high, box.high)
+                left.append(box._replace(high=high))
+        return left
+
+    def _first_searches(self, boxes: list[OpenBox]) -> Sequence[Solved | None]:
+        """The first search of mappings in each box, all at once where that is faster."""
+        if not boxes or not are_fast():
+            return [None] * len(boxes)
+        weights = [
+            first_weights(self.solver, self.solver.parts.least(box.low, box.high), box.parents)
+            for box in boxes
+        ]
+        return self._batches.searched([(box.low, box.high) for box in boxes], weights)
+
+    def _opened(self, box: OpenBox, first: Solved | None, done: list[ClosedBox]) -> list[_Half]:
+        """The halves of a box, unless it is closed."""
+        solver, low, high = self.solver, box.low, box.high
+        bound = bounded(solver, low, high, self.limit, box.lines, box.parents, first)
         if bound.lowest.value < self.limit:
             self.candidates.attempt(self._brancher.needed(low, high, bound.solved[-1]))
-        if bound.lowest.value >= self.limit or low == high:
-            return [], [*excluded, closed(solver, low, high, bound, self.limit)]
-        last = bound.solved[-1]
+        if bound.lowest.value >= self.limit:
+            done.append(closed(solver, low, high, bound, self.limit))
+            return []
+        if low == high:
+            done.append(ClosedBox(low, high, self.candidates.attempt(low).least, ()))
+            return []
+        last, kept = bound.solved[-1], (nearest(solver, bound), heirs(solver, bound))
         halves = self._brancher.split(low, high, bound.least, last, gradient(solver, bound))
-        kept = nearest(bound), heirs(bound)
-        return [(bound.lowest.value, *half, *kept) for half in halves], excluded
+        return [(bound.lowest.value, *half, *kept) for half in halves]
+
+    def _screened(self, halves: list[_Half], done: list[ClosedBox]) -> list[_Half]:
+        """Those that a cheap bound does not close."""
+        if not halves or self.frontier.opened < _SCREENED_FROM:
+            return halves
+        left = []
+        floors = self._batches.screened([(low, high) for _, low, high, *_ in halves])
+        for (bound, low, high, lines, parents), own in zip(halves, floors, strict=True):
+            value = value_above(self.solver, low, high, (*lines, *own))
+            if value >= self.limit:
+                done.append(ClosedBox(low, high, value, (*lines, *own)))
+            elif value > bound:
+                left.append((value, low, high, (*lines, *own), parents))
+            else:
+                left.append((bound, low, high, lines, parents))
+        return left
 
     def prefer_small(self, most_boxes: int) -> None:
         """Looks for a machine of the same cost with fewer MAC units, then with less memory.
@@ -156,7 +204,7 @@ class Search:
           most_boxes: it ends after so many, with the best so far.
         """
         best = self.candidates.best
-        if best.solved is None:
+        if best.schedule is None:
             return
         limit = float(best.cost) * (1 + RESOLUTION)
         size = self._size(best.machine)

@@ -25,22 +25,17 @@ from airchitect_jax.oracle.machines.answer import Corner, Line
 from airchitect_jax.oracle.machines.parts import COLS, CORES, MEMORIES, ROWS, Least, Parts
 from airchitect_jax.oracle.machines.question import MachineObjective, Question
 from airchitect_jax.oracle.machines.size import numbers_of_trips
-from airchitect_jax.oracle.mappings import BestMappings
+from airchitect_jax.oracle.mappings import NetworkMappings
 from airchitect_jax.oracle.mappings.best import mappings_of, partitions, refuse, tasks_of
 from airchitect_jax.oracle.mappings.bounds import (
     BANDWIDTH_BITS,
-    CYCLES,
-    ENERGY,
     EXTRA_CYCLES,
     EXTRA_ENERGY,
     FLOW_COLUMNS,
-    FOUND,
-    LOST,
     NO_MEMORIES,
     PRICE_COLUMNS,
-    TILES,
-    VALUE,
 )
+from airchitect_jax.oracle.mappings.records import CYCLES, ENERGY, FOUND, LOST, TILES, VALUE
 from airchitect_jax.oracle.mappings.search import Known, search
 from airchitect_jax.types import Gemm, Hardware
 
@@ -164,7 +159,7 @@ class Solver:
         for number, dataflow in enumerate(platform.dataflows):
             tasks[:, number, FLOW_COLUMNS] = self._flow(number, low[:MEMORIES])
             if platform.terms:
-                cycles, energy = self._least_terms(dataflow, low, high)
+                cycles, energy = self.least_terms(dataflow, low, high)
                 tasks[:, number, EXTRA_CYCLES], tasks[:, number, EXTRA_ENERGY] = cycles, energy
         num = len(self.dims)
         found, is_found, floors = np.full((num, FOUND), np.inf), np.zeros(num, bool), np.zeros(num)
@@ -192,6 +187,20 @@ class Solver:
             found[~is_found] = np.inf
             known = Known(self.runs, floors, is_found, cutoff)
             found = run(self.parts.memories(low, high), known, found)
+        return self.solved(low, high, weights, found)
+
+    def solved(
+        self,
+        low: Corner,
+        high: Corner,
+        weights: tuple[float, float],
+        found: Float[np.ndarray, "gemms columns"],
+    ) -> Solved:
+        """What rows of a search of mappings say of a box.
+
+        Raises:
+          ValueError: a GEMM is too large for exact costs.
+        """
         refuse(found, self.dims)
         values = found[:, VALUE]
         return Solved(
@@ -231,18 +240,15 @@ class Solver:
         """Whether mappings of small GEMMs pay for the smallest memories that hold their tiles."""
         return low[MEMORIES:-1] != high[MEMORIES:-1] and weights[1] > 0
 
-    def totals(self, solved: Solved) -> tuple[int, int]:
-        """Cycles and energy of a schedule over all runs, in whole numbers."""
-        rows = zip(self.runs.tolist(), solved.found, strict=True)
-        sums = [
-            (int(runs) * int(x[CYCLES]), int(runs) * (int(x[ENERGY]) + int(x[LOST])))
-            for runs, x in rows
-        ]
-        return sum(cycles for cycles, _ in sums), sum(energy for _, energy in sums)
-
-    def mappings(self, solved: Solved) -> BestMappings:
-        """The mappings of a solution, in the order of the question."""
-        return mappings_of(solved.found[np.argsort(self.order)])
+    def schedule(self, solved: Solved) -> NetworkMappings:
+        """The mappings that were found, in the order of the question, and their sums."""
+        found = mappings_of(solved.found[np.argsort(self.order)])
+        counts = self.question.gemms.counts
+        cycles, energy_fj = (
+            sum(map(int.__mul__, counts, each.tolist()))
+            for each in (found.total_cycles, found.energy_fj)
+        )
+        return NetworkMappings(layers=found, total_cycles=cycles, energy_fj=energy_fj)
 
     def needs(self, solved: Solved, low: Corner) -> Int[np.ndarray, "operands gemms"]:
         """Places of the smallest sizes from the low corner on that hold the tiles."""
@@ -267,7 +273,7 @@ class Solver:
             ]
         )
 
-    def _least_terms(self, dataflow: Any, low: Corner, high: Corner) -> tuple[Any, Any]:
+    def least_terms(self, dataflow: Any, low: Corner, high: Corner) -> tuple[Any, Any]:
         """Cycles and energy of the cost terms of each GEMM, the least over the arrays of a box."""
         cycles, energy = [], []
         for rows in range(low[ROWS], high[ROWS] + 1):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from airchitect_jax._support.files import atomic_path
+from airchitect_jax._support import atomic_path
 from airchitect_jax.oracle.machines.answer import ClosedBox, Corner, Line
 from airchitect_jax.oracle.machines.question import Question
 from airchitect_jax.oracle.machines.search import Frontier, OpenBox, Search

@@ -8,7 +8,8 @@ from airchitect_jax.oracle.mappings.best import (
     best_mappings,
     compulsory,
 )
-from airchitect_jax.oracle.mappings.network import NetworkMappings, network_optimum
+from airchitect_jax.oracle.mappings.network import network_optimum
+from airchitect_jax.oracle.mappings.schedules import NetworkMappings, best_schedule
 
 __all__ = [
     "BestMappings",
@@ -17,6 +18,7 @@ __all__ = [
     "Weights",
     "best_mapping",
     "best_mappings",
+    "best_schedule",
     "compulsory",
     "network_optimum",
 ]

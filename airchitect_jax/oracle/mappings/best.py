@@ -25,7 +25,7 @@ from airchitect_jax.cost import MachinePrices, Number, Platform, larger, smaller
 from airchitect_jax.cost.tiled import flow_of, halves_of, term_costs, wires_of
 from airchitect_jax.cost.tiled_loops import loop
 from airchitect_jax.cost.tiled_steps import step_cycles, transfer_cycles
-from airchitect_jax.oracle.mappings import bounds
+from airchitect_jax.oracle.mappings import bounds, records
 from airchitect_jax.oracle.mappings.search import search
 from airchitect_jax.types import Gemm, Hardware, Mapping, Objective
 
@@ -142,7 +142,7 @@ def best_mappings(
         partitions(fields.num_cores),
     )
     refuse(found, dims)
-    if (found[:, bounds.VALUE] == math.inf).any():
+    if (found[:, records.VALUE] == math.inf).any():
         raise ValueError(
             "hardware: not even a tile of one element fits into the working halves of its SRAMs"
         )
@@ -151,17 +151,17 @@ def best_mappings(
 
 def mappings_of(found: Float[np.ndarray, "num columns"]) -> BestMappings:
     """The mappings in the rows of the search."""
-    columns = found[:, bounds.CYCLES : bounds.SKIPPED].T.astype(np.int64)
-    of = dict(zip(range(bounds.CYCLES, bounds.SKIPPED), columns, strict=True))
+    columns = found[:, records.CYCLES : records.SKIPPED].T.astype(np.int64)
+    of = dict(zip(range(records.CYCLES, records.SKIPPED), columns, strict=True))
     return BestMappings(
         mappings=Mapping(
-            dataflow=of[bounds.FLOW],
-            order=of[bounds.ORDER],
-            **{f"cores_{d}": of[bounds.CORES + axis] for axis, d in enumerate("mnk")},
-            **{f"tile_{d}": of[bounds.TILES + axis] for axis, d in enumerate("mnk")},
+            dataflow=of[records.FLOW],
+            order=of[records.ORDER],
+            **{f"cores_{d}": of[records.CORES + axis] for axis, d in enumerate("mnk")},
+            **{f"tile_{d}": of[records.TILES + axis] for axis, d in enumerate("mnk")},
         ),
-        total_cycles=of[bounds.CYCLES],
-        energy_fj=of[bounds.ENERGY] + of[bounds.LOST],
+        total_cycles=of[records.CYCLES],
+        energy_fj=of[records.ENERGY] + of[records.LOST],
     )
 
 
@@ -294,15 +294,15 @@ def refuse(found: Float[np.ndarray, "num columns"], dims: Int[np.ndarray, "num 3
     Raises:
       ValueError: 2**53 cycles or 2**59 femtojoules could be reached.
     """
-    value, skipped = found[:, bounds.VALUE], found[:, bounds.SKIPPED]
+    value, skipped = found[:, records.VALUE], found[:, records.SKIPPED]
     finite = value < math.inf
     too_large = (skipped < math.inf) & (skipped <= value)
     too_large |= (
         finite
-        & (found[:, bounds.ENERGY] < math.inf)
+        & (found[:, records.ENERGY] < math.inf)
         & (
-            (found[:, bounds.CYCLES] >= bounds.MOST_CYCLES)
-            | (found[:, bounds.ENERGY] >= bounds.MOST_ENERGY)
+            (found[:, records.CYCLES] >= bounds.MOST_CYCLES)
+            | (found[:, records.ENERGY] >= bounds.MOST_ENERGY)
         )
     )
     if too_large.any():

@@ -31,14 +31,23 @@ from airchitect_jax.cost.tiled_steps import (
     step_cycles,
     transfer_cycles,
 )
+from airchitect_jax.oracle.mappings.records import (
+    CORES,
+    CYCLES,
+    ENERGY,
+    FLOW,
+    LOST,
+    ORDER,
+    SKIPPED,
+    TILES,
+    VALUE,
+    is_dominated,
+    record,
+)
 from airchitect_jax.oracle.mappings.tables import LOOP, SEVERAL, TILE
 from airchitect_jax.oracle.mappings.text import inlined, kernel
 from airchitect_jax.types import LoopOrder
 
-# Columns of a mapping that was found, in the order in which ties are broken; then what float64 has
-# lost of its energy, and the least value of mappings that were skipped because they are too large.
-VALUE, CYCLES, ENERGY, FLOW, ORDER, CORES, TILES = 0, 1, 2, 3, 4, 5, 8
-LOST, SKIPPED, FOUND = 11, 12, 13
 # Columns of a task: a GEMM on a machine with one dataflow.
 DATAFLOW, MACS, EXTRA_CYCLES, EXTRA_ENERGY, TASK = 0, 1, 2, 3, 20
 FLOW_COLUMNS, BANDWIDTH_BITS = slice(4, 7), 11
@@ -73,6 +82,9 @@ class Problem(NamedTuple):
       whole, parts: [4, RESULTS] in int64 and float64, results of equations.
       trips: int64 [3, 4, 10], the positions in the loops of a mapping.
       found: float64 [FOUND], a mapping.
+      front: float64 [rows, FOUND]; if it has rows, these receive the front of all mappings whose
+        value is at most that of the best, which stays as it is.
+      front_size: int64 [2], the mappings in the front, and 1 if others found no row.
     """
 
     is_relaxed: Any
@@ -89,6 +101,8 @@ class Problem(NamedTuple):
     parts: Any
     trips: Any
     found: Any
+    front: Any
+    front_size: Any
 
 
 class Task(NamedTuple):
@@ -131,7 +145,7 @@ def _cycles(
     return cycles, moves(order, task.flow, m, n, k)
 
 
-def _energy(task: Task, costs: tuple[Number, Moves]) -> Number:
+def mapping_energy(task: Task, costs: tuple[Number, Moves]) -> Number:
     """Energy of a mapping with these cycles and moves."""
     cycles, moved = costs
     ifmap, filter_, partial_sums, ofmap = dram_bytes(moved, task.wires)
@@ -145,7 +159,7 @@ def _energy(task: Task, costs: tuple[Number, Moves]) -> Number:
     return energy + task.extra_energy_fj
 
 
-def _least_cycles(
+def least_cycles(
     task: Task, order: Order, exposed: Number, m: Loop, n: Loop, k: Loop
 ) -> tuple[Number, Moves]:
     """Cycles and moves that no mapping with loops of these sizes or more falls below.
@@ -165,7 +179,7 @@ def _least_cycles(
     return cycles, moved
 
 
-def _exposed_cycles(task: Task, order: Order, m: Loop, n: Loop, k: Loop) -> Number:
+def exposed_cycles(task: Task, order: Order, m: Loop, n: Loop, k: Loop) -> Number:
     """Compute cycles of the last step, beyond what leaves meanwhile: nothing comes."""
     overhead = task.flow.fold_overhead
     compute = mapped_product(
@@ -180,9 +194,9 @@ def _exposed_cycles(task: Task, order: Order, m: Loop, n: Loop, k: Loop) -> Numb
     return larger(compute - (m_inside + n_inside) * leaving, 0)
 
 
-def _least_energy(task: Task, costs: tuple[Number, Moves]) -> Number:
-    """Energy that goes with `_least_cycles`."""
-    energy = _energy(task, costs)
+def least_energy(task: Task, costs: tuple[Number, Moves]) -> Number:
+    """Energy that goes with `least_cycles`."""
+    energy = mapping_energy(task, costs)
     return select(energy < _ALL_EXACT, energy, energy * (1 - 2**-48))
 
 
@@ -191,10 +205,10 @@ _write_needs = kernel(_needs, _TASK, Halves(0, 0, 0, 0), (LOOP, 0), (LOOP, 0), (
 _write_slot = kernel(_slot, _TASK, _ORDER, *3 * [Position(*range(10))])
 _write_positions = kernel(positions, LOOP)
 _write_cycles = kernel(_cycles, _TASK, _ORDER, 0, *_LOOPS)
-_write_energy = kernel(_energy, _TASK, _COSTS)
-_write_least_cycles = kernel(_least_cycles, _TASK, _ORDER, 0, *_LOOPS)
-_write_exposed = kernel(_exposed_cycles, _TASK, _ORDER, *_LOOPS)
-_write_least_energy = kernel(_least_energy, _TASK, _COSTS)
+_write_energy = kernel(mapping_energy, _TASK, _COSTS)
+_write_least_cycles = kernel(least_cycles, _TASK, _ORDER, 0, *_LOOPS)
+_write_exposed = kernel(exposed_cycles, _TASK, _ORDER, *_LOOPS)
+_write_least_energy = kernel(least_energy, _TASK, _COSTS)
 
 
 @inlined
@@ -291,8 +305,10 @@ def is_excluded(
     least[CYCLES], least[ENERGY] = costs[0], energy[0]
     for place in range(3):
         if least[place] != best[place]:
-            return least[place] > best[place]
-    return False
+            return least[place] > best[place] or is_dominated(
+                problem.front, problem.front_size, least
+            )
+    return is_dominated(problem.front, problem.front_size, least)
 
 
 @inlined
@@ -367,6 +383,9 @@ def consider(
     for axis in range(3):
         found[CORES + axis] = problem.cores[axis]
         found[TILES + axis] = own[0, axis, spots[axis], TILE]
+    if len(problem.front) > 0:
+        record(problem.front, problem.front_size, found)
+        return
     for place in range(SKIPPED):
         if found[place] != best[place]:
             if found[place] < best[place]:

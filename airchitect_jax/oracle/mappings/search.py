@@ -18,14 +18,12 @@ import numpy as np
 from airchitect_jax._support import compiled
 from airchitect_jax.cost import arithmetic, tiled_loops, tiled_steps
 from airchitect_jax.cost.tiled_loops import Position
-from airchitect_jax.oracle.mappings import bounds, tables, text
+from airchitect_jax.oracle.mappings import bounds, records, tables, text
 from airchitect_jax.oracle.mappings.bounds import (
-    FOUND,
     NO_MEMORIES,
     ORDER_IDS,
     RESULTS,
     TASK,
-    VALUE,
     Problem,
     arranged,
     consider,
@@ -33,6 +31,7 @@ from airchitect_jax.oracle.mappings.bounds import (
     is_excluded,
     least_value,
 )
+from airchitect_jax.oracle.mappings.records import FOUND, VALUE
 from airchitect_jax.oracle.mappings.tables import (
     COLUMNS,
     SEVERAL,
@@ -200,6 +199,22 @@ def search_flow(
         search_case(problem, best, flow, inner, window, False, least)
 
 
+class Front(NamedTuple):
+    """What a search of one GEMM fills, in place of the best mapping.
+
+    Attributes:
+      mappings: float64 [rows, FOUND], receives the mappings of at most the value that is given of
+        which no other has neither more cycles nor more energy.
+      size: int64 [2], receives their number, and 1 if there were not enough rows.
+    """
+
+    mappings: Any
+    size: Any
+
+
+_NO_FRONT = Front(np.empty((0, FOUND)), np.zeros(2, np.int64))
+
+
 class Known(NamedTuple):
     """What is known before the search of many GEMMs.
 
@@ -227,8 +242,9 @@ def search(
     known: Known | None = None,
     results: Any = None,
     is_relaxed: bool = False,
+    front: Front = _NO_FRONT,
 ) -> Any:
-    """The best mapping of each GEMM.
+    """The best mapping of each GEMM, or a front of one.
 
     Args:
       gemms: int64 [num, 3], m, n and k.
@@ -241,6 +257,7 @@ def search(
       known: what is known before; by default nothing.
       results: float64 [num, FOUND], of which rows may be given.
       is_relaxed: bounds for all arrays with at most these rows and columns, in place of costs.
+      front: to be filled; by default none.
 
     Returns:
       float64 [num, FOUND]; the value is infinite where nothing fits. Of GEMMs that are left when
@@ -268,6 +285,8 @@ def search(
         parts=np.empty((4, RESULTS)),
         trips=np.empty((3, 4, len(Position._fields)), np.int64),
         found=np.empty(FOUND),
+        front=front.mappings,
+        front_size=front.size,
     )
     _search(
         problem,
@@ -291,7 +310,7 @@ def search(
 
 @functools.partial(
     compiled,
-    reads=(arithmetic, bounds, tables, text, tiled_loops, tiled_steps),
+    reads=(arithmetic, bounds, records, tables, text, tiled_loops, tiled_steps),
     nogil=True,
     _nrt=False,  # it allocates nothing, and code that counts references takes time to compile
 )
@@ -335,7 +354,7 @@ def _search(
         for axis in range(3):
             for parts in range(1, roots.shape[1]):
                 sizes[0], sizes[1], sizes[2] = dims[axis], dims[axis], parts
-                write_root(roots[axis, parts], sizes)
+                write_root((sizes,), roots[axis, parts])
         for place in range(len(values)):
             at = partitions[place // num_flows]
             m, n, k = roots[0, at[0]], roots[1, at[1]], roots[2, at[2]]

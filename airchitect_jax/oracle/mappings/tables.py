@@ -10,55 +10,65 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from airchitect_jax.cost import Number, ceil_div, larger
+from airchitect_jax.cost.arithmetic import pick
 from airchitect_jax.cost.tiled_loops import Block, Loop, loop
 from airchitect_jax.oracle.mappings.text import inlined, kernel
 
 # Columns: trips, several, the blocks full, edge and total, and the tile.
 _BLOCK = len(Block._fields)
-_FULL, _EDGE, _TOTAL = (2 + place * _BLOCK for place in range(3))
+_FULL, _TOTAL = 2, 2 + 2 * _BLOCK
 _FULL_PARTS = _FULL + Block._fields.index("parts")
-_CORE = _TOTAL + Block._fields.index("core")
-_PARTS = _TOTAL + Block._fields.index("parts")
 _ROW_FOLDS = _TOTAL + Block._fields.index("row_folds")
 _COL_FOLDS = _TOTAL + Block._fields.index("col_folds")
-_ALL_ROW_FOLDS = _TOTAL + Block._fields.index("all_row_folds")
-_ALL_COL_FOLDS = _TOTAL + Block._fields.index("all_col_folds")
 TRIPS, SEVERAL, TILE = 0, 1, 2 + 3 * _BLOCK
 COLUMNS = TILE + 1
 
 
 LOOP = Loop(0, 0, *3 * [Block(*range(_BLOCK))])
 SIZES = 5  # of a dimension, a tile, the cores, rows and columns
-_write_loop = kernel(lambda sizes: loop(*sizes), tuple(range(SIZES)))
+
+
+def relaxed_loop(dim: Number, tile: Number, cores: Number, rows: Number, cols: Number) -> Loop:
+    """The least of the loops with all tiles of the same number of trips as the smallest of them.
+
+    On any array with at most these rows and columns: a block has at least one fold and one part,
+    folds are no larger than the array, and the last block may be of one element. Trips and parts of
+    full blocks are the same for all these tiles.
+    """
+    one = loop(dim, tile, cores, rows, cols)
+    share, parts = ceil_div(dim, cores), one.full.parts
+    all_parts = (one.trips - 1) * parts + pick(one.several, 1, parts)
+    total = one.total._replace(
+        core=share,
+        row_folds=larger(one.trips, ceil_div(share, rows)),
+        col_folds=larger(one.trips, ceil_div(share, cols)),
+        parts=all_parts,
+        all_row_folds=larger(all_parts, ceil_div(dim, rows)),
+        all_col_folds=larger(all_parts, ceil_div(dim, cols)),
+    )
+    return one._replace(edge=Block(*len(Block._fields) * (1,)), total=total)
+
+
+def root_loop(dim: Number, cores: Number, rows: Number, cols: Number) -> Loop:
+    """The least of the loops with all tiles.
+
+    One trip has the least of all but the sizes of blocks and the folds of all cores.
+    """
+    one = loop(dim, dim, cores, rows, cols)
+    total = one.total._replace(all_row_folds=ceil_div(dim, rows), all_col_folds=ceil_div(dim, cols))
+    return one._replace(full=one.full._replace(size=0), edge=one.edge._replace(size=0), total=total)
+
+
+_SIZES = tuple(range(SIZES))
+_write_loop = kernel(lambda sizes: loop(*sizes), _SIZES)
+_write_relaxed = kernel(lambda sizes: relaxed_loop(*sizes), _SIZES)
+write_root = kernel(lambda sizes: root_loop(sizes[0], *sizes[2:]), _SIZES)
 
 
 def most_tilings(dim: int, rows: int, cols: int) -> int:
     """No fewer than a dimension has."""
     return min(dim, 2 * math.isqrt(dim) + 1 + dim // rows + dim // cols) + 4
-
-
-@inlined
-def relax(plain: Any, sizes: Any) -> None:
-    """Lowers the row of the smallest tile of a number of trips to the least of all tiles with it.
-
-    On any array with at most these rows and columns: a block has at least one fold and one part,
-    folds are no larger than the array, and the last block may be of one element. Trips and parts of
-    full blocks are the same for all these tiles.
-
-    Args:
-      plain: the row.
-      sizes: as of `write_tilings`.
-    """
-    dim, cores, rows, cols = sizes[0], sizes[2], sizes[3], sizes[4]
-    trips, parts, share = plain[TRIPS], plain[_FULL_PARTS], (dim + cores - 1) // cores
-    all_parts = (trips - 1) * parts + (parts if trips == 1 else 1)
-    for column in range(_EDGE, _EDGE + _BLOCK):
-        plain[column] = 1
-    plain[_CORE], plain[_PARTS] = share, all_parts
-    plain[_ROW_FOLDS] = max(trips, (share + rows - 1) // rows)
-    plain[_COL_FOLDS] = max(trips, (share + cols - 1) // cols)
-    plain[_ALL_ROW_FOLDS] = max(all_parts, (dim + rows - 1) // rows)
-    plain[_ALL_COL_FOLDS] = max(all_parts, (dim + cols - 1) // cols)
 
 
 @inlined
@@ -84,11 +94,12 @@ def write_tilings(table: Any, axis: int, sizes: Any, plain: Any, is_relaxed: boo
         trips = (share + end - 2) // (end - 1)
         tile = (share + trips - 1) // trips
         sizes[1] = plain[TILE] = tile
-        _write_loop((sizes,), plain)
+        if is_relaxed:
+            _write_relaxed((sizes,), plain)
+        else:
+            _write_loop((sizes,), plain)
         by_rows = (tile + rows - 1) // rows * rows
         by_cols = (tile + cols - 1) // cols * cols
-        if is_relaxed:
-            relax(plain, sizes)
         for turn in range(0 if is_relaxed else 2):
             multiple = by_rows if (by_rows > by_cols) == (turn == 0) else by_cols
             if tile < multiple < end and (turn == 0 or by_rows != by_cols):
@@ -122,15 +133,3 @@ def write_least(rough: Any, own: Any, axis: int, count: int) -> None:
                 if (following > value) == is_most:
                     value = following
             rough[1, axis, row, column] = value
-
-
-@inlined
-def write_root(root: Any, sizes: Any) -> None:
-    """Writes the least of all tilings of a dimension; its tile has to be all of it.
-
-    One trip has the least of all columns but the sizes of blocks and the folds of all cores.
-    """
-    _write_loop((sizes,), root)
-    root[_FULL] = root[_EDGE] = 0
-    root[_ALL_ROW_FOLDS] = (sizes[0] + sizes[3] - 1) // sizes[3]
-    root[_ALL_COL_FOLDS] = (sizes[0] + sizes[4] - 1) // sizes[4]
