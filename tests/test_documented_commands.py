@@ -56,6 +56,7 @@ SIZES = {
         "--evaluations=16",
         "--train_seconds=0.2",
         "--seeds=1",
+        "--networks=dlrm",  # with --space
     ],
     "experiments.design_space": ["--num_workloads=10000"],
     "experiments.generalisation": _COMPARISON,
@@ -76,6 +77,7 @@ SIZES_WHERE_GIVEN = {"sample": 1000, "forest_trees": 0}
 # Every searcher runs on case study 1. Other commands that name none run these, by a flag of theirs.
 SEARCHERS_WHERE_GIVEN = {
     "joint": "random,gradient",
+    "space": "random",
     "optimizer": "gradient,surrogate",
     "plugin": "random,rerank",
 }

@@ -1,6 +1,7 @@
 """Platform files: what they mean, that nothing is lost, and that errors name file and line."""
 
 import dataclasses
+import itertools
 import pathlib
 import re
 from fractions import Fraction
@@ -79,6 +80,9 @@ def test_a_worked_file():
         ("[8, 256, 8]", "[8, 256]", "7: array: rows: 2 items are not allowed; expected a value, ["),
         ("[8, 256, 8]", "[8, 256, 0]", "7: array: rows: [8, 256, 0] is not allowed"),
         ("[8, 256, 8]", "[8, 256, x1]", "7: array: rows: [8, 256, x1] is not allowed"),
+        ("[8, 256, 8]", "[8, 256, x0.5]", "7: array: rows: [8, 256, x0.5] is not allowed; expecte"),
+        ("[8, 256, 8]", "[8, 256, x1.01]", "7: array: rows: [8, 256, x1.01] is not allowed; expec"),
+        ("[8, 256, 8]", "[8, 256, xx]", "7: array: rows: 'x' is not allowed; expected a whole num"),
         ("[8, 256, 8]", "[9, 8, 1]", "7: array: rows: [9, 8, 1] is not allowed; expected to asc"),
         ("[8, 256, 8]", "[1, 5000, 1]", "7: array: rows: [1, 5000, 1] is not allowed; expected at"),
         ("[8, 256, 8]", "[8, [1], 8]", "7: array: rows: a list is not allowed; expected a single"),
@@ -257,6 +261,31 @@ def test_progressions_are_written_as_such(tmp_path):
         "technology: {node: 12nm, floating_point: false, mac_energy: 50fJ, mac_area: 250um2",
     ):
         assert line in text
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ("[3KB, 10KB, x1.5]", [3072, 5120, 7168, 10240]),  # 3, 4.5, 6.75, 10.125
+        ("[3000B, 10000B, x1.5]", [3000, 4500, 6750]),  # 10125 is above
+        ("[64KB, 600KB, x3]", [65536, 196608, 589824]),
+        ("[8KB, 8KB, x2]", [8192]),
+    ],
+)
+def test_factors_of_ranges_need_not_be_whole(values, expected, tmp_path):
+    text = EDGE.replace("[64KB, 1MB, 100KB]", values)
+    platform = parse_platform(text.encode(), source="edge.yaml")
+    assert platform.hardware.filter_sram_bytes == tuple(expected)
+    aj.write_platform(tmp_path / "x.yaml", platform)
+    assert aj.read_platform(tmp_path / "x.yaml") == platform
+
+
+def test_the_large_space():
+    space = aj.read_platform("large").hardware
+    sizes = space.ifmap_sram_bytes
+    assert (len(sizes), sizes[0], sizes[-1]) == (48, 8 * 2**10, 16 * 2**20)
+    assert all(1.1 < b / a < 1.23 for a, b in itertools.pairwise(sizes))
+    assert space.num_designs == 32 * 32 * 48**3 * 5
 
 
 def test_cost_terms_are_named(tmp_path):

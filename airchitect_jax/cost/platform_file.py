@@ -100,23 +100,35 @@ def _read_values(value: YamlValue, unit: Unit) -> tuple[int, ...]:
     if len(texts) != 3:
         raise ValueError(f"{where}: {len(texts)} items are not allowed; expected {_FORMS}")
     low, high = (whole_quantity(where, text, unit) for text in texts[:2])
-    multiplies = texts[2].startswith("x")
-    step = whole_quantity(where, texts[2].removeprefix("x"), COUNT if multiplies else unit)
-    if not 1 <= low <= high or step < 1 + multiplies:
+    values: Sequence[int]
+    if texts[2].startswith("x"):
+        factor = Fraction(quantity(where, texts[2].removeprefix("x"), COUNT))
+        values = _multiples(low, high, factor, unit)
+    else:
+        step = whole_quantity(where, texts[2], unit)
+        values = range(low, high + 1, step)[: _MAX_VALUES + 1] if step else ()
+    if not values or low < 1 or list(values) != sorted(set(values)):
         raise ValueError(f"{where}: [{', '.join(texts)}] is not allowed; expected to ascend")
-    values = _progression(low, high, step, multiplies)
     if len(values) > _MAX_VALUES:
         raise ValueError(
             f"{where}: [{', '.join(texts)}] is not allowed; expected at most {_MAX_VALUES} values"
         )
-    return values
+    return tuple(values)
 
 
-def _progression(low: int, high: int, step: int, multiplies: bool) -> tuple[int, ...]:
-    """The values from low to high, or the first of them where there are too many."""
-    values, advance = [low], operator.mul if multiplies else operator.add
-    while (value := advance(values[-1], step)) <= high and len(values) <= _MAX_VALUES:
+def _multiples(low: int, high: int, factor: Fraction, unit: Unit) -> tuple[int, ...]:
+    """The values low * factor**i up to high, rounded; sizes in whole KB to whole KB.
+
+    The last may be one that does not ascend, or one too many.
+    """
+    whole = 1024 if unit is SIZE and low % 1024 == 0 else 1
+    values: list[int] = []
+    above, below = low, whole
+    while (value := whole * ((2 * above + below) // (2 * below))) <= high:
         values.append(value)
+        if values[-2:-1] >= [value] or len(values) > _MAX_VALUES:
+            break
+        above, below = above * factor.numerator, below * factor.denominator
     return tuple(values)
 
 
@@ -126,9 +138,9 @@ def _written_values(values: Sequence[int], unit: Unit) -> Any:
         return first
     if len(values) > 2:
         low, second, high = values[0], values[1], values[-1]
-        if values == _progression(low, high, second - low, False):
+        if values == tuple(range(low, high + 1, second - low)[: len(values) + 1]):
             return [first, written[-1], _written(second - low, unit)]
-        if second % low == 0 and values == _progression(low, high, second // low, True):
+        if second % low == 0 and values == _multiples(low, high, Fraction(second, low), unit):
             return [first, written[-1], f"x{second // low}"]
     return {"choices": written}
 

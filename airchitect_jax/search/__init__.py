@@ -1,8 +1,9 @@
 """Searchers behind one interface: any searcher runs on any problem."""
 
 from airchitect_jax.search.base import Searcher, Tally, evaluate_points, repair
-from airchitect_jax.search.driver import Searches, prepare, search, steps_within
+from airchitect_jax.search.driver import Searches, prepare, prepare_steps, search, steps_within
 from airchitect_jax.search.joint import JointProblem
+from airchitect_jax.search.machines import MachineProblem, NumberedWorkload, batch_questions
 from airchitect_jax.search.registry import (
     Entry,
     Tools,
@@ -12,24 +13,29 @@ from airchitect_jax.search.registry import (
     optimizer_named,
 )
 from airchitect_jax.search.simple import random
-from airchitect_jax.search.subject import Subject, case_subject, joint_subject
+from airchitect_jax.search.subject import Subject, case_subject, joint_subject, machine_subject
 
 __all__ = [
     "Entry",
     "JointProblem",
+    "MachineProblem",
+    "NumberedWorkload",
     "Searcher",
     "Searches",
     "Subject",
     "Tally",
     "Tools",
     "TrainedNetwork",
+    "batch_questions",
     "case_subject",
     "chosen",
     "entries",
     "evaluate_points",
     "joint_subject",
+    "machine_subject",
     "optimizer_named",
     "prepare",
+    "prepare_steps",
     "random",
     "repair",
     "search",

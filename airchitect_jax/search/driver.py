@@ -85,6 +85,46 @@ def prepare(
     return lambda key: _together(compiled, _keys(key, workloads), columns)
 
 
+def prepare_steps(searcher: Searcher[Any], workloads: Workload, *, budget: int) -> Run:
+    """`prepare` for costs that are computed in Python: compiles a step, not a whole search.
+
+    Nothing is evaluated before a run, and a run ends when no search can take another step.
+    """
+    instance("searcher", searcher, Searcher)
+    budget = whole_number("budget", budget)
+    with jax.enable_x64(True):
+        columns = jax.tree.map(jnp.asarray, workloads)
+        keys = _keys(jax.random.key(0), workloads)
+        first = jax.vmap(searcher.init)
+        state_of = jax.jit(first).lower(keys, columns).compile()
+        step = jax.jit(
+            jax.vmap(lambda workload, state: _limited(searcher, workload, state, budget))
+        )
+        advance = step.lower(columns, jax.eval_shape(first, keys, columns)).compile()
+
+    def run(key: jax.Array) -> Searches:
+        with jax.enable_x64(True):
+            start = time.perf_counter()
+            state, goes_on = state_of(_keys(key, workloads), columns), True
+            history: list[Any] = []
+            while goes_on and len(history) < _MOST_IDLE * budget:
+                state, taken = advance(columns, state)
+                history.append([np.asarray(x) for x in _figures(state)])
+                goes_on = bool((taken & (_spent(state) < budget)).any())
+            seconds = time.perf_counter() - start
+        columns_of = (np.stack(column, axis=1) for column in zip(*history, strict=True))
+        costs, evaluations, gradients = columns_of
+        return Searches(
+            points=np.asarray(state.tally.point),
+            costs=costs,
+            evaluations=evaluations,
+            gradients=gradients,
+            seconds=seconds,
+        )
+
+    return run
+
+
 def steps_within(searcher: Searcher[Any], workloads: Workload, budget: int) -> int:
     """Steps until searches spend their budget or end, estimated from a few first steps.
 
@@ -133,20 +173,33 @@ def _is_taken(state: Any, after: Any, budget: int) -> Bool[jax.Array, ""]:
     return (_spent(after) <= budget) | (_spent(state) == 0)
 
 
+def _figures(state: Any) -> tuple[Any, Any, Any]:
+    return state.tally.cost, state.tally.evaluations, state.tally.gradients
+
+
+def _limited(
+    searcher: Searcher[Any], workload: Workload, state: Any, budget: int
+) -> tuple[Any, Bool[jax.Array, ""]]:
+    """The state after a step, if it is within the budget, and whether it is."""
+    after = searcher.step(workload, state)
+    taken = _is_taken(state, after, budget)
+    chosen = jax.tree.map(  # what no step changes need not be chosen
+        lambda new, old: new if new is old else jnp.where(taken, new, old), after, state
+    )
+    return chosen, taken
+
+
 def _run(
     searcher: Searcher[Any], key: jax.Array, workload: Workload, num_steps: int, budget: int | None
 ) -> tuple[Any, Any]:
     """The point of one search, and costs, evaluations and gradients after each step."""
 
     def step(state: Any, _: None) -> tuple[Any, Any]:
-        after = searcher.step(workload, state)
-        if budget is not None:
-            taken = _is_taken(state, after, budget)
-            after = jax.tree.map(  # what no step changes need not be chosen
-                lambda new, old: new if new is old else jnp.where(taken, new, old), after, state
-            )
-        tally = after.tally
-        return after, (tally.cost, tally.evaluations, tally.gradients)
+        if budget is None:
+            after = searcher.step(workload, state)
+        else:
+            after = _limited(searcher, workload, state, budget)[0]
+        return after, _figures(after)
 
     state, history = jax.lax.scan(step, searcher.init(key, workload), length=num_steps)
     return state.tally.point, history

@@ -1,7 +1,12 @@
-"""Searchers that use a trained network: its ranking, or its gradients."""
+"""Searchers that use a trained network: its ranking, its samples, or its gradients.
+
+A network of a case study has a logit for each design; that of a larger space has logits for the
+values of each coordinate.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -9,12 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax.search.base import Key, Searcher, Workload, repair
+from airchitect_jax.search.base import Key, Problem, Searcher, Workload, repair
 from airchitect_jax.search.case_problem import CaseProblem
 from airchitect_jax.search.gradient import Descent, DescentState, descend
+from airchitect_jax.search.local import repeated
 from airchitect_jax.search.simple import InOrderState, in_order
 from airchitect_jax.spaces import RelaxedPoint, permutations
 
+# A workload's logits of the values of each coordinate, of shape [values]; traceable.
+Heads = Callable[[Workload], tuple[Float[Array, "_"], ...]]
 # A workload's logits of all designs, in the order of the ids; traceable.
 Logits = Callable[[Workload], Float[Array, "designs"]]
 
@@ -29,6 +37,56 @@ def rerank(problem: CaseProblem, logits: Logits, *, batch: int = 4) -> Searcher[
         return points[jnp.argsort(jnp.where(feasible, -logits(workload), jnp.inf))]
 
     return in_order(problem, order, batch=batch)
+
+
+def sampled(
+    problem: Problem, heads: Heads, *, batch: int = 4, most: int = 512
+) -> Searcher[InOrderState]:
+    """Evaluates samples of the network's distributions, repaired; first the likeliest point.
+
+    Args:
+      problem: what is searched; its coordinates are sizes.
+      heads: of the network.
+      batch: points in a step.
+      most: points that are sampled; those already in are not evaluated again.
+    """
+
+    def order(key: Key, workload: Workload) -> Int[Array, "points coordinates"]:
+        logits = heads(workload)
+        keys = jax.random.split(key, len(logits))
+        columns = [
+            jax.random.categorical(k, one, shape=(most,)).at[0].set(one.argmax())
+            for k, one in zip(keys, logits, strict=True)
+        ]
+        points = repair(problem, workload, jnp.stack(columns, axis=1).astype(jnp.int32))
+        new = ~repeated(points)
+        return points[jnp.argsort(~new, stable=True)]
+
+    return in_order(problem, order, batch=batch)
+
+
+def on_heads(
+    problem: Problem, heads: Heads, descent: Descent | None = None
+) -> Searcher[DescentState]:
+    """`surrogate` for logits of the values of each coordinate, which is a size."""
+
+    def prepare(workload: Workload) -> tuple[Float[Array, "_"], ...]:
+        return tuple(jax.nn.log_softmax(one.astype(jnp.float32)) for one in heads(workload))
+
+    def log_cost(
+        scores: tuple[Float[Array, "_"], ...],
+        workload: Workload,
+        point: RelaxedPoint,
+        temperature: Float[Array, ""],
+    ) -> Float[Array, ""]:
+        del workload
+        parts = [
+            _around(size, len(one), temperature) @ one
+            for size, one in zip(point.sizes, scores, strict=True)
+        ]
+        return -functools.reduce(jnp.add, parts)
+
+    return descend(problem, log_cost, descent or Descent(), prepare)
 
 
 def surrogate(

@@ -30,12 +30,13 @@ class TrainedNetwork:
 
     Attributes:
       name: "best" or "paper", as in the comparison of models.
-      logits: its logits of a workload, of shape [designs], traceable.
+      logits: its logits of a workload, traceable: of shape [designs], or, without a case study, for
+        each coordinate those of its values.
       train_seconds: what it took to train.
     """
 
     name: str
-    logits: proposals.Logits
+    logits: Any
     train_seconds: float
 
 
@@ -87,10 +88,19 @@ def _points(subject: Subject) -> Int[np.ndarray, "points coordinates"]:
     return subject.points
 
 
-def _proposes(subject: Subject, tools: Tools) -> tuple[CaseProblem, proposals.Logits]:
-    assert subject.case is not None  # noqa: S101 - see `entries`
+def _surrogate(subject: Subject, tools: Tools) -> Searcher[Any]:
     assert tools.network is not None  # noqa: S101 - see `Entry`
-    return CaseProblem(case=subject.case), tools.network.logits
+    if subject.case is None:
+        return proposals.on_heads(subject.problem, tools.network.logits, tools.descent)
+    problem = CaseProblem(case=subject.case)
+    return proposals.surrogate(problem, tools.network.logits, tools.descent)
+
+
+def _rerank(subject: Subject, tools: Tools) -> Searcher[Any]:
+    assert tools.network is not None  # noqa: S101 - see `Entry`
+    if subject.case is None:
+        return proposals.sampled(subject.problem, tools.network.logits)
+    return proposals.rerank(CaseProblem(case=subject.case), tools.network.logits)
 
 
 # In the order of tables.
@@ -109,13 +119,8 @@ _ALL = {
         make=lambda subject, tools: gradient.gradient(subject.problem, tools.descent)
     ),
     "gumbel": Entry(make=lambda subject, tools: gradient.gumbel(subject.problem, tools.descent)),
-    "surrogate": Entry(
-        make=lambda subject, tools: proposals.surrogate(*_proposes(subject, tools), tools.descent),
-        needs_network=True,
-    ),
-    "rerank": Entry(
-        make=lambda subject, tools: proposals.rerank(*_proposes(subject, tools)), needs_network=True
-    ),
+    "surrogate": Entry(make=_surrogate, needs_network=True),
+    "rerank": Entry(make=_rerank, needs_network=True),
 }
 
 
@@ -129,7 +134,7 @@ def entries(subject: Subject) -> dict[str, Entry]:
         name: entry
         for name, entry in registered("searcher").items()
         if (subject.points is not None or entry.num_steps is None)
-        and (subject.case is not None or not entry.needs_network)
+        and (subject.has_network or not entry.needs_network)
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Num
 
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.search.base import Problem, Workload
@@ -19,10 +19,12 @@ from airchitect_jax.search.joint import (
     exact_cycles,
     optimal_cycles,
 )
+from airchitect_jax.search.machine_costs import MachineCosts
+from airchitect_jax.search.machines import MachineProblem, batch_questions
 from airchitect_jax.workloads import GemmCounts, Network
 
 # Exact costs of points, one for each of some workloads.
-ExactCosts = Callable[[Workload, Int[np.ndarray, "num coordinates"]], Int[np.ndarray, "num"]]
+ExactCosts = Callable[[Workload, Int[np.ndarray, "num coordinates"]], Num[np.ndarray, "num"]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,8 @@ class Subject:
       exact_costs: scores answers anew; a ValueError says which point is infeasible.
       points: all points in tie order, for searchers that go through them; None if too many.
       case: the case study, for searchers with a network that is trained on it; None if it is none.
+      forget: of costs that are computed in Python, forgets those of earlier searches; None if costs
+        are traceable.
     """
 
     name: str
@@ -46,13 +50,19 @@ class Subject:
     settings: Mapping[str, str]
     problem: Problem
     workloads: Workload
-    optimal_costs: Int[np.ndarray, "num"]
+    optimal_costs: Num[np.ndarray, "num"]
     exact_costs: ExactCosts
     points: Int[np.ndarray, "points coordinates"] | None = None
     case: CaseStudy | None = None
+    forget: Callable[[], None] | None = None
 
     def __len__(self) -> int:
         return len(self.optimal_costs)
+
+    @property
+    def has_network(self) -> bool:
+        """Whether a network can be trained to propose designs."""
+        return self.case is not None or isinstance(self.problem, MachineProblem)
 
     def first(self, count: int) -> Subject:
         """With the first `count` of the workloads, or all if there are fewer."""
@@ -145,4 +155,32 @@ def joint_subject(
         workloads=workloads,
         optimal_costs=optimal_cycles(problem, gemms, budgets),
         exact_costs=exact_costs,
+    )
+
+
+def machine_subject(problem: MachineProblem) -> Subject:
+    """The benchmark problem of one machine for each workload.
+
+    Optima are not a number until they are given: `oracle.machines.best_machine` takes a while.
+    """
+    question = problem.questions[0]
+    limits = vars(question.budgets).items()
+    return Subject(
+        name=f"machines of {question.platform.name}",
+        title="array, memories and bandwidth of whole networks",
+        settings={
+            "objective": f"{question.objective.value}, each layer with its best mapping",
+            "platform": question.platform.name,
+            "runtime_model": question.platform.runtime_model.value,
+            **({"cost_terms": question.platform.term_names} if question.platform.terms else {}),
+            **{name: str(limit) for name, limit in limits if limit is not None},
+            "machines": str(problem.layout.num_points),
+        },
+        problem=problem,
+        workloads=batch_questions(problem),
+        optimal_costs=np.full(len(problem.questions), np.nan),
+        exact_costs=lambda workloads, points: MachineCosts(problem.questions)(
+            workloads.number, points
+        ),
+        forget=problem.costs.forget,
     )

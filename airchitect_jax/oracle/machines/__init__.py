@@ -11,6 +11,7 @@ from airchitect_jax.oracle.machines.answer import (
 from airchitect_jax.oracle.machines.best import best_machine
 from airchitect_jax.oracle.machines.certificate import certificate, write_certificate
 from airchitect_jax.oracle.machines.pareto import FrontPoint, pareto_front
+from airchitect_jax.oracle.machines.point import MachineCost
 from airchitect_jax.oracle.machines.question import Budgets, MachineObjective, Question
 from airchitect_jax.oracle.machines.values import Run, run_of, value_of
 
@@ -20,6 +21,7 @@ __all__ = [
     "Corner",
     "FrontPoint",
     "Line",
+    "MachineCost",
     "MachineObjective",
     "Optimum",
     "Progress",

@@ -1,5 +1,7 @@
 """Comparison of searchers with the same budget."""
 
+from airchitect_jax.studies.search.machine_network import train_machine_network
+from airchitect_jax.studies.search.optima import optimal_cost
 from airchitect_jax.studies.search.rows import (
     Curve,
     curves,
@@ -9,4 +11,13 @@ from airchitect_jax.studies.search.rows import (
     train_network,
 )
 
-__all__ = ["Curve", "curves", "curves_csv", "measurer", "table", "train_network"]
+__all__ = [
+    "Curve",
+    "curves",
+    "curves_csv",
+    "measurer",
+    "optimal_cost",
+    "table",
+    "train_machine_network",
+    "train_network",
+]

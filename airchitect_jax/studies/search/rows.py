@@ -86,7 +86,9 @@ def measurer(
     searcher = entry.make(subject, tools)
     if not searcher.traceable:
         subject = subject.first(python_workloads)
-    if entry.num_steps:
+    if subject.forget and searcher.traceable:
+        run = search.prepare_steps(searcher, subject.workloads, budget=evaluations)
+    elif entry.num_steps:
         run = search.prepare(searcher, subject.workloads, num_steps=entry.num_steps(subject))
     else:
         num_steps = search.steps_within(searcher, subject.workloads, evaluations)
@@ -98,6 +100,8 @@ def measurer(
         trained = {"network": tools.network.name, "train_seconds": tools.network.train_seconds}
 
     def measure(seed: int) -> Row:
+        if subject.forget:
+            subject.forget()
         searches = run(jax.random.key(seed))
         figures = measured(searches, subject, evaluations)
         return {"searcher": name, "seed": seed, **figures, **trained}

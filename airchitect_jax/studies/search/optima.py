@@ -1,0 +1,27 @@
+"""The optimum of a workload over a space of machines, as a row to keep."""
+
+from __future__ import annotations
+
+from airchitect_jax.oracle.machines import Question, best_machine
+from airchitect_jax.reporting import Row
+
+
+def optimal_cost(question: Question, *, seconds: float) -> Row:
+    """The least cost within the budgets, or the best found in so many seconds, with its gap.
+
+    Raises:
+      ValueError: no machine was found.
+    """
+    found = best_machine(question, time_limit=seconds)
+    if not found.is_finished and found.seconds < seconds:
+        raise KeyboardInterrupt
+    if found.machine is None:
+        raise ValueError("budgets: no machine within the budgets was found")
+    return {
+        "cost": float(found.cost),
+        "lower_bound": float(found.lower_bound),
+        "certified_gap": float(found.certified_gap) if not found.is_finished else 0.0,
+        "boxes_opened": found.boxes_opened,
+        "seconds": found.seconds,
+        "machine": dict(found.machine),
+    }
