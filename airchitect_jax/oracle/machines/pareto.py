@@ -54,12 +54,12 @@ class FrontPoint:
     question: Question
     optimum: Optimum
     hardware: Hardware
-    cycles: int
-    energy_fj: int
+    cycles: float
+    energy_fj: float
     area_um2: int
 
     @property
-    def figures(self) -> tuple[int, int, int]:
+    def figures(self) -> tuple[float, float, int]:
         """What the front is of."""
         return self.cycles, self.energy_fj, self.area_um2
 
@@ -165,7 +165,7 @@ class _Asker:
         """The answer under a budget of area; of the fastest machines, the one of least energy."""
         point = self.ask(objective, area=area)
         if point is not None and objective is _LATENCY:
-            point = self.ask(_ENERGY, area=area, latency=point.cycles)
+            point = self.ask(_ENERGY, area=area, latency=math.ceil(point.cycles))
         return point
 
     def ask(
