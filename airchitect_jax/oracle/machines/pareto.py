@@ -165,7 +165,7 @@ class _Asker:
         """The answer under a budget of area; of the fastest machines, the one of least energy."""
         point = self.ask(objective, area=area)
         if point is not None and objective is _LATENCY:
-            point = self.ask(_ENERGY, area=area, latency=point.cycles)
+            point = self.ask(_ENERGY, area=area, latency=math.ceil(point.cycles))
         return point
 
     def ask(
