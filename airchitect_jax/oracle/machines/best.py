@@ -84,7 +84,7 @@ def best_machine(
             search.prefer_small(2 * _FEW_MACHINES if is_small else _MOST_TIES)
     except KeyboardInterrupt:
         pass
-    if state is not None and not search.is_finished:
+    if state is not None:
         write_state(state, search, gap, seconds())
     return _optimum(search, seconds())
 

@@ -61,8 +61,12 @@ def bounded(
     least, question = solver.parts.least(low, high), solver.question
     offsets = _offsets(solver.operators(high), least)
     # The directions of the parents first: their mappings may serve again.
-    asked = [(first_weights(solver, least, parents), parents[0] if parents else None)]
-    if question.objective is not MachineObjective.ENERGY:
+    if question.objective is MachineObjective.ENERGY:
+        alike = (one for one in parents if one.line.energy_weight == 1.0)
+        nearest_parent = min(alike, key=lambda one: one.line.cycles_weight, default=None)
+        asked = [(first_weights(solver, least, parents), nearest_parent)]
+    else:
+        asked = [(first_weights(solver, least, parents), parents[0] if parents else None)]
         asked += [(parent.line[2:4], parent) for parent in parents[1:]]
     solved: list[Solved] = []
     point = Lowest(0.0, 0.0, 0.0)

@@ -109,8 +109,9 @@ class Candidates:
         if least >= min(cost, self.best.cost) * (1 - RESOLUTION):
             found = schedules[costs.index(cost)] if cost < math.inf else None
             return Candidate(cost, machine, found, least)
-        # The best schedule is not at a corner of the hull of all.
-        known = min(cost, self.best.cost)
+        # The best schedule is not at a corner of the hull of all. One as good as the best machine
+        # may be on a smaller one.
+        known = min(cost, self.best.cost * (1 + RESOLUTION))
         better = best_schedule(
             self._solver.question.gemms,
             self._solver.hardware(machine),

@@ -225,7 +225,7 @@ class Search:
             if high is None:
                 continue
             found = self.candidates.attempt(low)
-            if found.cost <= best.cost:
+            if found.cost <= limit:
                 best, size = found, least
                 continue
             bound = bounded(self.solver, low, high, limit)

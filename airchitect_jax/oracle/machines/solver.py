@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -146,7 +147,7 @@ class Solver:
           high: its high corner.
           least: its figures.
           weights: of cycles and of energy in femtojoules.
-          parent: the same of a box around it, with weights that are not larger.
+          parent: a search of a box around it; of use if its weights are not larger.
           cutoff: the search may end when it is known that the sum reaches this.
 
         Raises:
@@ -163,7 +164,8 @@ class Solver:
                 tasks[:, number, EXTRA_CYCLES], tasks[:, number, EXTRA_ENERGY] = cycles, energy
         num = len(self.dims)
         found, is_found, floors = np.full((num, FOUND), np.inf), np.zeros(num, bool), np.zeros(num)
-        if parent is not None:
+        # Less weight is a lower bound.
+        if parent is not None and all(map(operator.le, parent.line[2:4], weights)):
             floors = parent.values
             if self._is_alike(low, high, weights, parent.line):
                 is_found = self._still_best(low, high, parent)

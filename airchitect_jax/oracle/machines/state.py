@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import pathlib
@@ -22,7 +23,11 @@ _FORMAT = 1
 
 def identity(question: Question, gap: float) -> str:
     """A checksum of what a search is about."""
-    text = f"{_FORMAT} {__version__} {gap!r} {question!r}"
+    platform = dataclasses.replace(question.platform, terms=())  # functions have no fixed text
+    text = (
+        f"{_FORMAT} {__version__} {gap!r} {question.platform.term_names}"
+        f" {dataclasses.replace(question, platform=platform)!r}"
+    )
     return hashlib.sha256(text.encode()).hexdigest()
 
 
