@@ -5,6 +5,7 @@ Not modelled: control, clock tree, host and DRAM interfaces, and the space betwe
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -61,6 +62,7 @@ def whole(values: Number) -> Number:
     return rounded if rounded.ndim else int(rounded)
 
 
+@functools.cache
 def cell(widths: Widths, technology: Technology) -> tuple[float, float]:
     """Energy (pJ) and area (um2) of a MAC: a multiplication and addition with its registers.
 
@@ -77,6 +79,7 @@ def cell(widths: Widths, technology: Technology) -> tuple[float, float]:
     return _or(technology.mac_pj, pj), _or(technology.mac_um2, um2)
 
 
+@functools.cache
 def lane(widths: Widths, technology: Technology) -> tuple[float, float]:
     """Energy (pJ) of an operation and area (um2) of a lane of the vector unit.
 
@@ -100,41 +103,46 @@ def _or(given: float | None, of_tables: float) -> float:
 
 
 def srams_of(hardware: Hardware, platform: Platform) -> Srams:
-    """The SRAMs of a core, each with words as wide as the edge of the array that it serves.
+    """The SRAMs of a core.
 
     Raises:
       ValueError: a field of the hardware is not a positive whole number.
       TypeError: its memory is of another type.
     """
     rows, cols = (int_field(name, getattr(hardware, name), low=1) for name in ("rows", "cols"))
-    widths = platform.widths
-    words = [
-        rows * (widths.input_bits / 8),
-        cols * (widths.weight_bits / 8),
-        cols * (widths.accumulator_bits / 8),
-    ]
-    if is_shared := isinstance(hardware.memory, Scratchpad):  # as wide as the wider edge
-        words = [np.maximum(words[0], words[1]), words[2]]
-    else:
+    if not (is_shared := isinstance(hardware.memory, Scratchpad)):
         instance("memory", hardware.memory, BufferSizes)
+    words = word_bytes(rows, cols, platform.widths, is_shared)
     srams = [
-        _sram(int_field(name, size, low=1, high=MAX_SRAM_BYTES), word, platform.technology)
+        figures_of(int_field(name, size, low=1, high=MAX_SRAM_BYTES), word, platform.technology)
         for (name, size), word in zip(vars(hardware.memory).items(), words, strict=True)
     ]
     return Srams(*(srams[:1] if is_shared else ()), *srams)
 
 
-def _sram(
+def word_bytes(
+    rows: Number, cols: Number, widths: Widths, is_shared: bool
+) -> tuple[Float[np.ndarray, "*batch"], ...]:
+    """The word of each memory of a core, as wide as the edge of the array that it serves."""
+    ifmap, filter_ = rows * (widths.input_bits / 8), cols * (widths.weight_bits / 8)
+    ofmap = cols * (widths.accumulator_bits / 8)
+    if is_shared:  # as wide as the wider edge
+        return np.maximum(ifmap, filter_), ofmap
+    return ifmap, filter_, ofmap
+
+
+def figures_of(
     sram_bytes: Int[np.ndarray, "*batch"],
     word_bytes: Float[np.ndarray, "*batch"],
     technology: Technology,
 ) -> Sram:
+    """Energy, leakage and area of an SRAM; none of them less for a larger one."""
     pj, leakage, um2 = sram(sram_bytes, word_bytes, technology.node_nm)
     pj_per_byte, um2_per_byte = technology.sram_pj_per_byte, technology.sram_um2_per_byte
     return Sram(
         pj if pj_per_byte is None else np.full_like(pj, pj_per_byte),
         leakage,
-        um2 if um2_per_byte is None else sram_bytes * um2_per_byte,
+        um2 if um2_per_byte is None else sram_bytes * um2_per_byte + 0 * um2,
     )
 
 
@@ -151,13 +159,19 @@ def area_um2(hardware: Hardware, platform: Platform) -> MachineArea:
     """
     instance("hardware", hardware, Hardware)
     instance("platform", platform, Platform)
-    widths, technology = platform.widths, platform.technology
     rows, cols, cores = (
         int_field(name, getattr(hardware, name), low=1) for name in ("rows", "cols", "num_cores")
     )
-    srams = srams_of(hardware, platform)
+    return area_of(rows, cols, cores, srams_of(hardware, platform), platform)
+
+
+def area_of(
+    rows: Number, cols: Number, num_cores: Number, srams: Srams, platform: Platform
+) -> MachineArea:
+    """The area of a machine with these SRAMs in each core; it rises with every figure."""
+    widths, technology = platform.widths, platform.technology
     array, inputs, outputs, vector = (
-        whole(cores * part)
+        whole(num_cores * part)
         for part in (
             rows * cols * cell(widths, technology)[1],
             sum(one.um2 for one in srams.inputs),

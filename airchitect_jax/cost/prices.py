@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from airchitect_jax.cost.area import area_um2, cell, lane, srams_of, whole
+from airchitect_jax.cost.area import MachineArea, Srams, area_um2, cell, lane, srams_of, whole
 from airchitect_jax.cost.arithmetic import Number
 from airchitect_jax.cost.platform import Platform
 from airchitect_jax.cost.technology import dram_pj_per_bit, logic_leakage_w_per_um2
@@ -44,7 +44,14 @@ def machine_prices(hardware: Hardware, platform: Platform) -> MachinePrices:
       TypeError: an argument is of another type.
     """
     area = area_um2(hardware, platform)
-    srams, widths, technology = srams_of(hardware, platform), platform.widths, platform.technology
+    return prices_of(hardware.num_cores, srams_of(hardware, platform), area, platform)
+
+
+def prices_of(
+    num_cores: Number, srams: Srams, area: MachineArea, platform: Platform
+) -> MachinePrices:
+    """The prices of a machine with these SRAMs in each core; they rise with every figure."""
+    widths, technology = platform.widths, platform.technology
     dram_pj = technology.dram_pj_per_byte
     if dram_pj is None:
         dram_pj = 8 * dram_pj_per_bit()[technology.dram]
@@ -53,9 +60,7 @@ def machine_prices(hardware: Hardware, platform: Platform) -> MachinePrices:
     else:
         core_w = sum(sram.leakage_w for sram in (*srams.inputs, srams.ofmap))
         logic_um2 = area.array_um2 + area.vector_um2
-        leakage_w = core_w * hardware.num_cores + logic_um2 * logic_leakage_w_per_um2(
-            technology.node_nm
-        )
+        leakage_w = core_w * num_cores + logic_um2 * logic_leakage_w_per_um2(technology.node_nm)
     return MachinePrices(
         mac_fj=whole(1000 * cell(widths, technology)[0]),
         ifmap_fj_per_byte=whole(1000 * srams.ifmap.pj_per_byte),

@@ -105,6 +105,7 @@ def operation(name: str, bits: float, node_nm: float) -> tuple[float, float]:
     return energy * _of_node("logic_energy", node_nm), area * _of_node("logic_area", node_nm)
 
 
+@functools.cache
 def logic_leakage_w_per_um2(node_nm: float) -> float:
     """Leakage of logic; that of a gate scales as its energy."""
     scale = _of_node("logic_energy", node_nm) / _of_node("logic_area", node_nm)

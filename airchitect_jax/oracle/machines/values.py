@@ -6,6 +6,7 @@ Everything here rises with every argument, so values of lower bounds are lower b
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from airchitect_jax.oracle.machines.question import MachineObjective, Question
@@ -23,7 +24,13 @@ class Run(NamedTuple):
     energy_fj: Any
 
 
-def run_of(question: Question, busy_cycles: Any, switching_fj: Any, leakage: Any) -> Run | None:
+def run_of(
+    question: Question,
+    busy_cycles: Any,
+    switching_fj: Any,
+    leakage: Any,
+    rounded: Callable[[Any], Any] = math.ceil,
+) -> Run | None:
     """The shortest run within the power budget; None if it exceeds a budget.
 
     Args:
@@ -31,12 +38,13 @@ def run_of(question: Question, busy_cycles: Any, switching_fj: Any, leakage: Any
       busy_cycles: of arrays and vector units.
       switching_fj: the energy without leakage.
       leakage: femtojoules per cycle.
+      rounded: how cycles of waiting are rounded; bounds do not round.
     """
     cycles, power = busy_cycles, question.most_fj_per_cycle
     if power < math.inf:
         if leakage >= power:
             return None
-        cycles = max(cycles, math.ceil(switching_fj / (power - leakage)))
+        cycles = max(cycles, rounded(switching_fj / (power - leakage)))
     if cycles > question.most_cycles:
         return None
     return Run(cycles, switching_fj + leakage * cycles)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from airchitect_jax._support import (
     INT64_SAFE,
@@ -138,11 +138,19 @@ def best_mappings(
         _goal(objective),
         np.array(halves_of(fields), np.int64),
         np.array([fields.rows, fields.cols], np.int64),
-        _tasks(dims, fields, platform, prices),
+        tasks_of(dims, fields, platform, prices),
         partitions(fields.num_cores),
     )
-    for row in range(len(found)):
-        _refuse(found[row], dims[row])
+    refuse(found, dims)
+    if (found[:, bounds.VALUE] == math.inf).any():
+        raise ValueError(
+            "hardware: not even a tile of one element fits into the working halves of its SRAMs"
+        )
+    return mappings_of(found)
+
+
+def mappings_of(found: Float[np.ndarray, "num columns"]) -> BestMappings:
+    """The mappings in the rows of the search."""
     columns = found[:, bounds.CYCLES : bounds.SKIPPED].T.astype(np.int64)
     of = dict(zip(range(bounds.CYCLES, bounds.SKIPPED), columns, strict=True))
     return BestMappings(
@@ -247,7 +255,7 @@ def _goal(objective: Objective | Weights) -> Any:
             return np.array([1.0, 0.0, 0.0])
 
 
-def _tasks(
+def tasks_of(
     dims: Int[np.ndarray, "num 3"], hardware: Hardware, platform: Platform, prices: MachinePrices
 ) -> Int[np.ndarray, "num dataflows columns"]:
     """The rows that the search reads."""
@@ -280,17 +288,25 @@ def _tasks(
     return tasks
 
 
-def _refuse(found: Any, dims: Any) -> None:
-    """Refuses what nothing fits for, and what is too large to be exact."""
-    value, skipped = found[bounds.VALUE], found[bounds.SKIPPED]
-    if skipped < math.inf and skipped <= value:
-        raise ValueError(_too_large(dims))
-    if value == math.inf:
-        raise ValueError(
-            "hardware: not even a tile of one element fits into the working halves of its SRAMs"
+def refuse(found: Float[np.ndarray, "num columns"], dims: Int[np.ndarray, "num 3"]) -> None:
+    """Refuses what is too large to be exact, in rows of the search.
+
+    Raises:
+      ValueError: 2**53 cycles or 2**59 femtojoules could be reached.
+    """
+    value, skipped = found[:, bounds.VALUE], found[:, bounds.SKIPPED]
+    finite = value < math.inf
+    too_large = (skipped < math.inf) & (skipped <= value)
+    too_large |= (
+        finite
+        & (found[:, bounds.ENERGY] < math.inf)
+        & (
+            (found[:, bounds.CYCLES] >= bounds.MOST_CYCLES)
+            | (found[:, bounds.ENERGY] >= bounds.MOST_ENERGY)
         )
-    if found[bounds.CYCLES] >= bounds.MOST_CYCLES or found[bounds.ENERGY] >= bounds.MOST_ENERGY:
-        raise ValueError(_too_large(dims))
+    )
+    if too_large.any():
+        raise ValueError(_too_large(dims[int(np.argmax(too_large))]))
 
 
 def _too_large(dims: Any) -> str:

@@ -9,7 +9,15 @@ import numpy as np
 from airchitect_jax.cost import MachinePrices, Number, larger, select
 from airchitect_jax.cost.arithmetic import pick
 from airchitect_jax.cost.tiled import order_of
-from airchitect_jax.cost.tiled_loops import Halves, Loop, Position, Wires, positions, tiles_fit
+from airchitect_jax.cost.tiled_loops import (
+    Halves,
+    Loop,
+    Position,
+    Wires,
+    positions,
+    tile_bits,
+    tiles_fit,
+)
 from airchitect_jax.cost.tiled_steps import (
     Flow,
     Moves,
@@ -33,6 +41,13 @@ VALUE, CYCLES, ENERGY, FLOW, ORDER, CORES, TILES = 0, 1, 2, 3, 4, 5, 8
 LOST, SKIPPED, FOUND = 11, 12, 13
 # Columns of a task: a GEMM on a machine with one dataflow.
 DATAFLOW, MACS, EXTRA_CYCLES, EXTRA_ENERGY, TASK = 0, 1, 2, 3, 20
+FLOW_COLUMNS, BANDWIDTH_BITS = slice(4, 7), 11
+PRICE_COLUMNS = slice(TASK - len(MachinePrices._fields), TASK)
+_SRAM_PRICES = 14  # of ifmap, filter and ofmap
+# Rows of memory sizes: working halves in bits of ifmap, filter and ofmap, ascending; and for each
+# the price of a byte.
+_SIZE_PRICES, SIZE_ROWS = 3, 6
+NO_MEMORIES = np.zeros((SIZE_ROWS, 1), np.int64)
 # Columns of a goal: 1 for cycles times energy, else the weights of a sum.
 IS_PRODUCT, OF_CYCLES, OF_ENERGY, GOAL = 0, 1, 2, 3
 MOST_CYCLES, MOST_ENERGY = 2.0**53, 2.0**59  # more could be wrong
@@ -46,8 +61,11 @@ class Problem(NamedTuple):
     """What the search reads, and scratch.
 
     Attributes:
+      is_relaxed: whether the tilings are, and the costs of mappings are lower bounds.
       goal: float64 [GOAL].
       halves: int64, the fields of `Halves`.
+      memories: int64 [SIZE_ROWS, sizes]: each mapping pays the prices of the smallest memories that
+        hold its tiles; with one size, those of the tasks.
       tasks, rough_tasks: [dataflows, TASK] in int64 and float64, of one GEMM.
       own, rough: tables of tilings.
       counts: int64 [3], the number of tilings of m, n and k.
@@ -57,8 +75,10 @@ class Problem(NamedTuple):
       found: float64 [FOUND], a mapping.
     """
 
+    is_relaxed: Any
     goal: Any
     halves: Any
+    memories: Any
     tasks: Any
     rough_tasks: Any
     own: Any
@@ -92,6 +112,11 @@ RESULTS = 11  # numbers of costs: cycles and moves
 def _fits(task: Task, halves: Halves, m: Number, n: Number, k: Number) -> Any:
     """Whether tiles fit into the working halves; of each dimension a loop and its tile."""
     return tiles_fit(m[1], n[1], k[1], task.wires, halves)
+
+
+def _needs(task: Task, halves: Halves, m: Number, n: Number, k: Number) -> Any:
+    """Bits that tiles need in the working halves; arguments as of `_fits`."""
+    return tile_bits(m[1], n[1], k[1], task.wires, halves.is_shared)
 
 
 def _slot(task: Task, order: Order, m: Position, n: Position, k: Position) -> Number:
@@ -162,6 +187,7 @@ def _least_energy(task: Task, costs: tuple[Number, Moves]) -> Number:
 
 
 _write_fits = kernel(_fits, _TASK, Halves(0, 0, 0, 0), (LOOP, 0), (LOOP, 0), (LOOP, 0))
+_write_needs = kernel(_needs, _TASK, Halves(0, 0, 0, 0), (LOOP, 0), (LOOP, 0), (LOOP, 0))
 _write_slot = kernel(_slot, _TASK, _ORDER, *3 * [Position(*range(10))])
 _write_positions = kernel(positions, LOOP)
 _write_cycles = kernel(_cycles, _TASK, _ORDER, 0, *_LOOPS)
@@ -200,6 +226,31 @@ def fits(problem: Problem, inner: int, x: int, y: int, z: int) -> bool:
 
 
 @inlined
+def set_prices(problem: Problem, task: Any, m: Any, n: Any, k: Any, needs: Any) -> None:
+    """Gives a task the prices of the smallest memories that hold tiles.
+
+    Args:
+      problem: the tables.
+      task: its row.
+      m, n, k: rows of tilings.
+      needs: scratch, of the task's dtype.
+    """
+    memories = problem.memories
+    if memories.shape[1] == 1:
+        return
+    _write_needs((task, problem.halves, m, n, k), needs)
+    for operand in range(3):
+        low, high = 0, memories.shape[1] - 1
+        while low < high:
+            middle = (low + high) // 2
+            if memories[operand, middle] < needs[operand]:
+                low = middle + 1
+            else:
+                high = middle
+        task[_SRAM_PRICES + operand] = memories[_SIZE_PRICES + operand, low]
+
+
+@inlined
 def is_excluded(
     problem: Problem,
     best: Any,
@@ -227,11 +278,12 @@ def is_excluded(
     order = _ORDERS[ORDER_IDS[inner, 0]]
     exposed, costs, energy = problem.parts[0], problem.parts[1], problem.parts[2]
     exposed[0] = 0.0
-    if kinds[0] + kinds[1] + kinds[2] == 0:
+    if kinds[0] + kinds[1] + kinds[2] == 0 and not problem.is_relaxed:
         _write_exposed((task, order, m, n, k), exposed)
     _write_least_cycles((task, order, exposed, m, n, k), costs)
     if not goal[IS_PRODUCT] and goal[OF_ENERGY] == 0 and costs[0] > best[CYCLES]:
         return True
+    set_prices(problem, task, m, n, k, energy)
     _write_least_energy((task, costs), energy)
     least[VALUE] = value_of(goal, costs[0], energy[0])
     least[CYCLES], least[ENERGY] = costs[0], energy[0]
@@ -271,6 +323,15 @@ def consider(
             best[SKIPPED] = least[VALUE]
         return
     task, order, own, found = problem.tasks[flow], _ORDERS[order_id], problem.own, problem.found
+    if problem.is_relaxed:
+        if least[VALUE] < best[VALUE]:
+            for column in range(3):
+                best[column] = least[column]
+            best[LOST], best[FLOW], best[ORDER] = 0, task[DATAFLOW], order_id
+            for axis in range(3):
+                best[CORES + axis] = problem.cores[axis]
+                best[TILES + axis] = own[0, axis, spots[axis], TILE]
+        return
     m, n, k = own[0, 0, spots[0]], own[0, 1, spots[1]], own[0, 2, spots[2]]
     trips, whole = problem.trips, problem.whole
     slot, slots, costs, energy = whole[0], whole[1], whole[2], whole[3]
@@ -284,6 +345,7 @@ def consider(
                     _write_slot((task, order, trips[0, x], trips[1, y], trips[2, z]), slot)
                     slots[0] += slot[0]
     _write_cycles((task, order, slots, m, n, k), costs)
+    set_prices(problem, task, m, n, k, energy)
     _write_energy((task, costs), energy)
     value = value_of(problem.goal, float(costs[0]), float(energy[0]))
     if value > best[VALUE]:

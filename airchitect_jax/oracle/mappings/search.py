@@ -11,7 +11,7 @@ is least, so that the first mappings are close to the best.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from airchitect_jax.cost.tiled_loops import Position
 from airchitect_jax.oracle.mappings import bounds, tables, text
 from airchitect_jax.oracle.mappings.bounds import (
     FOUND,
+    NO_MEMORIES,
     ORDER_IDS,
     RESULTS,
     TASK,
@@ -199,7 +200,31 @@ def search_flow(
         search_case(problem, best, flow, inner, window, False, least)
 
 
-def search(gemms: Any, goal: Any, halves: Any, array: Any, tasks: Any, partitions: Any) -> Any:
+class Sums(NamedTuple):
+    """When a search of many GEMMs may end early.
+
+    Attributes:
+      runs: float64 [num], of each GEMM.
+      floors: float64 [num], lower bounds of the value of a run of each.
+      cutoff: the search ends when the value of all runs cannot be below it.
+    """
+
+    runs: Any
+    floors: Any
+    cutoff: float
+
+
+def search(
+    gemms: Any,
+    goal: Any,
+    halves: Any,
+    array: Any,
+    tasks: Any,
+    partitions: Any,
+    memories: Any = NO_MEMORIES,
+    sums: Sums | None = None,
+    is_relaxed: bool = False,
+) -> Any:
     """The best mapping of each GEMM.
 
     Args:
@@ -209,15 +234,23 @@ def search(gemms: Any, goal: Any, halves: Any, array: Any, tasks: Any, partition
       array: int64 [2], rows and cols.
       tasks: int64 [num, dataflows, TASK].
       partitions: int64 [partitions, 3], cores along m, n and k.
+      memories: int64 [SIZE_ROWS, sizes], prices by size of memory (`Problem`).
+      sums: when the search ends; by default after the last GEMM.
+      is_relaxed: bounds for all arrays with at most these rows and columns, in place of costs.
 
     Returns:
-      float64 [num, FOUND]; the value is infinite where nothing fits.
+      float64 [num, FOUND]; the value is infinite where nothing fits. Of GEMMs that are left when
+      the search ends early it is the floor, and the cycles are infinite.
     """
     rows, cols = array.tolist()
     longest = max((most_tilings(dim, rows, cols) for dim in set(gemms.flat)), default=1)
+    if sums is None:
+        sums = Sums(np.ones(len(gemms)), np.zeros(len(gemms)), np.inf)
     problem = Problem(
+        is_relaxed=is_relaxed,
         goal=goal,
         halves=halves,
+        memories=memories,
         tasks=np.empty(tasks.shape[1:], np.int64),
         rough_tasks=np.empty(tasks.shape[1:]),
         own=np.empty((1, 3, longest, COLUMNS), np.int64),
@@ -237,6 +270,7 @@ def search(gemms: Any, goal: Any, halves: Any, array: Any, tasks: Any, partition
         array,
         partitions,
         results,
+        sums,
         np.empty((3, partitions.max() + 1, COLUMNS)),
         np.empty(len(partitions) * tasks.shape[1]),
         np.zeros((3, 2), np.int64),
@@ -252,6 +286,7 @@ def search(gemms: Any, goal: Any, halves: Any, array: Any, tasks: Any, partition
 @functools.partial(
     compiled,
     reads=(arithmetic, bounds, tables, text, tiled_loops, tiled_steps),
+    nogil=True,
     _nrt=False,  # it allocates nothing, and code that counts references takes time to compile
 )
 def _search(
@@ -261,6 +296,7 @@ def _search(
     array: Any,
     partitions: Any,
     results: Any,
+    sums: Sums,
     roots: Any,
     values: Any,
     built: Any,
@@ -273,8 +309,15 @@ def _search(
     """As `search`; results and scratch are allocated by the caller."""
     num_flows, counts, cores = tasks.shape[1], problem.counts, problem.cores
     sizes[3], sizes[4] = array[0], array[1]
+    sought, left = 0.0, 0.0
+    for row in range(len(gemms)):
+        left += sums.runs[row] * sums.floors[row]
     for row in range(len(gemms)):
         best, dims = results[row], gemms[row]
+        if sought + left >= sums.cutoff:
+            best[VALUE] = sums.floors[row]
+            continue
+        left -= sums.runs[row] * sums.floors[row]
         for flow in range(num_flows):
             for column in range(TASK):
                 problem.tasks[flow, column] = tasks[row, flow, column]
@@ -300,6 +343,9 @@ def _search(
                 if dims[axis] != built[axis, 0] or cores[axis] != built[axis, 1]:
                     built[axis, 0], built[axis, 1] = dims[axis], cores[axis]
                     sizes[0], sizes[2] = dims[axis], cores[axis]
-                    counts[axis] = write_tilings(problem.own, axis, sizes, plain)
+                    counts[axis] = write_tilings(
+                        problem.own, axis, sizes, plain, problem.is_relaxed
+                    )
                     write_least(problem.rough, problem.own, axis, counts[axis])
             search_flow(problem, best, place % num_flows, window, probed, least)
+        sought += sums.runs[row] * best[VALUE]

@@ -17,6 +17,8 @@ from airchitect_jax.oracle.mappings.text import inlined, kernel
 _BLOCK = len(Block._fields)
 _FULL, _EDGE, _TOTAL = (2 + place * _BLOCK for place in range(3))
 _FULL_PARTS = _FULL + Block._fields.index("parts")
+_CORE = _TOTAL + Block._fields.index("core")
+_PARTS = _TOTAL + Block._fields.index("parts")
 _ROW_FOLDS = _TOTAL + Block._fields.index("row_folds")
 _COL_FOLDS = _TOTAL + Block._fields.index("col_folds")
 _ALL_ROW_FOLDS = _TOTAL + Block._fields.index("all_row_folds")
@@ -36,17 +38,43 @@ def most_tilings(dim: int, rows: int, cols: int) -> int:
 
 
 @inlined
-def write_tilings(table: Any, axis: int, sizes: Any, plain: Any) -> int:
+def relax(plain: Any, sizes: Any) -> None:
+    """Lowers the row of the smallest tile of a number of trips to the least of all tiles with it.
+
+    On any array with at most these rows and columns: a block has at least one fold and one part,
+    folds are no larger than the array, and the last block may be of one element. Trips and parts of
+    full blocks are the same for all these tiles.
+
+    Args:
+      plain: the row.
+      sizes: as of `write_tilings`.
+    """
+    dim, cores, rows, cols = sizes[0], sizes[2], sizes[3], sizes[4]
+    trips, parts, share = plain[TRIPS], plain[_FULL_PARTS], (dim + cores - 1) // cores
+    all_parts = (trips - 1) * parts + (parts if trips == 1 else 1)
+    for column in range(_EDGE, _EDGE + _BLOCK):
+        plain[column] = 1
+    plain[_CORE], plain[_PARTS] = share, all_parts
+    plain[_ROW_FOLDS] = max(trips, (share + rows - 1) // rows)
+    plain[_COL_FOLDS] = max(trips, (share + cols - 1) // cols)
+    plain[_ALL_ROW_FOLDS] = max(all_parts, (dim + rows - 1) // rows)
+    plain[_ALL_COL_FOLDS] = max(all_parts, (dim + cols - 1) // cols)
+
+
+@inlined
+def write_tilings(table: Any, axis: int, sizes: Any, plain: Any, is_relaxed: bool) -> int:
     """Writes the tilings of a dimension, the largest tile first; returns their number.
 
     For each number of trips: the smallest tile, and the smallest multiples of the rows and columns
-    of the array where these save folds.
+    of the array where these save folds. Relaxed: one row, below those of all tiles on all arrays
+    with at most these rows and columns.
 
     Args:
       table: in int64.
       axis: the dimension.
       sizes: int64 [SIZES], of which the tile is changed.
       plain: scratch, int64 [COLUMNS].
+      is_relaxed: whether the tilings are.
     """
     dim, cores, rows, cols = sizes[0], sizes[2], sizes[3], sizes[4]
     share = (dim + cores - 1) // cores
@@ -59,7 +87,9 @@ def write_tilings(table: Any, axis: int, sizes: Any, plain: Any) -> int:
         _write_loop((sizes,), plain)
         by_rows = (tile + rows - 1) // rows * rows
         by_cols = (tile + cols - 1) // cols * cols
-        for turn in range(2):
+        if is_relaxed:
+            relax(plain, sizes)
+        for turn in range(0 if is_relaxed else 2):
             multiple = by_rows if (by_rows > by_cols) == (turn == 0) else by_cols
             if tile < multiple < end and (turn == 0 or by_rows != by_cols):
                 one = table[0, axis, count]

@@ -1,0 +1,211 @@
+"""The least of a weighted sum of cycles and energy over all machines of a box.
+
+Of each GEMM the search of mappings (`oracle.mappings`) finds the least on a machine that is not
+there: memories, bandwidth and cores are those of the high corner, so are rows and columns where
+they divide the work; the cycles that a fold takes beside its time steps, and all prices, are the
+least of the box; and each mapping pays for the smallest memories of the box that hold its tiles.
+Every schedule of a machine of the box runs there at no higher cost.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from airchitect_jax.cost import operator_costs
+from airchitect_jax.cost.tiled import flow_of, halves_of, term_costs, wires_of
+from airchitect_jax.cost.tiled_loops import tile_bits
+from airchitect_jax.oracle.machines.answer import Corner, Line
+from airchitect_jax.oracle.machines.parts import COLS, CORES, MEMORIES, ROWS, Least, Parts
+from airchitect_jax.oracle.machines.question import Question
+from airchitect_jax.oracle.mappings import BestMappings
+from airchitect_jax.oracle.mappings.best import mappings_of, partitions, refuse, tasks_of
+from airchitect_jax.oracle.mappings.bounds import (
+    BANDWIDTH_BITS,
+    CYCLES,
+    ENERGY,
+    EXTRA_CYCLES,
+    EXTRA_ENERGY,
+    FLOW_COLUMNS,
+    LOST,
+    NO_MEMORIES,
+    PRICE_COLUMNS,
+    TILES,
+    VALUE,
+)
+from airchitect_jax.oracle.mappings.search import Sums, search
+from airchitect_jax.types import Gemm, Hardware
+
+# Sums of values in float64, of which each is off by less than 2**-50.
+_ROUNDED_DOWN = 1 - 1e-13
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Solved:
+    """The least of a weighted sum over the schedules of a box.
+
+    Attributes:
+      line: what is proven.
+      cycles, energy_fj: of the schedule that has the least, without operators.
+      values: of a run of each GEMM; lower bounds where the search ended early.
+      found: rows of the search, one per GEMM.
+      is_whole: whether all GEMMs were searched.
+    """
+
+    line: Line
+    cycles: float
+    energy_fj: float
+    values: Float[np.ndarray, "gemms"]
+    found: Float[np.ndarray, "gemms columns"]
+    is_whole: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Operators:
+    """The operators of a workload on the vector units: cycles, and energy without leakage."""
+
+    cycles: int
+    energy_fj: int
+
+
+class Solver:
+    """Boxes of a question. GEMMs are in the order of most work first."""
+
+    def __init__(self, question: Question) -> None:
+        self.question, self.parts = question, Parts(question)
+        platform = question.platform
+        work = [
+            -m * n * k * runs
+            for (m, n, k), runs in zip(question.gemms.gemms, question.gemms.counts, strict=True)
+        ]
+        self.order = np.argsort(work, kind="stable")
+        self.dims = np.array(question.gemms.gemms, np.int64)[self.order]
+        self.runs = np.array(question.gemms.counts, np.float64)[self.order]
+        self._gemm = Gemm(**dict(zip("mnk", self.dims.T, strict=True)))
+        first = (0,) * len(self.parts.values)
+        # Those of operators and DRAM are the same for all machines.
+        self._prices = self.parts.least(first, first).prices
+        self._tasks = tasks_of(self.dims, self.hardware(first), platform, self._prices)
+        self._first, self._shared = self.hardware(first), int(self.parts.is_shared)
+        self._operators: dict[tuple[int, int], Operators] = {}
+
+    def hardware(self, at: Corner) -> Hardware:
+        """The machine at a corner."""
+        axes = self.question.platform.hardware.axes
+        return self.question.platform.hardware_of(
+            **{name: values[index] for (name, values), index in zip(axes.items(), at, strict=True)}
+        )
+
+    def operators(self, high: Corner) -> Operators:
+        """The operators on the machines of a box, at least."""
+        key = high[CORES], high[-1]
+        if key not in self._operators:
+            hardware = self.hardware(high)
+            costs = [
+                (operator_costs(one, hardware, self.question.platform, self._prices), runs)
+                for one, runs in self.question.operators
+            ]
+            self._operators[key] = Operators(
+                cycles=sum(cost.cycles * runs for cost, runs in costs),
+                energy_fj=sum(cost.energy_fj * runs for cost, runs in costs),
+            )
+        return self._operators[key]
+
+    def solve(
+        self,
+        low: Corner,
+        high: Corner,
+        least: Least,
+        weights: tuple[float, float],
+        floors: Float[np.ndarray, "gemms"] | None = None,
+        cutoff: float = np.inf,
+    ) -> Solved:
+        """The least of `cycles_weight * cycles + energy_weight * switching energy`.
+
+        Args:
+          low, high: the corners of the box.
+          least: its figures.
+          weights: of cycles and of energy in femtojoules.
+          floors: lower bounds of the value of a run of each GEMM.
+          cutoff: the search may end when it is known that the sum reaches this.
+
+        Raises:
+          ValueError: a GEMM is too large for exact costs.
+        """
+        machine, platform = self.hardware(high), self.question.platform
+        overheads = self.hardware((*low[:CORES], *high[CORES:]))
+        is_relaxed = low[:MEMORIES] != high[:MEMORIES]
+        tasks = self._tasks.copy()
+        tasks[:, :, BANDWIDTH_BITS] = 8 * machine.bandwidth_bytes
+        tasks[:, :, PRICE_COLUMNS] = least.prices
+        for number, dataflow in enumerate(platform.dataflows):
+            tasks[:, number, FLOW_COLUMNS] = flow_of(dataflow, overheads, platform)
+            if platform.terms:
+                cycles, energy = self._least_terms(dataflow, low, high)
+                tasks[:, number, EXTRA_CYCLES], tasks[:, number, EXTRA_ENERGY] = cycles, energy
+        has_sizes = low[MEMORIES:-1] != high[MEMORIES:-1] and weights[1] > 0
+        floors = np.zeros(len(self.dims)) if floors is None else floors
+        found = search(
+            self.dims,
+            np.array([0.0, *weights]),
+            np.array(halves_of(machine), np.int64),
+            np.array([machine.rows, machine.cols], np.int64),
+            tasks,
+            partitions(int(machine.num_cores)),
+            self.parts.memories(low, high) if has_sizes else NO_MEMORIES,
+            Sums(self.runs, floors, cutoff),
+            is_relaxed,
+        )
+        values = found[:, VALUE]
+        refuse(found, self.dims)
+        is_whole = bool(np.isfinite(found[:, CYCLES]).all())
+        energy_fj = found[:, ENERGY] + np.where(np.isfinite(found[:, LOST]), found[:, LOST], 0)
+        return Solved(
+            line=Line(low, high, *weights, float(self.runs @ values) * _ROUNDED_DOWN),
+            cycles=float(self.runs @ found[:, CYCLES]),
+            energy_fj=float(self.runs @ energy_fj),
+            values=values,
+            found=found,
+            is_whole=is_whole,
+        )
+
+    def totals(self, solved: Solved) -> tuple[int, int]:
+        """Cycles and energy of a schedule over all runs, in whole numbers."""
+        rows = zip(self.runs.tolist(), solved.found, strict=True)
+        sums = [
+            (int(runs) * int(x[CYCLES]), int(runs) * (int(x[ENERGY]) + int(x[LOST])))
+            for runs, x in rows
+        ]
+        return sum(cycles for cycles, _ in sums), sum(energy for _, energy in sums)
+
+    def mappings(self, solved: Solved) -> BestMappings:
+        """The mappings of a solution, in the order of the question."""
+        return mappings_of(solved.found[np.argsort(self.order)])
+
+    def needs(self, solved: Solved, low: Corner) -> Int[np.ndarray, "operands gemms"]:
+        """Places of the smallest sizes from the low corner on that hold the tiles."""
+        m, n, k = solved.found[:, TILES : TILES + 3].T
+        bits = tile_bits(m, n, k, wires_of(self._first, self.question.platform), self._shared)
+        return np.stack(
+            [
+                np.maximum(
+                    np.searchsorted(self.parts.halves[self.parts.memory_of(operand)], need),
+                    low[MEMORIES + self.parts.memory_of(operand)],
+                )
+                for operand, need in enumerate(bits)
+            ]
+        )
+
+    def _least_terms(self, dataflow: Any, low: Corner, high: Corner) -> tuple[Any, Any]:
+        """Cycles and energy of the cost terms of each GEMM, the least over the arrays of a box."""
+        cycles, energy = [], []
+        for rows in range(low[ROWS], high[ROWS] + 1):
+            for cols in range(low[COLS], high[COLS] + 1):
+                machine = self.hardware((rows, cols, *high[CORES:]))
+                both = term_costs(self._gemm, dataflow, machine, self.question.platform)
+                cycles.append(np.broadcast_to(both[0], len(self.dims)))
+                energy.append(np.broadcast_to(both[1], len(self.dims)))
+        return np.min(cycles, axis=0), np.min(energy, axis=0)
