@@ -340,6 +340,7 @@ def best_machine(
     start: Sequence[Mapping[str, int]] = (),
     on_progress: Callable[[Progress], None] | None = None,
     state: pathlib.Path | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Optimum:
     """The machine of the least cost, with a proof.
 
@@ -350,6 +351,7 @@ def best_machine(
       start: machines to try first, by axis.
       on_progress: called now and then.
       state: a file from which a stopped search goes on, and which is written now and then.
+      stop: asked before each box; the search ends with the best so far if it is true.
     """
     begin = time.perf_counter()
     search = Search(question, gap)
@@ -357,6 +359,8 @@ def best_machine(
     search.descend((*middle, len(search._solver.parts.values[-1]) - 1))
     while not search.is_finished:
         if time_limit is not None and time.perf_counter() - begin >= time_limit:
+            break
+        if stop is not None and stop():
             break
         search.step()
         if on_progress is not None and search.opened % 64 == 0:

@@ -1,12 +1,12 @@
 """The best machine of a platform in physical units: exact answer, tables, figures, report."""
 
-from airchitect_jax.recommendation.machines.exact import (
+from airchitect_jax.oracle.machines import Budgets, MachineObjective
+from airchitect_jax.recommendation.machines.answer import (
     MachineAnswer,
     MachineLayer,
     MachineOperator,
-    recommend_machine,
 )
-from airchitect_jax.recommendation.machines.problem import Budgets, MachineObjective
+from airchitect_jax.recommendation.machines.exact import optimize, recommend_machine
 from airchitect_jax.recommendation.machines.tables import (
     describe,
     headline,
@@ -26,6 +26,7 @@ __all__ = [
     "headline",
     "layers_csv",
     "operators_csv",
+    "optimize",
     "question",
     "recommend_machine",
     "summary_of",
