@@ -9,6 +9,7 @@ from airchitect_jax.oracle.machines.answer import (
     Totals,
 )
 from airchitect_jax.oracle.machines.best import best_machine
+from airchitect_jax.oracle.machines.certificate import certificate, write_certificate
 from airchitect_jax.oracle.machines.question import Budgets, MachineObjective, Question
 from airchitect_jax.oracle.machines.values import Run, run_of, value_of
 
@@ -24,6 +25,8 @@ __all__ = [
     "Run",
     "Totals",
     "best_machine",
+    "certificate",
     "run_of",
     "value_of",
+    "write_certificate",
 ]
