@@ -11,6 +11,7 @@ from airchitect_jax.oracle.machines.answer import (
 from airchitect_jax.oracle.machines.best import best_machine
 from airchitect_jax.oracle.machines.certificate import certificate, write_certificate
 from airchitect_jax.oracle.machines.question import Budgets, MachineObjective, Question
+from airchitect_jax.oracle.machines.size import mapping_points
 from airchitect_jax.oracle.machines.values import Run, run_of, value_of
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Totals",
     "best_machine",
     "certificate",
+    "mapping_points",
     "run_of",
     "value_of",
     "write_certificate",
