@@ -124,16 +124,11 @@ def main(console: rich.console.Console) -> None:
 
 
 def _summary(answer: MachineAnswer, start: float) -> dict[str, Any]:
-    dataflows = len(answer.platform.dataflows)
+    cores, dataflows = int(answer.hardware.num_cores), len(answer.platform.dataflows)
     return {
         **summary_of(answer),
         "mapping_points": [
-            {
-                "m": m,
-                "n": n,
-                "k": k,
-                "points": mapping_points((m, n, k), answer.hardware.num_cores, dataflows),
-            }
+            {"m": m, "n": n, "k": k, "points": mapping_points((m, n, k), cores, dataflows)}
             for m, n, k in answer.question.gemms.gemms
         ],
         "wall_seconds": round(time.perf_counter() - start, 3),

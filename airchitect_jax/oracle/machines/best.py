@@ -92,7 +92,8 @@ class Search:
         """No machine costs less."""
         least = min((box.bound for box in self._open), default=math.inf)
         least = min(least, min((box.bound for box in self.closed), default=math.inf))
-        return self.best.cost if least >= self._limit else min(least, self.best.cost)
+        is_best = least >= float(self.best.cost) * (1 - RESOLUTION)
+        return self.best.cost if is_best else min(least, self.best.cost)
 
     @property
     def _limit(self) -> float:

@@ -50,7 +50,7 @@ def _parts(question: Question, place: int) -> _Parts:
     axes = question.platform.hardware.axes
     hardware = question.platform.hardware_of(**{name: x[place] for name, x in axes.items()})
     return _Parts(
-        num_macs=hardware.rows * hardware.cols * hardware.num_cores,
+        num_macs=int(hardware.rows * hardware.cols * hardware.num_cores),
         sram_bytes=hardware.num_cores * sum(vars(hardware.memory).values()),
         area_um2=int(area_um2(hardware, question.platform).total_um2),
     )
