@@ -14,9 +14,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-from jaxtyping import Float
-
 from airchitect_jax.cost import network_cycles
 from airchitect_jax.oracle.machines.answer import (
     ClosedBox,
@@ -36,7 +33,8 @@ from airchitect_jax.oracle.machines.values import run_of, value_of
 
 # Values are sums in float64: what differs by less is equal.
 RESOLUTION = 1e-11
-_MOST_LINES = 8  # searches of mappings per box
+_MOST_LINES, _MOST_OF_ONE = 8, 64  # searches of mappings per box, and per machine
+_KEPT_LINES = 4  # that the halves of a box take over
 _STEPS = (8, 3, 1)  # of the first descent along the axes
 _Weights = tuple[float, float]
 
@@ -49,8 +47,7 @@ class _Open(NamedTuple):
     low: Corner
     high: Corner
     lines: tuple[Line, ...]
-    weights: _Weights | None
-    floors: Float[np.ndarray, "gemms"] | None
+    parent: Solved | None
 
 
 class _Bounded(NamedTuple):
@@ -85,7 +82,7 @@ class Search:
         last = tuple(len(values) - 1 for values in self._solver.parts.values)
         self.best = _Candidate(math.inf, first, None)
         self._open: list[_Open] = []
-        self._push(0.0, first, last, (), None, None)
+        self._push(0.0, first, last, (), None)
 
     @property
     def bound(self) -> float:
@@ -114,7 +111,7 @@ class Search:
             self.closed.append(ClosedBox(box.low, box.high, math.inf, ()))
             return
         self._close_rest(box.low, high, box.high)
-        bounded = self._bounded(box.low, high, box.lines, box.weights, box.floors)
+        bounded = self._bounded(box.low, high, box.lines, box.parent)
         bound = bounded.lowest.value
         if bound < self._limit:
             self._try(self._brancher.needed(box.low, high, bounded.solved[-1]))
@@ -125,8 +122,7 @@ class Search:
         for low, top in self._brancher.split(
             box.low, high, bounded.least, solved, self._gradient(bounded)
         ):
-            weights = solved.line.cycles_weight, solved.line.energy_weight
-            self._push(bound, low, top, bounded.lines, weights, solved.values)
+            self._push(bound, low, top, bounded.lines, solved)
 
     def _push(self, bound: float, low: Corner, high: Corner, *rest: Any) -> None:
         self._number += 1
@@ -172,41 +168,50 @@ class Search:
         low: Corner,
         high: Corner,
         lines: tuple[Line, ...] = (),
-        weights: _Weights | None = None,
-        floors: Float[np.ndarray, "gemms"] | None = None,
+        parent: Solved | None = None,
     ) -> _Bounded:
         """Searches mappings by weights until the bound is exact, or not below the limit."""
         least = self._solver.parts.least(low, high)
         offsets = self._offsets(high, least)
         solved: list[Solved] = []
-        if weights is None or self.question.objective is MachineObjective.ENERGY:
-            weights = self._first_weights(least)
+        weights: _Weights | None = self._first_weights(least, parent)
         point = Lowest(0.0, 0.0, 0.0)
         while weights is not None:
-            one = self._solver.solve(low, high, least, weights, floors, self._cutoff(offsets))
-            floors = None
+            one = self._solver.solve(
+                low, high, least, weights, parent, self._cutoff(offsets, weights)
+            )
+            parent = None
             solved.append(one)
-            others = [line for line in lines if line[2:4] != one.line[2:4]]
-            lines = (*others[-3:], one.line)
+            lines = (*(line for line in lines if line[2:4] != one.line[2:4]), one.line)
             point = self._lowest(offsets, lines)
             attained = value_at(self.question, offsets, one.cycles, one.energy_fj)
             if (
                 point.value >= min(self._limit, attained * (1 - RESOLUTION))
-                or len(solved) == _MOST_LINES
+                or len(solved) == (_MOST_LINES if low != high else _MOST_OF_ONE)
                 or not one.is_whole
             ):
                 break
             weights = self._next_weights(point, solved)
-        return _Bounded(least, point, lines, tuple(solved))
+        return _Bounded(least, point, _nearest(lines, point), tuple(solved))
 
-    def _first_weights(self, least: Least) -> _Weights:
-        match self.question.objective:
-            case MachineObjective.ENERGY:
-                return float(least.leakage), 1.0
-            case _:
-                return 1.0, 0.0
+    def _first_weights(self, least: Least, parent: Solved | None) -> _Weights:
+        if self.question.objective is MachineObjective.ENERGY:
+            return float(least.leakage), 1.0
+        return (1.0, 0.0) if parent is None else parent.line[2:4]
 
-    def _cutoff(self, offsets: Offsets) -> float:
+    def _cutoff(self, offsets: Offsets, weights: _Weights) -> float:
+        """What the weighted sum reaches only in boxes that are to be closed."""
+        question, limit = self.question, self._limit
+        if question.most_fj_per_cycle < math.inf:
+            return math.inf
+        beside = 0.0 if question.platform.vector_unit.overlapped else offsets.cycles
+        match question.objective:
+            case MachineObjective.ENERGY if weights[1] == 1.0:
+                return limit - offsets.energy_fj - weights[0] * beside
+            case MachineObjective.LATENCY if weights == (1.0, 0.0):
+                return limit - beside
+            case MachineObjective.THROUGHPUT_PER_AREA if weights == (1.0, 0.0):
+                return limit / offsets.area_um2 - beside
         return math.inf
 
     def _next_weights(self, point: Lowest, solved: Sequence[Solved]) -> _Weights | None:
@@ -217,9 +222,12 @@ class Search:
         near = 1 + 1e-11
         before = [one for one in solved if one.cycles <= point.cycles * near]
         left = max(before, key=lambda one: (one.cycles, -one.energy_fj), default=None)
-        if left is not None and left.cycles * near >= point.cycles:
-            if left.energy_fj <= point.energy_fj * near:
-                return None  # the point is this schedule
+        if (
+            left is not None
+            and left.cycles * near >= point.cycles
+            and left.energy_fj <= point.energy_fj * near
+        ):
+            return None  # the point is this schedule
         after = [one for one in solved if one not in before]
         right = min(after, key=lambda one: (one.cycles, one.energy_fj), default=None)
         if left is None:
@@ -247,6 +255,18 @@ class Search:
                 return last.energy_fj + bounded.least.leakage * last.cycles, last.cycles, 0.0
             case MachineObjective.THROUGHPUT_PER_AREA:
                 return area, 0.0, last.cycles
+
+    def corner_of(self, machine: Mapping[str, int]) -> Corner:
+        """The places of the values of a machine.
+
+        Raises:
+          ValueError: it is not in the space.
+        """
+        axes = self.question.platform.hardware.axes
+        for name, values in axes.items():
+            if machine.get(name) not in values:
+                raise ValueError(f"start: {name}: {machine.get(name)} is not in the space")
+        return tuple(values.index(machine[name]) for name, values in axes.items())
 
     def descend(self, machine: Corner) -> None:
         """Tries machines along the axes, from one on, as long as the cost falls."""
@@ -333,6 +353,16 @@ class Search:
         )
 
 
+def _nearest(lines: Sequence[Line], point: Lowest) -> tuple[Line, ...]:
+    """The lines that pass a point the nearest."""
+
+    def distance(line: Line) -> float:
+        at = line.cycles_weight * point.cycles + line.energy_weight * point.energy_fj
+        return at / line.least if line.least > 0 else math.inf
+
+    return tuple(sorted(lines, key=distance)[:_KEPT_LINES])
+
+
 def best_machine(
     question: Question,
     *,
@@ -358,6 +388,8 @@ def best_machine(
     search = Search(question, gap)
     middle = tuple(len(values) // 2 for values in search._solver.parts.values[:-1])
     search.descend((*middle, len(search._solver.parts.values[-1]) - 1))
+    for values in start:
+        search.descend(search.corner_of(values))
     while not search.is_finished:
         if time_limit is not None and time.perf_counter() - begin >= time_limit:
             break

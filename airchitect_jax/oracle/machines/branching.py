@@ -38,7 +38,8 @@ class Brancher:
         """The two halves of a box of several machines.
 
         Args:
-          low, high: its corners.
+          low: its low corner.
+          high: its high corner.
           least: its figures.
           solved: the schedule that has the least.
           weights: how the value rises with cycles, with energy and with area.
@@ -52,7 +53,7 @@ class Brancher:
         return (low, tuple(left)), (tuple(right), high)
 
     def needed(self, low: Corner, high: Corner, solved: Solved) -> Corner:
-        """The machine of a box with the most of everything but memories, which just hold the tiles."""
+        """The machine of a box with the smallest memories that hold the tiles, and most of the rest."""
         needs, machine = self._solver.needs(solved, low), list(high)
         for memory in range(MEMORIES, len(low) - 1):
             machine[memory] = low[memory]
@@ -122,6 +123,7 @@ class Brancher:
         """SRAM accesses in bytes of a run of each GEMM in one tile, the least of all dataflows."""
         platform, found = self._solver.question.platform, []
         widths = platform.widths
+        hardware = self._solver.hardware((0,) * len(self._solver.parts.values))
         for dataflow in platform.dataflows:
             m, n, k = (loop(dim, dim, 1, rows, cols) for dim in self._solver.dims.T)
             flow = flow_of(

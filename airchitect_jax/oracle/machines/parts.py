@@ -62,8 +62,8 @@ class Parts:
         self, rows: Int[np.ndarray, "rows"], cols: Int[np.ndarray, "cols"]
     ) -> tuple[Float[np.ndarray, "arrays"], ...]:
         widths = self._question.platform.widths
-        grid = np.meshgrid(rows, cols, indexing="ij")
-        return tuple(x.ravel() for x in word_bytes(*grid, widths, self.is_shared))
+        by_row, by_col = np.meshgrid(rows, cols, indexing="ij")
+        return tuple(x.ravel() for x in word_bytes(by_row, by_col, widths, self.is_shared))
 
     def _word_ranges(self, low: Corner, high: Corner) -> list[slice]:
         """The words that each memory may have in a box."""

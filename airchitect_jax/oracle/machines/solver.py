@@ -10,17 +10,18 @@ Every schedule of a machine of the box runs there at no higher cost.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from airchitect_jax.cost import operator_costs
 from airchitect_jax.cost.tiled import flow_of, halves_of, term_costs, wires_of
 from airchitect_jax.cost.tiled_loops import tile_bits
 from airchitect_jax.oracle.machines.answer import Corner, Line
 from airchitect_jax.oracle.machines.parts import COLS, CORES, MEMORIES, ROWS, Least, Parts
-from airchitect_jax.oracle.machines.question import Question
+from airchitect_jax.oracle.machines.question import MachineObjective, Question
 from airchitect_jax.oracle.mappings import BestMappings
 from airchitect_jax.oracle.mappings.best import mappings_of, partitions, refuse, tasks_of
 from airchitect_jax.oracle.mappings.bounds import (
@@ -30,13 +31,14 @@ from airchitect_jax.oracle.mappings.bounds import (
     EXTRA_CYCLES,
     EXTRA_ENERGY,
     FLOW_COLUMNS,
+    FOUND,
     LOST,
     NO_MEMORIES,
     PRICE_COLUMNS,
     TILES,
     VALUE,
 )
-from airchitect_jax.oracle.mappings.search import Sums, search
+from airchitect_jax.oracle.mappings.search import Known, search
 from airchitect_jax.types import Gemm, Hardware
 
 # Sums of values in float64, of which each is off by less than 2**-50.
@@ -76,6 +78,11 @@ class Solver:
 
     def __init__(self, question: Question) -> None:
         self.question, self.parts = question, Parts(question)
+        self._flow = functools.lru_cache(10_000)(self._folding)
+        self.hardware = functools.lru_cache(10_000)(self._machine)
+        self._needs_energy = question.budgets.power_budget_w is not None or (
+            question.objective in (MachineObjective.ENERGY, MachineObjective.EDP)
+        )
         platform = question.platform
         work = [
             -m * n * k * runs
@@ -92,7 +99,12 @@ class Solver:
         self._first, self._shared = self.hardware(first), int(self.parts.is_shared)
         self._operators: dict[tuple[int, int], Operators] = {}
 
-    def hardware(self, at: Corner) -> Hardware:
+    def _folding(self, number: int, arrays: Corner) -> tuple[int, ...]:
+        machine = self.hardware((*arrays, *(0 for _ in self.parts.values[MEMORIES:])))
+        platform = self.question.platform
+        return tuple(map(int, flow_of(platform.dataflows[number], machine, platform)))
+
+    def _machine(self, at: Corner) -> Hardware:
         """The machine at a corner."""
         axes = self.question.platform.hardware.axes
         return self.question.platform.hardware_of(
@@ -120,34 +132,39 @@ class Solver:
         high: Corner,
         least: Least,
         weights: tuple[float, float],
-        floors: Float[np.ndarray, "gemms"] | None = None,
+        parent: Solved | None = None,
         cutoff: float = np.inf,
     ) -> Solved:
         """The least of `cycles_weight * cycles + energy_weight * switching energy`.
 
         Args:
-          low, high: the corners of the box.
+          low: the low corner of the box.
+          high: its high corner.
           least: its figures.
           weights: of cycles and of energy in femtojoules.
-          floors: lower bounds of the value of a run of each GEMM.
+          parent: the same of a box around it, with weights that are not larger.
           cutoff: the search may end when it is known that the sum reaches this.
 
         Raises:
           ValueError: a GEMM is too large for exact costs.
         """
         machine, platform = self.hardware(high), self.question.platform
-        overheads = self.hardware((*low[:CORES], *high[CORES:]))
-        is_relaxed = low[:MEMORIES] != high[:MEMORIES]
         tasks = self._tasks.copy()
         tasks[:, :, BANDWIDTH_BITS] = 8 * machine.bandwidth_bytes
         tasks[:, :, PRICE_COLUMNS] = least.prices
         for number, dataflow in enumerate(platform.dataflows):
-            tasks[:, number, FLOW_COLUMNS] = flow_of(dataflow, overheads, platform)
+            tasks[:, number, FLOW_COLUMNS] = self._flow(number, low[:MEMORIES])
             if platform.terms:
                 cycles, energy = self._least_terms(dataflow, low, high)
                 tasks[:, number, EXTRA_CYCLES], tasks[:, number, EXTRA_ENERGY] = cycles, energy
         has_sizes = low[MEMORIES:-1] != high[MEMORIES:-1] and weights[1] > 0
-        floors = np.zeros(len(self.dims)) if floors is None else floors
+        num = len(self.dims)
+        found, is_found, floors = np.full((num, FOUND), np.inf), np.zeros(num, bool), np.zeros(num)
+        if parent is not None:
+            floors = parent.values
+            if self._is_alike(low, high, weights, parent.line):
+                is_found = self._still_best(low, high, parent)
+                found[is_found] = parent.found[is_found]
         found = search(
             self.dims,
             np.array([0.0, *weights]),
@@ -156,21 +173,44 @@ class Solver:
             tasks,
             partitions(int(machine.num_cores)),
             self.parts.memories(low, high) if has_sizes else NO_MEMORIES,
-            Sums(self.runs, floors, cutoff),
-            is_relaxed,
+            Known(self.runs, floors, is_found, cutoff),
+            found,
+            low[:MEMORIES] != high[:MEMORIES],
         )
-        values = found[:, VALUE]
         refuse(found, self.dims)
-        is_whole = bool(np.isfinite(found[:, CYCLES]).all())
-        energy_fj = found[:, ENERGY] + np.where(np.isfinite(found[:, LOST]), found[:, LOST], 0)
+        values = found[:, VALUE]
         return Solved(
             line=Line(low, high, *weights, float(self.runs @ values) * _ROUNDED_DOWN),
             cycles=float(self.runs @ found[:, CYCLES]),
-            energy_fj=float(self.runs @ energy_fj),
+            energy_fj=float(self.runs @ (found[:, ENERGY] + found[:, LOST])),
             values=values,
             found=found,
-            is_whole=is_whole,
+            is_whole=bool(np.isfinite(found[:, CYCLES]).all()),
         )
+
+    def _is_alike(
+        self, low: Corner, high: Corner, weights: tuple[float, float], parent: Line
+    ) -> bool:
+        """Whether a box differs from its parent in memories only."""
+        return (
+            low[:MEMORIES] == parent.low[:MEMORIES]
+            and high[:MEMORIES] == parent.high[:MEMORIES]
+            and high[-1] == parent.high[-1]
+            and weights == parent[2:4]
+        )
+
+    def _still_best(self, low: Corner, high: Corner, parent: Solved) -> Bool[np.ndarray, "gemms"]:
+        """Whether the mappings of a parent fit into the smaller box and cost what they did."""
+        own = self.needs(parent, parent.line.low)
+        still = np.isfinite(parent.found[:, CYCLES])
+        for operand in range(3):
+            axis = MEMORIES + self.parts.memory_of(operand)
+            still &= own[operand] <= high[axis]
+            if parent.line.energy_weight > 0:
+                still &= own[operand] >= low[axis]
+            elif self._needs_energy:  # without weight its prices are those of the low corner
+                still &= low[axis] == parent.line.low[axis]
+        return still
 
     def totals(self, solved: Solved) -> tuple[int, int]:
         """Cycles and energy of a schedule over all runs, in whole numbers."""
@@ -187,7 +227,8 @@ class Solver:
 
     def needs(self, solved: Solved, low: Corner) -> Int[np.ndarray, "operands gemms"]:
         """Places of the smallest sizes from the low corner on that hold the tiles."""
-        m, n, k = solved.found[:, TILES : TILES + 3].T
+        tiles = solved.found[:, TILES : TILES + 3]
+        m, n, k = np.where(np.isfinite(tiles), tiles, 1).T
         bits = tile_bits(m, n, k, wires_of(self._first, self.question.platform), self._shared)
         return np.stack(
             [

@@ -232,7 +232,9 @@ def set_prices(problem: Problem, task: Any, m: Any, n: Any, k: Any, needs: Any) 
     Args:
       problem: the tables.
       task: its row.
-      m, n, k: rows of tilings.
+      m: a row of tilings.
+      n: the same.
+      k: the same.
       needs: scratch, of the task's dtype.
     """
     memories = problem.memories

@@ -200,17 +200,19 @@ def search_flow(
         search_case(problem, best, flow, inner, window, False, least)
 
 
-class Sums(NamedTuple):
-    """When a search of many GEMMs may end early.
+class Known(NamedTuple):
+    """What is known before the search of many GEMMs.
 
     Attributes:
       runs: float64 [num], of each GEMM.
       floors: float64 [num], lower bounds of the value of a run of each.
+      is_found: bool [num], whether the result is given.
       cutoff: the search ends when the value of all runs cannot be below it.
     """
 
     runs: Any
     floors: Any
+    is_found: Any
     cutoff: float
 
 
@@ -222,7 +224,8 @@ def search(
     tasks: Any,
     partitions: Any,
     memories: Any = NO_MEMORIES,
-    sums: Sums | None = None,
+    known: Known | None = None,
+    results: Any = None,
     is_relaxed: bool = False,
 ) -> Any:
     """The best mapping of each GEMM.
@@ -235,7 +238,8 @@ def search(
       tasks: int64 [num, dataflows, TASK].
       partitions: int64 [partitions, 3], cores along m, n and k.
       memories: int64 [SIZE_ROWS, sizes], prices by size of memory (`Problem`).
-      sums: when the search ends; by default after the last GEMM.
+      known: what is known before; by default nothing.
+      results: float64 [num, FOUND], of which rows may be given.
       is_relaxed: bounds for all arrays with at most these rows and columns, in place of costs.
 
     Returns:
@@ -244,8 +248,11 @@ def search(
     """
     rows, cols = array.tolist()
     longest = max((most_tilings(dim, rows, cols) for dim in set(gemms.flat)), default=1)
-    if sums is None:
-        sums = Sums(np.ones(len(gemms)), np.zeros(len(gemms)), np.inf)
+    num = len(gemms)
+    if known is None:
+        known = Known(np.ones(num), np.zeros(num), np.zeros(num, bool), np.inf)
+    if results is None:
+        results = np.full((num, FOUND), np.inf)
     problem = Problem(
         is_relaxed=is_relaxed,
         goal=goal,
@@ -262,7 +269,6 @@ def search(
         trips=np.empty((3, 4, len(Position._fields)), np.int64),
         found=np.empty(FOUND),
     )
-    results = np.full((len(gemms), FOUND), np.inf)
     _search(
         problem,
         gemms,
@@ -270,7 +276,7 @@ def search(
         array,
         partitions,
         results,
-        sums,
+        known,
         np.empty((3, partitions.max() + 1, COLUMNS)),
         np.empty(len(partitions) * tasks.shape[1]),
         np.zeros((3, 2), np.int64),
@@ -296,7 +302,7 @@ def _search(
     array: Any,
     partitions: Any,
     results: Any,
-    sums: Sums,
+    known: Known,
     roots: Any,
     values: Any,
     built: Any,
@@ -309,15 +315,19 @@ def _search(
     """As `search`; results and scratch are allocated by the caller."""
     num_flows, counts, cores = tasks.shape[1], problem.counts, problem.cores
     sizes[3], sizes[4] = array[0], array[1]
-    sought, left = 0.0, 0.0
+    sum_ = 0.0  # of what is found, and of the floors of the rest
     for row in range(len(gemms)):
-        left += sums.runs[row] * sums.floors[row]
+        if known.is_found[row]:
+            sum_ += known.runs[row] * results[row, VALUE]
+        else:
+            sum_ += known.runs[row] * known.floors[row]
     for row in range(len(gemms)):
-        best, dims = results[row], gemms[row]
-        if sought + left >= sums.cutoff:
-            best[VALUE] = sums.floors[row]
+        if known.is_found[row]:
             continue
-        left -= sums.runs[row] * sums.floors[row]
+        best, dims = results[row], gemms[row]
+        if sum_ >= known.cutoff:
+            best[VALUE] = known.floors[row]
+            continue
         for flow in range(num_flows):
             for column in range(TASK):
                 problem.tasks[flow, column] = tasks[row, flow, column]
@@ -348,4 +358,4 @@ def _search(
                     )
                     write_least(problem.rough, problem.own, axis, counts[axis])
             search_flow(problem, best, place % num_flows, window, probed, least)
-        sought += sums.runs[row] * best[VALUE]
+        sum_ += known.runs[row] * (best[VALUE] - known.floors[row])
