@@ -44,8 +44,7 @@ _LARGEST_DIM = 4096
 def thinned(platform: Platform, step: int) -> Platform:
     """The platform with every `step`-th value of each axis, from the last one down."""
     axes = {
-        name: tuple(sorted(values[::-1][::step]))
-        for name, values in platform.hardware.axes.items()
+        name: tuple(sorted(values[::-1][::step])) for name, values in platform.hardware.axes.items()
     }
     space = dataclasses.replace(platform.hardware, **axes)
     return dataclasses.replace(platform, hardware=space)

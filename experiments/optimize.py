@@ -3,8 +3,8 @@
 One machine for a network, or for several with weights: the array, the cores, each memory and the
 bandwidth, with the best mapping of each layer, under budgets of area, power, SRAM, MAC units and
 latency. The space is what a platform file leaves open. The search is exact: it ends with the best
-machine or, with --gap, --time_limit or Ctrl-C, with the best so far and a proven bound of how far it
-can be from the best (docs/optimize.md).
+machine or, with --gap, --time_limit or Ctrl-C, with the best so far and a proven bound of how far
+it can be from the best (docs/optimize.md).
 
 Prints the machine; writes summary.json, certificate.json, platform.yaml, layers.csv, operators.csv,
 report.html and figures into the workdir; with --pareto also pareto.csv and a figure. A run that was
@@ -90,15 +90,11 @@ def main(console: rich.console.Console) -> None:
     (platform,) = platform_flags.platforms(
         design_flags.array(), design_flags.BANDWIDTH.value, term_flags.COST_TERMS.value
     )
-    budgets = platform_flags.budgets(
-        design_flags.MAC_BUDGET.value, design_flags.SRAM_BUDGET.value
-    )
+    budgets = platform_flags.budgets(design_flags.MAC_BUDGET.value, design_flags.SRAM_BUDGET.value)
     dims = network_flags.dimensions()
     settings = runner.values(*_OWN, runner.WORKDIR)
     free = {flag.name for flag in _FREE}
-    with runner.claim(
-        "optimize", settings, resume=resume_flag.RESUME.value, free=free
-    ) as folder:
+    with runner.claim("optimize", settings, resume=resume_flag.RESUME.value, free=free) as folder:
         with SearchProgress(console) as progress, interrupts.stoppable() as stop:
             answer = optimize(
                 network_flags.WORKLOAD.value,

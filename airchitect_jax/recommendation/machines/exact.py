@@ -125,8 +125,13 @@ def recommend_machine(
     This is `optimize` over the platform's own space, to the end.
 
     Args:
-      workload, platform, objective, weights, dims, on_progress: as for `optimize`.
-      budgets: its constraints.
+      workload: a `Network`, the name of a packaged one, a `.csv` or `.onnx` file, or several.
+      platform: the machine with its open values: a `Platform`, a packaged one by name, a file.
+      objective: latency, energy, edp or throughput_per_area.
+      budgets: limits of the machine; none by default.
+      weights: how often each network runs, whole numbers; by default once.
+      dims: sizes of symbolic dimensions, for ONNX models.
+      on_progress: called now and then.
 
     Raises:
       ValueError: an argument is not allowed, a file is refused, or no machine is within the

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from airchitect_jax.cost import area_um2
+from airchitect_jax.cost.tiled import halves_of, wires_of
+from airchitect_jax.cost.tiled_loops import tiles_fit
 from airchitect_jax.oracle.machines import Question
+from airchitect_jax.types import Hardware
 
 
 class _Parts(NamedTuple):
@@ -34,6 +37,10 @@ def unused_budgets(question: Question) -> tuple[str, ...]:
 
 def why_none(question: Question) -> str:
     """Why no machine is within the budgets."""
+    largest = _hardware(question, -1)
+    wires, halves = wires_of(largest, question.platform), halves_of(largest)
+    if not tiles_fit(1, 1, 1, wires, halves):
+        return "hardware: not even a tile of one element fits into the working halves of its SRAMs"
     budgets, least = question.budgets, _parts(question, 0)
     limits = (budgets.mac_budget, budgets.sram_budget_bytes, budgets.area_budget_um2)
     is_within = all(limit is None or x <= limit for x, limit in zip(least, limits, strict=True))
@@ -45,10 +52,15 @@ def why_none(question: Question) -> str:
     )
 
 
-def _parts(question: Question, place: int) -> _Parts:
-    """Of the smallest (0) or the largest (-1) machine: each part rises along every axis."""
+def _hardware(question: Question, place: int) -> Hardware:
+    """The smallest (0) or the largest (-1) machine."""
     axes = question.platform.hardware.axes
-    hardware = question.platform.hardware_of(**{name: x[place] for name, x in axes.items()})
+    return question.platform.hardware_of(**{name: x[place] for name, x in axes.items()})
+
+
+def _parts(question: Question, place: int) -> _Parts:
+    """Of the smallest or the largest machine: each part rises along every axis."""
+    hardware = _hardware(question, place)
     return _Parts(
         num_macs=int(hardware.rows * hardware.cols * hardware.num_cores),
         sram_bytes=hardware.num_cores * sum(vars(hardware.memory).values()),

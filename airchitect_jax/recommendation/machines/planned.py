@@ -45,9 +45,7 @@ def answer_of(
     platform, totals = question.platform, optimum.totals
     hardware = platform.hardware_of(**optimum.machine)
     prices, area = machine_prices(hardware, platform), area_um2(hardware, platform)
-    mappings = {
-        gemm: totals.mappings.at(row)[0] for row, gemm in enumerate(question.gemms.gemms)
-    }
+    mappings = {gemm: totals.mappings.at(row)[0] for row, gemm in enumerate(question.gemms.gemms)}
     layers = tuple(
         _layer(name, layer, runs, mappings[layer.m, layer.n, layer.k], hardware, platform, prices)
         for name, layer, runs in with_runs(networks, weights, lambda network: network.layers)
