@@ -3,8 +3,8 @@
 Importing the libraries takes seconds, so the package's `__init__` installs this before it imports
 anything else; hence the standard library alone. Until `run` is called there is nothing to clean up
 and a signal ends the process at once. Within `run` it raises KeyboardInterrupt, so that temporary
-files go. Once a script's work is done it changes nothing. Within `stoppable` the first signal only
-asks the work to stop: what it has found is written before the script ends.
+files go. Once a script's work is done it changes nothing. Work within `stoppable` may catch it, and
+write what it has found before the script ends.
 
 Python runs its handlers between two of its own instructions, and what they raise can be swallowed
 by a callback or wait for a compilation. So the C-level handler also wakes a thread, which ends the
@@ -75,11 +75,11 @@ class _Interrupts:
             self._leave(self._received)
 
     @contextlib.contextmanager
-    def stoppable(self) -> Iterator[Callable[[], bool]]:
+    def stoppable(self) -> Iterator[None]:
         """See the function `stoppable`."""
         self._phase = _Phase.STOPPABLE
         try:
-            yield lambda: self._received is not None
+            yield
         finally:
             self._phase = _Phase.RUNNING
 
@@ -98,6 +98,7 @@ class _Interrupts:
             raise KeyboardInterrupt
         elif self._phase is _Phase.STOPPABLE:
             self._received = number
+            raise KeyboardInterrupt
 
     def _mute(self) -> None:
         """Sends stderr to the null device: libraries would print that they were interrupted."""
@@ -154,11 +155,11 @@ def run(main: Callable[[], None], hint: str, *, keeps_traces: bool) -> None:
     _installed[0].run(main, hint, keeps_traces=keeps_traces)
 
 
-def stoppable() -> contextlib.AbstractContextManager[Callable[[], bool]]:
-    """Within this block the first signal is only noted, and ends the script when `run` is done.
+def stoppable() -> contextlib.AbstractContextManager[None]:
+    """Within this block the first signal raises KeyboardInterrupt and no more.
 
-    The block gets a function that says whether there was one. A second signal ends the script at
-    once.
+    Whoever catches it may take its time to write what there is; then `run` ends the script as after
+    any other signal. A second signal ends it at once.
     """
     install()
     return _installed[0].stoppable()

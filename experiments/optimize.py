@@ -77,8 +77,6 @@ _OWN = (
     GAP,
     TIME_LIMIT,
 )
-# A run may be resumed with others.
-_FREE = (GAP, TIME_LIMIT)
 STATE = "search.state"
 
 
@@ -93,9 +91,10 @@ def main(console: rich.console.Console) -> None:
     budgets = platform_flags.budgets(design_flags.MAC_BUDGET.value, design_flags.SRAM_BUDGET.value)
     dims = network_flags.dimensions()
     settings = runner.values(*_OWN, runner.WORKDIR)
-    free = {flag.name for flag in _FREE}
-    with runner.claim("optimize", settings, resume=resume_flag.RESUME.value, free=free) as folder:
-        with SearchProgress(console) as progress, interrupts.stoppable() as stop:
+    with runner.claim(
+        "optimize", settings, resume=resume_flag.RESUME.value, free={TIME_LIMIT.name}
+    ) as folder:
+        with SearchProgress(console) as progress, interrupts.stoppable():
             answer = optimize(
                 network_flags.WORKLOAD.value,
                 None,
@@ -108,7 +107,6 @@ def main(console: rich.console.Console) -> None:
                 dims=dims,
                 on_progress=progress,
                 state=folder / STATE,
-                stop=stop,
             )
         print_answer(answer, console)
         contents = platform_answer.rendered(settings, [answer])

@@ -53,7 +53,7 @@ class Brancher:
         return (low, tuple(left)), (tuple(right), high)
 
     def needed(self, low: Corner, high: Corner, solved: Solved) -> Corner:
-        """The machine of a box with the smallest memories that hold the tiles, and most of the rest."""
+        """The machine with the smallest memories that hold the tiles, and the most of the rest."""
         needs, machine = self._solver.needs(solved, low), list(high)
         for memory in range(MEMORIES, len(low) - 1):
             machine[memory] = low[memory]
@@ -122,13 +122,13 @@ class Brancher:
     def _least_accesses(self, rows: int, cols: int) -> Int[np.ndarray, "operands gemms"]:
         """SRAM accesses in bytes of a run of each GEMM in one tile, the least of all dataflows."""
         platform, found = self._solver.question.platform, []
-        widths = platform.widths
-        hardware = self._solver.hardware((0,) * len(self._solver.parts.values))
+        widths, first = (
+            platform.widths,
+            self._solver.hardware((0,) * len(self._solver.parts.values)),
+        )
         for dataflow in platform.dataflows:
             m, n, k = (loop(dim, dim, 1, rows, cols) for dim in self._solver.dims.T)
-            flow = flow_of(
-                dataflow, self._solver.hardware((0,) * len(self._solver.parts.values)), platform
-            )
+            flow = flow_of(dataflow, first, platform)
             moved = moves(order_of(LoopOrder.MNK), flow, m, n, k)
             reads: list[Number] = [
                 (moved.ifmap_reads + moved.ifmap_writes) * widths.input_bits,

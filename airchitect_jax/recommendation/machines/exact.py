@@ -39,15 +39,15 @@ def optimize(
     dims: Mapping[str, int] | None = None,
     on_progress: OnProgress | None = None,
     state: str | pathlib.Path | None = None,
-    stop: Callable[[], bool] | None = None,
 ) -> MachineAnswer:
     """The best machine of a space, with each layer on its best mapping, and a proof.
 
     Exact over every machine of the space and every mapping of every layer, without enumeration:
     branch and bound over boxes of machines (docs/optimize.md). Costs are those of `tiled_costs`
     (`MemoryModel.TILED`) and `operator_costs`, times counts and weights. Under a power budget a
-    machine waits, leaking, until its average power is within it. Ties go to fewer MACs, then to
-    less SRAM.
+    machine waits, leaking, until its average power is within it. Of machines of equal cost, one
+    with fewer MACs, then with less SRAM is preferred; of up to 5000 machines, the first of these is
+    the answer. Ctrl-C ends the search with the best machine so far and its gap.
 
     Args:
       workload: a `Network`, the name of a packaged one, a `.csv` or `.onnx` file, or several.
@@ -56,12 +56,12 @@ def optimize(
       objective: latency, energy, edp or throughput_per_area.
       constraints: limits of the machine; none by default.
       gap: the search ends when the cost is at most 1 + gap times the lower bound.
-      time_limit: in seconds; the search ends with the best machine so far and its gap.
+      time_limit: in seconds, earlier ones of the state included; the search ends with the best
+        machine so far and its gap.
       weights: how often each network runs, whole numbers; by default once.
       dims: sizes of symbolic dimensions, for ONNX models.
       on_progress: called now and then.
       state: a file which is written now and then, and from which the same search goes on.
-      stop: asked before each step; the search ends with the best machine so far if it is true.
 
     Raises:
       ValueError: an argument is not allowed, a file is refused, no machine is within the budgets,
@@ -98,7 +98,6 @@ def optimize(
         time_limit=time_limit,
         on_progress=on_progress,
         state=None if state is None else file_path("state", state),
-        stop=stop,
     )
     if optimum.machine is None:
         if optimum.is_finished:
