@@ -232,6 +232,22 @@ def test_a_second_run_resumes_or_is_refused(finished):
         assert again[name] == first[name]
 
 
+def test_a_stopped_run_resumes_to_the_same_answer(finished, tmp_path):
+    folder, _, arguments = finished
+    arguments = [*arguments[:-1], f"--workdir={tmp_path}"]
+    result = run(*arguments, "--time_limit=0.01")
+    assert result.returncode == 0, result.stderr
+    early, whole = loaded(tmp_path), loaded(folder)
+    assert not early["is_finished"]
+    assert early["lower_bound"] <= whole["cost"] <= early["cost"]
+    assert run(*arguments, "--resume").returncode == 0
+    resumed = loaded(tmp_path)
+    assert {name: x for name, x in resumed.items() if "seconds" not in name} == {
+        name: x for name, x in whole.items() if "seconds" not in name
+    }
+    assert (tmp_path / "certificate.json").read_text() == (folder / "certificate.json").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -265,7 +281,9 @@ LONG = ("--workload=resnet50", "--objective=edp", "--area_budget=20mm2")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "word"), [(2, "interrupted"), (15, "terminated")])
+@pytest.mark.parametrize(
+    ("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")]
+)
 def test_an_interrupted_search_writes_its_best_machine(number, word, tmp_path):
     process = started([*LONG, f"--workdir={tmp_path}"])
     while not (tmp_path / "config.json").exists():
@@ -280,3 +298,8 @@ def test_an_interrupted_search_writes_its_best_machine(number, word, tmp_path):
     assert summary["lower_bound"] < summary["cost"]
     for name in ("report.html", "layers.csv", "certificate.json", "platform.yaml"):
         assert (tmp_path / name).exists()
+    assert run(*LONG, f"--workdir={tmp_path}", "--resume", "--time_limit=15").returncode == 0
+    later = loaded(tmp_path)
+    assert later["boxes_opened"] > summary["boxes_opened"]
+    assert later["search_seconds"] > summary["search_seconds"]
+    assert later["certified_gap"] < summary["certified_gap"]
