@@ -19,7 +19,13 @@ from .cost import (
 from .cost.evaluate import evaluate
 from .oracle import label, label_buffers, label_schedules
 from .recommendation import Recommendation, recommend
-from .recommendation.machines import Budgets, MachineAnswer, MachineObjective, recommend_machine
+from .recommendation.machines import (
+    Budgets,
+    MachineAnswer,
+    MachineObjective,
+    optimize,
+    recommend_machine,
+)
 from .scalesim import ReplayReport
 from .scalesim.replay import replay
 from .spaces import ArrayDataflowSpace, BufferSpace, HardwareSpace, ScheduleSpace
@@ -116,6 +122,7 @@ __all__ = [
     "load_network",
     "network_names",
     "open_network",
+    "optimize",
     "platform_names",
     "read_onnx",
     "read_platform",

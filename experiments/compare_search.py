@@ -30,7 +30,7 @@ from airchitect_jax import search
 from airchitect_jax._support import files, workdir
 from airchitect_jax.cost import Platform, read_platform
 from airchitect_jax.learning import Split, sample_dataset
-from airchitect_jax.oracle.machines import Budgets, MachineObjective, Question
+from airchitect_jax.oracle.machines import MachineObjective, Question
 from airchitect_jax.reporting import Row, SpreadTable
 from airchitect_jax.reporting.style import save_figures
 from airchitect_jax.studies.search import (
@@ -138,7 +138,7 @@ def machine_problem(space: str) -> search.MachineProblem:
       ValueError: a flag's value is not allowed.
     """
     platform = read_platform(space)
-    budgets = Budgets(**vars(platform_flags.budgets(None, None)))
+    budgets = platform_flags.budgets(None, None)
     networks = [load_network(name) for name in networks_of_space()]
     return search.MachineProblem(
         questions=tuple(

@@ -3,7 +3,8 @@
 Importing the libraries takes seconds, so the package's `__init__` installs this before it imports
 anything else; hence the standard library alone. Until `run` is called there is nothing to clean up
 and a signal ends the process at once. Within `run` it raises KeyboardInterrupt, so that temporary
-files go. Once a script's work is done it changes nothing.
+files go. Once a script's work is done it changes nothing. Work within `stoppable` may catch it, and
+write what it has found before the script ends.
 
 Python runs its handlers between two of its own instructions, and what they raise can be swallowed
 by a callback or wait for a compilation. So the C-level handler also wakes a thread, which ends the
@@ -19,7 +20,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 _GRACE_SECONDS = 2.0
@@ -29,6 +30,7 @@ _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 class _Phase(enum.Enum):
     IMPORTING = enum.auto()
     RUNNING = enum.auto()
+    STOPPABLE = enum.auto()
     CLOSING = enum.auto()
 
 
@@ -72,6 +74,15 @@ class _Interrupts:
                 sys.stdout.flush()
             self._leave(self._received)
 
+    @contextlib.contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """See the function `stoppable`."""
+        self._phase = _Phase.STOPPABLE
+        try:
+            yield
+        finally:
+            self._phase = _Phase.RUNNING
+
     def _ignore(self) -> None:
         for number in _WORDS:
             signal.signal(number, signal.SIG_IGN)
@@ -85,6 +96,9 @@ class _Interrupts:
             if not self._keeps_traces:
                 self._mute()
             raise KeyboardInterrupt
+        elif self._phase is _Phase.STOPPABLE:
+            self._received = number
+            raise KeyboardInterrupt
 
     def _mute(self) -> None:
         """Sends stderr to the null device: libraries would print that they were interrupted."""
@@ -96,9 +110,10 @@ class _Interrupts:
     def _watch(self, reader: int) -> None:
         """Ends the process if the first signal does not, or at the second."""
         first = self._next(reader)
-        timer = threading.Timer(_GRACE_SECONDS, self._leave, (first,))
-        timer.daemon = True
-        timer.start()
+        if self._phase is not _Phase.STOPPABLE:
+            timer = threading.Timer(_GRACE_SECONDS, self._leave, (first,))
+            timer.daemon = True
+            timer.start()
         self._next(reader)
         self._leave(first)
 
@@ -138,3 +153,13 @@ def run(main: Callable[[], None], hint: str, *, keeps_traces: bool) -> None:
     """
     install()
     _installed[0].run(main, hint, keeps_traces=keeps_traces)
+
+
+def stoppable() -> contextlib.AbstractContextManager[None]:
+    """Within this block the first signal raises KeyboardInterrupt and no more.
+
+    Whoever catches it may take its time to write what there is; then `run` ends the script as after
+    any other signal. A second signal ends it at once.
+    """
+    install()
+    return _installed[0].stoppable()

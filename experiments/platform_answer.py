@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,6 @@ from typing import Any
 import rich.console
 
 from airchitect_jax._support import files, workdir
-from airchitect_jax._support.progress import LateProgress
 from airchitect_jax.cost import Platform, write_platform
 from airchitect_jax.recommendation.machines import (
     Budgets,
@@ -23,6 +23,7 @@ from airchitect_jax.recommendation.machines import (
 )
 from airchitect_jax.recommendation.machines.terminal import print_answer
 from experiments import runner
+from experiments.search_progress import SearchProgress
 
 # Relative to the workdir, beside config.json; of the first platform, the others are compared.
 OUTPUTS = (
@@ -57,7 +58,7 @@ def answer(
     """
     answers = []
     for platform in platforms:
-        with LateProgress(console, "searching", "machine") as progress:
+        with SearchProgress(console) as progress:
             answers.append(
                 recommend_machine(
                     workload,
@@ -71,6 +72,34 @@ def answer(
             )
         print_answer(answers[-1], console)
     answered = time.perf_counter() - start
+    contents = rendered(settings, answers)
+    remove_earlier(folder)
+    workdir.write_config(folder, "recommend", settings)
+    write(folder, contents)
+    files.write_json(folder / "summary.json", _summary(answers, answered, start))
+    for name in contents.pages:
+        runner.say(console, f"report: {folder / name}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What is written, by name of the file.
+
+    Attributes:
+      pngs: figures.
+      pages: reports.
+      tables: CSV files.
+      platform: that has the machine only.
+    """
+
+    pngs: Mapping[str, bytes]
+    pages: Mapping[str, str]
+    tables: Mapping[str, str]
+    platform: Platform
+
+
+def rendered(settings: Mapping[str, Any], answers: Sequence[MachineAnswer]) -> Contents:
+    """The files of the first answer, and its comparison with the others."""
     # Nothing that the answer did not need was imported for it.
     from airchitect_jax.recommendation.machines import plots, report
     from airchitect_jax.reporting import style
@@ -91,20 +120,22 @@ def answer(
         pages["comparison.html"] = report.comparison_page(
             report.title_of(answers), answers, png=pngs["comparison"], config=settings
         )
-    remove_earlier(folder)
-    workdir.write_config(folder, "recommend", settings)
-    style.save_pngs(folder, pngs)
-    write_platform(folder / "platform.yaml", first.fixed_platform)
-    texts = {
-        "layers.csv": layers_csv(first),
-        "operators.csv": operators_csv(first),
-        **pages,
-    }
-    for name, text in texts.items():
+    return Contents(
+        pngs=pngs,
+        pages=pages,
+        tables={"layers.csv": layers_csv(first), "operators.csv": operators_csv(first)},
+        platform=first.fixed_platform,
+    )
+
+
+def write(folder: pathlib.Path, contents: Contents) -> None:
+    """Writes the files."""
+    from airchitect_jax.reporting import style
+
+    style.save_pngs(folder, contents.pngs)
+    write_platform(folder / "platform.yaml", contents.platform)
+    for name, text in {**contents.tables, **contents.pages}.items():
         files.write_text(folder / name, text)
-    files.write_json(folder / "summary.json", _summary(answers, answered, start))
-    for name in pages:
-        runner.say(console, f"report: {folder / name}")
 
 
 def _summary(answers: Sequence[MachineAnswer], answered: float, start: float) -> dict[str, Any]:

@@ -22,7 +22,6 @@ windows overlap.
 from __future__ import annotations
 
 import pathlib
-import re
 import time
 import warnings
 from collections.abc import Mapping
@@ -46,8 +45,10 @@ from airchitect_jax.recommendation import (
 )
 from airchitect_jax.recommendation.machines import MachineObjective
 from airchitect_jax.recommendation.terminal import print_answer
-from airchitect_jax.types import ArrayShape, Dataflow, Interface, Objective, RuntimeModel
+from airchitect_jax.types import Dataflow, Interface, Objective, RuntimeModel
 from experiments import (
+    design_flags,
+    network_flags,
     objective_flags,
     platform_answer,
     platform_flags,
@@ -55,8 +56,12 @@ from experiments import (
     runtime_flags,
     term_flags,
 )
+from experiments.design_flags import BANDWIDTH, MAC_BUDGET, SRAM_BUDGET
+from experiments.network_flags import WEIGHT, WORKLOAD
 
 flags.adopt_module_key_flags(runner)
+flags.adopt_module_key_flags(network_flags)
+flags.adopt_module_key_flags(design_flags)
 flags.adopt_module_key_flags(objective_flags)
 flags.adopt_module_key_flags(term_flags)
 flags.adopt_module_key_flags(runtime_flags)
@@ -73,39 +78,9 @@ OBJECTIVE = flags.DEFINE_enum(
     allow_override=True,
 )
 
-WORKLOAD = flags.DEFINE_multi_string(
-    "workload",
-    ["resnet50"],
-    "A packaged network, a SCALE-Sim topology (.csv) or an ONNX model (.onnx); may be given several"
-    " times.",
-)
-WEIGHT = flags.DEFINE_multi_integer(
-    "weight",
-    None,
-    "How often each workload runs, in their order; once unless given.",
-    lower_bound=1,
-    upper_bound=2**31 - 1,
-)
-DIM = flags.DEFINE_multi_string(
-    "dim", [], "Size of a symbolic dimension of an ONNX model, as in --dim=batch=8."
-)
-MAC_BUDGET = flags.DEFINE_integer(
-    "mac_budget", 16_384, "The largest number of MAC units.", lower_bound=4, upper_bound=2**24
-)
-SRAM_BUDGET = flags.DEFINE_string(
-    "sram_budget",
-    "3000",
-    "The largest total size of the memories, in KB, or with a unit, as in 24MB; more than 3000"
-    " gains nothing without --platform.",
-)
-ARRAY = flags.DEFINE_string(
-    "array", None, "The only array to consider, as ROWSxCOLUMNS; any sides, for example 96x96."
-)
-BANDWIDTH = flags.DEFINE_string(
-    "bandwidth",
-    "64",
-    "DRAM bandwidth in bytes per cycle; with --platform also with a unit, as in 900GB/s.",
-)
+flags.set_default(MAC_BUDGET, 16_384)
+flags.set_default(SRAM_BUDGET, "3000")  # more gains nothing without --platform
+flags.set_default(BANDWIDTH, "64")
 INTERFACE = flags.DEFINE_enum(
     "interface",
     Interface.SHARED.value,
@@ -119,13 +94,8 @@ TRAINED = flags.DEFINE_multi_string(
     " is shown beside the exact answer; may be given several times.",
 )
 _OWN = (
-    WORKLOAD,
-    WEIGHT,
-    DIM,
-    MAC_BUDGET,
-    SRAM_BUDGET,
-    ARRAY,
-    BANDWIDTH,
+    *network_flags.ALL,
+    *design_flags.ALL,
     runtime_flags.RUNTIME_MODEL,
     INTERFACE,
     TRAINED,
@@ -151,35 +121,6 @@ OUTPUTS = (
     *(f"scalesim/{flow.name.lower()}.{kind}" for flow in Dataflow for kind in ("cfg", "csv")),
     "scalesim/layout.csv",
 )
-
-
-def dimensions(texts: list[str]) -> dict[str, int]:
-    """Sizes by name.
-
-    Raises:
-      ValueError: a text is not name=size.
-    """
-    sizes = {}
-    for text in texts:
-        name, _, size = text.rpartition("=")
-        if not name or not size.isascii() or not size.isdecimal() or len(size) > 10:
-            raise ValueError(f"--dim: {text!r} is not allowed; expected name=size")
-        sizes[name] = int(size)
-    return sizes
-
-
-def array_of(text: str | None) -> ArrayShape | None:
-    """The array of ROWSxCOLUMNS.
-
-    Raises:
-      ValueError: the text is something else.
-    """
-    if text is None:
-        return None
-    match = re.fullmatch(r"([0-9]{1,7})x([0-9]{1,7})", text)
-    if not match:
-        raise ValueError(f"--array: {text!r} is not allowed; expected ROWSxCOLUMNS, as in 96x96")
-    return ArrayShape(rows=int(match[1]), cols=int(match[2]))
 
 
 def whole_bandwidth(text: str) -> int:
@@ -228,7 +169,7 @@ def _answer_on_platforms(
         console,
         start,
         platforms=platform_flags.platforms(
-            array_of(ARRAY.value),
+            design_flags.array(),
             BANDWIDTH.value if BANDWIDTH.present else None,
             term_flags.COST_TERMS.value,
         ),
@@ -239,7 +180,7 @@ def _answer_on_platforms(
         ),
         workload=WORKLOAD.value,
         weights=WEIGHT.value,
-        dims=dimensions(DIM.value),
+        dims=network_flags.dimensions(),
         remove_earlier=_remove_earlier,
     )
 
@@ -250,7 +191,7 @@ def _answer(
     if OBJECTIVE.value in {objective.value for objective in _OF_PLATFORMS}:
         raise ValueError(f"--objective: {OBJECTIVE.value} needs --platform")
     sram_budget_kb = (platform_flags.sram_bytes(SRAM_BUDGET.value) or 0) // 1024
-    array, mac_budget = array_of(ARRAY.value), MAC_BUDGET.value
+    array, mac_budget = design_flags.array(), MAC_BUDGET.value or 0
     if array is not None and not MAC_BUDGET.present:
         mac_budget = int(array.rows * array.cols)
     with LateProgress(console, "searching", "layer") as progress:
@@ -258,10 +199,10 @@ def _answer(
             WORKLOAD.value,
             mac_budget=mac_budget,
             sram_budget_kb=sram_budget_kb,
-            bandwidth_bytes_per_cycle=whole_bandwidth(BANDWIDTH.value),
+            bandwidth_bytes_per_cycle=whole_bandwidth(BANDWIDTH.value or ""),
             objective=OBJECTIVE.value,
             weights=WEIGHT.value,
-            dims=dimensions(DIM.value),
+            dims=network_flags.dimensions(),
             element_bytes=objective_flags.ELEMENT_BYTES.value,
             runtime_model=RuntimeModel(runtime_flags.RUNTIME_MODEL.value),
             interface=Interface(INTERFACE.value),

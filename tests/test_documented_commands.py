@@ -38,6 +38,7 @@ _COMPARISON = ["--budget_seconds=0.2", "--num_test=100", "--num_validation=100",
 # Flags of size for each script, the smallest that work. The last of two equal flags counts.
 SIZES = {
     "benchmarks.decisions": ["--repeats=1", "--side=8", "--max_arrays=2"],
+    "benchmarks.optimize": ["--largest=0", "--time_limit=1"],
     "experiments.airchitect_v2": [
         "--num_networks=1",
         "--epochs=1",
@@ -61,6 +62,7 @@ SIZES = {
     "experiments.design_space": ["--num_workloads=10000"],
     "experiments.generalisation": _COMPARISON,
     "experiments.label_workloads": [],
+    "experiments.optimize": ["--time_limit=2"],
     "experiments.recommend": [],
     "experiments.scalesim": [],
     "experiments.validate_gemmini": [],

@@ -34,6 +34,7 @@ TINY = {
     "design_space": ("--num_workloads=10000",),
     "generalisation": ("--models=mlp2x256", "--budget_seconds=0.5", "--num_test=500"),
     "label_workloads": ("--sample=200000", "--shard_rows=20000", "--compilation_cache="),
+    "optimize": ("--workload=dlrm", "--area_budget=5mm2", "--objective=edp"),
     "recommend": ("--workload=dlrm", "--workload=resnet50"),
     "validate_gemmini": (),
     "validate_scalesim": ("--num_files=1", "--num_runs=2", "--num_workloads=2"),

@@ -118,8 +118,7 @@ def test_the_answer_is_the_best_of_all_machines(machines, objective, share):
     area = found.area.total_um2
     assert (cost(objective, found.cycles, energy, area), macs, sram) == best
     assert found.num_machines == len(machines)
-    assert found.num_within == sum(area <= budget for area in areas)
-    assert found.num_solved <= 2 * len(machines)
+    assert found.certified_gap == 0
 
 
 def test_totals_are_those_of_layers_and_operators():
@@ -199,20 +198,6 @@ def test_budgets_of_latency_and_power_hold(machines):
         ({"budgets": Budgets(area_budget_um2=1)}, "no machine of little is within the budgets"),
         ({"budgets": Budgets(latency_budget_s=1e-9)}, "no machine of little is within the budgets"),
         ({"budgets": Budgets(mac_budget=1)}, "the least of these are 16 MAC units"),
-        (
-            {
-                "platform": dataclasses.replace(
-                    PLATFORM,
-                    hardware=HardwareSpace(
-                        rows=range(1, 1001),
-                        cols=range(1, 3001),
-                        scratchpad_bytes=1024,
-                        accumulator_bytes=1024,
-                    ),
-                )
-            },
-            "hardware: 3,000,000 machines are too many",
-        ),
     ],
 )
 def test_bad_questions_are_one_line(arguments, message):

@@ -18,6 +18,23 @@ MACHINES = {
         },
         {},
     ),
+    "optimize": (
+        aj.optimize,
+        {"workload": w.NETWORK, "space": None, "platform": "gemmini"},
+        {
+            "workload": w.OBJECT,
+            "space": w.OPTIONAL,
+            "platform": w.OBJECT,
+            "objective": w.CHOICE,
+            "constraints": w.OPTIONAL,
+            "gap": [-1.0, float("nan"), float("inf"), "1", None],
+            "time_limit": [-1.0, float("nan"), float("inf"), "1", [1.0]],
+            "weights": w.WEIGHTS,
+            "dims": [v for v in w.OPTIONAL if not isinstance(v, dict)],
+            "state": [v for v in w.PATHS if v is not None],
+        },
+        {},
+    ),
     "Budgets": (
         aj.Budgets,
         {},

@@ -39,8 +39,8 @@ class PhysicalReport:
 
 def physical_report(
     *,
-    cycles: int,
-    energy_fj: Mapping[str, int],
+    cycles: float,
+    energy_fj: Mapping[str, float],
     area: MachineArea,
     macs: int,
     macs_per_cycle: int,

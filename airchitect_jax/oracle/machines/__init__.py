@@ -13,6 +13,7 @@ from airchitect_jax.oracle.machines.certificate import certificate, write_certif
 from airchitect_jax.oracle.machines.pareto import FrontPoint, pareto_front
 from airchitect_jax.oracle.machines.point import MachineCost
 from airchitect_jax.oracle.machines.question import Budgets, MachineObjective, Question
+from airchitect_jax.oracle.machines.size import mapping_points
 from airchitect_jax.oracle.machines.values import Run, run_of, value_of
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Totals",
     "best_machine",
     "certificate",
+    "mapping_points",
     "pareto_front",
     "run_of",
     "value_of",

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from airchitect_jax.oracle.machines.question import MachineObjective, Question
 
+_ROUNDED_UP = 1 + 2.0**-50  # so that the average power, in float64, is within the budget
+
 
 class Run(NamedTuple):
     """A run of the workload on a machine.
@@ -36,7 +38,7 @@ def run_of(question: Question, busy_cycles: Any, switching_fj: Any, leakage: Any
     if power < math.inf:
         if leakage >= power:
             return None
-        cycles = max(cycles, switching_fj / (power - leakage))
+        cycles = max(cycles, switching_fj / (power - leakage) * _ROUNDED_UP)
     if cycles > question.most_cycles:
         return None
     return Run(cycles, switching_fj + leakage * cycles)

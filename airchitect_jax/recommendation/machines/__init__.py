@@ -1,13 +1,13 @@
 """The best machine of a platform in physical units: exact answer, tables, figures, report."""
 
-from airchitect_jax.recommendation.machines.exact import (
+from airchitect_jax.oracle.machines import Budgets, MachineObjective
+from airchitect_jax.recommendation.machines.answer import (
     MachineAnswer,
     MachineLayer,
     MachineOperator,
-    recommend_machine,
 )
+from airchitect_jax.recommendation.machines.exact import optimize, recommend_machine
 from airchitect_jax.recommendation.machines.front import FRONT_HEADER, front_csv, front_rows
-from airchitect_jax.recommendation.machines.problem import Budgets, MachineObjective
 from airchitect_jax.recommendation.machines.tables import (
     describe,
     headline,
@@ -30,6 +30,7 @@ __all__ = [
     "headline",
     "layers_csv",
     "operators_csv",
+    "optimize",
     "question",
     "recommend_machine",
     "summary_of",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from airchitect_jax.recommendation.machines.exact import MachineAnswer
+from airchitect_jax.recommendation.machines.answer import MachineAnswer
 from airchitect_jax.recommendation.machines.tables import milliseconds, part_text
 from airchitect_jax.recommendation.tables import beginning, by_gemm
 from airchitect_jax.reporting.style import (

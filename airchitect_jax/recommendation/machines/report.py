@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from airchitect_jax.recommendation.machines.exact import MachineAnswer
+from airchitect_jax.recommendation.machines.answer import MachineAnswer
 from airchitect_jax.recommendation.machines.tables import (
     describe,
     headline,

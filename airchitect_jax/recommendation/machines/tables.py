@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from airchitect_jax._support import csv_text
-from airchitect_jax.recommendation.machines.exact import MachineAnswer, MachineLayer
-from airchitect_jax.recommendation.machines.problem import Budgets
+from airchitect_jax.oracle.machines import Budgets
+from airchitect_jax.recommendation.machines.answer import MachineAnswer, MachineLayer
 from airchitect_jax.types import Hardware, MemoryModel
 
 LAYER_COLUMNS = (
@@ -77,6 +78,11 @@ def size_text(num_bytes: int) -> str:
 def number_text(value: float) -> str:
     """A number with four digits or, from ten thousand, with thousands separators."""
     return f"{value:,.0f}" if value >= 1e4 else f"{value:,.4g}"
+
+
+def count_text(count: int) -> str:
+    """A whole number in full or, from 10^15, by its order of magnitude."""
+    return f"{count:,}" if count < 10**15 else f"10^{math.log10(count):.1f}"
 
 
 def part_text(name: str) -> str:
@@ -164,9 +170,32 @@ def headline(answer: MachineAnswer) -> list[tuple[str, str]]:
             f"{vector_cycles / answer.cycles:.1%} of the cycles"
             + (", beside the arrays" if platform.vector_unit.overlapped else ""),
         ),
+        *_waiting_rows(answer),
         *_rtl_rows(answer),
-        ("machines compared, exactly", f"{answer.num_within:,} of {answer.num_machines:,}"),
+        *proof(answer),
     ]
+
+
+def proof(answer: MachineAnswer) -> list[tuple[str, str]]:
+    """What is proven: rows of (name, value)."""
+    found = answer.optimum
+    if answer.certified_gap == 0:
+        text = "the best of all"
+    else:
+        gap = f"{answer.certified_gap:.2%}" if answer.certified_gap < math.inf else "unknown"
+        text = f"at most {gap} above the best" + ("" if found.is_finished else ", stopped early")
+    mapped = f"10^{found.log10_joint_points:.1f} with the mappings of all layers"
+    return [
+        ("machines", f"{count_text(found.num_hardware_points)}; {mapped}"),
+        ("proof", f"{text}; {found.boxes_opened:,} boxes of machines in {found.seconds:.3g} s"),
+    ]
+
+
+def _waiting_rows(answer: MachineAnswer) -> list[tuple[str, str]]:
+    if not answer.waiting_cycles:
+        return []
+    share = answer.waiting_cycles / answer.cycles
+    return [("waits for the power budget", f"{share:.1%} of the cycles")]
 
 
 def _rtl_rows(answer: MachineAnswer) -> list[tuple[str, str]]:
@@ -218,9 +247,25 @@ def summary_of(answer: MachineAnswer) -> dict[str, Any]:
         + sum(plan.dram_bytes * plan.runs for plan in answer.operators),
         **physical,
         "tokens_per_second": answer.tokens_per_second,
+        "waiting_cycles": answer.waiting_cycles,
         "num_machines": answer.num_machines,
-        "num_machines_within_budgets": answer.num_within,
-        "num_machines_solved": answer.num_solved,
+        **proof_summary(answer),
+    }
+
+
+def proof_summary(answer: MachineAnswer) -> dict[str, Any]:
+    """The record of the search. An unknown gap is null; `num_joint_points` is a logarithm."""
+    found = answer.optimum
+    return {
+        "cost": found.cost,
+        "lower_bound": found.lower_bound,
+        "certified_gap": found.certified_gap if found.certified_gap < math.inf else None,
+        "is_finished": found.is_finished,
+        "num_hardware_points": found.num_hardware_points,
+        "num_joint_points": found.log10_joint_points,
+        "log10_joint_points": found.log10_joint_points,
+        "boxes_opened": found.boxes_opened,
+        "search_seconds": round(found.seconds, 3),
     }
 
 

@@ -7,7 +7,7 @@ import rich.console
 import rich.table
 import rich.text
 
-from airchitect_jax.recommendation.machines.exact import MachineAnswer
+from airchitect_jax.recommendation.machines.answer import MachineAnswer
 from airchitect_jax.recommendation.machines.tables import (
     headline,
     mapping_text,

@@ -1,0 +1,38 @@
+"""Flags of a workload of networks."""
+
+from __future__ import annotations
+
+from absl import flags
+
+WORKLOAD = flags.DEFINE_multi_string(
+    "workload",
+    ["resnet50"],
+    "A packaged network, a SCALE-Sim topology (.csv) or an ONNX model (.onnx); may be given several"
+    " times.",
+)
+WEIGHT = flags.DEFINE_multi_integer(
+    "weight",
+    None,
+    "How often each workload runs, in their order; once unless given.",
+    lower_bound=1,
+    upper_bound=2**31 - 1,
+)
+DIM = flags.DEFINE_multi_string(
+    "dim", [], "Size of a symbolic dimension of an ONNX model, as in --dim=batch=8."
+)
+ALL = (WORKLOAD, WEIGHT, DIM)
+
+
+def dimensions() -> dict[str, int]:
+    """The sizes of --dim by name.
+
+    Raises:
+      ValueError: a text is not name=size.
+    """
+    sizes = {}
+    for text in DIM.value:
+        name, _, size = text.rpartition("=")
+        if not name or not size.isascii() or not size.isdecimal() or len(size) > 10:
+            raise ValueError(f"--dim: {text!r} is not allowed; expected name=size")
+        sizes[name] = int(size)
+    return sizes
