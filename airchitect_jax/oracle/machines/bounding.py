@@ -120,6 +120,15 @@ def gradient(solver: Solver, box: Bounded) -> tuple[float, float, float]:
             return offsets.area_um2, 0.0, last.cycles
 
 
+def _is_linear(solver: Solver) -> bool:
+    """Whether the value is a sum of cycles and energy, so that one line can give a bound."""
+    question = solver.question
+    return (
+        question.objective is not MachineObjective.EDP
+        and question.most_cycles == question.most_fj_per_cycle == math.inf
+    )
+
+
 def _offsets(operators: Operators, least: Least) -> Offsets:
     return Offsets(
         float(operators.cycles),
@@ -200,7 +209,7 @@ def nearest(solver: Solver, box: Bounded) -> tuple[Line, ...]:
         return at / line.least if line.least > 0 else math.inf
 
     lines = sorted(box.lines, key=distance)
-    for count in range(_KEPT_LINES, len(lines)):
+    for count in range(1 if _is_linear(solver) else _KEPT_LINES, len(lines)):
         if _lowest(solver, box.offsets, lines[:count]).value >= box.lowest.value:
             return tuple(lines[:count])
     return tuple(lines)
