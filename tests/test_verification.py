@@ -28,7 +28,7 @@ from airchitect_jax.oracle.mappings import Weights, best_mapping
 from airchitect_jax.spaces import HardwareSpace
 from airchitect_jax.types import Dataflow, Gemm, LoopOrder, Mapping
 from airchitect_jax.verification import parse_certificate
-from airchitect_jax.verification.check import _Lines
+from airchitect_jax.verification.check import _Mappings
 from airchitect_jax.verification.cover import uncovered
 from airchitect_jax.verification.incumbent import gemm_costs
 from airchitect_jax.verification.machines import Figures
@@ -142,7 +142,7 @@ def test_lines_of_boxes_are_below_all_machines_in_them(seed):
 
 
 def least_of(given_, box, weights):
-    checker = _Lines(given_, box)
+    checker = _Mappings(given_, box)
     return checker.least(given_.space.machine(box), np.array(weights))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from airchitect_jax.verification import mappings, tilings
+from airchitect_jax.verification import mappings, schedules, tilings
 from airchitect_jax.verification.certificate import Certificate, Line
 from airchitect_jax.verification.cover import uncovered
 from airchitect_jax.verification.incumbent import cost_of
@@ -63,7 +63,7 @@ def verify(
 
     Args:
       certificate: what is claimed.
-      on_progress: called with the number of lines done, and that of all.
+      on_progress: called with the number of lines and boxes done, and that of all.
       jobs: threads; by default as many as cores.
 
     Raises:
@@ -76,23 +76,30 @@ def verify(
             raise ValueError(f"gemms: {m} x {n} x {k} is too large to be checked")
     cost = cost_of(given)
     _check_cover(given)
-    _check_bounds(given)
-    lines = sorted(range(len(given.lines)), key=lambda number: _array_of(given.lines[number]))
-    groups = itertools.groupby(lines, key=lambda number: _array_of(given.lines[number]))
+    # Lines, and boxes of one machine that have none.
+    claims = [
+        *((line.box, False, number) for number, line in enumerate(given.lines)),
+        *((given.boxes[number], True, number) for number in _check_bounds(given)),
+    ]
+    claims.sort(key=lambda claim: (_array_of(claim[0]), claim[1:]))
+    groups = itertools.groupby(claims, key=lambda claim: _array_of(claim[0]))
 
-    def check(numbers: list[int]) -> int:
-        checker = _Lines(given, given.lines[numbers[0]].box)
-        for number in numbers:
-            checker.check(number, given.lines[number])
-        return len(numbers)
+    def check(group: list[tuple[Box, bool, int]]) -> int:
+        checker = _Mappings(given, group[0][0])
+        for _, is_alone, number in group:
+            if is_alone:
+                checker.check_alone(number)
+            else:
+                checker.check(number, given.lines[number])
+        return len(group)
 
     done = 0
     with concurrent.futures.ThreadPoolExecutor(jobs) as threads:
         try:
-            for count in threads.map(check, [list(numbers) for _, numbers in groups]):
+            for count in threads.map(check, [list(group) for _, group in groups]):
                 done += count
                 if on_progress is not None:
-                    on_progress(done, len(lines))
+                    on_progress(done, len(claims))
         finally:
             threads.shutdown(cancel_futures=True)
     if given.lower_bound > float(cost):
@@ -120,8 +127,13 @@ def _check_cover(given: Certificate) -> None:
         raise ValueError(f"boxes: no box holds the machine {machine}")
 
 
-def _check_bounds(given: Certificate) -> None:
-    """Each bound follows from the lines of the box, and is not below the lower bound."""
+def _check_bounds(given: Certificate) -> list[int]:
+    """Each bound follows from the lines of the box, and is not below the lower bound.
+
+    Returns:
+      The boxes of one machine without lines whose bounds can only follow from their schedules.
+    """
+    alone = []
     for number, (box, bound, used) in enumerate(
         zip(given.boxes, given.bounds, given.used, strict=True)
     ):
@@ -138,11 +150,16 @@ def _check_bounds(given: Certificate) -> None:
             given.space.figures(box),
             [(line.cycles_weight, line.energy_weight, line.least) for line in lines],
         )
-        if least < bound * (1 - TOLERANCE):
+        if least >= bound * (1 - TOLERANCE):
+            continue
+        if box[0] == box[1] and not used:
+            alone.append(number)
+        else:
             raise ValueError(
                 f"boxes: box {number}: its bound {bound} does not follow from its lines;"
                 f" expected at most {least}"
             )
+    return alone
 
 
 def _is_inside(inner: Box, outer: Box) -> bool:
@@ -152,14 +169,14 @@ def _is_inside(inner: Box, outer: Box) -> bool:
     )
 
 
-def _array_of(line: Line) -> tuple[Any, ...]:
-    """What the tilings depend on, and then what makes lines similar."""
-    low, high = line.box
+def _array_of(box: Box) -> tuple[Any, ...]:
+    """What the tilings depend on."""
+    low, high = box
     return low[:3], high[:3]
 
 
-class _Lines:
-    """Checks lines of boxes with the same arrays."""
+class _Mappings:
+    """Checks claims on the mappings of boxes with the same arrays."""
 
     def __init__(self, given: Certificate, box: Box) -> None:
         self._given = given
@@ -167,7 +184,7 @@ class _Lines:
         rows, cols = space.at(box, "rows"), space.at(box, "cols")
         self._is_exact = rows[0] == rows[1] and cols[0] == cols[1]
         most = space.at(box, "num_cores")[1]
-        self._partitions = np.array(
+        partitions = np.array(
             [
                 (m, n, k)
                 for m in range(1, most + 1)
@@ -175,14 +192,17 @@ class _Lines:
                 for k in range(1, most // (m * n) + 1)
             ]
         )
-        self._flows = np.array([mappings.DATAFLOWS.index(x) for x in space.platform["dataflows"]])
+        flows = np.array([mappings.DATAFLOWS.index(x) for x in space.platform["dataflows"]])
         self._trees: dict[int, list[Any]] = {}
         for dim in {dim for dims in given.dims for dim in dims}:
             self._trees[dim] = [
                 tilings.tree(dim, cores, (rows[0], cols[0]), (rows[1], cols[1]))
                 for cores in range(1, most + 1)
             ]
-        self._forests = [self._forest(dims) for dims in given.dims]
+        self._choices = [
+            mappings.Choices(np.array(dims), flows, partitions, *self._forest(dims))
+            for dims in given.dims
+        ]
         self._found = np.zeros((len(given.dims), 8), np.int64)
 
     def _forest(self, dims: tuple[int, int, int]) -> tuple[Any, Any]:
@@ -210,19 +230,21 @@ class _Lines:
     def least(self, machine: mappings.Machine, weights: Any) -> float:
         """The least of the weighted sum of all schedules."""
         values = [
-            runs
-            * mappings.least(
-                machine,
-                np.array(dims),
-                weights,
-                self._flows,
-                self._partitions,
-                *self._forests[place],
-                self._is_exact,
-                self._found[place],
-            )
-            for place, (dims, runs) in enumerate(
-                zip(self._given.dims, self._given.runs, strict=True)
+            runs * mappings.least(machine, choices, weights, self._is_exact, found)
+            for choices, runs, found in zip(
+                self._choices, self._given.runs, self._found, strict=True
             )
         ]
         return math.fsum(values)
+
+    def check_alone(self, number: int) -> None:
+        """Raises if a schedule of the one machine of a box could be below its bound."""
+        given, box, bound = self._given, self._given.boxes[number], self._given.bounds[number]
+        machine, figures = given.space.machine(box), given.space.figures(box)
+        least = schedules.least_below(
+            given.rules, figures, machine, self._choices, given.runs, bound * (1 - TOLERANCE)
+        )
+        if least < math.inf:
+            raise ValueError(
+                f"boxes: box {number}: its bound {bound} does not hold; some schedule has {least}"
+            )

@@ -73,6 +73,24 @@ class Machine(NamedTuple):
     event_prices: Any
 
 
+class Choices(NamedTuple):
+    """The mappings of a GEMM that are possible.
+
+    Attributes:
+      dims: int64 [3], of the GEMM.
+      flows: the dataflows.
+      partitions: int64 [partitions, 3], cores along m, n and k.
+      trees: float64 [3, cores + 1, nodes, COLUMNS], the trees of m, n and k by number of cores.
+      leaves: int64 [3, cores + 1], the number of leaves of each.
+    """
+
+    dims: Any
+    flows: Any
+    partitions: Any
+    trees: Any
+    leaves: Any
+
+
 @_pure
 def _price(machine: Machine, memory: int, bits: float) -> float:
     """Of a byte in the smallest memory that holds a tile; infinite if none does."""
@@ -258,99 +276,109 @@ def exact_cycles(
 
 
 @_pure
-def _value(
-    machine: Machine,
-    dims: Any,
-    weights: Any,
-    at: Any,
-    trees: Any,
-    is_exact: bool,
-    scratch: Any,
-) -> float:
-    """The weighted costs of the node `at`: dataflow, order, cores and nodes of m, n and k."""
+def costs(
+    machine: Machine, choices: Choices, at: Any, is_exact: bool, scratch: Any
+) -> tuple[float, float]:
+    """Cycles and energy of the node `at`: dataflow, order, cores and nodes of m, n and k."""
+    trees = choices.trees
     m, n = trees[0, at[2], at[5]], trees[1, at[3], at[6]]
     k = trees[2, at[4], at[7]]
-    num_cycles, energy = relaxed(machine, dims, at[0], at[1], m, n, k)
+    num_cycles, energy = relaxed(machine, choices.dims, at[0], at[1], m, n, k)
     if is_exact and num_cycles < np.inf:
         num_cycles = exact_cycles(machine, at[0], at[1], m, n, k, scratch)
+    return num_cycles, energy
+
+
+@_pure
+def _value(
+    machine: Machine, choices: Choices, weights: Any, at: Any, is_exact: bool, scratch: Any
+) -> float:
+    """The weighted costs of a node."""
+    num_cycles, energy = costs(machine, choices, at, is_exact, scratch)
     if num_cycles == np.inf:
         return np.inf
     return weights[0] * num_cycles + weights[1] * energy
 
 
+@_compiled
+def roots(choices: Choices) -> Any:
+    """The nodes of all mappings of each dataflow, innermost loop and partition."""
+    flows, partitions = choices.flows, choices.partitions
+    nodes = np.ones((len(flows) * 3 * len(partitions), 8), np.int64)
+    for number in range(len(nodes)):
+        node = nodes[number]
+        node[0], node[1] = flows[number % len(flows)], _OUTER[number // len(flows) % 3]
+        node[2:5] = partitions[number // len(flows) // 3]
+    return nodes
+
+
+@_pure
+def widest(choices: Choices, node: Any) -> int:
+    """The loop with the most tilings below a node; -1 if no loop has several."""
+    loop_of, most = -1, 1
+    for loop in range(3):
+        below, depth = choices.leaves[loop, node[2 + loop]], node[5 + loop]
+        while depth > 1:
+            depth //= 2
+            below //= 2
+        if below > most:
+            loop_of, most = loop, below
+    return loop_of
+
+
+@_pure
+def swap(node: Any) -> None:
+    """Exchanges the outer loops."""
+    node[1] = _SWAPPED[node[1]]
+
+
 @functools.partial(_compiled, nogil=True)
-def least(
-    machine: Machine,
-    dims: Any,
-    weights: Any,
-    flows: Any,
-    partitions: Any,
-    trees: Any,
-    leaves: Any,
-    is_exact: bool,
-    found: Any,
-) -> float:
+def least(machine: Machine, choices: Choices, weights: Any, is_exact: bool, found: Any) -> float:
     """The least of `weights[0] * cycles + weights[1] * energy` of all mappings of a GEMM.
 
     Args:
       machine: or the best of a box.
-      dims: int64 [3], of the GEMM.
+      choices: the mappings.
       weights: float64 [2].
-      flows: the dataflows that are possible.
-      partitions: int64 [partitions, 3], cores along m, n and k.
-      trees: float64 [3, cores + 1, nodes, COLUMNS], the trees of m, n and k by number of cores.
-      leaves: int64 [3, cores + 1], the number of leaves of each.
       is_exact: whether the rows are those of one array.
       found: int64 [8], a mapping to begin with, or zeros; receives the best.
     """
     best, scratch = np.inf, np.empty((3, 3), np.int64)
     if found[7]:
-        best = _value(machine, dims, weights, found, trees, is_exact, scratch)
-    num_roots = len(flows) * 3 * len(partitions)
-    roots, values = np.ones((num_roots, 8), np.int64), np.empty(num_roots)
-    for number in range(num_roots):
-        root = roots[number]
-        root[0], root[1] = flows[number % len(flows)], _OUTER[number // len(flows) % 3]
-        root[2:5] = partitions[number // len(flows) // 3]
-        values[number] = _value(machine, dims, weights, root, trees, False, scratch)
+        best = _value(machine, choices, weights, found, is_exact, scratch)
+    nodes = roots(choices)
+    values = np.empty(len(nodes))
+    for number in range(len(nodes)):
+        values[number] = _value(machine, choices, weights, nodes[number], False, scratch)
     stack, bounds = np.empty((128, 8), np.int64), np.empty(128)
     for number in np.argsort(values):
         if values[number] >= best:
             break
-        stack[0], bounds[0], height = roots[number], values[number], 1
+        stack[0], bounds[0], height = nodes[number], values[number], 1
         while height:
             height -= 1
             if bounds[height] >= best:
                 continue
             node, bound = stack[height].copy(), bounds[height]
-            # The node with the most tilings below it is split.
-            widest, most = -1, 1
-            for loop in range(3):
-                below = leaves[loop, node[2 + loop]]
-                depth = node[5 + loop]
-                while depth > 1:
-                    depth //= 2
-                    below //= 2
-                if below > most:
-                    widest, most = loop, below
-            if widest < 0:
+            split = widest(choices, node)
+            if split < 0:
                 for _ in range(1 + is_exact):
                     if is_exact:
-                        bound = _value(machine, dims, weights, node, trees, True, scratch)
+                        bound = _value(machine, choices, weights, node, True, scratch)
                     if bound < best:
                         best = bound
                         found[:] = node
-                    node[1] = _SWAPPED[node[1]]
+                    swap(node)
                 continue
-            node[5 + widest] *= 2
-            left = _value(machine, dims, weights, node, trees, False, scratch)
-            node[5 + widest] += 1
-            right = _value(machine, dims, weights, node, trees, False, scratch)
+            node[5 + split] *= 2
+            left = _value(machine, choices, weights, node, False, scratch)
+            node[5 + split] += 1
+            right = _value(machine, choices, weights, node, False, scratch)
             for turn in range(2):  # the better one comes last, and is opened first
                 is_left = (left < right) == (turn == 1)
                 value = left if is_left else right
                 if value < best:
                     stack[height], bounds[height] = node, value
-                    stack[height, 5 + widest] -= is_left
+                    stack[height, 5 + split] -= is_left
                     height += 1
     return best

@@ -92,12 +92,16 @@ class Rules:
         kinks = np.array([start, *self._kinks(figures, slopes)])
         cycles = kinks[(kinks >= start) & np.isfinite(kinks)]
         energy = np.max([slope * cycles + offset for slope, offset in slopes], axis=0)
-        energy = energy + figures.operator_fj
+        return float(np.min(self.cost(figures, cycles, energy), initial=math.inf))
+
+    def cost(self, figures: Figures, cycles: Any, energy: Any) -> Any:
+        """The values of schedules; infinite beyond the latency budget, but for rounding."""
         total, spare = self.busy(cycles, figures.operator_cycles), self._spare(figures)
+        energy = energy + figures.operator_fj
         if spare < math.inf:
             total = np.maximum(total, energy / spare)
         value = self.value(total, energy + figures.leakage_fj * total, figures.area_um2)
-        return float(np.min(value[total <= self.most_cycles * _ROUNDING], initial=math.inf))
+        return np.where(total <= self.most_cycles * _ROUNDING, value, math.inf)
 
     def _spare(self, figures: Figures) -> float:
         """Femtojoules per cycle that the power budget leaves beside leakage."""
