@@ -56,14 +56,8 @@ def _cost_of(given: Certificate, claimed: dict[str, Any]) -> Any:
     switching = energy + figures.operator_fj
     total: float = busy
     if rules.most_fj_per_cycle < math.inf:
-<<<<<<< HEAD
         spare = rules.most_fj_per_cycle - figures.leakage_fj
         total = max(total, switching / spare * (1 + 2.0**-50))  # never above the budget
-=======
-        total = max(
-            total, switching / (rules.most_fj_per_cycle - figures.leakage_fj) * (1 + 2.0**-50)
-        )
->>>>>>> knapsack
     if total > rules.most_cycles:
         raise ValueError(f"incumbent: {total} cycles exceed the latency budget")
     energy_fj = switching + figures.leakage_fj * total
