@@ -70,7 +70,7 @@ TAMPERED = {
         "does not follow from its lines",
     ),
     "no lines": (
-        lambda c: c["boxes"][bounded(c)].__setitem__(3, []),
+        lambda c: next(b for b in c["boxes"] if b[0] != b[1] and b[3]).__setitem__(3, []),
         "does not follow from its lines",
     ),
     "a raised lower bound": (
@@ -146,6 +146,25 @@ def test_what_is_changed_is_refused(change):
     with pytest.raises(ValueError, match=message) as refused:
         verify(parse_certificate(content))
     assert "\n" not in str(refused.value)
+
+
+ALONE = {
+    "latency": (MachineObjective.ENERGY, Budgets(latency_budget_s=9.3e-5)),
+    "power": (MachineObjective.THROUGHPUT_PER_AREA, Budgets(power_budget_w=0.5)),
+}
+
+
+@pytest.mark.parametrize("budgets", ALONE)
+def test_machines_whose_schedules_are_all_tried(budgets):
+    content = content_of(*solved(*ALONE[budgets]))
+    verify(parse_certificate(content))
+    alone = [box for box in content["boxes"] if box[0] == box[1] and box[2] and not box[3]]
+    box = min(alone, key=lambda one: one[2])
+    for bound in (1.01 * box[2], None):
+        box[2] = bound
+        with pytest.raises(ValueError, match="does not hold; some schedule has") as refused:
+            verify(parse_certificate(content))
+        assert "\n" not in str(refused.value)
 
 
 def test_the_script(tmp_path):

@@ -1,6 +1,9 @@
 """The costs and bounds of the checker of certificates, against those of the cost model."""
 
+import contextlib
 import dataclasses
+import functools
+import itertools
 import math
 import random
 
@@ -32,6 +35,9 @@ from airchitect_jax.verification.check import _Mappings
 from airchitect_jax.verification.cover import uncovered
 from airchitect_jax.verification.incumbent import gemm_costs
 from airchitect_jax.verification.machines import Figures
+from airchitect_jax.verification.mappings import DATAFLOWS, ORDERS
+from airchitect_jax.verification.schedules import least_below
+from airchitect_jax.verification.tilings import TILE, tree
 from airchitect_jax.verification.values import Rules
 from airchitect_jax.workloads import GemmCounts
 
@@ -144,6 +150,85 @@ def test_lines_of_boxes_are_below_all_machines_in_them(seed):
 def least_of(given_, box, weights):
     checker = _Mappings(given_, box)
     return checker.least(given_.space.machine(box), np.array(weights))
+
+
+TINY_GEMMS = GemmCounts(gemms=((5, 3, 7), (2, 6, 4), (1, 5, 9)), counts=(1, 3, 2))
+TINY = dataclasses.replace(
+    LITTLE,
+    hardware=HardwareSpace(
+        rows=(2,),
+        cols=(2, 3),
+        num_cores=(1, 2),
+        ifmap_sram_bytes=(32, 64),
+        filter_sram_bytes=(32,),
+        ofmap_sram_bytes=(64,),
+        bandwidth_bytes_per_second=(2 * 10**9, 10**10),
+    ),
+)
+
+
+@functools.cache
+def all_schedules(seed):
+    """A small machine with its mappings, and the cycles and energy of all schedules."""
+    asked = empty(TINY, TINY_GEMMS)
+    box, _ = a_machine(TINY, seed)
+    machine, most = asked.space.machine(box), asked.space.at(box, "num_cores")[0]
+    edges = asked.space.at(box, "rows")[0], asked.space.at(box, "cols")[0]
+    sums = {(0, 0)}
+    for dims, runs in zip(asked.dims, asked.runs, strict=True):
+        costs = set()
+        for cores in itertools.product(range(1, most + 1), repeat=3):
+            if math.prod(cores) > most:
+                continue
+            trees = (tree(*x, edges, edges) for x in zip(dims, cores, strict=True))
+            tiles = [{x for x in one[len(one) // 2 :, TILE] if x < math.inf} for one in trees]
+            for flow, order, *each in itertools.product(DATAFLOWS, ORDERS, *tiles):
+                mapping = {"dataflow": flow, "order": order}
+                mapping |= {f"cores_{x}": y for x, y in zip("mnk", cores, strict=True)}
+                mapping |= {f"tile_{x}": int(y) for x, y in zip("mnk", each, strict=True)}
+                with contextlib.suppress(ValueError):  # it does not fit
+                    costs.add(gemm_costs(asked.space, box, machine, dims, mapping))
+        sums = {(t + runs * c, d + runs * e) for t, d in sums for c, e in costs}
+    return asked, box, np.array(sorted(sums), float)
+
+
+@settings(deadline=None, max_examples=100)
+@given(seed=st.integers(0, 2**32), overlapped=st.booleans())
+def test_schedules_below_a_bound(seed, overlapped):
+    """Against the values of all schedules of small machines."""
+    draw = random.Random(seed)
+    asked, box, sums = all_schedules(draw.randrange(3))
+    (fewest, least), (most, _) = sums.min(axis=0), min(sums.tolist(), key=lambda x: x[::-1])
+    figures = dataclasses.replace(
+        asked.space.figures(box),
+        leakage_fj=draw.choice([0, round(least / most / 2)]),
+        operator_cycles=draw.randint(0, round(most)),
+    )
+    beside = 0 if overlapped else figures.operator_cycles
+    cycles = draw.uniform(fewest, most) + beside
+    power = figures.leakage_fj + (least + figures.operator_fj) * draw.uniform(0.9, 1.3) / cycles
+    rules = Rules(
+        objective=draw.choice(["latency", "energy", "edp", "throughput_per_area"]),
+        budgets={
+            **dict.fromkeys(("mac_budget", "sram_budget_bytes", "area_budget_um2")),
+            "power_budget_w": draw.choice([None, power * 1e-15]),
+            "latency_budget_s": draw.choice([None, cycles]),
+        },
+        clock_hz=1,
+        overlapped=overlapped,
+    )
+    values = rules.cost(figures, *sums.T)
+
+    def found(bound):
+        machine = asked.space.machine(box)
+        choices = _Mappings(asked, box).choices
+        return least_below(rules, figures, machine, choices, asked.runs, bound)
+
+    best = values.min()
+    assert found(best * (1 - 1e-9)) == math.inf
+    if best < math.inf:
+        assert found(best * (1 + 1e-9)) == pytest.approx(best, rel=2e-9)
+        assert found(math.inf) in values
 
 
 @settings(deadline=None, max_examples=60)

@@ -199,7 +199,7 @@ class _Mappings:
                 tilings.tree(dim, cores, (rows[0], cols[0]), (rows[1], cols[1]))
                 for cores in range(1, most + 1)
             ]
-        self._choices = [
+        self.choices = [
             mappings.Choices(np.array(dims), flows, partitions, *self._forest(dims))
             for dims in given.dims
         ]
@@ -232,7 +232,7 @@ class _Mappings:
         values = [
             runs * mappings.least(machine, choices, weights, self._is_exact, found)
             for choices, runs, found in zip(
-                self._choices, self._given.runs, self._found, strict=True
+                self.choices, self._given.runs, self._found, strict=True
             )
         ]
         return math.fsum(values)
@@ -242,7 +242,7 @@ class _Mappings:
         given, box, bound = self._given, self._given.boxes[number], self._given.bounds[number]
         machine, figures = given.space.machine(box), given.space.figures(box)
         least = schedules.least_below(
-            given.rules, figures, machine, self._choices, given.runs, bound * (1 - TOLERANCE)
+            given.rules, figures, machine, self.choices, given.runs, bound * (1 - TOLERANCE)
         )
         if least < math.inf:
             raise ValueError(

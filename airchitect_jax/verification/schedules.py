@@ -46,7 +46,7 @@ def least_below(
     costs: list[Any] = []  # cycles and energy of each GEMM with these least sums
     points: list[tuple[float, float]] = []  # their sums: ascending cycles, falling energy
 
-    def search(*pair: float) -> None:
+    def search(pair: tuple[float, float]) -> None:
         pairs = zip(gemms, founds, strict=True)
         leasts.append([mappings.least(machine, one, np.array(pair), True, at) for one, at in pairs])
         pairs = zip(gemms, founds, strict=True)
@@ -56,7 +56,7 @@ def least_below(
         bisect.insort(points, (cycles, energy))
 
     for pair in ((1.0, 0.0), (0.0, 1.0)):
-        search(*pair)
+        search(pair)
         if math.inf in leasts[-1]:
             return math.inf  # a GEMM has no mapping
     fewest, least = counts @ leasts[0], counts @ leasts[1]
@@ -78,7 +78,7 @@ def least_below(
         pair = (y - last_y, last_x - x)
         if min(pair) <= 0 or pair in weights or len(weights) == _MOST_WEIGHTS:
             break
-        search(*pair)
+        search(pair)
     if found < bound:
         return float(found)
     slopes, is_open = np.array(weights), space >= 0
@@ -114,13 +114,13 @@ def _most_energy(
 def _is_dominated(front: Any, count: int, cycles: float, energy: float) -> bool:
     """Whether an entry has no more cycles and no more energy."""
     place = np.searchsorted(front[:count, 0], cycles, "right")
-    return place > 0 and front[place - 1, 1] <= energy
+    return bool(place > 0 and front[place - 1, 1] <= energy)
 
 
 @_compiled
 def _inserted(front: Any, count: int, cycles: float, energy: float) -> int:
     """Puts an entry in place of those that it dominates; returns the number of all."""
-    first = np.searchsorted(front[:count, 0], cycles)
+    first = int(np.searchsorted(front[:count, 0], cycles))
     last = first
     while last < count and front[last, 1] >= energy:
         last += 1
