@@ -152,7 +152,7 @@ def least_of(given_, box, weights):
     return checker.least(given_.space.machine(box), np.array(weights))
 
 
-TINY_GEMMS = GemmCounts(gemms=((5, 3, 7), (2, 6, 4), (1, 5, 9)), counts=(1, 3, 2))
+TINY_GEMMS = GemmCounts(gemms=((4, 3, 5), (2, 5, 3)), counts=(1, 3))
 TINY = dataclasses.replace(
     LITTLE,
     hardware=HardwareSpace(
@@ -192,7 +192,7 @@ def all_schedules(seed):
     return asked, box, np.array(sorted(sums), float)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=20)
 @given(seed=st.integers(0, 2**32), overlapped=st.booleans())
 def test_schedules_below_a_bound(seed, overlapped):
     """Against the values of all schedules of small machines."""

@@ -17,6 +17,7 @@ from airchitect_jax.verification.mappings import Choices, Machine
 from airchitect_jax.verification.values import Rules
 
 _PARTS, _HALVINGS, _MOST_WEIGHTS = 4096, 64, 10
+_AT_A_TIME, _MOST_SUMS = 2**20, 200_000
 _ROUNDING = 1e-12  # relative, of sums in float64
 _compiled = functools.partial(compiled, reads=(tilings, mappings), error_model="numpy")
 
@@ -181,9 +182,19 @@ def _sums(fronts: Sequence[Any], counts: Any, slopes: Any, leasts: Any, limits: 
     sums, left = np.zeros((1, 2)), counts @ leasts
     for place in sorted(range(len(fronts)), key=lambda place: len(fronts[place])):
         left = left - counts[place] * leasts[place]
-        sums = (sums[:, None] + counts[place] * fronts[place]).reshape(-1, 2)
-        sums = sums[np.all(sums @ slopes.T + left <= limits, axis=1)]
-        sums = sums[np.lexsort(sums.T[::-1])]
-        before = np.minimum.accumulate(np.concatenate(([math.inf], sums[:, 1])))[:-1]
-        sums = sums[sums[:, 1] < before]
+        added, kept = counts[place] * fronts[place], [np.empty((0, 2))]
+        rows = max(_AT_A_TIME // len(added), 1)
+        for first in range(0, len(sums), rows):
+            some = (sums[first : first + rows, None] + added).reshape(-1, 2)
+            kept.append(_pareto(some[np.all(some @ slopes.T + left <= limits, axis=1)]))
+        sums = _pareto(np.concatenate(kept))
+        if len(sums) > _MOST_SUMS:
+            raise ValueError("a machine has too many schedules near its bound to be checked")
     return sums
+
+
+def _pareto(sums: Any) -> Any:
+    """The sums that no other one dominates, by cycles."""
+    sums = sums[np.lexsort(sums.T[::-1])]
+    before = np.minimum.accumulate(np.concatenate(([math.inf], sums[:, 1])))[:-1]
+    return sums[sums[:, 1] < before]
