@@ -154,7 +154,7 @@ ALONE = {
 }
 
 
-@pytest.mark.parametrize("budgets", ALONE)
+@pytest.mark.parametrize("budgets", [pytest.param("latency", marks=pytest.mark.slow), "power"])
 def test_machines_whose_schedules_are_all_tried(budgets):
     content = content_of(*solved(*ALONE[budgets]))
     verify(parse_certificate(content))

@@ -91,6 +91,7 @@ def packaged():
     return [load_network(name) for name in network_names()]
 
 
+@pytest.mark.slow
 def test_figures_of_all_packaged_networks(packaged):
     """As the script draws them, on fewer workloads."""
     case = ArrayDataflowCase(distribution=Distribution.LOG_UNIFORM)

@@ -147,7 +147,7 @@ def without_seconds(history):
     ("make_source", "stop_at_step"),
     [
         pytest.param(stored, 64, marks=pytest.mark.slow),
-        (streamed, 70),
+        pytest.param(streamed, 70, marks=pytest.mark.slow),
         pytest.param(streamed, 134, marks=pytest.mark.slow),
         (stored, 210),
     ],

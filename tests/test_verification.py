@@ -192,7 +192,7 @@ def all_schedules(seed):
     return asked, box, np.array(sorted(sums), float)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 @given(seed=st.integers(0, 2**32), overlapped=st.booleans())
 def test_schedules_below_a_bound(seed, overlapped):
     """Against the values of all schedules of small machines."""
