@@ -277,7 +277,7 @@ def started(arguments):
     )
 
 
-LONG = ("--workload=resnet50", "--objective=edp", "--area_budget=20mm2")
+LONG = ("--workload=mobilenet_v2", "--objective=energy", "--area_budget=40mm2")  # takes minutes
 
 
 @pytest.mark.slow
