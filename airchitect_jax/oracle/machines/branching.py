@@ -58,12 +58,15 @@ class Brancher:
           weights: how the value rises with cycles, with energy and with area.
         """
         losses, places = self._losses(low, high, least, solved, weights)
+        needed_more = sum(losses[MEMORIES:-1])
+        if max(losses) <= 0:  # the machine is too large only
+            losses = self._spare_areas(low, high, solved)
         several = [axis for axis in range(len(low)) if high[axis] > low[axis]]
         axis = max(several, key=lambda one: (losses[one], high[one] - low[one]))
         place = min(max(places[axis], low[axis] + 1), high[axis])
         left, right = list(high), list(low)
         left[axis], right[axis] = place - 1, place
-        return Split(((low, tuple(left)), (tuple(right), high)), sum(losses[MEMORIES:-1]))
+        return Split(((low, tuple(left)), (tuple(right), high)), needed_more)
 
     def needed(self, low: Corner, high: Corner, solved: Solved) -> Corner:
         """The machine with the smallest memories that hold the tiles, and the most of the rest."""
@@ -123,14 +126,18 @@ class Brancher:
                 half = np.searchsorted(np.cumsum(extra[order]), extra.sum() / 2)
                 places[axis] = int(own[order[half]]) + 1
             places[axis] = min(places[axis], max(most, low[axis] + 1))
-        if max(losses) <= 0:  # the machine is too large only
-            for memory in range(len(parts.values) - 1 - MEMORIES):
-                operand = memory if not parts.is_shared else 2 * memory
-                _, _, um2 = parts.by_size(operand, low, high)
-                axis = MEMORIES + memory
-                most = int(needs[operand].max())
-                losses[axis] = float(um2[most] - um2[low[axis]])
         return losses, places
+
+    def _spare_areas(self, low: Corner, high: Corner, solved: Solved) -> list[float]:
+        """For each memory, the area that the schedule needs more than the low corner has."""
+        parts, needs = self._solver.parts, self._solver.needs(solved, low)
+        areas = [0.0] * len(low)
+        for memory in range(len(parts.values) - 1 - MEMORIES):
+            operand = memory if not parts.is_shared else 2 * memory
+            _, _, um2 = parts.by_size(operand, low, high)
+            axis = MEMORIES + memory
+            areas[axis] = float(um2[int(needs[operand].max())] - um2[low[axis]])
+        return areas
 
     def _least_accesses(self, rows: int, cols: int) -> Int[np.ndarray, "operands gemms"]:
         """SRAM accesses in bytes of a run of each GEMM in one tile, the least of all dataflows."""
