@@ -232,6 +232,7 @@ def test_a_second_run_resumes_or_is_refused(finished):
         assert again[name] == first[name]
 
 
+@pytest.mark.slow
 def test_a_stopped_run_resumes_to_the_same_answer(finished, tmp_path):
     folder, _, arguments = finished
     arguments = [*arguments[:-1], f"--workdir={tmp_path}"]
