@@ -66,7 +66,7 @@ GAP = flags.DEFINE_float(
     0.0,
     "The search ends when the cost is proven to be at most this share above the best.",
     lower_bound=0.0,
-    upper_bound=1e9,
+    upper_bound=1e6,
 )
 TIME_LIMIT = flags.DEFINE_float(
     "time_limit",

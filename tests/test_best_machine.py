@@ -19,7 +19,7 @@ from airchitect_jax.cost import (
     tiled_costs,
     tiled_energy_fj,
 )
-from airchitect_jax.oracle.machines import MachineObjective, best, best_machine
+from airchitect_jax.oracle.machines import MachineObjective, best, best_machine, search
 from airchitect_jax.types import Gemm
 
 ROUNDING = 1e-11  # bounds are sums in float64
@@ -165,6 +165,7 @@ def test_a_search_that_is_stopped_has_a_valid_bound(whole, share):
     num_boxes = int(share * optimum.boxes_opened)
     if num_boxes:
         stopped = interrupted(question, num_boxes)
+        assert stopped.is_interrupted
     else:
         stopped = best_machine(question, time_limit=0.0)
     assert num_boxes <= stopped.boxes_opened < optimum.boxes_opened
@@ -188,6 +189,21 @@ def test_a_gap_ends_the_search_earlier(whole, gap):
     assert optimum.cost <= close.cost
     assert close.lower_bound <= min(box.bound for box in close.boxes) * (1 + ROUNDING)
     check_cover(question, close)
+
+
+@pytest.mark.slow
+def test_searches_of_accelerators_give_the_same_answer(monkeypatch):
+    """Where batches of searches of mappings run under jit, as on a GPU."""
+    question = reference.draw(5)
+    for objective in MachineObjective:
+        asked = dataclasses.replace(question, objective=objective)
+        whole = best_machine(asked)
+        with monkeypatch.context() as patch:
+            patch.setattr(search, "are_fast", lambda: True)
+            other = best_machine(asked)
+        assert (other.cost, other.machine) == (whole.cost, whole.machine)
+        assert other.is_finished
+        assert other.certified_gap <= ROUNDING
 
 
 def test_progress_is_told(whole, monkeypatch):

@@ -9,7 +9,13 @@ import figure_checks
 import machine_reference as reference
 import pytest
 
-from airchitect_jax.oracle.machines import Budgets, MachineObjective, best, pareto_front
+from airchitect_jax.oracle.machines import (
+    Budgets,
+    MachineObjective,
+    best,
+    pareto,
+    pareto_front,
+)
 from airchitect_jax.oracle.machines.pareto import FrontPoint, undominated
 from airchitect_jax.recommendation.machines import FRONT_HEADER, front_csv, front_rows
 from airchitect_jax.recommendation.machines.front_plot import front as front_figure
@@ -105,6 +111,20 @@ def test_a_limit_of_time_leaves_valid_bounds():
     for point in points:
         assert point.optimum.lower_bound <= point.optimum.cost
         assert isinstance(point, FrontPoint)
+
+
+def test_an_interrupt_ends_the_front_and_not_only_a_search(monkeypatch):
+    asked = []
+
+    def interrupted(question, **options):
+        asked.append(question)
+        found = best.best_machine(question, **options)
+        return dataclasses.replace(found, is_interrupted=len(asked) == 3)
+
+    monkeypatch.setattr(pareto, "best_machine", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pareto_front(QUESTION, num_points=4)
+    assert len(asked) == 3
 
 
 def test_a_front_goes_on_from_the_states_of_its_searches(monkeypatch, tmp_path):

@@ -56,6 +56,15 @@ class Moves(NamedTuple):
     partial_sums: Number
     outputs: Number
 
+    @property
+    def sram_accesses(self) -> tuple[Number, Number, Number]:
+        """Reads and writes of the SRAMs of ifmap, filter and ofmap."""
+        return (
+            self.ifmap_reads + self.ifmap_writes,
+            self.filter_reads + self.filter_writes,
+            self.ofmap_reads + self.ofmap_writes,
+        )
+
 
 def either(a: Number, b: Number) -> Number:
     """1 if a or b is 1, else 0."""

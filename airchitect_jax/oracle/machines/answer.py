@@ -82,6 +82,7 @@ class Optimum:
       boxes: they cover the space.
       seconds: that the search took, earlier runs included.
       is_finished: False if it was stopped before the gap was reached.
+      is_interrupted: whether an interrupt (Ctrl-C) has ended it.
     """
 
     machine: Mapping[str, int] | None
@@ -94,6 +95,7 @@ class Optimum:
     boxes: tuple[ClosedBox, ...]
     seconds: float
     is_finished: bool
+    is_interrupted: bool
 
     @property
     def certified_gap(self) -> float:

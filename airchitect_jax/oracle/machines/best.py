@@ -62,6 +62,7 @@ def best_machine(
     def seconds() -> float:
         return earlier + time.perf_counter() - begin
 
+    is_interrupted = False
     try:
         if not search.frontier.opened:
             middle = tuple((last + 1) // 2 for last in search.root[1][:-1])
@@ -83,10 +84,10 @@ def best_machine(
             is_small = question.platform.hardware.num_designs <= _FEW_MACHINES
             search.prefer_small(2 * _FEW_MACHINES if is_small else _MOST_TIES)
     except KeyboardInterrupt:
-        pass
+        is_interrupted = True
     if state is not None:
         write_state(state, search, gap, seconds())
-    return _optimum(search, seconds())
+    return _optimum(search, seconds(), is_interrupted)
 
 
 def _progress(search: Search, seconds: float) -> Progress:
@@ -101,10 +102,10 @@ def _progress(search: Search, seconds: float) -> Progress:
     )
 
 
-def _optimum(search: Search, seconds: float) -> Optimum:
+def _optimum(search: Search, seconds: float, is_interrupted: bool) -> Optimum:
     question, best = search.solver.question, search.candidates.best
     return Optimum(
-        machine=None if best.schedule is None else search.candidates.values_of(best.machine),
+        machine=None if best.schedule is None else search.solver.values_of(best.machine),
         totals=search.candidates.totals(best),
         cost=best.cost,
         lower_bound=search.bound,
@@ -114,4 +115,5 @@ def _optimum(search: Search, seconds: float) -> Optimum:
         boxes=search.boxes,
         seconds=seconds,
         is_finished=search.is_finished,
+        is_interrupted=is_interrupted,
     )

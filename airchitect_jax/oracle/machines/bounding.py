@@ -166,7 +166,7 @@ def _next_weights(point: Lowest, solved: Sequence[Solved]) -> _Weights | None:
 
     None if the bound cannot rise.
     """
-    near = 1 + 1e-11
+    near = 1 + RESOLUTION
     before = [one for one in solved if one.cycles <= point.cycles * near]
     after = [one for one in solved if one.cycles > point.cycles * near]
     left = max(before, key=lambda one: (one.cycles, -one.energy_fj), default=None)
@@ -185,10 +185,9 @@ def _next_weights(point: Lowest, solved: Sequence[Solved]) -> _Weights | None:
     return None if any(weights == one.line[2:4] for one in solved) else weights
 
 
-def heirs(solver: Solver, box: Bounded) -> tuple[Solved, ...]:
-    """The searches of a box whose lines pass its lowest point the nearest, the last ones first."""
-    kept = nearest(solver, box)
-    return tuple(one for one in reversed(box.solved) if one.line in kept)[:_KEPT_SEARCHES]
+def heirs(box: Bounded, lines: tuple[Line, ...]) -> tuple[Solved, ...]:
+    """The searches of a box that have given some lines, the last ones first."""
+    return tuple(one for one in reversed(box.solved) if one.line in lines)[:_KEPT_SEARCHES]
 
 
 def value_above(solver: Solver, low: Corner, high: Corner, lines: Sequence[Line]) -> float:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from airchitect_jax.cost import Number
 from airchitect_jax.cost.tiled import flow_of, order_of
 from airchitect_jax.cost.tiled_loops import loop
 from airchitect_jax.cost.tiled_steps import moves
@@ -19,6 +18,8 @@ from airchitect_jax.oracle.machines.answer import Corner
 from airchitect_jax.oracle.machines.parts import COLS, CORES, MEMORIES, ROWS, Least
 from airchitect_jax.oracle.machines.solver import Solved, Solver
 from airchitect_jax.types import LoopOrder
+
+Halves = tuple[tuple[Corner, Corner], tuple[Corner, Corner]]
 
 
 class Split(NamedTuple):
@@ -29,8 +30,15 @@ class Split(NamedTuple):
       needed_more: about what the machine that the schedule needs costs above the bound.
     """
 
-    halves: tuple[tuple[Corner, Corner], tuple[Corner, Corner]]
+    halves: Halves
     needed_more: float
+
+
+def halves(low: Corner, high: Corner, axis: int, place: int) -> Halves:
+    """A box up to a place of an axis, without it, and the rest."""
+    left, right = list(high), list(low)
+    left[axis], right[axis] = place - 1, place
+    return (low, tuple(left)), (tuple(right), high)
 
 
 class Brancher:
@@ -64,9 +72,7 @@ class Brancher:
         several = [axis for axis in range(len(low)) if high[axis] > low[axis]]
         axis = max(several, key=lambda one: (losses[one], high[one] - low[one]))
         place = min(max(places[axis], low[axis] + 1), high[axis])
-        left, right = list(high), list(low)
-        left[axis], right[axis] = place - 1, place
-        return Split(((low, tuple(left)), (tuple(right), high)), needed_more)
+        return Split(halves(low, high, axis, place), needed_more)
 
     def needed(self, low: Corner, high: Corner, solved: Solved) -> Corner:
         """The machine with the smallest memories that hold the tiles, and the most of the rest."""
@@ -91,15 +97,14 @@ class Brancher:
         of_cycles, of_energy, of_area = weights
         cycles, runs = solved.cycles, solver.runs
         accesses = self._accesses(*(int(parts.values[axis][high[axis]]) for axis in (ROWS, COLS)))
-        energies = [
-            float(runs @ accesses[operand]) * float(least.prices[1 + operand])
-            for operand in range(3)
-        ]
+        prices = least.prices
+        ifmap_fj = float(runs @ accesses[0]) * prices.ifmap_fj_per_byte
+        filter_fj = float(runs @ accesses[1]) * prices.filter_fj_per_byte
         losses = [0.0] * len(low)
         places = [(first + last + 1) // 2 for first, last in zip(low, high, strict=True)]
         busy = (of_cycles + of_energy * least.leakage) * cycles
         of_array = of_area + of_energy * cycles * least.leakage / least.area.total_um2
-        for axis, moved in ((ROWS, energies[1]), (COLS, energies[0]), (CORES, 0.0)):
+        for axis, moved in ((ROWS, filter_fj), (COLS, ifmap_fj), (CORES, 0.0)):
             share = 1 - float(parts.values[axis][low[axis]] / parts.values[axis][high[axis]])
             grown = least.area.total_um2 if axis == CORES else least.area.array_um2
             losses[axis] = share * (
@@ -114,8 +119,8 @@ class Brancher:
                 continue
             own = needs[operand]
             most = int(own.max())
-            prices, leakage, um2 = parts.by_size(operand, low, high)
-            paid = accesses[operand] * (prices[most] - prices[own])
+            of_byte, leakage, um2 = parts.by_size(operand, low, high)
+            paid = accesses[operand] * (of_byte[most] - of_byte[own])
             extra = runs * of_energy * paid
             held = (leakage[most] - leakage[low[axis]]) * of_energy * cycles
             held += (um2[most] - um2[low[axis]]) * of_area
@@ -142,18 +147,18 @@ class Brancher:
     def _least_accesses(self, rows: int, cols: int) -> Int[np.ndarray, "operands gemms"]:
         """SRAM accesses in bytes of a run of each GEMM in one tile, the least of all dataflows."""
         platform, found = self._solver.question.platform, []
-        widths, first = (
-            platform.widths,
-            self._solver.hardware((0,) * len(self._solver.parts.values)),
-        )
+        widths = platform.widths
+        bits = widths.input_bits, widths.weight_bits, widths.accumulator_bits
+        first = self._solver.hardware((0,) * len(self._solver.parts.values))
         for dataflow in platform.dataflows:
             m, n, k = (loop(dim, dim, 1, rows, cols) for dim in self._solver.dims.T)
             flow = flow_of(dataflow, first, platform)
             moved = moves(order_of(LoopOrder.MNK), flow, m, n, k)
-            reads: list[Number] = [
-                (moved.ifmap_reads + moved.ifmap_writes) * widths.input_bits,
-                (moved.filter_reads + moved.filter_writes) * widths.weight_bits,
-                (moved.ofmap_reads + moved.ofmap_writes) * widths.accumulator_bits,
-            ]
-            found.append(np.stack(np.broadcast_arrays(*reads)) // 8)
+            found.append(
+                np.stack(
+                    np.broadcast_arrays(
+                        *(x * y // 8 for x, y in zip(moved.sram_accesses, bits, strict=True))
+                    )
+                )
+            )
         return np.min(found, axis=0)

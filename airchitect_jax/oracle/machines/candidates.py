@@ -53,15 +53,13 @@ class Candidates:
                 raise ValueError(f"start: {name}: {machine.get(name)} is not in the space")
         return tuple(values.index(machine[name]) for name, values in axes.items())
 
-    def values_of(self, machine: Corner) -> dict[str, int]:
-        """The values of a machine by axis."""
-        axes = self._solver.question.platform.hardware.axes
-        return {name: values[at] for (name, values), at in zip(axes.items(), machine, strict=True)}
-
     def attempt(self, machine: Corner) -> Candidate:
         """The cost of a machine, which becomes the best if it is."""
         if machine not in self._tried:
-            self._tried[machine] = found = self._evaluated(machine)
+            found = self._evaluated(machine)
+            if found.cost > self.best.cost * (1 + RESOLUTION):
+                found = found._replace(schedule=None)  # of no use, and large
+            self._tried[machine] = found
             self.best = min(self.best, found, key=lambda one: one.cost)
         return self._tried[machine]
 
@@ -99,32 +97,34 @@ class Candidates:
         )
 
     def _evaluated(self, machine: Corner) -> Candidate:
-        none = Candidate(math.inf, machine, None, math.inf)
         if self._solver.parts.tightened(machine, machine) is None:
-            return none
+            return Candidate(math.inf, machine, None, math.inf)
         box = bounded(self._solver, machine, machine)
-        schedules = [self._solver.schedule(one) for one in box.solved if one.line.least < math.inf]
-        costs = [self._cost(machine, one.total_cycles, one.energy_fj) for one in schedules]
-        least, cost = box.lowest.value, min(costs, default=math.inf)
-        if least >= min(cost, self.best.cost) * (1 - RESOLUTION):
-            found = schedules[costs.index(cost)] if cost < math.inf else None
-            return Candidate(cost, machine, found, least)
-        # The best schedule is not at a corner of the hull of all. One as good as the best machine
-        # may be on a smaller one.
-        known = min(cost, self.best.cost * (1 + RESOLUTION))
-        better = best_schedule(
-            self._solver.question.gemms,
-            self._solver.hardware(machine),
-            self._solver.question.platform,
-            box.least.prices,
-            functools.partial(self._cost, machine),
-            known,
-        )
-        if better is not None:
-            known = cost = self._cost(machine, better.total_cycles, better.energy_fj)
-            return Candidate(cost, machine, better, float(known))
-        found = schedules[costs.index(cost)] if cost < math.inf else None
-        return Candidate(cost, machine, found, float(known))
+        found, cost = None, math.inf
+        for solved in box.solved:
+            if solved.line.least < math.inf:
+                one = self._solver.schedule(solved)
+                its_cost = self._cost(machine, one.total_cycles, one.energy_fj)
+                if its_cost < cost:
+                    found, cost = one, its_cost
+        least = box.lowest.value
+        if least < min(cost, self.best.cost) * (1 - RESOLUTION):
+            # The best schedule is not at a corner of the hull of all. One as good as the best
+            # machine may be on a smaller one.
+            known = min(cost, self.best.cost * (1 + RESOLUTION))
+            better = best_schedule(
+                self._solver.question.gemms,
+                self._solver.hardware(machine),
+                self._solver.question.platform,
+                box.least.prices,
+                functools.partial(self._cost, machine),
+                known,
+            )
+            if better is not None:
+                found = better
+                known = cost = self._cost(machine, better.total_cycles, better.energy_fj)
+            least = float(known)
+        return Candidate(cost, machine, found, least)
 
     def _cost(self, machine: Corner, cycles: int, energy_fj: int) -> Any:
         """The cost of a machine with a schedule of these sums over all GEMMs."""

@@ -93,6 +93,7 @@ def pareto_front(
     Raises:
       ValueError: an argument is not allowed.
       TypeError: the question is of another type.
+      KeyboardInterrupt: after an interrupt; the state of the search is written.
     """
     instance("question", question, Question)
     num_points = whole_number("num_points", num_points, low=2, high=1000)
@@ -191,6 +192,8 @@ class _Asker:
             start=self._machines,
             state=self._state and self._state / f"{objective.value}_{area}_{latency}",
         )
+        if optimum.is_interrupted:
+            raise KeyboardInterrupt
         self._count(1)
         if optimum.machine is None or optimum.totals is None:
             return None

@@ -51,22 +51,15 @@ class Parts:
         self.is_shared = space.is_shared
         self._cached_least = functools.lru_cache(100_000)(self._least)
         self._cached_by_size = functools.lru_cache(10_000)(self._by_size)
-        rows, cols = self.values[ROWS], self.values[COLS]
-        # For each memory: its words, and the places of those of each row or column among them.
-        self._words = [np.unique(words) for words in self._all_words(rows, cols)]
+        arrays = np.meshgrid(self.values[ROWS], self.values[COLS], indexing="ij")
+        all_words = word_bytes(arrays[0], arrays[1], platform.widths, self.is_shared)
+        self._words = [np.unique(words) for words in all_words]  # of each memory
         self._figures: list[Sram] = [
             figures_of(sizes[None, :], words[:, None], platform.technology)
             for words, sizes in zip(self._words, self.values[MEMORIES:-1], strict=True)
         ]
         self.halves = [half_bits(sizes) for sizes in self.values[MEMORIES:-1]]
         self._prices = [whole(1000 * figures.pj_per_byte) for figures in self._figures]
-
-    def _all_words(
-        self, rows: Int[np.ndarray, "rows"], cols: Int[np.ndarray, "cols"]
-    ) -> tuple[Float[np.ndarray, "arrays"], ...]:
-        widths = self._question.platform.widths
-        by_row, by_col = np.meshgrid(rows, cols, indexing="ij")
-        return tuple(x.ravel() for x in word_bytes(by_row, by_col, widths, self.is_shared))
 
     def _word_ends(self, low: Any, high: Any) -> list[tuple[Any, Any]]:
         """The places of the first and the last word that each memory may have in a box.

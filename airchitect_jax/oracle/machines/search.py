@@ -7,6 +7,7 @@ some machine; its cost may be the best so far.
 
 from __future__ import annotations
 
+import functools
 import heapq
 import math
 from collections.abc import Sequence
@@ -24,17 +25,15 @@ from airchitect_jax.oracle.machines.bounding import (
     nearest,
     value_above,
 )
-from airchitect_jax.oracle.machines.branching import Brancher
+from airchitect_jax.oracle.machines.branching import Brancher, Halves, halves
 from airchitect_jax.oracle.machines.candidates import Candidates
 from airchitect_jax.oracle.machines.parts import COLS, CORES, MEMORIES, ROWS
 from airchitect_jax.oracle.machines.question import Question
 from airchitect_jax.oracle.machines.solver import Solved, Solver
 
-_Half = tuple[float, Corner, Corner, tuple[Line, ...], tuple[Solved, ...]]
-
-
 _BATCH = 8  # boxes that are opened at a time
 _SCREENED_FROM = 256  # boxes: shorter searches do without the compilation
+_Half = tuple[float, Corner, Corner, tuple[Line, ...], tuple[Solved, ...]]
 
 
 class OpenBox(NamedTuple):
@@ -80,10 +79,13 @@ class Search:
         self.solver = Solver(question)
         self.candidates = Candidates(self.solver)
         self._brancher = Brancher(self.solver)
-        self._batches = Batches(self.solver, 2 * _BATCH)
         self._closed: list[ClosedBox] = []
         self.root = self._root()
         self.frontier = Frontier([OpenBox(0.0, 0, *self.root, (), ())], 0, 0, 1)
+
+    @functools.cached_property
+    def _batches(self) -> Batches:
+        return Batches(self.solver, 2 * _BATCH)
 
     def _root(self) -> tuple[Corner, Corner]:
         values = self.solver.parts.values
@@ -130,12 +132,12 @@ class Search:
         most = min(_BATCH, 1 + frontier.opened // _BATCH)
         batch = [heapq.heappop(boxes) for _ in range(min(most, len(boxes)))]
         done: list[ClosedBox] = []
-        halves: list[_Half] = []
+        parts: list[_Half] = []
         left = self._tightened(batch, done)
         for box, first in zip(left, self._first_searches(left), strict=True):
-            halves += self._opened(box, first, done)
+            parts += self._opened(box, first, done)
         numbered = frontier.numbered
-        for half in self._screened(halves, done):
+        for half in self._screened(parts, done):
             heapq.heappush(boxes, OpenBox(half[0], numbered, *half[1:]))
             numbered += 1
         self._closed[frontier.num_closed :] = done
@@ -178,18 +180,19 @@ class Search:
             if bound.lowest.value + split.needed_more < self.limit:
                 self.candidates.attempt(brancher.needed(low, high, last))
             if bound.lowest.value < self.limit:
-                kept = nearest(solver, bound), heirs(solver, bound)
+                lines = nearest(solver, bound)
+                kept = lines, heirs(bound, lines)
                 return [(bound.lowest.value, *half, *kept) for half in split.halves]
         done.append(closed(solver, low, high, bound, self.limit))
         return []
 
-    def _screened(self, halves: list[_Half], done: list[ClosedBox]) -> list[_Half]:
-        """Those that a cheap bound does not close."""
-        if not halves or self.frontier.opened < _SCREENED_FROM:
-            return halves
+    def _screened(self, parts: list[_Half], done: list[ClosedBox]) -> list[_Half]:
+        """Halves of boxes that a cheap bound does not close."""
+        if not parts or self.frontier.opened < _SCREENED_FROM:
+            return parts
         left = []
-        floors = self._batches.screened([(low, high) for _, low, high, *_ in halves])
-        for (bound, low, high, lines, parents), own in zip(halves, floors, strict=True):
+        floors = self._batches.screened([(low, high) for _, low, high, *_ in parts])
+        for (bound, low, high, lines, parents), own in zip(parts, floors, strict=True):
             value = value_above(self.solver, low, high, (*lines, *own))
             if value >= self.limit:
                 done.append(ClosedBox(low, high, value, (*lines, *own)))
@@ -210,14 +213,11 @@ class Search:
             return
         limit = float(best.cost) * (1 + RESOLUTION)
         size = self._size(best.machine)
-        heap = [
-            (self._size(box.low), number, box.low, box.high)
-            for number, box in enumerate(self.boxes)
-            if box.bound <= limit
-        ]
+        boxes = [box for box in self.boxes if box.bound <= limit]
+        heap = [(self._size(box.low), place, *box[:2]) for place, box in enumerate(boxes)]
         heapq.heapify(heap)
-        number = first_number = len(self.boxes)
-        while heap and number < first_number + most_boxes:
+        number = len(boxes)
+        while heap and number < len(boxes) + most_boxes:
             least, _, low, given = heapq.heappop(heap)
             if least >= size:
                 break
@@ -242,7 +242,7 @@ class Search:
         cores = values[CORES]
         return values[ROWS] * values[COLS] * cores, cores * sum(values[MEMORIES:-1]), values[-1]
 
-    def _halves(self, low: Corner, high: Corner) -> list[tuple[Corner, Corner]]:
+    def _halves(self, low: Corner, high: Corner) -> Halves:
         """A box split along its first wide axis: first arrays, then memories, then bandwidth."""
         values = self.solver.parts.values
         groups = ((ROWS, COLS, CORES), range(MEMORIES, len(values) - 1), (len(values) - 1,))
@@ -250,10 +250,7 @@ class Search:
             axis = max(group, key=lambda one: high[one] - low[one])
             if high[axis] > low[axis]:
                 break
-        place = (low[axis] + high[axis] + 1) // 2
-        left, right = list(high), list(low)
-        left[axis], right[axis] = place - 1, place
-        return [(low, tuple(left)), (tuple(right), high)]
+        return halves(low, high, axis, (low[axis] + high[axis] + 1) // 2)
 
 
 def _excluded(low: Corner, high: Corner, given: Corner) -> list[ClosedBox]:

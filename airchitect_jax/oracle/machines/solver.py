@@ -4,8 +4,7 @@ Of each GEMM the search of mappings (`oracle.mappings`) finds the least on a mac
 there: memories, bandwidth and cores are those of the high corner, so are rows and columns where
 they divide the work; the cycles that a fold takes beside its time steps, and all prices, are the
 least of the box; mappings of small GEMMs pay for the smallest memories of the box that hold their
-tiles.
-Every schedule of a machine of the box runs there at no higher cost.
+tiles. Every schedule of a machine of the box runs there at no higher cost.
 """
 
 from __future__ import annotations
@@ -37,6 +36,7 @@ from airchitect_jax.oracle.mappings.bounds import (
     PRICE_COLUMNS,
 )
 from airchitect_jax.oracle.mappings.records import CYCLES, ENERGY, FOUND, LOST, TILES, VALUE
+from airchitect_jax.oracle.mappings.schedules import schedule_of
 from airchitect_jax.oracle.mappings.search import Known, search
 from airchitect_jax.types import Gemm, Hardware
 
@@ -111,10 +111,12 @@ class Solver:
 
     def _machine(self, at: Corner) -> Hardware:
         """The machine at a corner."""
+        return self.question.platform.hardware_of(**self.values_of(at))
+
+    def values_of(self, at: Corner) -> dict[str, int]:
+        """The values of the machine at a corner, by axis."""
         axes = self.question.platform.hardware.axes
-        return self.question.platform.hardware_of(
-            **{name: values[index] for (name, values), index in zip(axes.items(), at, strict=True)}
-        )
+        return {name: values[place] for (name, values), place in zip(axes.items(), at, strict=True)}
 
     def operators(self, high: Corner) -> Operators:
         """The operators on the machines of a box, at least."""
@@ -245,12 +247,7 @@ class Solver:
     def schedule(self, solved: Solved) -> NetworkMappings:
         """The mappings that were found, in the order of the question, and their sums."""
         found = mappings_of(solved.found[np.argsort(self.order)])
-        counts = self.question.gemms.counts
-        cycles, energy_fj = (
-            sum(map(int.__mul__, counts, each.tolist()))
-            for each in (found.total_cycles, found.energy_fj)
-        )
-        return NetworkMappings(layers=found, total_cycles=cycles, energy_fj=energy_fj)
+        return schedule_of(self.question.gemms, found)
 
     def needs(self, solved: Solved, low: Corner) -> Int[np.ndarray, "operands gemms"]:
         """Places of the smallest sizes from the low corner on that hold the tiles."""

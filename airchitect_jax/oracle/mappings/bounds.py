@@ -149,13 +149,8 @@ def mapping_energy(task: Task, costs: tuple[Number, Moves]) -> Number:
     """Energy of a mapping with these cycles and moves."""
     cycles, moved = costs
     ifmap, filter_, partial_sums, ofmap = dram_bytes(moved, task.wires)
-    accesses = (
-        moved.ifmap_reads + moved.ifmap_writes,
-        moved.filter_reads + moved.filter_writes,
-        moved.ofmap_reads + moved.ofmap_writes,
-    )
     all_bytes = ifmap + filter_ + partial_sums + ofmap
-    energy = events_fj(task.macs, accesses, all_bytes, cycles, task.wires, task.prices)
+    energy = events_fj(task.macs, moved.sram_accesses, all_bytes, cycles, task.wires, task.prices)
     return energy + task.extra_energy_fj
 
 

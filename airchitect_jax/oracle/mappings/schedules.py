@@ -98,10 +98,11 @@ def schedule_by(machine: Machine, objective: Objective | Weights) -> NetworkMapp
     layers = best_mappings(
         Gemm(m=m, n=n, k=k), machine.hardware, machine.platform, objective, machine.prices
     )
-    return _schedule(machine.workload, layers)
+    return schedule_of(machine.workload, layers)
 
 
-def _schedule(workload: GemmCounts, layers: BestMappings) -> NetworkMappings:
+def schedule_of(workload: GemmCounts, layers: BestMappings) -> NetworkMappings:
+    """The schedule with these mappings, and its sums over all runs."""
     cycles, energy_fj = (
         sum(map(int.__mul__, workload.counts, each.tolist()))
         for each in (layers.total_cycles, layers.energy_fj)
@@ -285,7 +286,7 @@ class _Search:
             if rank < self._least:
                 self._least, best = rank, place
         if best is not None:
-            self.best = _schedule(self._machine.workload, taken(options, sums.choices[best]))
+            self.best = schedule_of(self._machine.workload, taken(options, sums.choices[best]))
         return sums.is_whole
 
 

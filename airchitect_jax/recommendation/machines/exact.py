@@ -6,7 +6,7 @@ import dataclasses
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
-from airchitect_jax._support import file_path, instance, instance_or_default, member, real_number
+from airchitect_jax._support import file_path, instance, instance_or_default, member
 from airchitect_jax.cost import Platform, read_platform
 from airchitect_jax.oracle.machines import (
     Budgets,
@@ -70,9 +70,6 @@ def optimize(
     """
     objective = member("objective", objective, MachineObjective)
     constraints = instance_or_default("constraints", constraints, Budgets)
-    gap = real_number("gap", gap, low=0.0, high=1e9)
-    if time_limit is not None:
-        time_limit = real_number("time_limit", time_limit, low=0.0, high=1e9)
     if isinstance(platform, (str, pathlib.Path)):
         platform = read_platform(platform)
     instance("platform", platform, Platform)

@@ -13,7 +13,7 @@ def optimal_cost(question: Question, *, seconds: float) -> Row:
       ValueError: no machine was found.
     """
     found = best_machine(question, time_limit=seconds)
-    if not found.is_finished and found.seconds < seconds:
+    if found.is_interrupted:
         raise KeyboardInterrupt
     if found.machine is None:
         raise ValueError("budgets: no machine within the budgets was found")
