@@ -13,6 +13,7 @@ from airchitect_jax.case_studies import CaseStudy, ScheduleCase
 from airchitect_jax.learning.losses import Loss
 from airchitect_jax.learning.models.additive import Additive
 from airchitect_jax.learning.models.airchitect import Airchitect
+from airchitect_jax.learning.models.paper import PaperNetwork
 from airchitect_jax.learning.models.symmetric import SymmetricScheduler
 from airchitect_jax.learning.training import Optimizer
 
@@ -87,13 +88,17 @@ def make_model(
 
 
 def _paper(case: CaseStudy, seed: int, embedding_dim: int, hidden: Sequence[int]) -> nnx.Module:
-    return Airchitect(
+    return PaperNetwork(
         case.features,
         case.space.num_designs,
         embedding_dim=embedding_dim,
         hidden_sizes=hidden,
         rngs=nnx.Rngs(seed),
     )
+
+
+def _airchitect(case: CaseStudy, seed: int, _: int, hidden: Sequence[int]) -> nnx.Module:
+    return Airchitect(case, hidden_sizes=hidden, key=jax.random.key(seed))
 
 
 def _symmetric(case: CaseStudy, seed: int, *_: object) -> nnx.Module:
@@ -107,7 +112,18 @@ def _learns_costs_of_designs(case: CaseStudy) -> bool:
     return positive and not isinstance(case, ScheduleCase)
 
 
-BUILT_IN = ("paper", "additive", "symmetric")
+BUILT_IN = ("airchitect", "paper", "additive", "symmetric")
+register(
+    "network",
+    "airchitect",
+    NetworkRecipe(
+        make=_airchitect,
+        serves=Airchitect.serves,
+        loss=Loss.LABEL,
+        learning_rate=0.005,
+        has_widths=True,
+    ),
+)
 register("network", "paper", NetworkRecipe(make=_paper, has_widths=True))
 register(
     "network",
