@@ -8,7 +8,7 @@ are chosen on the validation split of the trained ranges. Writes generalisation.
 sets.csv, regions.csv and figures. With --resume, trained networks are not trained again.
 
   python -m experiments.generalisation --case_study=1 --workdir=runs/generalisation1
-  python -m experiments.generalisation --case_study=3 --models=best --budget_seconds=300
+  python -m experiments.generalisation --case_study=3 --models=symmetric --budget_seconds=300
 """
 
 from __future__ import annotations
