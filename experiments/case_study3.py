@@ -7,11 +7,11 @@ schedules a queue for each array instead, and writes that schedule.
 
   preset   --model=symmetric        --model=airchitect        --model=paper
   smoke    2 x 131072, stored       2 x 524288, stored        2 x 32768, stored
-  default  8 x 131072, streamed     16 x 2097152, streamed    4 x 1048576, streamed
+  default  8 x 131072, streamed     32 x 2097152, streamed    4 x 1048576, streamed
   paper    24 x 131072, streamed    200 x 2097152, streamed   40 x 1048576, streamed
 
 These are training examples. On two CPU cores, smoke takes half a minute, default 2 to 5 minutes,
-and paper 3 to 12 times as long as default.
+and paper 3 to 10 times as long as default.
 
   python -m experiments.case_study3 --preset=smoke --workdir=/tmp/smoke3
   python -m experiments.case_study3 --model=paper --workdir=runs/paper3
@@ -85,7 +85,7 @@ _MAX_LOGITS = 1 << 27  # of a batch: half a gigabyte, of which a step needs seve
 _CHANGES: learning.Changes = {
     "airchitect": {
         "smoke": {"num_train": 524_288, "learning_rate": 0.01},
-        "default": {"epochs": 16},
+        "default": {"epochs": 32},
         "paper": {"epochs": 200},
     },
     # A step has as many loads to learn from as an example has workloads.

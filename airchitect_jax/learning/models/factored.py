@@ -17,10 +17,10 @@ NUM_SAMPLES = 1 << 16  # of workloads, for the statistics of the inputs
 _DIMS = 3  # m, n and k
 # First values of what multiplies the loads: in the logits of dataflows, in those of permutations,
 # and in the sum of the loads; and the weight of that sum.
-_SCALES = (100.0, 100.0, 1.0, 0.1)
-# The scales change by orders of magnitude while the loads change by fractions. So their logarithms
-# are trained in units of five nats.
-_SCALE_UNIT = 5.0
+_SCALES = (300.0, 300.0, 1.0, 0.3)
+# Units in nats of the logarithms of the scales, and of the biases of the loads: both move further
+# in training than weights do, at the same learning rate.
+_SCALE_UNIT, _BIAS_UNIT = 5.0, 10.0
 
 
 class FactoredScheduler(nnx.Module):
@@ -63,7 +63,9 @@ class FactoredScheduler(nnx.Module):
         macs = np.arange(self.inputs.width) % (self.inputs.width // _DIMS) == 0
         # One small product instead of decorrelating each workload.
         kernel = self.inputs.whiten[...] @ self.kernel[...] + macs[:, None].astype(np.float32)
-        loads = (inputs - self.inputs.mean[None, None]) @ kernel + self.bias[None, None]
+        loads = (inputs - self.inputs.mean[None, None]) @ kernel + _BIAS_UNIT * self.bias[
+            None, None
+        ]
         loads = loads.transpose(0, 2, 1)
         loads = loads.reshape(space.num_arrays, space.num_arrays, len(Dataflow), batch)
         flow_scale, scale, unit, tie = jnp.exp(_SCALE_UNIT * self.log_scales[...])
