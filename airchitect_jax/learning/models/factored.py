@@ -63,10 +63,8 @@ class FactoredScheduler(nnx.Module):
         macs = np.arange(self.inputs.width) % (self.inputs.width // _DIMS) == 0
         # One small product instead of decorrelating each workload.
         kernel = self.inputs.whiten[...] @ self.kernel[...] + macs[:, None].astype(np.float32)
-        loads = (inputs - self.inputs.mean[None, None]) @ kernel + _BIAS_UNIT * self.bias[
-            None, None
-        ]
-        loads = loads.transpose(0, 2, 1)
+        bias = _BIAS_UNIT * self.bias[None, None]
+        loads = ((inputs - self.inputs.mean[None, None]) @ kernel + bias).transpose(0, 2, 1)
         loads = loads.reshape(space.num_arrays, space.num_arrays, len(Dataflow), batch)
         flow_scale, scale, unit, tie = jnp.exp(_SCALE_UNIT * self.log_scales[...])
         dataflows = jax.nn.log_softmax(-flow_scale * loads, axis=2)

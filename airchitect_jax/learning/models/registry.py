@@ -100,7 +100,7 @@ def make_model(
 
     Args:
       case: the case study to learn.
-      name: of a registered network: "paper", "additive", "symmetric" or a user's own.
+      name: of a registered network, for example "airchitect" or "paper".
       embedding_dim: of the paper's network.
       hidden_sizes: of the paper's network.
       seed: of the first parameters, or of the workloads that inputs are scaled by.
