@@ -54,7 +54,7 @@ OPTIMIZER = flags.DEFINE_enum(
     "optimizer",
     None,
     [optimizer.value for optimizer in Optimizer],
-    f"Adam, or gradient descent with momentum; {_PRESET}.",
+    f"Adam, Muon, or gradient descent with momentum; {_PRESET}.",
 )
 EMBEDDING_DIM = flags.DEFINE_integer(
     "embedding_dim",

@@ -1,4 +1,4 @@
-"""What a network that predicts costs has learnt after a short training."""
+"""What a network has learnt after a short training."""
 
 import jax
 
@@ -16,11 +16,20 @@ from airchitect_jax.learning import (
 )
 
 
-def learn(model, case, *, steps, batch_size):
+def learn(
+    model,
+    case,
+    *,
+    steps,
+    batch_size,
+    loss=Loss.COST,
+    optimizer=Optimizer.MOMENTUM,
+    learning_rate=0.02,
+):
     """The trained network, and its metrics on unseen workloads."""
     unseen = sample_dataset(case, seed=0, num=2000, split=Split.VALIDATION)
     source = StreamedBatches(case=case, batch_size=batch_size, steps_per_epoch=steps, seed=0)
-    config = TrainConfig(epochs=1, learning_rate=0.02, optimizer=Optimizer.MOMENTUM)
+    config = TrainConfig(epochs=1, learning_rate=learning_rate, optimizer=optimizer)
     with jax.numpy_dtype_promotion("standard"):  # as Optax needs it
-        trained = fit(model, source, unseen, config, loss_fn(case, Loss.COST)).model
+        trained = fit(model, source, unseen, config, loss_fn(case, loss)).model
     return trained, evaluate_recommender(case, Recommender(case, trained), unseen).metrics

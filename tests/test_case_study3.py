@@ -34,9 +34,9 @@ def summary_of(folder):
 
 
 @pytest.mark.slow
-def test_both_networks_end_to_end_and_a_finished_run_resumes_to_itself(tmp_path):
+def test_the_networks_end_to_end_and_a_finished_run_resumes_to_itself(tmp_path):
     counts = {}
-    for model in ("paper", "symmetric"):
+    for model in ("paper", "airchitect", "symmetric"):
         arguments = [*TINY, f"--model={model}", f"--workdir={tmp_path}/{model}"]
         if model == "paper":
             arguments.append("--embedding_dim=4")
@@ -69,7 +69,8 @@ def test_both_networks_end_to_end_and_a_finished_run_resumes_to_itself(tmp_path)
         assert len(summary["heuristics"]) == 2
         counts[model] = summary
     # What is built in need not be learnt.
-    assert counts["symmetric"]["test_accuracy"] > counts["paper"]["test_accuracy"]
+    for model in ("airchitect", "symmetric"):
+        assert counts[model]["test_accuracy"] > counts["paper"]["test_accuracy"]
     resumed = scripts.run(SCRIPT, *arguments, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     timings = {key for key in summary if key.endswith(("per_second", "_seconds"))}

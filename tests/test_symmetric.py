@@ -1,4 +1,4 @@
-"""The symmetric network: exchanging workloads exchanges their places; and it can learn."""
+"""Networks of schedules: exchanging workloads exchanges their places; and they can learn."""
 
 import itertools
 
@@ -11,7 +11,12 @@ from flax import nnx
 
 from airchitect_jax import Schedule
 from airchitect_jax.case_studies import ScheduleCase
-from airchitect_jax.learning.models import SymmetricScheduler, symmetric
+from airchitect_jax.learning.models import (
+    FactoredScheduler,
+    SymmetricScheduler,
+    factored,
+    symmetric,
+)
 from airchitect_jax.spaces import DEFAULT_ARRAYS
 
 CASE = ScheduleCase(arrays=DEFAULT_ARRAYS[:3], max_dim=600)
@@ -19,7 +24,8 @@ CASE = ScheduleCase(arrays=DEFAULT_ARRAYS[:3], max_dim=600)
 
 @pytest.fixture(autouse=True)
 def _few_samples(monkeypatch):
-    monkeypatch.setattr(symmetric, "NUM_SAMPLES", 4096)
+    for module in (symmetric, factored):
+        monkeypatch.setattr(module, "NUM_SAMPLES", 4096)
 
 
 def workloads_of(case, num):
@@ -34,10 +40,17 @@ def network(case=CASE):
     return model
 
 
+def factored_network(case):
+    model = FactoredScheduler(case, key=jax.random.key(0))
+    model.kernel[...] = network(case).loads.kernel[...]
+    return model
+
+
 @pytest.mark.parametrize("num_arrays", [2, 3, 4])
-def test_exchanging_workloads_exchanges_their_places(num_arrays):
+@pytest.mark.parametrize("make", [network, factored_network])
+def test_exchanging_workloads_exchanges_their_places(make, num_arrays):
     case = ScheduleCase(arrays=DEFAULT_ARRAYS[:num_arrays], max_dim=600)
-    model, space = nnx.jit(network(case)), case.space
+    model, space = nnx.jit(make(case)), case.space
     workloads = workloads_of(case, 50)
     logits = np.asarray(model(jnp.asarray(workloads)))
     assert logits.shape == (50, space.num_designs)

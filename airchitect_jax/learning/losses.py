@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import chex
 import jax
@@ -77,6 +77,17 @@ def with_optimal_set(
     return (label_nats + set_nats).mean(), (chosen >= highest).mean()
 
 
+@runtime_checkable
+class FactoredNetwork(Protocol):
+    """A network that computes the cross-entropy of labels without the logits of all designs."""
+
+    def label_loss(
+        self, workloads: Int[Array, "features batch"], design_ids: Int[Array, "batch"]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """As `cross_entropy` of its logits."""
+        ...
+
+
 class CostNetwork(Protocol):
     """A network that predicts `CaseStudy.log_terms`, and converts them to logits."""
 
@@ -116,6 +127,8 @@ def loss_fn(case: CaseStudy, loss: Loss) -> LossFn:
     """
 
     def label(network: Any, workloads: Array, design_ids: Array) -> tuple[Array, Array]:
+        if isinstance(network, FactoredNetwork):
+            return network.label_loss(workloads, design_ids)
         return cross_entropy(network(workloads), design_ids)
 
     def optimal_set(network: Any, workloads: Array, design_ids: Array) -> tuple[Array, Array]:

@@ -36,9 +36,13 @@ _VALIDATION_BATCH = 8192  # or four training batches, which bounds the memory by
 
 
 class Optimizer(enum.Enum):
-    """ADAM; or plain gradient descent with MOMENTUM, best where all inputs are decorrelated."""
+    """ADAM; MUON, with orthogonal updates of matrices; or plain gradient descent with MOMENTUM.
+
+    MOMENTUM suits squared errors of networks whose inputs are all decorrelated.
+    """
 
     ADAM = "adam"
+    MUON = "muon"
     MOMENTUM = "momentum"
 
 
@@ -115,6 +119,8 @@ def optimizer(config: TrainConfig, total_steps: int) -> optax.GradientTransforma
     )
     if config.optimizer is Optimizer.MOMENTUM:
         return optax.sgd(schedule, momentum=_MOMENTUM)
+    if config.optimizer is Optimizer.MUON:
+        return optax.contrib.muon(schedule)
     return optax.adam(schedule)
 
 

@@ -1,5 +1,6 @@
 """Recommendation networks: workloads in, logits over design ids out."""
 
+from airchitect_jax.learning.models.factored import FactoredScheduler
 from airchitect_jax.learning.models.mlp import Mlp, StandardInputs
 from airchitect_jax.learning.models.registry import (
     NetworkRecipe,
@@ -10,6 +11,7 @@ from airchitect_jax.learning.models.registry import (
 from airchitect_jax.learning.models.symmetric import SymmetricScheduler
 
 __all__ = [
+    "FactoredScheduler",
     "Mlp",
     "NetworkRecipe",
     "StandardInputs",

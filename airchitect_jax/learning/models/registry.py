@@ -13,6 +13,7 @@ from airchitect_jax.case_studies import CaseStudy, ScheduleCase
 from airchitect_jax.learning.losses import Loss
 from airchitect_jax.learning.models.additive import Additive
 from airchitect_jax.learning.models.airchitect import Airchitect
+from airchitect_jax.learning.models.factored import FactoredScheduler
 from airchitect_jax.learning.models.paper import PaperNetwork
 from airchitect_jax.learning.models.symmetric import SymmetricScheduler
 from airchitect_jax.learning.training import Optimizer
@@ -35,6 +36,7 @@ class NetworkRecipe:
       has_widths: whether it has widths of embeddings and hidden layers to choose.
       any_value: whether the network takes values outside the ranges that it was trained on.
       knows: what its inputs or its structure take from the cost model.
+      variants: recipes that take its place in the case studies that they can learn.
     """
 
     make: Make
@@ -46,10 +48,15 @@ class NetworkRecipe:
     has_widths: bool = False
     any_value: bool = False
     knows: tuple[str, ...] = ()
+    variants: tuple[NetworkRecipe, ...] = ()
 
     def can_learn(self, case: CaseStudy) -> bool:
         """Whether the network serves a case study."""
         return self.serves is None or self.serves(case)
+
+    def of(self, case: CaseStudy) -> NetworkRecipe:
+        """The first variant that can learn a case study, or else this recipe."""
+        return next((recipe for recipe in self.variants if recipe.can_learn(case)), self)
 
     def loss_of(self, case: CaseStudy) -> Loss:
         """The loss that the network is trained with."""
@@ -69,6 +76,7 @@ _ALSO_TOLD: Mapping[Loss, tuple[str, ...]] = {
     Loss.COST: ("costs", "feasibility"),
 }
 _FACTORS = "factors of the cost formula"
+_MAKESPAN = "a schedule takes as long as its slowest array"
 
 
 def fitting_batch(case: CaseStudy, most_logits: int = 1 << 22) -> int:
@@ -78,7 +86,11 @@ def fitting_batch(case: CaseStudy, most_logits: int = 1 << 22) -> int:
 
 def recipes(case: CaseStudy) -> dict[str, NetworkRecipe]:
     """The networks that can learn a case study, by name."""
-    return {name: r for name, r in registered("network").items() if r.can_learn(case)}
+    return {
+        name: recipe.of(case)
+        for name, recipe in registered("network").items()
+        if recipe.can_learn(case)
+    }
 
 
 def make_model(
@@ -88,7 +100,7 @@ def make_model(
 
     Args:
       case: the case study to learn.
-      name: of a registered network: "paper", "additive", "symmetric" or a user's own.
+      name: of a registered network, for example "airchitect" or "paper".
       embedding_dim: of the paper's network.
       hidden_sizes: of the paper's network.
       seed: of the first parameters, or of the workloads that inputs are scaled by.
@@ -96,7 +108,7 @@ def make_model(
     Raises:
       ValueError: there is no such network, or not for this case study.
     """
-    recipe: NetworkRecipe = find("network", name)
+    recipe: NetworkRecipe = find("network", name).of(case)
     if not recipe.can_learn(case):
         raise ValueError(f"model: {name} is not allowed in {case.name}")
     return recipe.make(case, seed, embedding_dim, hidden_sizes)
@@ -116,9 +128,18 @@ def _airchitect(case: CaseStudy, seed: int, _: int, hidden: Sequence[int]) -> nn
     return Airchitect(case, hidden_sizes=hidden, key=jax.random.key(seed))
 
 
+def _factored(case: CaseStudy, seed: int, *_: object) -> nnx.Module:
+    assert isinstance(case, ScheduleCase)  # noqa: S101 - see `serves`
+    return FactoredScheduler(case, key=jax.random.key(seed))
+
+
 def _symmetric(case: CaseStudy, seed: int, *_: object) -> nnx.Module:
     assert isinstance(case, ScheduleCase)  # noqa: S101 - see `serves`
     return SymmetricScheduler(case, key=jax.random.key(seed))
+
+
+def _has_schedules(case: CaseStudy) -> bool:
+    return isinstance(case, ScheduleCase)
 
 
 def _learns_costs_of_designs(case: CaseStudy) -> bool:
@@ -138,6 +159,18 @@ register(
         learning_rate=0.005,
         has_widths=True,
         knows=(_FACTORS,),
+        variants=(
+            NetworkRecipe(
+                make=_factored,
+                serves=_has_schedules,
+                loss=Loss.LABEL,
+                optimizer=Optimizer.MUON,
+                learning_rate=0.002,
+                batch_size=1024,
+                any_value=True,
+                knows=(_FACTORS, _MAKESPAN),
+            ),
+        ),
     ),
 )
 register(
@@ -157,11 +190,11 @@ register(
     "symmetric",
     NetworkRecipe(
         make=_symmetric,
-        serves=lambda case: isinstance(case, ScheduleCase),
+        serves=_has_schedules,
         loss=Loss.COST,
         optimizer=Optimizer.MOMENTUM,
         batch_size=1024,
         any_value=True,
-        knows=(_FACTORS,),
+        knows=(_FACTORS, _MAKESPAN),
     ),
 )
