@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import chex
 import jax
@@ -77,6 +77,15 @@ def with_optimal_set(
     return (label_nats + set_nats).mean(), (chosen >= highest).mean()
 
 
+@runtime_checkable
+class LabelNetwork(Protocol):
+    """A network that only ever chooses designs that occur as labels: fewer logits to compute."""
+
+    def label_logits(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch labels"]:
+        """Logits of `CaseStudy.label_ids`, in their order."""
+        ...
+
+
 class CostNetwork(Protocol):
     """A network that predicts `CaseStudy.log_terms`, and converts them to logits."""
 
@@ -116,6 +125,9 @@ def loss_fn(case: CaseStudy, loss: Loss) -> LossFn:
     """
 
     def label(network: Any, workloads: Array, design_ids: Array) -> tuple[Array, Array]:
+        if isinstance(network, LabelNetwork):
+            positions = jnp.searchsorted(jnp.asarray(case.label_ids), design_ids)
+            return cross_entropy(network.label_logits(workloads), positions)
         return cross_entropy(network(workloads), design_ids)
 
     def optimal_set(network: Any, workloads: Array, design_ids: Array) -> tuple[Array, Array]:

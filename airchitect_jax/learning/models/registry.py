@@ -9,11 +9,12 @@ import jax
 from flax import nnx
 
 from airchitect_jax._support import find, register, registered
-from airchitect_jax.case_studies import CaseStudy, ScheduleCase
+from airchitect_jax.case_studies import BufferCase, CaseStudy, ScheduleCase
 from airchitect_jax.learning.losses import Loss
 from airchitect_jax.learning.models.additive import Additive
 from airchitect_jax.learning.models.airchitect import Airchitect
 from airchitect_jax.learning.models.paper import PaperNetwork
+from airchitect_jax.learning.models.sizing import BufferSizer
 from airchitect_jax.learning.models.symmetric import SymmetricScheduler
 from airchitect_jax.learning.training import Optimizer
 
@@ -113,6 +114,8 @@ def _paper(case: CaseStudy, seed: int, embedding_dim: int, hidden: Sequence[int]
 
 
 def _airchitect(case: CaseStudy, seed: int, _: int, hidden: Sequence[int]) -> nnx.Module:
+    if isinstance(case, BufferCase):
+        return BufferSizer(case, hidden_sizes=hidden, key=jax.random.key(seed))
     return Airchitect(case, hidden_sizes=hidden, key=jax.random.key(seed))
 
 
