@@ -59,13 +59,18 @@ def test_inputs_are_logarithms_of_folds_lengths_and_products(network):
         np.testing.assert_allclose(logs, np.log(expected), rtol=1e-6, atol=1e-6)
 
 
-def test_a_larger_budget_adds_inputs(network):
-    budgets = np.repeat(WORKLOADS[:, 2:], 28, axis=1)
-    budgets[0] = np.arange(3, 31)
-    inputs = np.asarray(network.embedded(jnp.asarray(budgets)))
-    changes = np.diff(inputs, axis=0)
-    assert (changes >= 0).all()
-    np.testing.assert_array_equal(changes.sum(axis=1), np.ones(27))
+def test_a_step_of_the_budget_changes_the_logits_of_all_larger_budgets(network):
+    workloads = np.repeat(WORKLOADS[:, 2:], 28, axis=1)
+    workloads[0] = np.arange(3, 31)
+    before = np.asarray(network.label_logits(jnp.asarray(workloads)))
+    np.testing.assert_array_equal(before[1:], before[:-1])
+    kernel = network.allowed.kernel[...]
+    network.allowed.kernel[...] = kernel.at[9, 4].set(0.5)  # the step to 12
+    changes = np.asarray(network.label_logits(jnp.asarray(workloads))) - before
+    network.allowed.kernel[...] = kernel
+    np.testing.assert_allclose(changes[9:, 4], 5.0, atol=1e-4)
+    changes[9:, 4] = 0
+    assert not changes.any()
 
 
 def test_each_dataflow_has_a_matrix_of_its_own(network):

@@ -60,6 +60,8 @@ class TrainConfig:
 class RunConfig:
     """The settings of a run of any case study. `num_train` counts the examples of one epoch.
 
+    `small_share` of streamed examples has log-uniform dimensions, whatever the test set has.
+
     `model` is "paper", "additive" or, for schedules, "symmetric"; only the first has embeddings and
     hidden layers, and only the others can use the loss "cost".
     """
@@ -78,6 +80,7 @@ class RunConfig:
     loss: str = Loss.LABEL.value
     model: str = "paper"
     optimizer: str = Optimizer.ADAM.value
+    small_share: float = 0.0
 
 
 @functools.partial(

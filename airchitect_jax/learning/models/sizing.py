@@ -20,6 +20,8 @@ from airchitect_jax.workloads import Distribution
 NUM_SAMPLES = 1 << 16  # of workloads, for the statistics of the inputs
 # Of the statistics: small dimensions are rare in training, yet their inputs must not be large.
 _RIDGE = 1e-4
+# Lets the few weights of the budget grow fast: what it excludes needs logits far below the others.
+_BUDGET_GAIN = 10.0
 # Logits of designs that never occur as labels.
 _NEVER = -1e9
 _DIMS = ("m", "n", "k")
@@ -30,10 +32,11 @@ class BufferSizer(nnx.Module):
     """The paper's structure: an embedding of the features, dense layers, logits.
 
     Dimensions, their pairwise products (the sizes of the operands) and the bandwidth are embedded
-    by their logarithms at several resolutions, decorrelated. Sides and their pairs are one-hot; the
-    budget has one input for each step that it reaches, so that all larger budgets share what it
-    allows. The first dense layer has a matrix for each dataflow, since that decides the role of
-    each dimension. Later layers multiply two dense layers, the second rectified.
+    by their logarithms at several resolutions, decorrelated; sides and their pairs are one-hot. The
+    first dense layer has a matrix for each dataflow, since that decides the role of each dimension.
+    Later layers multiply two dense layers, the second rectified. The budget is embedded in the
+    logits: one vector for each step that it reaches, so that all larger budgets share what it
+    allows.
 
     Args:
       case: the case study to learn.
@@ -57,7 +60,7 @@ class BufferSizer(nnx.Module):
         ]
         self.numbers = Decorrelated(self.logs(jnp.concatenate(samples, axis=1)), _RIDGE)
         rows, cols = (side.cardinality for side in self.sides)
-        width = self.numbers.width + rows + cols + rows * cols + self.budget.cardinality - 1
+        width = self.numbers.width + rows + cols + rows * cols
         rngs = nnx.Rngs(key)
         init = jax.nn.initializers.he_normal()
         self.by_dataflow = nnx.List(
@@ -67,11 +70,10 @@ class BufferSizer(nnx.Module):
             nnx.Linear(size_in, 2 * size_out, kernel_init=init, rngs=rngs)
             for size_in, size_out in itertools.pairwise(hidden_sizes)
         )
-        self.last = nnx.Linear(
-            hidden_sizes[-1],
-            len(case.label_ids),
-            kernel_init=jax.nn.initializers.zeros,
-            rngs=rngs,
+        zeros, labels = jax.nn.initializers.zeros, len(case.label_ids)
+        self.last = nnx.Linear(hidden_sizes[-1], labels, kernel_init=zeros, rngs=rngs)
+        self.allowed = nnx.Linear(
+            self.budget.cardinality, labels, use_bias=False, kernel_init=zeros, rngs=rngs
         )
 
     def logs(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch width"]:
@@ -101,21 +103,20 @@ class BufferSizer(nnx.Module):
         values = self._case.by_name(workloads)
         row, col = (values[side.name] - side.low for side in self.sides)
         rows, cols = (side.cardinality for side in self.sides)
-        steps = _last_axis(range(self.budget.low + 1, self.budget.high + 1), 2)
         return jnp.concatenate(
             [
                 self.numbers(self.logs(workloads)),
                 jax.nn.one_hot(row, rows),
                 jax.nn.one_hot(col, cols),
                 jax.nn.one_hot(row * cols + col, rows * cols),
-                (values[self.budget.name][:, None] >= steps).astype(jnp.float32),
             ],
             axis=-1,
         )
 
     def label_logits(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch labels"]:
         """See `LabelNetwork`."""
-        x, dataflow = self.embedded(workloads), self._case.by_name(workloads)["dataflow"]
+        values = self._case.by_name(workloads)
+        x, dataflow = self.embedded(workloads), values["dataflow"]
         x = nnx.relu(
             jnp.select(
                 [(dataflow == flow)[:, None] for flow in Dataflow],
@@ -125,7 +126,9 @@ class BufferSizer(nnx.Module):
         for layer in self.hidden:
             value, gate = jnp.split(layer(x), 2, axis=-1)
             x = value * nnx.relu(gate)
-        return self.last(x)
+        steps = _last_axis(range(self.budget.low, self.budget.high + 1), 2)
+        reached = (values[self.budget.name][:, None] >= steps).astype(jnp.float32)
+        return self.last(x) + _BUDGET_GAIN * self.allowed(reached)
 
     def __call__(self, workloads: Int[Array, "features batch"]) -> Float[Array, "batch designs"]:
         """Logits; workloads are raw feature values within their ranges."""
