@@ -75,12 +75,12 @@ _OWN = (
     *objective_flags.ALL,
 )
 
-_AIRCHITECT: dict[str, Any] = {"batch_size": 1_024, "learning_rate": 0.004, "small_share": 0.15}
+_LONG: dict[str, Any] = {"batch_size": 1_024, "learning_rate": 0.004, "small_share": 0.15}
 _CHANGES: learning.Changes = {
     "airchitect": {
-        "smoke": {"num_train": 262_144, "hidden_sizes": (32, 48), **_AIRCHITECT, "batch_size": 512},
-        "default": {"epochs": 18, "hidden_sizes": (128, 192), **_AIRCHITECT},
-        "paper": {"epochs": 100, "hidden_sizes": (192, 256), **_AIRCHITECT},
+        "smoke": {"num_train": 262_144, "batch_size": 512, "hidden_sizes": (32, 48)},
+        "default": {"epochs": 18, "hidden_sizes": (128, 192), **_LONG},
+        "paper": {"epochs": 100, "hidden_sizes": (192, 256), **_LONG},
     },
     "paper": {"smoke": {"learning_rate": 0.01}, "default": {"epochs": 8}, "paper": {"epochs": 40}},
 }

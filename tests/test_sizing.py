@@ -60,16 +60,16 @@ def test_inputs_are_logarithms_of_folds_lengths_and_products(network):
 
 
 def test_a_step_of_the_budget_changes_the_logits_of_all_larger_budgets(network):
-    workloads = np.repeat(WORKLOADS[:, 2:], 28, axis=1)
-    workloads[0] = np.arange(3, 31)
+    workloads = np.repeat(WORKLOADS[:, 2:], 3, axis=1)
+    workloads[0] = [11, 12, 30]
     before = np.asarray(network.label_logits(jnp.asarray(workloads)))
     np.testing.assert_array_equal(before[1:], before[:-1])
     kernel = network.allowed.kernel[...]
     network.allowed.kernel[...] = kernel.at[9, 4].set(0.5)  # the step to 12
     changes = np.asarray(network.label_logits(jnp.asarray(workloads))) - before
     network.allowed.kernel[...] = kernel
-    np.testing.assert_allclose(changes[9:, 4], 5.0, atol=1e-4)
-    changes[9:, 4] = 0
+    np.testing.assert_allclose(changes[1:, 4], 5.0, atol=1e-4)
+    changes[1:, 4] = 0
     assert not changes.any()
 
 
@@ -97,8 +97,7 @@ def test_only_designs_that_occur_as_labels_are_chosen(network):
 @pytest.mark.parametrize("objective", list(Objective))
 def test_the_reference_labels_only_with_ids_that_occur(objective):
     case = BufferCase(objective=objective)
-    workloads = np.asarray(case.sample(jax.random.key(0), 12))
-    for row in np.stack(case.columns(workloads)).T.tolist():
+    for row in np.stack(case.columns(WORKLOADS)).T.tolist():
         assert case.label_in_python(*row)[0] in case.label_ids
     assert len(case.label_ids) == 1000 - 9**3
 
