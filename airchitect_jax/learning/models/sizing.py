@@ -49,8 +49,8 @@ class BufferSizer(nnx.Module):
         by_name = {feature.name: feature for feature in case.features}
         self.budget, self.bandwidth = by_name["budget_steps"], by_name["bandwidth_bytes_per_cycle"]
         self.sides = tuple(by_name[name] for name in _SIDES)
-        step = case.space.step_bytes
-        self.byte_exponents = tuple(
+        step = case.space.step_bytes // case.element_bytes
+        self.size_exponents = tuple(
             range(step.bit_length() - 2, (step * case.space.num_levels).bit_length())
         )
         # Half with many small dimensions, which real networks have.
@@ -86,7 +86,7 @@ class BufferSizer(nnx.Module):
         products = jnp.stack([m * k, k * n, m * n], axis=-1)[..., None]
         bandwidth = values[self.bandwidth.name][:, None]
         doublings = _last_axis(range(self.bandwidth.high.bit_length()), 2)
-        sizes = _last_axis(self.byte_exponents, 3)
+        sizes = _last_axis(self.size_exponents, 3)
         parts = [
             dims,
             _folds(dims, exponents),
