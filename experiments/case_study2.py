@@ -6,7 +6,7 @@ real networks. Writes figures, report.html and summary.json into the workdir.
 
   preset   examples, --model=airchitect  --model=paper            on two CPU cores
   smoke    2 x 262144, stored            2 x 65536, stored        a minute
-  default  18 x 2097152, streamed        8 x 2097152, streamed    5 minutes
+  default  20 x 2097152, streamed        8 x 2097152, streamed    5 minutes
   paper    100 x 2097152, streamed       40 x 2097152, streamed   20 to 45 minutes
 
   python -m experiments.case_study2 --preset=smoke --workdir=/tmp/smoke2
@@ -75,11 +75,11 @@ _OWN = (
     *objective_flags.ALL,
 )
 
-_LONG: dict[str, Any] = {"batch_size": 1_024, "learning_rate": 0.004, "small_share": 0.15}
+_LONG: dict[str, Any] = {"batch_size": 1_024, "learning_rate": 0.004, "small_share": 0.1}
 _CHANGES: learning.Changes = {
     "airchitect": {
         "smoke": {"num_train": 262_144, "batch_size": 512, "hidden_sizes": (32, 48)},
-        "default": {"epochs": 18, "hidden_sizes": (128, 192), **_LONG},
+        "default": {"epochs": 20, "hidden_sizes": (128, 192), **_LONG},
         "paper": {"epochs": 100, "hidden_sizes": (192, 256), **_LONG},
     },
     "paper": {"smoke": {"learning_rate": 0.01}, "default": {"epochs": 8}, "paper": {"epochs": 40}},

@@ -73,13 +73,13 @@ _Drawn = tuple[Int[Array, ""], Int[Array, ""], Int[Array, "features count"]]
 def _sample(
     case: CaseStudy, key: jax.Array, count: int, small_share: float
 ) -> Int[Array, "features count"]:
-    """Random workloads, of which a share has log-uniform dimensions."""
+    """Random workloads; a share of each dimension is log-uniform, independently."""
     plain = case.sample(key, count)
     if small_share == 0:
         return plain
     of_small, of_choice = jax.random.split(key)
     log_uniform = dataclasses.replace(case, distribution=Distribution.LOG_UNIFORM)  # type: ignore[type-var]
-    is_small = jax.random.bernoulli(of_choice, small_share, (1, count))
+    is_small = jax.random.bernoulli(of_choice, small_share, plain.shape)
     return jnp.where(is_small, log_uniform.sample(of_small, count), plain)
 
 
@@ -92,7 +92,7 @@ def draw(
 ) -> Int[Array, "features count"]:
     """`count` random workloads of one split, traceable; zeros if the ranges hold none.
 
-    A share of them, `small_share`, has log-uniform dimensions.
+    A share of each dimension, `small_share`, is log-uniform.
     """
 
     def unfinished(state: _Drawn) -> Bool[Array, ""]:
@@ -248,8 +248,8 @@ class StoredBatches:
 class StreamedBatches:
     """Fresh workloads, drawn and labelled on the device for every batch; none is stored.
 
-    A share of them, `small_share`, has log-uniform dimensions: small ones occur in real networks,
-    but hardly ever among uniform draws.
+    A share of each dimension, `small_share`, is log-uniform: small ones occur in real networks, but
+    hardly ever among uniform draws.
     """
 
     case: CaseStudy

@@ -60,7 +60,7 @@ class TrainConfig:
 class RunConfig:
     """The settings of a run of any case study. `num_train` counts the examples of one epoch.
 
-    `small_share` of streamed examples has log-uniform dimensions, whatever the test set has.
+    `small_share` of the dimensions of streamed examples are log-uniform, whatever the test set has.
 
     `model` is "paper", "additive" or, for schedules, "symmetric"; only the first has embeddings and
     hidden layers, and only the others can use the loss "cost".
