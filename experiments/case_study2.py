@@ -4,10 +4,10 @@ Draws GEMMs, arrays, dataflows, bandwidths and SRAM budgets, labels them by exac
 sizings, trains AIRCHITECT on the labels, and evaluates it on unseen workloads and on the layers of
 real networks. Writes figures, report.html and summary.json into the workdir.
 
-  preset   examples                  network                    on two CPU cores
-  smoke    2 x 65536, stored         embeddings 8, hidden 64    a minute
-  default  8 x 2097152, streamed     embeddings 16, hidden 256  5 minutes
-  paper    40 x 2097152, streamed    embeddings 16, hidden 256  20 minutes
+  preset   examples, --model=airchitect  --model=paper            on two CPU cores
+  smoke    2 x 262144, stored            2 x 65536, stored        a minute
+  default  20 x 2097152, streamed        8 x 2097152, streamed    5 minutes
+  paper    100 x 2097152, streamed       40 x 2097152, streamed   20 to 45 minutes
 
   python -m experiments.case_study2 --preset=smoke --workdir=/tmp/smoke2
   python -m experiments.case_study2 --objective=energy --max_bandwidth=32
@@ -75,8 +75,14 @@ _OWN = (
     *objective_flags.ALL,
 )
 
+_LONG: dict[str, Any] = {"batch_size": 1_024, "learning_rate": 0.004, "small_share": 0.1}
 _CHANGES: learning.Changes = {
-    "paper": {"smoke": {"learning_rate": 0.01}, "default": {"epochs": 8}, "paper": {"epochs": 40}}
+    "airchitect": {
+        "smoke": {"num_train": 262_144, "batch_size": 512, "hidden_sizes": (32, 48)},
+        "default": {"epochs": 20, "hidden_sizes": (128, 192), **_LONG},
+        "paper": {"epochs": 100, "hidden_sizes": (192, 256), **_LONG},
+    },
+    "paper": {"smoke": {"learning_rate": 0.01}, "default": {"epochs": 8}, "paper": {"epochs": 40}},
 }
 _REPLAYED_MAX_DIM = 1024
 # Stored, as labels take longer; other losses would have to replay costs at each step.
@@ -118,7 +124,8 @@ def main(console: rich.console.Console) -> None:
     case = BufferCase.from_settings(runner.values(*_OWN) | resolved())
     replayed = case.memory_model is MemoryModel.SCALESIM3
     changes = dict.fromkeys(recipes(case), _REPLAYED) if replayed else _CHANGES
-    config = learning.run_config(learning.presets(case, changes), "paper")
+    best = "paper" if replayed else case.best_network
+    config = learning.run_config(learning.presets(case, changes), best)
     if replayed and config.loss != Loss.LABEL.value:
         raise ValueError(f"--loss: {config.loss} is not allowed with --memory_model=scalesim3")
     for path in learning.EVAL_WORKLOADS.value if replayed else ():

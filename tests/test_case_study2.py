@@ -59,7 +59,8 @@ def test_the_summary_says_what_was_run(finished):
     assert summary["objective"] == "energy"
     assert summary["memory_model"] == "ideal"
     assert summary["interface"] == "shared"
-    assert summary["loss"] == "optimal_set"
+    assert summary["model"] == "airchitect"
+    assert summary["loss"] == "label"
     assert summary["label_entropy_bits"] > 1
     assert 0 < summary["most_frequent_label_share"] < 0.8
     assert set(summary["heuristics"]) == {"a third each", "in proportion to the operands"}

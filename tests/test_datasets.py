@@ -121,6 +121,17 @@ def test_streamed_batches_are_fresh_exact_and_repeatable():
     np.testing.assert_array_equal(design_ids, CASE.exact(first).design_id)
 
 
+def test_a_share_of_the_streamed_dimensions_is_log_uniform():
+    source = StreamedBatches(case=CASE, batch_size=4096, steps_per_epoch=1, seed=0, small_share=0.5)
+    workloads, design_ids = epoch_rows(source, 0, 1)
+    assert (np.asarray(split_of(workloads)) == Split.TRAIN).all()
+    np.testing.assert_array_equal(design_ids[:100], CASE.exact(workloads[:, :100]).design_id)
+    small = np.asarray(workloads[1:]) <= 15
+    expected = (np.log(16) / np.log(301) + 15 / 300) / 2
+    assert small.mean() == pytest.approx(expected, rel=0.1)
+    assert small.all(axis=0).mean() == pytest.approx(expected**3, rel=0.4)  # independently
+
+
 def test_uniform_and_log_uniform():
     for distribution in Distribution:
         values = np.asarray(

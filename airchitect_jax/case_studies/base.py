@@ -154,6 +154,11 @@ class CaseStudy(Definition):
         """
         return brute_force.label_in_python(self, columns)
 
+    @property
+    def label_ids(self) -> Int[np.ndarray, "labels"]:
+        """The design ids that occur as labels, ascending; all unless some never do."""
+        return np.arange(self.space.num_designs, dtype=np.int32)
+
     def label(self, workloads: Int[Array, "features batch"]) -> Int[Array, "batch"]:
         """Exact best design ids of workloads within the ranges (int32), compiled."""
         return self.label_columns(self.columns(workloads))[0].design_id

@@ -23,6 +23,7 @@ from jaxtyping import Array, Bool, Int
 
 from airchitect_jax._support import atomic_path, check_file, check_fits, write_checksum
 from airchitect_jax.case_studies import CaseStudy
+from airchitect_jax.workloads import Distribution
 
 
 class Split(enum.IntEnum):
@@ -69,10 +70,30 @@ def split_of(workloads: Int[Array, features * batch]) -> Int[Array, "*batch"]:
 _Drawn = tuple[Int[Array, ""], Int[Array, ""], Int[Array, "features count"]]
 
 
-def draw(
-    case: CaseStudy, key: jax.Array, count: int, split: Split | Int[Array, ""]
+def _sample(
+    case: CaseStudy, key: jax.Array, count: int, small_share: float
 ) -> Int[Array, "features count"]:
-    """`count` random workloads of one split, traceable; zeros if the ranges hold none."""
+    """Random workloads; a share of each dimension is log-uniform, independently."""
+    plain = case.sample(key, count)
+    if small_share == 0:
+        return plain
+    of_small, of_choice = jax.random.split(key)
+    log_uniform = dataclasses.replace(case, distribution=Distribution.LOG_UNIFORM)  # type: ignore[type-var]
+    is_small = jax.random.bernoulli(of_choice, small_share, plain.shape)
+    return jnp.where(is_small, log_uniform.sample(of_small, count), plain)
+
+
+def draw(
+    case: CaseStudy,
+    key: jax.Array,
+    count: int,
+    split: Split | Int[Array, ""],
+    small_share: float = 0.0,
+) -> Int[Array, "features count"]:
+    """`count` random workloads of one split, traceable; zeros if the ranges hold none.
+
+    A share of each dimension, `small_share`, is log-uniform.
+    """
 
     def unfinished(state: _Drawn) -> Bool[Array, ""]:
         turn, filled, _ = state
@@ -80,7 +101,7 @@ def draw(
 
     def append(state: _Drawn) -> _Drawn:
         turn, filled, workloads = state
-        fresh = case.sample(jax.random.fold_in(key, turn), count)
+        fresh = _sample(case, jax.random.fold_in(key, turn), count, small_share)
         chex.assert_shape(fresh, (len(case.features), count))
         wanted = split_of(fresh) == split
         counts = filled + jnp.cumsum(wanted, dtype=jnp.int32)
@@ -92,11 +113,17 @@ def draw(
     return jax.lax.while_loop(unfinished, append, (jnp.int32(0), jnp.int32(0), nothing))[2]
 
 
-@functools.partial(jax.jit, static_argnames=("case", "count"))
+@functools.partial(jax.jit, static_argnames=("case", "count", "small_share"))
 def _draw_block(
-    case: CaseStudy, key: jax.Array, block: Int[Array, ""], count: int, split: Int[Array, ""]
+    case: CaseStudy,
+    key: jax.Array,
+    block: Int[Array, ""],
+    count: int,
+    split: Int[Array, ""],
+    small_share: float = 0.0,
 ) -> Int[Array, "features count"]:
-    return draw(case, jax.random.fold_in(jax.random.fold_in(key, split), block), count, split)
+    key = jax.random.fold_in(jax.random.fold_in(key, split), block)
+    return draw(case, key, count, split, small_share)
 
 
 def dataset_bytes(case: CaseStudy, num: int) -> int:
@@ -219,12 +246,17 @@ class StoredBatches:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StreamedBatches:
-    """Fresh workloads, drawn and labelled on the device for every batch; none is stored."""
+    """Fresh workloads, drawn and labelled on the device for every batch; none is stored.
+
+    A share of each dimension, `small_share`, is log-uniform: small ones occur in real networks, but
+    hardly ever among uniform draws.
+    """
 
     case: CaseStudy
     batch_size: int
     steps_per_epoch: int
     seed: int
+    small_share: float = 0.0
 
     def blocks(self, epoch: int, block_steps: int) -> Iterator[Block]:
         """See `BatchSource`."""
@@ -233,7 +265,9 @@ class StreamedBatches:
             steps = min(block_steps, self.steps_per_epoch - first)
             # Traced numbers, so that few shapes are compiled.
             block, split = jnp.int32(first), jnp.int32(Split.TRAIN)
-            workloads = _draw_block(self.case, key, block, steps * self.batch_size, split)
+            workloads = _draw_block(
+                self.case, key, block, steps * self.batch_size, split, self.small_share
+            )
             design_ids = self.case.label(workloads)
             yield (
                 workloads.reshape(-1, steps, self.batch_size).swapaxes(0, 1),

@@ -233,6 +233,7 @@ def _source(case: CaseStudy, config: RunConfig, workdir: pathlib.Path) -> BatchS
             batch_size=config.batch_size,
             steps_per_epoch=config.num_train // config.batch_size,
             seed=config.seed,
+            small_share=config.small_share,
         )
     path = workdir / "data" / "train.npz"
     origin = {"case": repr(case), "seed": config.seed, "num": config.num_train}

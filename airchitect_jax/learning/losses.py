@@ -78,11 +78,11 @@ def with_optimal_set(
 
 
 @runtime_checkable
-class FactoredNetwork(Protocol):
+class LabelLearner(Protocol):
     """A network that computes the cross-entropy of labels without the logits of all designs."""
 
     def label_loss(
-        self, workloads: Int[Array, "features batch"], design_ids: Int[Array, "batch"]
+        self, workloads: Int[Array, "features batch"], design_ids: Int[Array, "*values batch"]
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """As `cross_entropy` of its logits."""
         ...
@@ -127,7 +127,7 @@ def loss_fn(case: CaseStudy, loss: Loss) -> LossFn:
     """
 
     def label(network: Any, workloads: Array, design_ids: Array) -> tuple[Array, Array]:
-        if isinstance(network, FactoredNetwork):
+        if isinstance(network, LabelLearner):
             return network.label_loss(workloads, design_ids)
         return cross_entropy(network(workloads), design_ids)
 

@@ -64,6 +64,8 @@ class TrainConfig:
 class RunConfig:
     """The settings of a run of any case study. `num_train` counts the examples of one epoch.
 
+    `small_share` of the dimensions of streamed examples are log-uniform, whatever the test set has.
+
     `model` is "paper", "additive" or, for schedules, "symmetric"; only the first has embeddings and
     hidden layers, and only the others can use the loss "cost".
     """
@@ -82,6 +84,7 @@ class RunConfig:
     loss: str = Loss.LABEL.value
     model: str = "paper"
     optimizer: str = Optimizer.ADAM.value
+    small_share: float = 0.0
 
 
 @functools.partial(

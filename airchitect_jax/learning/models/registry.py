@@ -9,12 +9,13 @@ import jax
 from flax import nnx
 
 from airchitect_jax._support import find, register, registered
-from airchitect_jax.case_studies import CaseStudy, ScheduleCase
+from airchitect_jax.case_studies import BufferCase, CaseStudy, ScheduleCase
 from airchitect_jax.learning.losses import Loss
 from airchitect_jax.learning.models.additive import Additive
 from airchitect_jax.learning.models.airchitect import Airchitect
 from airchitect_jax.learning.models.factored import FactoredScheduler
 from airchitect_jax.learning.models.paper import PaperNetwork
+from airchitect_jax.learning.models.sizing import BufferSizer
 from airchitect_jax.learning.models.symmetric import SymmetricScheduler
 from airchitect_jax.learning.training import Optimizer
 
@@ -128,6 +129,11 @@ def _airchitect(case: CaseStudy, seed: int, _: int, hidden: Sequence[int]) -> nn
     return Airchitect(case, hidden_sizes=hidden, key=jax.random.key(seed))
 
 
+def _sizer(case: CaseStudy, seed: int, _: int, hidden: Sequence[int]) -> nnx.Module:
+    assert isinstance(case, BufferCase)  # noqa: S101 - see `serves`
+    return BufferSizer(case, hidden_sizes=hidden, key=jax.random.key(seed))
+
+
 def _factored(case: CaseStudy, seed: int, *_: object) -> nnx.Module:
     assert isinstance(case, ScheduleCase)  # noqa: S101 - see `serves`
     return FactoredScheduler(case, key=jax.random.key(seed))
@@ -160,6 +166,15 @@ register(
         has_widths=True,
         knows=(_FACTORS,),
         variants=(
+            NetworkRecipe(
+                make=_sizer,
+                serves=lambda case: isinstance(case, BufferCase),
+                loss=Loss.LABEL,
+                learning_rate=0.004,
+                batch_size=1024,
+                has_widths=True,
+                knows=(_FACTORS, "designs that no label has"),
+            ),
             NetworkRecipe(
                 make=_factored,
                 serves=_has_schedules,

@@ -34,26 +34,43 @@ def log_resolutions(values: Int[Array, "*shape values"]) -> Float[Array, "*shape
     return jnp.log(jnp.where(are_folds, folds, lengths).astype(jnp.float32))
 
 
-class Resolutions(nnx.Module):
-    """`log_resolutions`, decorrelated.
+class Decorrelated(nnx.Module):
+    """Principal components of inputs, each scaled to a variance of one.
 
     Neighbouring resolutions are nearly equal, and their small differences decide between near ties.
-    So their principal components are all scaled to a variance of one: gradient descent then learns
-    each equally fast.
+    Of decorrelated inputs gradient descent learns each equally fast.
+
+    Args:
+      samples: typical inputs, for the statistics.
+      ridge: added to the variance of each direction; the larger, the less the inputs grow away from
+        the samples.
+    """
+
+    def __init__(
+        self, samples: Float[Array | np.ndarray, "num width"], ridge: float = _RIDGE
+    ) -> None:
+        rows = np.asarray(samples, np.float64)
+        variances, directions = np.linalg.eigh(np.cov(rows.T))
+        scales = 1 / np.sqrt(np.maximum(variances, 0.0) + ridge)
+        self.mean = Whitening(jnp.asarray(rows.mean(axis=0), jnp.float32))
+        self.whiten = Whitening(jnp.asarray(directions * scales, jnp.float32))
+        self.width = rows.shape[1]
+
+    def __call__(self, raw: Float[Array, "*shape width"]) -> Float[Array, "*shape width"]:
+        """Inputs of a dense layer."""
+        return (raw - jnp.broadcast_to(self.mean[...], raw.shape)) @ self.whiten[...]
+
+
+class Resolutions(Decorrelated):
+    """`log_resolutions`, decorrelated.
 
     Args:
       samples: typical values, at least 1, for the statistics.
     """
 
     def __init__(self, samples: Int[Array | np.ndarray, "num values"]) -> None:
-        rows = np.asarray(log_resolutions(jnp.asarray(samples, jnp.int32)), np.float64)
-        variances, directions = np.linalg.eigh(np.cov(rows.T))
-        scales = 1 / np.sqrt(np.maximum(variances, 0.0) + _RIDGE)
-        self.mean = Whitening(jnp.asarray(rows.mean(axis=0), jnp.float32))
-        self.whiten = Whitening(jnp.asarray(directions * scales, jnp.float32))
-        self.width = rows.shape[1]
+        super().__init__(log_resolutions(jnp.asarray(samples, jnp.int32)))
 
     def __call__(self, values: Int[Array, "*shape values"]) -> Float[Array, "*shape width"]:
         """Inputs of a dense layer; values may exceed those of the samples."""
-        raw = log_resolutions(values)
-        return (raw - jnp.broadcast_to(self.mean[...], raw.shape)) @ self.whiten[...]
+        return super().__call__(log_resolutions(values))
