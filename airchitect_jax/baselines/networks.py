@@ -68,15 +68,17 @@ class NetworkCompetitor:
         )
 
     def _train(self, task: Task, epochs: int, blocks: int) -> learning.FitResult:
-        source = learning.StreamedBatches(
-            case=task.case,
+        network = self.make(task.case, task.seed)
+        source = learning.streamed(
+            task.case,
+            network,
             batch_size=self.batch_size,
             steps_per_epoch=blocks * learning.BLOCK_STEPS,
             seed=task.seed,
         )
         next(source.blocks(0, learning.BLOCK_STEPS))  # compiles the oracle, which is not training
         return learning.fit(
-            self.make(task.case, task.seed),
+            network,
             source,
             task.validation,
             learning.TrainConfig(

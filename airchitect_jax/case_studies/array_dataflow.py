@@ -61,7 +61,7 @@ class ArrayDataflowCase(CaseStudy):
 
     name = "case_study1"
     title = "array shape and dataflow"
-    best_network = "additive"
+    best_network = "airchitect"
     has_many_optima = False
     trained_budgets: ClassVar[Mapping[str, int]] = {"max_mac_exponent": 14}
 

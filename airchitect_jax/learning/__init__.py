@@ -20,6 +20,7 @@ from airchitect_jax.learning.datasets import (
     StreamedBatches,
     sample_dataset,
     split_of,
+    streamed,
 )
 from airchitect_jax.learning.evaluation import (
     Evaluation,
@@ -93,6 +94,7 @@ __all__ = [
     "split_of",
     "spread",
     "stacked",
+    "streamed",
     "threshold_for",
     "train_block",
 ]

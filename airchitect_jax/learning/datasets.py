@@ -13,7 +13,7 @@ import json
 import pathlib
 import warnings
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import chex
 import jax
@@ -203,7 +203,7 @@ def load_dataset(path: pathlib.Path, description: dict[str, object]) -> Dataset 
 
 
 # Workloads and design ids of several consecutive steps.
-Block = tuple[Int[Array, "steps features batch"], Int[Array, "steps batch"]]
+Block = tuple[Int[Array, "steps features batch"], Int[Array, "steps *values batch"]]
 
 
 class BatchSource(Protocol):
@@ -273,3 +273,82 @@ class StreamedBatches:
                 workloads.reshape(-1, steps, self.batch_size).swapaxes(0, 1),
                 design_ids.reshape(steps, self.batch_size),
             )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CrossedBatches:
+    """Fresh workloads, each labelled under every value of one feature, such as a budget.
+
+    For networks that compute what does not depend on that feature once.
+
+    Attributes:
+      row: the row of the feature.
+      batch_size: the number of labels in a batch, at most; at least one workload is drawn.
+      small_share: as for `StreamedBatches`.
+    """
+
+    case: CaseStudy
+    row: int
+    batch_size: int
+    steps_per_epoch: int
+    seed: int
+    small_share: float = 0.0
+
+    def blocks(self, epoch: int, block_steps: int) -> Iterator[Block]:
+        """See `BatchSource`; design ids are Int[steps, values, batch], -1 outside of TRAIN."""
+        feature = self.case.features[self.row]
+        batch = max(self.batch_size // feature.cardinality, 1)
+        key = jax.random.fold_in(jax.random.key(self.seed), epoch)
+        for first in range(0, self.steps_per_epoch, block_steps):
+            steps = min(block_steps, self.steps_per_epoch - first)
+            own = jax.random.fold_in(key, first)
+            workloads = _sample_jit(self.case, own, steps * batch, self.small_share)
+            design_ids = []
+            for value in range(feature.low, feature.high + 1):
+                crossed, in_train = _with_value(workloads, self.row, jnp.int32(value))
+                design_ids.append(jnp.where(in_train, self.case.label(crossed), -1))
+            yield (
+                workloads.reshape(-1, steps, batch).swapaxes(0, 1),
+                jnp.stack(design_ids).reshape(-1, steps, batch).swapaxes(0, 1),
+            )
+
+
+_sample_jit = jax.jit(_sample, static_argnums=(0, 2, 3))
+
+
+@functools.partial(jax.jit, static_argnames="row")
+def _with_value(
+    workloads: Int[Array, "features batch"], row: int, value: Int[Array, ""]
+) -> tuple[Int[Array, "features batch"], Bool[Array, "batch"]]:
+    """The workloads with one feature replaced, and which of them are of the split TRAIN."""
+    crossed = workloads.at[row].set(value)
+    return crossed, split_of(crossed) == Split.TRAIN
+
+
+def streamed(
+    case: CaseStudy,
+    network: Any,
+    *,
+    batch_size: int,
+    steps_per_epoch: int,
+    seed: int,
+    small_share: float = 0.0,
+) -> BatchSource:
+    """Fresh batches for a network: crossed if it has a `crossed_row`, plain otherwise."""
+    row = getattr(network, "crossed_row", None)
+    if row is None:
+        return StreamedBatches(
+            case=case,
+            batch_size=batch_size,
+            steps_per_epoch=steps_per_epoch,
+            seed=seed,
+            small_share=small_share,
+        )
+    return CrossedBatches(
+        case=case,
+        row=row,
+        batch_size=batch_size,
+        steps_per_epoch=steps_per_epoch,
+        seed=seed,
+        small_share=small_share,
+    )

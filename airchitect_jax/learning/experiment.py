@@ -25,11 +25,11 @@ from airchitect_jax.learning.datasets import (
     Dataset,
     Split,
     StoredBatches,
-    StreamedBatches,
     dataset_bytes,
     load_dataset,
     sample_dataset,
     save_dataset,
+    streamed,
 )
 from airchitect_jax.learning.evaluation import (
     Evaluation,
@@ -211,7 +211,7 @@ def _train(
 
         fitted = fit(
             model,
-            _source(case, config, workdir),
+            _source(case, config, workdir, model),
             validation,
             TrainConfig(
                 epochs=config.epochs,
@@ -226,10 +226,13 @@ def _train(
     return fitted
 
 
-def _source(case: CaseStudy, config: RunConfig, workdir: pathlib.Path) -> BatchSource:
+def _source(
+    case: CaseStudy, config: RunConfig, workdir: pathlib.Path, model: nnx.Module
+) -> BatchSource:
     if config.stream:
-        return StreamedBatches(
-            case=case,
+        return streamed(
+            case,
+            model,
             batch_size=config.batch_size,
             steps_per_epoch=config.num_train // config.batch_size,
             seed=config.seed,

@@ -36,14 +36,20 @@ class Loss(enum.Enum):
 
 
 def cross_entropy(
-    logits: Float[Array, "batch designs"], design_ids: Int[Array, "batch"]
+    logits: Float[Array, "*batch designs"], design_ids: Int[Array, "*batch"]
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Mean cross-entropy in nats, and accuracy (ties for the largest logit count)."""
-    chex.assert_rank([logits, design_ids], [2, 1])
-    chosen = jnp.take_along_axis(logits, design_ids[:, None], axis=-1)[:, 0]
-    loss = (jax.nn.logsumexp(logits, axis=-1) - chosen).mean()
+    """Mean cross-entropy in nats, and accuracy (ties for the largest logit count).
+
+    Rows whose design id is -1 are left out.
+    """
+    chex.assert_equal_rank([logits, design_ids[..., None]])
+    known = design_ids >= 0
+    chosen = jnp.take_along_axis(logits, jnp.maximum(design_ids, 0)[..., None], axis=-1)[..., 0]
+    nats = jax.nn.logsumexp(logits, axis=-1) - chosen
     # Not argmax, which XLA's CPU backend does not vectorise.
-    return loss, (chosen >= logits.max(axis=-1)).mean()
+    hits = known & (chosen >= logits.max(axis=-1))
+    num = jnp.maximum(known.sum(), 1).astype(nats.dtype)
+    return jnp.where(known, nats, 0.0).sum() / num, hits.sum() / num
 
 
 def with_optimal_set(

@@ -141,8 +141,8 @@ def train_block(
       loss: the quantity to minimise.
 
     Returns:
-      A function of the state, Int[steps, features, batch] workloads and Int[steps, batch] design
-      ids, to the new state and the mean loss and accuracy.
+      A function of the state, Int[steps, features, batch] workloads and Int[steps, *values, batch]
+      design ids, to the new state and the mean loss and accuracy.
     """
 
     def of_params(
@@ -245,14 +245,14 @@ def fit(
             row: Row = {
                 "epoch": epoch + 1,
                 "step": step,
-                "examples": step * design_ids.shape[1],
+                "examples": step * design_ids[0].size,
                 "loss": float(nats),  # waits for the device
                 "accuracy": float(accuracy),
                 "seconds": round(before + time.perf_counter() - start, 3),
             }
             history.append(row)
             if step == (epoch + 1) * source.steps_per_epoch:
-                rows = min(_VALIDATION_BATCH, 4 * design_ids.shape[1])
+                rows = min(_VALIDATION_BATCH, 4 * design_ids[0].size)
                 row |= _validate(validate, state.params, validation, rows)
                 if checkpoint_dir is not None:
                     save_checkpoint(checkpoint_dir, step, named_leaves(state), history)

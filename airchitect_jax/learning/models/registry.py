@@ -162,7 +162,7 @@ register(
         make=_airchitect,
         serves=Airchitect.serves,
         loss=Loss.LABEL,
-        learning_rate=0.005,
+        learning_rate=0.003,
         has_widths=True,
         knows=(_FACTORS,),
         variants=(
