@@ -55,7 +55,7 @@ flags.set_default(runner.WORKDIR, "runs/learn_networks")
 
 PRESETS = {
     "smoke": Settings(
-        training=MachineTraining(steps=20, networks_per_step=16, hidden=32, memory_hidden=16),
+        training=MachineTraining(steps=40, networks_per_step=16, hidden=32, memory_hidden=16),
         num_validation=50,
     ),
     "default": Settings(training=MachineTraining(), num_validation=2000),
@@ -176,9 +176,7 @@ def main(console: rich.console.Console) -> None:
         )
         png = to_png(regret_figure(rows, 3 * designs.buffers.num_levels))
         save_pngs(folder, {"regrets": png})
-        files.write_text(
-            folder / "report.html", page(rows, summary["never_seen"], config, png)
-        )
+        files.write_text(folder / "report.html", page(rows, summary["never_seen"], config, png))
         runner.say(console, json.dumps(summary["never_seen"]["default_sram"], indent=2))
         runner.say(console, f"{folder}: summary.json, regrets.csv, report.html, weights.npz")
 

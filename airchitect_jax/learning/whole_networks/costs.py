@@ -79,9 +79,9 @@ def by_memories(
 
     def of_gemm(gemm: Float[Array, "3"], r: Float[Array, ""], c: Float[Array, ""]) -> Array:
         return jax.vmap(
-            lambda swept: jax.vmap(
-                lambda column: _by_role(gemm, r, c, swept, column, designs)
-            )(sizes)
+            lambda swept: jax.vmap(lambda column: _by_role(gemm, r, c, swept, column, designs))(
+                sizes
+            )
         )(sizes)
 
     flat = jax.vmap(of_gemm)(dims.reshape(-1, 3), rows.reshape(-1), cols.reshape(-1))
@@ -113,7 +113,9 @@ def cubes(
     """The least over the dataflows, by the sizes of the ifmap, filter and ofmap SRAM."""
     least = None
     for flow in Dataflow:
-        swept, column, tile = (memory_model.OPERANDS.index(name) for name in memory_model.ROLES[flow])
+        swept, column, tile = (
+            memory_model.OPERANDS.index(name) for name in memory_model.ROLES[flow]
+        )
         plane = planes[..., flow] if swept < column else jnp.swapaxes(planes[..., flow], -1, -2)
         plane = jnp.expand_dims(plane, tile - 3)
         least = plane if least is None else jnp.minimum(least, plane)

@@ -15,9 +15,7 @@ from airchitect_jax.oracle.joint import check_exact
 from airchitect_jax.workloads import GemmCounts
 
 
-def all_cycles(
-    workload: GemmCounts, designs: Designs
-) -> Int[np.ndarray, "shapes sizings"]:
+def all_cycles(workload: GemmCounts, designs: Designs) -> Int[np.ndarray, "shapes sizings"]:
     """Cycles of a network on every design, each layer with its best dataflow; int64.
 
     Raises:
@@ -37,7 +35,9 @@ def all_cycles(
 def _all_cycles(
     dims: Float[Array, "layers 3"], counts: Float[Array, "layers"], designs: Designs
 ) -> Float[Array, "shapes sizings"]:
-    rows, cols = (jnp.asarray(sides, dims.dtype) for sides in (designs.space.rows, designs.space.cols))
+    rows, cols = (
+        jnp.asarray(sides, dims.dtype) for sides in (designs.space.rows, designs.space.cols)
+    )
 
     def add(total: Array, layer: tuple[Array, Array]) -> tuple[Array, None]:
         gemm, count = layer

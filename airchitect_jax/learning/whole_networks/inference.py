@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
+from airchitect_jax.cost import memory as memory_model
 from airchitect_jax.learning.whole_networks.costs import Designs, cubes
 from airchitect_jax.learning.whole_networks.network import MachineNetwork, log_totals
 from airchitect_jax.learning.whole_networks.walks import Layers
 from airchitect_jax.types import Dataflow
-from airchitect_jax.cost import memory as memory_model
 
 NUM_CANDIDATES = 64
 _NUM_ARRAYS = 16  # that the second step looks at
@@ -46,8 +46,8 @@ def answer(
 ) -> Answers:
     """The answer for one network.
 
-    First the arrays within the budget are compared, with three equal memories; then all sizings that
-    use the whole budget, on the best arrays. (A larger memory never costs more.)
+    First the arrays within the budget are compared, with three equal memories; then all sizings
+    that use the whole budget, on the best arrays. (A larger memory never costs more.)
 
     Args:
       network: trained.
@@ -67,7 +67,9 @@ def answer(
 
     at_most = network.encode(layers.dims, jnp.broadcast_to(jnp.int32(largest), num))
     base = network.log_cycles(at_most)[:, shapes]
-    each = tuple(jnp.broadcast_to(part[:, None], (*base.shape[:2], part.shape[-1])) for part in at_most)
+    each = tuple(
+        jnp.broadcast_to(part[:, None], (*base.shape[:2], part.shape[-1])) for part in at_most
+    )
     growth = jnp.maximum(network.log_growth(each, jnp.broadcast_to(shapes, base.shape[:2])), 0.0)
     planes = base[:, :, None, None] + growth
     of_designs = log_totals(
@@ -111,8 +113,8 @@ def _risk(
 ) -> Float[Array, ""]:
     """An upper bound on the probability that an array costs at least 1% less than the chosen one.
 
-    Errors of log cycles are taken as independent and normal, with the predicted spread of each layer,
-    weighted by the layer's share of all cycles; the probabilities of all arrays are added.
+    Errors of log cycles are taken as independent and normal, with the predicted spread of each
+    layer, weighted by its share of all cycles; the probabilities of all arrays are added.
     """
     weights = jnp.log(jnp.maximum(layers.counts, 1.0)) + by_layer[:, chosen]
     shares = jax.nn.softmax(jnp.where(layers.counts > 0, weights, -jnp.inf))

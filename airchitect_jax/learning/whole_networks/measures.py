@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 from airchitect_jax.learning.selective import risk_coverage, threshold_for
-from airchitect_jax.learning.whole_networks.costs import equal_memories
+from airchitect_jax.learning.whole_networks.costs import Designs, equal_memories
 from airchitect_jax.learning.whole_networks.exact import within
 from airchitect_jax.learning.whole_networks.inference import TOLERATED_REGRET, Answers
 from airchitect_jax.learning.whole_networks.network import log_totals
@@ -76,14 +77,14 @@ def risks_and_regrets(
     designs = recommender.designs
     largest = designs.buffers.num_levels
     drawing, choosing = jax.random.split(key)
-    layers = walk(drawing, start, num, num_layers)
-    exponents = jax.random.randint(
-        choosing, (num,), MIN_MAC_EXPONENT, designs.max_mac_exponent + 1
-    )
+    layers = jax.jit(walk, static_argnums=(2, 3))(drawing, start, num, num_layers)
+    exponents = jax.random.randint(choosing, (num,), MIN_MAC_EXPONENT, designs.max_mac_exponent + 1)
     workloads = [
         GemmCounts(gemms=tuple(map(tuple, dims)), counts=tuple(counts))
         for dims, counts in zip(
-            np.asarray(layers.dims).tolist(), np.asarray(layers.counts, np.int64).tolist(), strict=True
+            np.asarray(layers.dims).tolist(),
+            np.asarray(layers.counts, np.int64).tolist(),
+            strict=True,
         )
     ]
     budgets = [(int(exponent), 3 * largest) for exponent in exponents]
@@ -94,16 +95,12 @@ def risks_and_regrets(
     return np.asarray(answers.risk, np.float64), np.exp(chosen - allowed.min(axis=1)) - 1
 
 
-def _totals(layers: Layers, designs: Any) -> Any:
+@functools.partial(jax.jit, static_argnums=1)
+def _totals(layers: Layers, designs: Designs) -> Float[Array, "num shapes"]:
     """Log cycles of synthetic networks on every array with the largest memories."""
-
-    @jax.jit
-    def totals(layers: Layers) -> Any:
-        level = jnp.full(layers.counts.shape, float(designs.buffers.num_levels))
-        cycles = equal_memories(layers.dims.astype(jnp.float32), level, designs)
-        return log_totals(jnp.log(cycles).min(axis=-1), layers.counts)
-
-    return totals(layers)
+    level = jnp.full(layers.counts.shape, float(designs.buffers.num_levels))
+    cycles = equal_memories(layers.dims.astype(jnp.float32), level, designs)
+    return log_totals(jnp.log(cycles).min(axis=-1), layers.counts)
 
 
 def fit_threshold(

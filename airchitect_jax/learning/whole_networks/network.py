@@ -1,9 +1,9 @@
 """The network: cycles of each layer on each design, added over the layers.
 
-The layers of a network are a set: each is encoded alone, its predicted cycles are added, and the sums
-are compared. So neither the order of the layers nor their number matters, and a layer that runs
-twice counts twice.
-"""
+The layers of a network are a set: each is encoded alone, the predicted cycles are added, and the
+The layers of a network are a set: each is encoded alone, the predicted cycles are added, and the
+sums are compared. So neither the order of the layers nor their number matters, and a layer that
+runs twice counts twice.
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ _PIECES = 2  # of the cycles of a layer on an array: bound by compute, or by DRA
 _SHARPNESS = 4.0
 _RIDGE = 1e-6
 _FAST = 2**12  # times the bandwidth: no layer waits
+
+
+_equal_memories = jax.jit(equal_memories, static_argnums=2)
 
 
 class MachineNetwork(nnx.Module):
@@ -79,14 +82,13 @@ class MachineNetwork(nnx.Module):
         """
         x = np.asarray(self.inputs(jnp.asarray(dims)), np.float64)
         covariance = x.T @ x / len(x) + _RIDGE * np.eye(x.shape[1])
-        cycles = jax.jit(equal_memories, static_argnums=2)
         bandwidth = designs.platform.bandwidth_bytes_per_cycle
         kernels, biases = [], []
         for factor in (_FAST, 1 / bandwidth):
             platform = dataclasses.replace(
                 designs.platform, bandwidth_bytes_per_cycle=round(bandwidth * factor)
             )
-            table = cycles(
+            table = _equal_memories(
                 jnp.asarray(dims, jnp.float32),
                 jnp.asarray(level, jnp.float32),
                 dataclasses.replace(designs, platform=platform),

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Int
+from jaxtyping import Array, Int
 
 from airchitect_jax._support import instance, shown, whole_number
 from airchitect_jax.learning.training import named_leaves
@@ -24,7 +24,9 @@ from airchitect_jax.types import ArrayShape, Dataflow
 from airchitect_jax.workloads import GemmCounts, Layer, Network
 
 MIN_MAC_EXPONENT = 8  # below, fewer arrays are within the budget than the network compares
-_LEAST_LAYERS = 8  # lists are padded to powers of two from here on, so that few programs are compiled
+_LEAST_LAYERS = (
+    8  # lists are padded to powers of two from here on, so that few programs are compiled
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -137,21 +139,9 @@ class MachineRecommender:
                 f" trained on sides up to {1 << MAX_EXPONENT:,}: search instead"
             )
         exponents, steps = (jnp.asarray(column) for column in np.array(budgets, np.int32).T)
-        return jax.tree.map(np.asarray, self._answer(layers, exponents, steps))
-
-    @functools.cached_property
-    def _answer(self) -> Any:
         graphdef, state = nnx.split(self.network)
-
-        def one(state: Any, layers: Layers, exponent: Any, steps: Any) -> Answers:
-            return answer(nnx.merge(graphdef, state), layers, exponent, steps, self.designs)
-
-        @jax.jit
-        def all_of(state: Any, layers: Layers, exponents: Any, steps: Any) -> Answers:
-            # One after the other: the tables of one network fit the caches.
-            return jax.lax.map(lambda each: one(state, *each), (layers, exponents, steps))
-
-        return functools.partial(all_of, state)
+        answers = _answers(graphdef, self.designs, state, layers, exponents, steps)
+        return jax.tree.map(np.asarray, answers)
 
     def _budgets(self, mac_budget: int, sram_budget_kb: int | None) -> tuple[int, int]:
         """The budgets as an exponent and as steps, rounded down to what designs can use."""
@@ -201,6 +191,15 @@ class MachineRecommender:
         return {name: np.asarray(leaf) for name, leaf in leaves.items()}
 
 
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _answers(
+    graphdef: Any, designs: Designs, state: Any, layers: Layers, exponents: Array, steps: Array
+) -> Answers:
+    network = nnx.merge(graphdef, state)
+    # One after the other: the tables of one network fit the caches.
+    return jax.lax.map(lambda each: answer(network, *each, designs), (layers, exponents, steps))
+
+
 def from_arrays(
     arrays: Mapping[str, np.ndarray],
     *,
@@ -243,9 +242,7 @@ def candidate_cycles(
         cols=np.array([design.cols for design in candidates]),
     )
     sizes = jax.tree.map(lambda *values: np.array(values), *(d.buffers for d in candidates))
-    tables = [
-        design_costs(gemm, array, sizes, designs.platform)[0] for gemm in workload.gemms
-    ]
+    tables = [design_costs(gemm, array, sizes, designs.platform)[0] for gemm in workload.gemms]
     return np.stack(tables, axis=1)
 
 

@@ -1,12 +1,13 @@
 """Training on synthetic networks, which are drawn and labelled as they are needed.
 
-The network is told costs: the cycles of each layer of a synthetic network on every array, with three
-equal memories, and on one array with all memories. Each step draws new networks.
+The network is told costs: the cycles of each layer of a synthetic network on every array, with
+three equal memories, and on one array with all memories. Each step draws new networks.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,7 +25,7 @@ from airchitect_jax.learning.whole_networks.walks import Layers, Seeds, seeds, w
 
 _NUM_SAMPLES = 1 << 13  # of layers, for the statistics of the inputs
 _BLOCK_STEPS = 20
-_WARMUP_STEPS = 40
+_WARMUP_STEPS = 20
 # How fast a dataflow loses weight as it costs more than the best one; what it keeps at least.
 _STEEPNESS, _LEAST_WEIGHT = 3.0, 0.05
 _MEMORY_WEIGHT, _SPREAD_WEIGHT = 1.0, 0.01
@@ -43,10 +44,10 @@ class MachineTraining:
       seed: for weights and networks.
     """
 
-    steps: int = 2000
+    steps: int = 1600
     networks_per_step: int = 64
-    layers_per_network: int = 8
-    learning_rate: float = 4e-3
+    layers_per_network: int = 4
+    learning_rate: float = 5e-3
     hidden: int = 128
     memory_hidden: int = 96
     seed: int = 0
@@ -57,7 +58,7 @@ def new_network(config: MachineTraining, designs: Designs, start: Seeds) -> Mach
     key = jax.random.key(config.seed)
     num = _NUM_SAMPLES // config.layers_per_network
     layers = walk(jax.random.fold_in(key, 1), start, num, config.layers_per_network)
-    dims = np.asarray(layers.dims)[np.asarray(layers.counts) > 0]
+    dims = np.asarray(layers.dims).reshape(-1, 3)
     network = MachineNetwork(
         designs,
         hidden=config.hidden,
@@ -89,10 +90,41 @@ def train(
     start = seeds(families)
     network = new_network(config, designs, start)
     graphdef, params, rest = nnx.split(network, nnx.Param, ...)  # type: ignore[misc]
+    state = params, _optimizer(config).init(params)
+    key = jax.random.fold_in(jax.random.key(config.seed), 4)
+    began = time.perf_counter()
+    for number in range(-(-config.steps // _BLOCK_STEPS)):
+        block_key = jax.random.fold_in(key, number)
+        state, parts = _block(graphdef, config, designs, rest, start, state, block_key)
+        if on_block is not None:
+            on_block(
+                {
+                    "step": (number + 1) * _BLOCK_STEPS,
+                    "seconds": time.perf_counter() - began,
+                    **dict(zip(LOSSES, np.asarray(parts.mean(axis=0)).tolist(), strict=True)),
+                }
+            )
+    return nnx.merge(graphdef, state[0], rest)
+
+
+def _optimizer(config: MachineTraining) -> optax.GradientTransformation:
     schedule = optax.warmup_cosine_decay_schedule(
         0.0, config.learning_rate, _WARMUP_STEPS, config.steps + _BLOCK_STEPS, 0.0
     )
-    optimizer = optax.adam(schedule)
+    return optax.adam(schedule)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _block(
+    graphdef: Any,
+    config: MachineTraining,
+    designs: Designs,
+    rest: Any,
+    start: Seeds,
+    state: tuple[Any, Any],
+    key: jax.Array,
+) -> tuple[tuple[Any, Any], Float[Array, "steps losses"]]:
+    """Some steps; compiled once for all families."""
 
     def step(state: tuple[Any, Any], key: jax.Array) -> tuple[tuple[Any, Any], Array]:
         params, opt_state = state
@@ -103,27 +135,10 @@ def train(
             return losses(nnx.merge(graphdef, params, rest), layers, designs, choosing)
 
         grads, parts = jax.grad(loss, has_aux=True)(params)
-        updates, opt_state = optimizer.update(grads, opt_state, params)
+        updates, opt_state = _optimizer(config).update(grads, opt_state, params)
         return (optax.apply_updates(params, updates), opt_state), parts
 
-    @jax.jit
-    def block(state: tuple[Any, Any], key: jax.Array) -> tuple[tuple[Any, Any], Array]:
-        return jax.lax.scan(step, state, jax.random.split(key, _BLOCK_STEPS))
-
-    state = params, optimizer.init(params)
-    key = jax.random.fold_in(jax.random.key(config.seed), 4)
-    began = time.perf_counter()
-    for number in range(-(-config.steps // _BLOCK_STEPS)):
-        state, parts = block(state, jax.random.fold_in(key, number))
-        if on_block is not None:
-            on_block(
-                {
-                    "step": (number + 1) * _BLOCK_STEPS,
-                    "seconds": time.perf_counter() - began,
-                    **dict(zip(LOSSES, np.asarray(parts.mean(axis=0)).tolist(), strict=True)),
-                }
-            )
-    return nnx.merge(graphdef, state[0], rest)
+    return jax.lax.scan(step, state, jax.random.split(key, _BLOCK_STEPS))
 
 
 LOSSES = ("arrays", "memories", "spread")

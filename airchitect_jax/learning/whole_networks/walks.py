@@ -1,9 +1,9 @@
 """Synthetic networks: random walks that start from the layers of real networks.
 
-A family is a set of real networks. A synthetic network takes some layers of one of them and moves
-m, n and k in logarithms: by steps that all layers share (batch, sequence length, width) and by steps
-of each layer. Some sides are rounded to multiples of 8 or 64 or to powers of two, as real ones often
-are. Some layers are drawn log-uniformly instead, from nothing real.
+A family is a set of real networks. A synthetic network takes layers of one of them and moves m, n
+and k in logarithms: by steps that all layers share (batch, sequence length, width) and by steps of
+each layer. Many sides are rounded to multiples of 8 or 64 or to powers of two, as real ones often
+are. One layer in four is drawn log-uniformly instead, from nothing real.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from airchitect_jax._support import shown
 from airchitect_jax.workloads import GemmCounts, load_network, network_names
 
 MAX_EXPONENT = 18  # of the sides and of the counts of synthetic layers
@@ -68,24 +69,34 @@ def packaged(name: str) -> GemmCounts:
 
 
 class Seeds(NamedTuple):
-    """Real networks by family, from which walks start.
+    """The packaged networks, and how likely a walk starts from each.
 
     Attributes:
-      layers: one row per network, families in order.
-      first, num: of each family, its first network and their number.
+      layers: one row per network.
+      probabilities: zero for networks that are left out; equal sums for all other families.
     """
 
     layers: Layers
-    first: Int[np.ndarray, "families"]
-    num: Int[np.ndarray, "families"]
+    probabilities: Float[Array | np.ndarray, "networks"]
 
 
 def seeds(families: Sequence[str]) -> Seeds:
-    """The packaged networks of some families."""
-    names = [members(family) for family in families]
-    num = np.array([len(group) for group in names])
-    layers = padded([packaged(name) for group in names for name in group])
-    return Seeds(layers, np.cumsum(num) - num, num)
+    """The packaged networks of some families; of the others nothing is used.
+
+    Raises:
+      ValueError: there is no such family.
+    """
+    for family in families:
+        if family not in FAMILIES:
+            raise ValueError(
+                f"families: {shown(family)} is not allowed; expected some of {', '.join(FAMILIES)}"
+            )
+    names = network_names()
+    probabilities = np.zeros(len(names), np.float32)
+    for family in families:
+        own = [names.index(name) for name in members(family)]
+        probabilities[own] = 1 / (len(own) * len(families))
+    return Seeds(padded([packaged(name) for name in names]), probabilities)
 
 
 def walk(key: jax.Array, start: Seeds, num: int, num_layers: int) -> Layers:
@@ -94,9 +105,9 @@ def walk(key: jax.Array, start: Seeds, num: int, num_layers: int) -> Layers:
     Families are drawn uniformly, then a network, then its layers, with replacement.
     """
     keys = iter(jax.random.split(key, 16))
-    family = jax.random.randint(next(keys), (num,), 0, len(start.num))
-    pick = jax.random.uniform(next(keys), (num,)) * jnp.asarray(start.num)[family]
-    network = jnp.asarray(start.first)[family] + pick.astype(jnp.int32)
+    network = jax.random.choice(
+        next(keys), len(start.probabilities), (num,), p=jnp.asarray(start.probabilities)
+    )
     counts = jnp.asarray(start.layers.counts)[network]
     present = (counts > 0).sum(axis=1, keepdims=True)
     place = jax.random.uniform(next(keys), (num, num_layers)) * present

@@ -35,6 +35,7 @@ Row = dict[str, Any]
 MAC_EXPONENTS = (10, 12, 14, 16)
 SRAM_STEPS = (6, 12, 18)  # beside all that the space has
 _VALIDATION = 2  # separates the random numbers from those of training
+_VALIDATION_LAYERS = 8  # of each synthetic network
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ def trained(
         seeds(families),
         jax.random.fold_in(jax.random.key(settings.training.seed), _VALIDATION << 8),
         num=settings.num_validation,
-        num_layers=settings.training.layers_per_network,
+        num_layers=_VALIDATION_LAYERS,
     )
     threshold = fit_threshold(risks, found, settings.max_share)
     figures = {
@@ -106,9 +107,7 @@ def tested(recommender: MachineRecommender, names: Sequence[str]) -> list[Row]:
     return rows
 
 
-def _flows(
-    recommender: MachineRecommender, answers: Answers, name: str, number: int
-) -> Row:
+def _flows(recommender: MachineRecommender, answers: Answers, name: str, number: int) -> Row:
     """What the predicted dataflows cost beyond the best ones, on the predicted design."""
     workload = packaged(name)
     costs = recommender.first_cycles(workload, answers, number)

@@ -15,7 +15,7 @@ _FLOOR = 1e-5  # smaller regrets are drawn here: the axis is logarithmic
 
 @styled
 def regret_figure(rows: Sequence[dict[str, Any]], largest: int) -> Figure:
-    """Sorted regrets, one-shot and re-ranked: with the largest SRAM budget, and with smaller ones."""
+    """Sorted regrets, one-shot and re-ranked, with the largest and with smaller SRAM budgets."""
     figure, panels = new_figure(columns=2, width=11, height=4.4)
     groups = {
         "the largest SRAM budget": [row for row in rows if row["sram_steps"] == largest],

@@ -36,8 +36,8 @@ def page(
     cells = [[row[name] for name in _COLUMNS] for row in rows]
     return document(
         "One machine for a whole network, in one inference",
-        f"""<p>Each network is answered by a recommender that was trained without its family. Regret is
-the share of cycles beyond the exact optimum of the joint space.</p>
+        f"""<p>Each network is answered by a recommender that was trained without its family. Regret
+is the share of cycles beyond the exact optimum of the joint space.</p>
 {table(["questions", "answer", "median", "99th percentile", "largest", "mean"], groups)}
 {image(png, "Sorted regrets.")}
 <h2>Every question</h2>
