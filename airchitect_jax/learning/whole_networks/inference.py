@@ -75,8 +75,9 @@ def answer(
     of_designs = log_totals(
         cubes(planes)[:, :, *(designs.space.levels.T - 1)].reshape(*num, -1), layers.counts
     ).reshape(_NUM_ARRAYS, -1)
-    steps = jnp.asarray(designs.space.levels.sum(axis=1))
-    allowed = (steps == jnp.minimum(sram_steps, 3 * largest)) & fits[shapes][:, None]
+    steps = jnp.asarray(designs.space.levels.sum(axis=1), jnp.int32)
+    uses_all = steps == jnp.minimum(sram_steps, 3 * largest)
+    allowed = uses_all[None] & fits[shapes][:, None]
     log_cycles, index = jax.lax.top_k(
         -jnp.where(allowed, of_designs, jnp.inf).ravel(), NUM_CANDIDATES
     )

@@ -1,9 +1,9 @@
 """The network: cycles of each layer on each design, added over the layers.
 
 The layers of a network are a set: each is encoded alone, the predicted cycles are added, and the
-The layers of a network are a set: each is encoded alone, the predicted cycles are added, and the
 sums are compared. So neither the order of the layers nor their number matters, and a layer that
 runs twice counts twice.
+"""
 
 from __future__ import annotations
 

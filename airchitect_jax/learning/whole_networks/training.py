@@ -170,7 +170,8 @@ def losses(
     # Memories on the best array of a random budget, where the answers will be, or on any.
     totals = log_totals(targets.min(axis=-1), layers.counts)
     budget = jax.random.randint(for_budget, (num, 1), 4, designs.max_mac_exponent + 1)
-    best = jnp.where(designs.mac_exponents <= budget, totals, jnp.inf).argmin(axis=1)
+    fits = jnp.asarray(designs.mac_exponents)[None] <= budget
+    best = jnp.where(fits, totals, jnp.inf).argmin(axis=1)
     other = jax.random.randint(for_shape, (num,), 0, designs.num_shapes)
     shape = jnp.where(jnp.arange(num) % 2 == 0, best, other)
     shape = jnp.broadcast_to(shape[:, None], layers.counts.shape)

@@ -109,7 +109,7 @@ def walk(key: jax.Array, start: Seeds, num: int, num_layers: int) -> Layers:
         next(keys), len(start.probabilities), (num,), p=jnp.asarray(start.probabilities)
     )
     counts = jnp.asarray(start.layers.counts)[network]
-    present = (counts > 0).sum(axis=1, keepdims=True)
+    present = (counts > 0).astype(jnp.float32).sum(axis=1, keepdims=True)
     place = jax.random.uniform(next(keys), (num, num_layers)) * present
     layer = place.astype(jnp.int32)
     dims = jnp.asarray(start.layers.dims)[network[:, None], layer]
