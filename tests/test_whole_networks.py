@@ -48,7 +48,6 @@ def recommender():
         samples=rng.integers(1, 5000, (64, 3)),
         key=jax.random.key(0),
     )
-    network.start_from(rng.integers(1, 5000, (256, 3)), rng.integers(1, 11, 256), DESIGNS)
     return MachineRecommender(network=network, designs=DESIGNS, threshold=0.5)
 
 
@@ -121,7 +120,9 @@ def test_answers_keep_the_budgets(recommender, mac_budget, sram_budget_kb):
         assert design.num_macs <= mac_budget
         assert design.sram_bytes <= (sram_budget_kb or 3000) * 1024
     assert len(set(answer.candidates)) == len(answer.candidates)
-    assert answer.search_instead == (answer.risk > recommender.threshold)
+    # The risk does not cover the choice of sizes.
+    is_risky = answer.risk > recommender.threshold
+    assert answer.search_instead == (is_risky or sram_budget_kb is not None)
 
 
 def test_certified_machine_is_the_best_candidate(recommender, cycles):
@@ -173,10 +174,14 @@ def test_workloads_out_of_range_are_refused(recommender):
 
 
 def test_stored_weights_give_the_same_answers(recommender):
-    arrays = recommender.arrays()
-    loaded = from_arrays(arrays, hidden=8, memory_hidden=8, threshold=0.5)
-    expected, answer = (one.predict(WORKLOAD, mac_budget=4096) for one in (recommender, loaded))
-    assert answer == expected
+    arrays = recommender.arrays()  # in half precision
+    first = from_arrays(arrays, hidden=8, memory_hidden=8, threshold=0.5)
+    second = from_arrays(first.arrays(), hidden=8, memory_hidden=8, threshold=0.5)
+    expected, answer, again = (
+        one.predict(WORKLOAD, mac_budget=4096) for one in (recommender, first, second)
+    )
+    assert answer.cycles == pytest.approx(expected.cycles, rel=0.02)
+    assert again == answer
     name = sorted(arrays)[0]
     with pytest.raises(ValueError, match=f"{name}: the shape None is not allowed"):
         from_arrays(
@@ -202,7 +207,8 @@ def test_walks_use_nothing_of_families_left_out():
 
 
 def test_walks_are_networks():
-    layers = walk(jax.random.key(0), seeds(list(FAMILIES)), 64, 8)
+    draw = jax.jit(walk, static_argnums=(2, 3))
+    layers = draw(jax.random.key(0), seeds(list(FAMILIES)), 64, 8)
     dims, counts = np.asarray(layers.dims), np.asarray(layers.counts)
     assert dims.shape == (64, 8, 3)
     assert dims.min() == 1

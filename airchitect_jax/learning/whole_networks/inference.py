@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax.cost import memory as memory_model
-from airchitect_jax.learning.whole_networks.costs import Designs, cubes
+from airchitect_jax.cost import memory
+from airchitect_jax.learning.whole_networks.costs import Designs
 from airchitect_jax.learning.whole_networks.network import MachineNetwork, log_totals
 from airchitect_jax.learning.whole_networks.walks import Layers
 from airchitect_jax.types import Dataflow
@@ -67,41 +69,54 @@ def answer(
 
     at_most = network.encode(layers.dims, jnp.broadcast_to(jnp.int32(largest), num))
     base = network.log_cycles(at_most)[:, shapes]
-    each = tuple(
-        jnp.broadcast_to(part[:, None], (*base.shape[:2], part.shape[-1])) for part in at_most
-    )
-    growth = jnp.maximum(network.log_growth(each, jnp.broadcast_to(shapes, base.shape[:2])), 0.0)
+    growth = jnp.maximum(network.log_growth(at_most, jnp.broadcast_to(shapes, base.shape[:2])), 0.0)
     planes = base[:, :, None, None] + growth
-    of_designs = log_totals(
-        cubes(planes)[:, :, *(designs.space.levels.T - 1)].reshape(*num, -1), layers.counts
-    ).reshape(_NUM_ARRAYS, -1)
-    steps = jnp.asarray(designs.space.levels.sum(axis=1), jnp.int32)
-    uses_all = steps == jnp.minimum(sram_steps, 3 * largest)
-    allowed = uses_all[None] & fits[shapes][:, None]
+    sizings = jnp.asarray(_largest_sizings(designs))[jnp.clip(sram_steps, 3, 3 * largest)]
+    by_flow = _by_sizing(planes, sizings, designs)
+    of_designs = log_totals(by_flow.min(axis=-1).reshape(*num, -1), layers.counts).reshape(
+        _NUM_ARRAYS, -1
+    )
+    allowed = (sizings >= 0)[None] & fits[shapes][:, None]
     log_cycles, index = jax.lax.top_k(
         -jnp.where(allowed, of_designs, jnp.inf).ravel(), NUM_CANDIDATES
     )
-    place, sizing = jnp.divmod(index, len(designs.space.levels))
+    place, at = jnp.divmod(index, sizings.shape[0])
     chosen = shapes[place]
     return Answers(
         shape=chosen,
-        sizing=sizing,
+        sizing=sizings[at],
         log_cycles=-log_cycles,
-        dataflow=_dataflows(planes[:, place[0]], sizing[0], designs),
+        dataflow=by_flow[:, place[0], at[0]].argmin(axis=-1),
         risk=_risk(network, encoded, by_layer, layers, totals, chosen[0]),
     )
 
 
-def _dataflows(
-    planes: Float[Array, "layers levels levels dataflows"], sizing: Int[Array, ""], designs: Designs
-) -> Int[Array, "layers"]:
-    """The dataflow of each layer with the fewest predicted cycles on one design."""
-    level = jnp.asarray(designs.space.levels)[sizing] - 1
+@functools.cache
+def _largest_sizings(designs: Designs) -> Int[np.ndarray, "steps sizings"]:
+    """By SRAM budget in steps, the sizings that use all of it, padded with -1.
+
+    Of a budget beyond the largest sizing, that sizing.
+    """
+    steps = designs.space.levels.sum(axis=1)
+    groups = [np.flatnonzero(steps == budget) for budget in range(steps.max() + 1)]
+    # At least as many as candidates are asked for.
+    width = max(NUM_CANDIDATES, *map(len, groups))
+    padding = [np.full(width - len(group), -1) for group in groups]
+    return np.stack([np.concatenate(pair) for pair in zip(groups, padding, strict=True)])
+
+
+def _by_sizing(
+    planes: Float[Array, "layers arrays levels levels dataflows"],
+    sizings: Int[Array, "sizings"],
+    designs: Designs,
+) -> Float[Array, "layers arrays sizings dataflows"]:
+    """Log cycles by sizing, from those by the sizes of the swept and the column operand."""
+    level = jnp.asarray(designs.space.levels)[sizings] - 1
     cycles = []
     for flow in Dataflow:
-        swept, column, _ = (memory_model.OPERANDS.index(name) for name in memory_model.ROLES[flow])
-        cycles.append(planes[:, level[swept], level[column], flow])
-    return jnp.stack(cycles, axis=-1).argmin(axis=-1)
+        swept, column, _ = (memory.OPERANDS.index(name) for name in memory.ROLES[flow])
+        cycles.append(planes[:, :, level[:, swept], level[:, column], flow])
+    return jnp.stack(cycles, axis=-1)
 
 
 def _risk(

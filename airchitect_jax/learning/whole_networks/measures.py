@@ -51,7 +51,7 @@ def regrets(
                 "regret": float(costs[0] / optimum - 1),
                 "reranked_regret": float(costs.min() / optimum - 1),
                 "risk": float(answers.risk[number]),
-                "search_instead": bool(answers.risk[number] > recommender.threshold),
+                "search_instead": recommender.is_doubtful(float(answers.risk[number]), budget[1]),
             }
         )
     return rows

@@ -127,14 +127,15 @@ class MachineNetwork(nnx.Module):
     def log_growth(
         self,
         encoded: tuple[Float[Array, "*batch width"], Float[Array, "*batch hidden"]],
-        shape: Int[Array, "*batch"],
-    ) -> Float[Array, "*batch levels levels dataflows"]:
-        """Log cycles beyond those with the largest memories, on one array per layer.
+        shapes: Int[Array, "*batch arrays"],
+    ) -> Float[Array, "*batch arrays levels levels dataflows"]:
+        """Log cycles beyond those with the largest memories, on some arrays per layer.
 
         By the sizes of the swept and the column operand.
         """
         joined = jnp.concatenate(encoded, axis=-1)
-        hidden = jax.nn.relu(self.memory_inputs(joined) + self.shape(shape))
+        features = self.memory_inputs(joined)[..., None, :]
+        hidden = jax.nn.relu(features + self.shape(shapes))
         hidden = jax.nn.relu(self.memory_first(hidden))
         flat = self.memory_second(hidden)
         return flat.reshape(*flat.shape[:-1], self._levels, self._levels, len(Dataflow))

@@ -39,7 +39,8 @@ class LearnedMachine:
       cycles: predicted, of the whole workload.
       risk: an estimate of the probability that another array takes at least 1% fewer cycles, from
         the predicted errors; not calibrated by itself.
-      search_instead: whether the risk exceeds the threshold of the recommender.
+      search_instead: whether the risk exceeds the threshold of the recommender, or the SRAM budget
+        is not the largest: the risk does not cover the choice of sizes.
       candidates: designs with the fewest predicted cycles, the best first.
     """
 
@@ -116,7 +117,7 @@ class MachineRecommender:
             },
             cycles=float(np.exp(first.log_cycles[0])),
             risk=float(first.risk),
-            search_instead=bool(first.risk > self.threshold),
+            search_instead=self.is_doubtful(float(first.risk), steps),
             candidates=candidates,
         )
 
@@ -142,6 +143,10 @@ class MachineRecommender:
         graphdef, state = nnx.split(self.network)
         answers = _answers(graphdef, self.designs, state, layers, exponents, steps)
         return jax.tree.map(np.asarray, answers)
+
+    def is_doubtful(self, risk: float, sram_steps: int) -> bool:
+        """Whether to search instead of using an answer."""
+        return risk > self.threshold or sram_steps < 3 * self.designs.buffers.num_levels
 
     def _budgets(self, mac_budget: int, sram_budget_kb: int | None) -> tuple[int, int]:
         """The budgets as an exponent and as steps, rounded down to what designs can use."""

@@ -179,7 +179,8 @@ def losses(
         jnp.asarray(sides, jnp.float32)[shape] for sides in (designs.space.rows, designs.space.cols)
     )
     planes = jnp.log(by_memories(dims, rows, cols, designs))
-    growth = network.log_growth(network.encode(layers.dims, jnp.full_like(level, largest)), shape)
+    at_most = network.encode(layers.dims, jnp.full_like(level, largest))
+    growth = network.log_growth(at_most, shape[..., None])[:, :, 0]
     # Weights as for arrays: dataflows that cost much more than the best matter less.
     base = planes[..., -1:, -1:, :]
     memories = _squared(growth + base, planes, present)
