@@ -102,7 +102,7 @@ def _all(
     )
     arrays = recommender.arrays()
     with files.atomic_path(folder / "weights.npz") as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     training = settings.training
     config = {
         "hidden": training.hidden,

@@ -233,7 +233,8 @@ def test_training_finds_good_machines():
         steps=100, networks_per_step=16, layers_per_network=4, hidden=32, memory_hidden=16
     )
     history = []
-    network = train(config, DESIGNS, families, history.append)
+    with jax.numpy_dtype_promotion("standard"):  # as Optax needs it
+        network = train(config, DESIGNS, families, history.append)
     assert history[-1]["arrays"] < 0.3 * history[0]["arrays"]
     trained = MachineRecommender(network=network, designs=DESIGNS, threshold=1.0)
     risks, found = risks_and_regrets(

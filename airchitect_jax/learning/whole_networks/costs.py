@@ -14,8 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from airchitect_jax.cost import Platform, by_dataflow
-from airchitect_jax.cost import memory as memory_model
+from airchitect_jax.cost import Platform, by_dataflow, memory
 from airchitect_jax.spaces import BufferSpace, JointSpace
 from airchitect_jax.types import ArrayShape, Dataflow, Gemm
 
@@ -104,19 +103,16 @@ def _by_role(
         platform.element_bytes,
     )
     bandwidth = jnp.asarray(platform.bandwidth_bytes_per_cycle, dims.dtype)
-    return memory_model.cycles_by_role(folds, swept, column, bandwidth, platform.interface)
+    return memory.cycles_by_role(folds, swept, column, bandwidth, platform.interface)
 
 
 def cubes(
     planes: Float[Array, "*batch levels levels dataflows"],
 ) -> Float[Array, "*batch levels levels levels"]:
     """The least over the dataflows, by the sizes of the ifmap, filter and ofmap SRAM."""
-    least = None
+    by_flow = []
     for flow in Dataflow:
-        swept, column, tile = (
-            memory_model.OPERANDS.index(name) for name in memory_model.ROLES[flow]
-        )
+        swept, column, tile = (memory.OPERANDS.index(name) for name in memory.ROLES[flow])
         plane = planes[..., flow] if swept < column else jnp.swapaxes(planes[..., flow], -1, -2)
-        plane = jnp.expand_dims(plane, tile - 3)
-        least = plane if least is None else jnp.minimum(least, plane)
-    return least
+        by_flow.append(jnp.expand_dims(plane, tile - 3))
+    return functools.reduce(jnp.minimum, by_flow)

@@ -57,7 +57,7 @@ def regrets(
     return rows
 
 
-def quantiles(values: Sequence[float]) -> dict[str, float]:
+def quantiles(values: Sequence[float] | Float[np.ndarray, "num"]) -> dict[str, float]:
     """Median, 99th percentile, largest and mean."""
     return {
         "median": float(np.median(values)),
@@ -91,7 +91,7 @@ def risks_and_regrets(
     answers = recommender.answers(workloads, budgets)
     totals = np.asarray(_totals(layers, designs), np.float64)
     allowed = np.where(designs.mac_exponents <= np.asarray(exponents)[:, None], totals, np.inf)
-    chosen = np.take_along_axis(totals, answers.shape[:, :1], axis=1)[:, 0]
+    chosen = np.take_along_axis(totals, np.asarray(answers.shape[:, :1]), axis=1)[:, 0]
     return np.asarray(answers.risk, np.float64), np.exp(chosen - allowed.min(axis=1)) - 1
 
 

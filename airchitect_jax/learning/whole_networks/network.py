@@ -97,8 +97,8 @@ class MachineNetwork(nnx.Module):
             mean = y.mean(axis=0)
             kernels.append(np.linalg.solve(covariance, x.T @ (y - mean) / len(x)))
             biases.append(mean)
-        self.pieces.kernel[...] = jnp.asarray(np.concatenate(kernels, axis=1), jnp.float32)
-        self.pieces.bias[...] = jnp.asarray(np.concatenate(biases), jnp.float32)
+        self.pieces.kernel = nnx.Param(jnp.asarray(np.concatenate(kernels, axis=1), jnp.float32))
+        self.pieces.bias = nnx.Param(jnp.asarray(np.concatenate(biases), jnp.float32))
 
     def encode(
         self, dims: Int[Array, "*batch 3"], level: Int[Array, "*batch"]

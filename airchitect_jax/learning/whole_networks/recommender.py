@@ -187,7 +187,7 @@ class MachineRecommender:
     ) -> Int[np.ndarray, "dataflows gemms"]:
         """Exact cycles of each GEMM on the first candidate of one of the answers."""
         space = self.designs.space
-        design = design_at(space, answers.shape[number, 0], answers.sizing[number, 0])
+        design = design_at(space, int(answers.shape[number, 0]), int(answers.sizing[number, 0]))
         return candidate_cycles(workload, [design], self.designs)[:, :, 0]
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -207,8 +207,12 @@ def _answers(
     graphdef: Any, designs: Designs, state: Any, layers: Layers, exponents: Array, steps: Array
 ) -> Answers:
     network = nnx.merge(graphdef, state)
+
+    def one(each: tuple[Layers, Array, Array]) -> Answers:
+        return answer(network, *each, designs)
+
     # One after the other: the tables of one network fit the caches.
-    return jax.lax.map(lambda each: answer(network, *each, designs), (layers, exponents, steps))
+    return jax.lax.map(one, (layers, exponents, steps))
 
 
 def from_arrays(

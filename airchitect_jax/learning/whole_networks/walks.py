@@ -47,8 +47,8 @@ class Layers(NamedTuple):
       counts: numbers of runs.
     """
 
-    dims: Int[Array | np.ndarray, "*batch layers 3"]
-    counts: Float[Array | np.ndarray, "*batch layers"]
+    dims: Int[Array, "*batch layers 3"]
+    counts: Float[Array, "*batch layers"]
 
 
 def padded(workloads: Sequence[GemmCounts], num_layers: int | None = None) -> Layers:
@@ -59,7 +59,7 @@ def padded(workloads: Sequence[GemmCounts], num_layers: int | None = None) -> La
     for number, workload in enumerate(workloads):
         dims[number, : len(workload.gemms)] = workload.gemms
         counts[number, : len(workload.gemms)] = workload.counts
-    return Layers(dims, counts)
+    return Layers(jnp.asarray(dims), jnp.asarray(counts))
 
 
 @functools.cache
@@ -108,11 +108,11 @@ def walk(key: jax.Array, start: Seeds, num: int, num_layers: int) -> Layers:
     network = jax.random.choice(
         next(keys), len(start.probabilities), (num,), p=jnp.asarray(start.probabilities)
     )
-    counts = jnp.asarray(start.layers.counts)[network]
+    counts = start.layers.counts[network]
     present = (counts > 0).astype(jnp.float32).sum(axis=1, keepdims=True)
     place = jax.random.uniform(next(keys), (num, num_layers)) * present
     layer = place.astype(jnp.int32)
-    dims = jnp.asarray(start.layers.dims)[network[:, None], layer]
+    dims = start.layers.dims[network[:, None], layer]
     counts = jnp.take_along_axis(counts, layer, axis=1)
     # The spread of a walk grows with the square root of its length.
     shared_spread, own_spread = (
