@@ -33,6 +33,8 @@ FOLDERS = [
     "baselines",
     "labelling",
     "recommendation",
+    "pretrained",
+    "test_sets",
     "studies",
 ]
 # Faces that need an extra: these folders serve nobody without it.
