@@ -12,10 +12,14 @@ import numpy as np
 from jaxtyping import Num
 
 Arrays = Mapping[str, Num[np.ndarray, "..."]]
+TRAINED = "params."  # the names of trained arrays begin so
 
 
 class Precision(enum.Enum):
-    """How floating-point weights are stored; they are used in float32."""
+    """How trained weights are stored; they are used in float32, as all else is stored.
+
+    Statistics of the inputs do not survive float16: decorrelation divides by small variances.
+    """
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"
@@ -41,8 +45,8 @@ class Kind:
     Registered as "pretrained" (`register`); config.json names the kind.
 
     Attributes:
-      pack: from the workdir of a run to the arrays, and what `restore` needs beside them and the
-        run's flags, JSON-compatible.
+      pack: from the workdir of a run to the arrays, trained ones named `TRAINED`, and what `restore`
+        needs beside them and the run's flags, JSON-compatible.
       restore: from the arrays, in any `Precision`, and config.json to the predictor. In it are the
         "settings" of `pack` and the "flags" of the run.
       measure: metrics of a predictor on unseen workloads, JSON-compatible.

@@ -34,7 +34,7 @@ from airchitect_jax.learning import (
 from airchitect_jax.learning.checkpoint_files import check_shapes
 from airchitect_jax.learning.models import make_model
 from airchitect_jax.learning.training import named_leaves
-from airchitect_jax.pretrained.kinds import Arrays, Kind
+from airchitect_jax.pretrained.kinds import TRAINED, Arrays, Kind
 
 _BATCH = 8192  # workloads of one call
 _CALIBRATION = 4096  # validation workloads that the temperature is fitted to
@@ -170,8 +170,14 @@ def pack(workdir: pathlib.Path) -> tuple[Arrays, Mapping[str, Any]]:
         "case_study": trained.case.name,
         "temperature": fit_temperature(logits, validation.design_ids),
     }
-    arrays = named_leaves(nnx.state(trained.model))
-    return {name: np.asarray(array) for name, array in arrays.items()}, settings
+    _, params, rest = nnx.split(trained.model, nnx.Param, ...)  # type: ignore[misc]
+    return {name: np.asarray(array) for name, array in _named(params, rest).items()}, settings
+
+
+def _named(params: Any, rest: Any) -> dict[str, Array]:
+    """All arrays of a network by name, trained ones named so."""
+    trained = {f"{TRAINED}{name}": leaf for name, leaf in named_leaves(params).items()}
+    return trained | named_leaves(rest)
 
 
 def restore(arrays: Arrays, config: Mapping[str, Any]) -> CaseStudyPredictor:
@@ -190,16 +196,16 @@ def restore(arrays: Arrays, config: Mapping[str, Any]) -> CaseStudyPredictor:
         hidden_sizes=flags["hidden_sizes"],
         seed=flags["seed"],
     )
-    graphdef, state = nnx.split(model)
-    leaves = named_leaves(state)
+    graphdef, *states = nnx.split(model, nnx.Param, ...)
+    leaves = _named(*states)
     found = {
         name: jnp.asarray(array, leaves[name].dtype if name in leaves else array.dtype)
         for name, array in arrays.items()
     }
     check_shapes(pathlib.Path(config["name"]), leaves, found)
-    state = jax.tree.unflatten(jax.tree.structure(state), [found[name] for name in leaves])
+    states = jax.tree.unflatten(jax.tree.structure(states), [found[name] for name in leaves])
     return CaseStudyPredictor(
-        case, nnx.merge(graphdef, state), temperature=settings["temperature"], config=config
+        case, nnx.merge(graphdef, *states), temperature=settings["temperature"], config=config
     )
 
 

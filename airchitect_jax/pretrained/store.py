@@ -20,7 +20,7 @@ import safetensors.numpy
 from jaxtyping import Num
 
 from airchitect_jax._support import atomic_path, read_sealed, write_sealed
-from airchitect_jax.pretrained.kinds import Arrays, Precision
+from airchitect_jax.pretrained.kinds import TRAINED, Arrays, Precision
 
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 _FORMAT = 1
@@ -40,17 +40,18 @@ class Released:
 
 
 def rounded(arrays: Arrays, precision: Precision) -> dict[str, Num[np.ndarray, "..."]]:
-    """The arrays, those of floating-point numbers in the precision in which they are stored.
+    """The arrays, those that were trained (`TRAINED`) in the precision in which they are stored.
 
     Raises:
       ValueError: a number is not finite in that precision; names the array.
     """
-    found = {}
-    for name, array in arrays.items():
-        with np.errstate(over="ignore"):
-            found[name] = array.astype(precision.value) if array.dtype.kind == "f" else array
-        if not np.isfinite(found[name]).all():
-            raise ValueError(f"{name}: a weight is not finite as {precision.value}")
+    found = dict(arrays)
+    for name in arrays:
+        if name.startswith(TRAINED):
+            with np.errstate(over="ignore"):
+                found[name] = arrays[name].astype(precision.value)
+            if not np.isfinite(found[name]).all():
+                raise ValueError(f"{name}: a weight is not finite as {precision.value}")
     return found
 
 

@@ -30,10 +30,10 @@ class MachineSet(FixedSet):
 
     name = "machines"
     title = "one machine for a whole network"
-    sha256 = ""
+    sha256 = "89bfe0241c3ae6be07fc001895b69b003b12a598eca215bedfd8857b98366b94"
 
     @functools.cached_property
-    def _pairs(self) -> list[tuple[Network, int]]:
+    def pairs(self) -> list[tuple[Network, int]]:
         """The network and the MAC budget of each question."""
         networks = map(load_network, network_names())
         return [(network, 1 << e) for network in networks for e in _MAC_EXPONENTS]
@@ -51,7 +51,7 @@ class MachineSet(FixedSet):
         """See `FixedSet`: one row per layer; those of a question have its id and MAC budget."""
         rows = [
             (number, network.name, budget, layer.m, layer.n, layer.k, layer.count)
-            for number, (network, budget) in enumerate(self._pairs)
+            for number, (network, budget) in enumerate(self.pairs)
             for layer in network.layers
         ]
         names = ("id", "network", "mac_budget", "m", "n", "k", "count")
@@ -76,19 +76,19 @@ class MachineSet(FixedSet):
         """See `FixedSet`: as `recommend` found them."""
         _, *rows = csv.reader(_OPTIMA.read_text("utf-8").splitlines())
         given = [(name, int(budget)) for name, budget, *_ in rows]
-        assert given == [(n.name, budget) for n, budget in self._pairs]  # noqa: S101 - our own file
+        assert given == [(n.name, budget) for n, budget in self.pairs]  # noqa: S101 - our own file
         return np.array([self.id_of[tuple(map(int, design))] for _, _, *design in rows])
 
     def fits(self, chosen: Int[np.ndarray, "num"]) -> Bool[np.ndarray, "num"]:
         """See `FixedSet`: the MAC budget; the largest memories are within the other."""
-        budgets = np.array([budget for _, budget in self._pairs])
+        budgets = np.array([budget for _, budget in self.pairs])
         return self.parameters["rows"][chosen] * self.parameters["cols"][chosen] <= budgets
 
     def costs(
         self, questions: Int[np.ndarray, "some"], chosen: Int[np.ndarray, "some"]
     ) -> Int[np.ndarray, "some"]:
         """See `FixedSet`: cycles of the whole network."""
-        networks = [self._pairs[question][0] for question in questions.tolist()]
+        networks = [self.pairs[question][0] for question in questions.tolist()]
         return np.array(list(map(self._cycles, networks, chosen.tolist())))
 
     def _cycles(self, network: Network, design: int) -> int:
@@ -113,11 +113,11 @@ class MachineSet(FixedSet):
         """The square array with the largest memories, and a random design within the budget."""
         largest = self._space.levels[-1].tolist()
         step = self._space.buffers.step_kb
-        sides = (math.isqrt(budget) for _, budget in self._pairs)
+        sides = (math.isqrt(budget) for _, budget in self.pairs)
         squares = [self.id_of[side, side, *(level * step for level in largest)] for side in sides]
         rng = np.random.default_rng(0)
         macs = self.parameters["rows"] * self.parameters["cols"]
-        random = [rng.choice(np.flatnonzero(macs <= budget)) for _, budget in self._pairs]
+        random = [rng.choice(np.flatnonzero(macs <= budget)) for _, budget in self.pairs]
         return {
             "square array, largest memories": np.array(squares),
             "random feasible design": np.array(random),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import pathlib
 from collections.abc import Callable, Sequence
@@ -124,10 +125,10 @@ def _numbers(
 
 def _number(cell: Any) -> Any:
     """A cell as a number if it is one: those of CSV files are text."""
-    try:
-        return float(cell) if isinstance(cell, str) and cell.strip() else cell
-    except ValueError:
-        return cell
+    for kind in (int, float) if isinstance(cell, str) else ():
+        with contextlib.suppress(ValueError):
+            return kind(cell)
+    return cell
 
 
 def _each(path: pathlib.Path, cells: Sequence[Any], parse: Callable[[Any], int]) -> list[int]:
@@ -166,5 +167,5 @@ def _csv_columns(text: str) -> list[tuple[str, list[str]]]:
     header, *rows = [row for row in csv.reader(text.splitlines(), strict=True) if row] or [[]]
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
-            raise ValueError(f"row {number} has {len(row)} cells; expected {len(header)}")
+            raise ValueError(f"row {number} has {len(row)} of {len(header)} cells")
     return [(name, [row[index] for row in rows]) for index, name in enumerate(header)]

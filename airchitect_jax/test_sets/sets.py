@@ -15,13 +15,13 @@ _SIMULATED_MAX_DIM = 1024  # the default of case study 2 with --memory_model=sca
 
 def _case_study1() -> FixedSet:
     case = ArrayDataflowCase()
-    sha256 = ""
+    sha256 = "7e4c31e92e3d2570ed983c9d5dfa33c6217427b8bc7ce51a29834869bf0853c1"
     return CaseSet(name="case_study1", title=case.title, sha256=sha256, case=case, num=100_000)
 
 
 def _case_study2() -> FixedSet:
     case = BufferCase()
-    sha256 = ""
+    sha256 = "9c3ce7218e2cea2c632c9dbfb1f408e04f73194ed1cb556c843e299d1250fd56"
     return CaseSet(name="case_study2", title=case.title, sha256=sha256, case=case, num=100_000)
 
 
@@ -29,7 +29,7 @@ def _case_study2_scalesim3() -> FixedSet:
     return CaseSet(
         name="case_study2_scalesim3",
         title="SRAM buffer sizing, judged by the SCALE-Sim package",
-        sha256="",
+        sha256="eeac0a086811e47f30ab7bd3529cfd6c73f5f368c460e4b7d121282216ae29f4",
         case=BufferCase(
             max_dim=_SIMULATED_MAX_DIM,
             memory_model=MemoryModel.SCALESIM3,
@@ -42,7 +42,7 @@ def _case_study2_scalesim3() -> FixedSet:
 
 def _case_study3() -> FixedSet:
     case = ScheduleCase()
-    sha256 = ""
+    sha256 = "fd7b789bc3564522553c9a8703be661385f6464a25e0132d9ae259a7520808b1"
     return CaseSet(name="case_study3", title=case.title, sha256=sha256, case=case, num=100_000)
 
 
