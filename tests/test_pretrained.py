@@ -9,7 +9,7 @@ import pytest
 import scripts
 from flax import nnx
 
-from airchitect_jax import Dataflow, load_pretrained, pretrained_names
+from airchitect_jax import Dataflow, Labels, load_pretrained, pretrained_names
 from airchitect_jax._support.files import write_json
 from airchitect_jax._support.workdir import write_config
 from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, ScheduleCase
@@ -29,6 +29,7 @@ FLAGS = {
     "runtime_model": "scalesim",
     **dict.fromkeys(["num_train", "num_validation", "epochs", "batch_size", "learning_rate"], 1),
     "preset": "smoke",
+    "loss": "label",
     "model": "paper",
     "embedding_dim": 3,
     "hidden_sizes": [8],
@@ -108,12 +109,13 @@ def test_the_config_says_where_the_weights_come_from(folder, tiny):
     assert config["command"] == (
         "python -m experiments.case_study1 --min_mac_exponent=5 --max_mac_exponent=8 --max_dim=64"
         " --distribution=uniform --runtime_model=scalesim --num_train=1 --num_validation=1"
-        " --epochs=1 --batch_size=1 --learning_rate=1 --preset=smoke --model=paper"
+        " --epochs=1 --batch_size=1 --learning_rate=1 --preset=smoke --loss=label --model=paper"
         " --embedding_dim=3 --hidden_sizes=8 --seed=2 --num_test=200 --nostream"
     )
     assert "a folder of this machine" not in (folder / "config.json").read_text()
     assert config["num_bytes"] == (folder / "weights.safetensors").stat().st_size
     assert {"jax", "airchitect_jax", "device"} <= config["trained_with"].keys()
+    assert config["settings"]["told"] == ["labels"]
     assert config["metrics"]["num_test"] == 200
     assert 0 <= config["metrics"]["test_accuracy"] <= config["metrics"]["optimal_set_accuracy"] <= 1
     del config["sha256"]
@@ -185,8 +187,16 @@ def test_confidence_is_the_softmax_of_the_first_choice():
     assert answer.confidence == pytest.approx(np.exp(2) / (np.exp(2) + CASE.space.num_designs - 1))
 
 
+class SearchedInPython(BufferCase):
+    """Compiles no search for a few workloads."""
+
+    def exact_of_columns(self, columns):
+        found = [self.label_in_python(*map(int, row)) for row in zip(*columns, strict=True)]
+        return Labels(design_id=np.array([design for design, _ in found]), cost=None)
+
+
 def test_buffers_by_the_names_of_the_field():
-    case = BufferCase(max_dim=100)
+    case = SearchedInPython(max_dim=100)
     predictor = fixed(case, 7)
     asked = {"m": 10, "n": 20, "k": 30, "cols": 16, "bandwidth_bytes_per_cycle": 4}
     fields = {"sram_budget_bytes": 900_000, "rows": [16, 48], "dataflow": "WS", **asked}

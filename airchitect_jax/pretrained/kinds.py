@@ -45,8 +45,8 @@ class Kind:
     Registered as "pretrained" (`register`); config.json names the kind.
 
     Attributes:
-      pack: from the workdir of a run to the arrays, trained ones named `TRAINED`, and what `restore`
-        needs beside them and the run's flags, JSON-compatible.
+      pack: from the workdir of a run to the arrays, the names of trained ones beginning with
+        `TRAINED`, and what `restore` needs beside them and the run's flags, JSON-compatible.
       restore: from the arrays, in any `Precision`, and config.json to the predictor. In it are the
         "settings" of `pack` and the "flags" of the run.
       measure: metrics of a predictor on unseen workloads, JSON-compatible.

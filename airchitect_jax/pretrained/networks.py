@@ -14,6 +14,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from airchitect_jax._support import (
+    find,
     map_chunks,
     read_config,
     register,
@@ -23,6 +24,7 @@ from airchitect_jax._support import (
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.case_studies import out_of_range as is_out_of_range
 from airchitect_jax.learning import (
+    Loss,
     Recommender,
     Split,
     evaluate_recommender,
@@ -163,11 +165,14 @@ def pack(workdir: pathlib.Path) -> tuple[Arrays, Mapping[str, Any]]:
       ValueError: the folder holds no such run; names it.
     """
     trained = load_trained(workdir)
-    seed = read_config(workdir)["flags"]["seed"]
-    validation = sample_dataset(trained.case, seed=seed, num=_CALIBRATION, split=Split.VALIDATION)
+    flags = read_config(workdir)["flags"]
+    validation = sample_dataset(
+        trained.case, seed=flags["seed"], num=_CALIBRATION, split=Split.VALIDATION
+    )
     logits = trained.recommender.logits(validation.workloads)
     settings = {
         "case_study": trained.case.name,
+        "told": find("network", flags["model"]).told(Loss(flags["loss"])),
         "temperature": fit_temperature(logits, validation.design_ids),
     }
     _, params, rest = nnx.split(trained.model, nnx.Param, ...)  # type: ignore[misc]
