@@ -298,26 +298,22 @@ def test_a_recommender_refuses_what_its_network_does_not_know():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("script", "model"), [("case_study1", "airchitect"), ("case_study3", None)]
+    ("script", "flag"),
+    [("case_study1", "--model=airchitect"), ("case_study3", "--arrays=64x64,16x128")],
 )
-def test_from_a_run_to_predictions(tmp_path, script, model):
+def test_from_a_run_to_predictions(tmp_path, script, flag):
     arguments = ["--preset=smoke", "--num_train=4096", "--num_test=300", "--num_validation=300"]
-    arguments += ["--epochs=1", "--batch_size=256", "--max_dim=500"]
-    arguments += [f"--model={model}"] if model else []
+    arguments += ["--epochs=1", "--batch_size=256", "--max_dim=500", flag]
     result = scripts.run(f"experiments.{script}", *arguments, f"--workdir={tmp_path / 'run'}")
     assert result.returncode == 0, result.stderr
     written = ["--name=mine", f"--run={tmp_path / 'run'}", f"--to={tmp_path / 'mine'}"]
     result = scripts.run("experiments.release", *written)
     assert result.returncode == 0, result.stderr
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    predictor = load_pretrained(tmp_path / "mine")
-    metrics = predictor.config["metrics"]
-    assert metrics["test_accuracy"] == pytest.approx(summary["test_accuracy"])
-    restored = load_trained(tmp_path / "run")
-    workloads = np.asarray(predictor.case.sample(jax.random.key(0), 200))
-    expected = restored.recommender.logits(workloads)
-    again = Recommender(predictor.case, predictor.model).logits(workloads)
-    np.testing.assert_allclose(again, expected, rtol=1e-4, atol=1e-4)
+    config = load_pretrained(tmp_path / "mine").config
+    assert f"{flag} " in f"{config['command']} "
+    for name in ("test_accuracy_unmasked", "geomean_normalized_performance"):
+        assert config["metrics"][name] == pytest.approx(summary[name], abs=0.01)
 
 
 def test_the_script_refuses_in_one_line(tmp_path):
