@@ -39,7 +39,7 @@ def load_pretrained(name: str | pathlib.Path) -> Any:
     path = file_path("name", name)
     if str(name) in pretrained_names():
         path = pathlib.Path(str(_FOLDER / str(name)))
-    elif not path.is_dir():
+    elif not str(name) or not path.is_dir():
         raise ValueError(
             f"name: {str(name)!r} is not allowed; expected a folder of released weights or one of"
             f" {', '.join(pretrained_names())}"
