@@ -41,6 +41,7 @@ def test_what_is_asked_is_as_recorded(name):
     assert fixed.digest() == fixed.sha256
 
 
+@pytest.mark.slow
 def test_case_study1_is_the_test_set_of_its_runs():
     questions = fixed_set("case_study1").questions
     assert len(questions["id"]) == 100_000

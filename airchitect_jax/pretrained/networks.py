@@ -38,7 +38,7 @@ from airchitect_jax.learning.models import make_model
 from airchitect_jax.learning.training import named_leaves
 from airchitect_jax.pretrained.kinds import TRAINED, Arrays, Kind
 
-_BATCH = 8192  # workloads of one call
+_FEW, _BATCH = 16, 8192  # workloads of one call, padded to so many: few shapes are compiled
 _CALIBRATION = 4096  # validation workloads that the temperature is fitted to
 
 
@@ -122,7 +122,7 @@ class CaseStudyPredictor:
             chosen, sure, fits = map_chunks(
                 lambda rows: self._choose(self._state, jnp.stack(rows)),
                 list(workloads[:, asked].astype(np.int32)),
-                chunk=_BATCH,
+                chunk=_FEW if len(asked) <= _FEW else _BATCH,
             )
             ids[asked], searched[asked] = chosen, ~fits
             confidence[asked] = np.where(fits, sure, 1.0)
