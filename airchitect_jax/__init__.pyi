@@ -18,6 +18,7 @@ from .cost import (
 )
 from .cost.evaluate import evaluate
 from .oracle import label, label_buffers, label_schedules
+from .pretrained import load_pretrained, pretrained_names
 from .recommendation import Recommendation, recommend
 from .recommendation.machines import (
     Budgets,
@@ -120,10 +121,12 @@ __all__ = [
     "label_buffers",
     "label_schedules",
     "load_network",
+    "load_pretrained",
     "network_names",
     "open_network",
     "optimize",
     "platform_names",
+    "pretrained_names",
     "read_onnx",
     "read_platform",
     "read_topology",

@@ -105,7 +105,7 @@ def test_doubtful_and_unknown_workloads_are_handed_over():
     test = sample_dataset(CASE, seed=0, num=300, split=Split.TEST)
     workloads = test.workloads.copy()
     workloads[1, :10] = 201  # beyond what the network knows
-    recommender = Recommender(CASE, SureOfLarge())
+    recommender = Recommender(CASE, SureOfLarge(), any_value=True)
     _, confidence = confidences(recommender, workloads, 1.0)
     threshold = float(np.median(confidence))
     design_ids, own = answer(CASE, recommender, workloads, temperature=1.0, threshold=threshold)

@@ -264,7 +264,9 @@ TABLE = {
         {"gemm": dict.fromkeys("mnk", w.REAL)},
     ),
     "load_network": (aj.load_network, {"name": "gpt2"}, {"name": w.OBJECT}, {}),
+    "load_pretrained": (aj.load_pretrained, {"name": "case_study1"}, {"name": w.OBJECT}, {}),
     "network_names": (aj.network_names, {}, {}, {}),
+    "pretrained_names": (aj.pretrained_names, {}, {}, {}),
     "open_network": (
         aj.open_network,
         {"source": "gpt2"},

@@ -64,7 +64,10 @@ SIZES = {
     "experiments.label_workloads": [],
     "experiments.optimize": ["--time_limit=2"],
     "experiments.recommend": [],
+    "experiments.release": [],
     "experiments.scalesim": [],
+    "experiments.score": [],
+    "experiments.test_set": [],
     "experiments.validate_gemmini": [],
     "experiments.validate_mappings": [],
     "experiments.validate_scalesim": [
@@ -172,6 +175,11 @@ def gemms_without_budgets(path):
     path.write_text("m,n,k\n10,20,500\n300,40,6\n")
 
 
+def predictions(path):
+    """The smallest design for each workload of the test set of case study 1."""
+    path.write_text("design_id\n" + "0\n" * 100_000)
+
+
 def accelerator(path):
     path.write_text(
         "[general]\nrun_name = own\n\n[architecture_presets]\nArrayHeight: 8\nArrayWidth: 8\n"
@@ -225,6 +233,7 @@ INPUTS = {
     "gemms.csv": topology,
     "mine.csv": topology,
     "my_network.csv": topology,
+    "predictions.csv": predictions,
     "scale.cfg": accelerator,
     "topology.csv": convolutions,
     "workloads.parquet": gemm_table,

@@ -33,6 +33,8 @@ FOLDERS = [
     "baselines",
     "labelling",
     "recommendation",
+    "pretrained",
+    "test_sets",
     "studies",
 ]
 # Faces that need an extra: these folders serve nobody without it.
@@ -62,6 +64,7 @@ GENERAL = [
     "learning.report",
     "learning.selective",
     "learning.training",
+    "pretrained.*",
     "search.registry",
     "studies.design_space.changes",
     "studies.design_space.exhibit",
@@ -73,6 +76,9 @@ GENERAL = [
     "studies.generalisation.*",
     "studies.models.*",
     "studies.search.*",
+    "test_sets.base",
+    "test_sets.case_sets",
+    "test_sets.predictions",
 ]
 EXTRAS = [
     "evosax",

@@ -34,7 +34,15 @@ DISTRIBUTIONS = {
 }
 STARTED = {"nbclient": "ipykernel"}  # by name, without an import
 # Data beside the sources that read it.
-PACKAGED = ("measured/*", "networks/**/*.csv", "platforms/*.yaml", "tables/*.csv")
+PACKAGED = (
+    "*/config.json",
+    "*/weights.safetensors",
+    "labels/*",
+    "measured/*",
+    "networks/**/*.csv",
+    "platforms/*.yaml",
+    "tables/*.csv",
+)
 UNLOCKED = ("torch",)  # requirements_lock.txt says why
 
 HEADER = '\npackage(default_visibility = ["//visibility:public"])\n\n'
@@ -52,6 +60,11 @@ def package(folder: pathlib.Path) -> str:
 def home(path: pathlib.Path) -> pathlib.Path:
     """The folder whose BUILD has a source file."""
     return next(folder for folder in path.parents if folder in FOLDERS)
+
+
+def is_test(path: pathlib.Path) -> bool:
+    """Whether a source file holds tests."""
+    return path.parent == TESTS and path.name.startswith("test_")
 
 
 def library(path: pathlib.Path) -> str:
@@ -89,7 +102,7 @@ def needs(path: pathlib.Path) -> set[str]:
     """The libraries that a source file imports; of a test also those of what it runs."""
     text = path.read_text(encoding="utf-8")
     modules = set(imports(text, ".".join(path.relative_to(ROOT).parent.parts)))
-    if path.name.startswith("test_"):  # scripts by name, code within strings and pages
+    if is_test(path):  # scripts by name, code within strings and pages
         if "exec(" in text and '"docs"' in text:
             pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
             text += "".join(page.read_text(encoding="utf-8") for page in pages)
@@ -154,7 +167,7 @@ def rules(folder: pathlib.Path) -> Iterator[str]:
     sources = (path for path in folder.rglob("*.py") if path.name != APART)
     files = sorted(path for path in sources if home(path) == folder)
     stubs = sorted(path for path in folder.rglob("*.pyi") if home(path) == folder)
-    tests = [path for path in files if path.name.startswith("test_")]
+    tests = [path for path in files if is_test(path)]
     shared = [path for path in files if library(path).endswith(":types")]
     rest = [path for path in files if path not in (*tests, *shared)]
     srcs = names(rest) if tests or shared else 'glob(["**/*.py"])'

@@ -1,4 +1,4 @@
-"""A registry of case studies, cost terms, searchers, networks and competitors by name."""
+"""A registry by name: case studies, cost terms, searchers, networks and what is made of them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ _BUILT_IN = {
     "competitor": "airchitect_jax.baselines.registry",
     "cost_term": "airchitect_jax.cost",
     "network": "airchitect_jax.learning.models.registry",
+    "pretrained": "airchitect_jax.pretrained",
     "searcher": "airchitect_jax.search.registry",
 }
 _things: dict[str, dict[str, Any]] = {kind: {} for kind in _BUILT_IN}
@@ -26,8 +27,8 @@ def register(kind: str, name: str, thing: Any) -> None:
 
     Args:
       kind: "case_study" (a subclass of `CaseStudy`), "cost_term" (a `CostTerm`), "searcher" (a
-        `search.registry.Entry`), "network" (a `NetworkRecipe`) or "competitor" (a function from a
-        case study to a `Competitor`).
+        `search.registry.Entry`), "network" (a `NetworkRecipe`), "pretrained" (a `Kind`) or
+        "competitor" (a function from a case study to a `Competitor`).
       name: the name to find it by; not empty, without commas.
       thing: the entry.
 

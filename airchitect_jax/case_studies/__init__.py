@@ -1,7 +1,12 @@
 """Learning problems: one definition per case study, from which everything else follows."""
 
 from airchitect_jax.case_studies.array_dataflow import ArrayDataflowCase
-from airchitect_jax.case_studies.base import CaseStudy, num_out_of_range, out_of_range
+from airchitect_jax.case_studies.base import (
+    CaseStudy,
+    check_range,
+    num_out_of_range,
+    out_of_range,
+)
 from airchitect_jax.case_studies.buffers import BufferCase
 from airchitect_jax.case_studies.definition import Context, Feature
 from airchitect_jax.case_studies.factory import gemm_fields
@@ -14,6 +19,7 @@ __all__ = [
     "Context",
     "Feature",
     "ScheduleCase",
+    "check_range",
     "gemm_fields",
     "num_out_of_range",
     "out_of_range",

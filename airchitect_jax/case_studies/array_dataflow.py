@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from airchitect_jax._support import instance, int_field, member, settle, whole_number
-from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax._support import instance, member, settle, whole_number
+from airchitect_jax.case_studies.base import CaseStudy, log2_floor
 from airchitect_jax.case_studies.definition import Context, Feature
 from airchitect_jax.case_studies.factory import energy_table, gemm_fields
 from airchitect_jax.cost import (
@@ -190,6 +190,13 @@ class ArrayDataflowCase(CaseStudy):
         exponent, *dims = workloads
         return [1 << exponent, *dims]
 
+    def from_columns(
+        self, columns: Sequence[Int[np.ndarray, "batch"]]
+    ) -> Int[np.ndarray, "features batch"]:
+        """See `CaseStudy`: the budget is the largest power of two within it."""
+        budget, *dims = columns
+        return np.stack([log2_floor(budget), *dims])
+
     def label_columns(
         self, columns: Sequence[Int[np.ndarray | Array, "rows"]]
     ) -> tuple[Labels, Bool[Array, "rows"]]:
@@ -215,10 +222,9 @@ class ArrayDataflowCase(CaseStudy):
             return oracle.label_exponents(*workloads, space=self.space, platform=self.platform)
         return jnp.asarray(self.exact(np.asarray(workloads)).design_id)
 
-    def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
-        """Exact best designs and their cycles, of any valid workloads."""
-        exponent, m, n, k = int_field("workloads", workloads, low=0)
-        budgeted = BudgetedGemm(mac_budget=np.int64(1) << exponent, m=m, n=n, k=k)
+    def exact_of_columns(self, columns: Sequence[Int[np.ndarray, "batch"]]) -> Labels:
+        """See `CaseStudy`."""
+        budgeted = BudgetedGemm(**dict(zip(self.limits, columns, strict=True)))
         return label_on(budgeted, self.space, self.platform, self.objective)
 
     def costs(

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from airchitect_jax._support import int_field
+from airchitect_jax._support import MAX_DIM, common_shape, dataflow_field, int_field
 from airchitect_jax.case_studies import brute_force, relaxation
 from airchitect_jax.case_studies.definition import DIMS, Context, Definition, Feature
 from airchitect_jax.oracle import exact_labels
@@ -131,6 +131,24 @@ class CaseStudy(Definition):
         """Workloads as the columns of `limits`."""
         return list(workloads)
 
+    def from_columns(
+        self, columns: Sequence[Int[np.ndarray, "batch"]]
+    ) -> Int[np.ndarray, "features batch"]:
+        """The workloads of columns as in `limits`: the inverse of `columns`.
+
+        A budget between two that a feature has is the lower one, which allows the same designs. A
+        feature without a value for what a column says is -1, which is out of every range.
+        """
+        return np.stack(columns)
+
+    def read_columns(self, fields: Mapping[str, Any]) -> list[Int[np.ndarray, "*batch"]]:
+        """The columns of `limits` from values by the names of `limits`, checked and broadcast.
+
+        Raises:
+          ValueError: a name is missing or unknown, or a value is not within its limits.
+        """
+        return read_fields(fields, self.limits)
+
     @property
     def label_batch(self) -> int:
         """Workloads per call of `label`: one shape to compile, small if labels are expensive."""
@@ -165,7 +183,10 @@ class CaseStudy(Definition):
 
     def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
         """Exact best designs and their costs, of any valid workloads, checked."""
-        columns = self.columns(int_field("workloads", workloads, low=0))
+        return self.exact_of_columns(self.columns(int_field("workloads", workloads, low=0)))
+
+    def exact_of_columns(self, columns: Sequence[Int[np.ndarray, "batch"]]) -> Labels:
+        """Exact best designs and their costs, of columns as in `limits`, checked."""
         return exact_labels(
             "exact",
             dict(zip(self.limits, columns, strict=True)),
@@ -255,10 +276,69 @@ class CaseStudy(Definition):
         return relaxation.log_relaxed_cost(self, workload, point, temperature)
 
 
+def log2_floor(values: Int[np.ndarray, "*batch"]) -> Int[np.ndarray, "*batch"]:
+    """The exponent of the largest power of two within each value, at least 1 and below 2**53."""
+    return np.frexp(values)[1].astype(np.int64) - 1
+
+
+def read_fields(
+    fields: Mapping[str, Any], limits: Mapping[str, tuple[int, int]]
+) -> list[Int[np.ndarray, "*batch"]]:
+    """Whole numbers by name, checked and broadcast, in the order of their limits.
+
+    Dataflows may be members or names.
+
+    Raises:
+      ValueError: a name is missing or unknown, or a value is not within its limits.
+    """
+    for name in (*fields, *limits):
+        if (name in fields) != (name in limits):
+            what = "not given" if name in limits else "not a field"
+            raise ValueError(f"{name}: {what}; expected {', '.join(limits)}")
+    checked = {
+        name: dataflow_field(name, fields[name])
+        if name == "dataflow"
+        else int_field(name, fields[name], low=low, high=high)
+        for name, (low, high) in limits.items()
+    }
+    common_shape(checked)
+    return list(np.broadcast_arrays(*checked.values()))
+
+
 def _spread(feature: Feature) -> tuple[int, ...]:
     """Some values of a feature, its lowest and highest among them."""
     count = min(feature.cardinality, _MAX_CONTEXTS)
     return tuple(np.linspace(feature.low, feature.high, count).round().astype(int).tolist())
+
+
+def check_range(
+    case: CaseStudy, workloads: Int[np.ndarray, "features batch"], *, any_value: bool
+) -> Int[np.ndarray, "features batch"]:
+    """Workloads as int32, checked for a network.
+
+    Args:
+      case: the case study that it was trained on.
+      workloads: raw feature values.
+      any_value: whether it takes values beyond the trained ranges, but for constraints.
+
+    Raises:
+      ValueError: a value is not allowed; names the feature, the row and what is allowed.
+    """
+    features = case.features
+    if len(workloads) != len(features):
+        names = ", ".join(feature.name for feature in features)
+        raise ValueError(f"workloads: {len(workloads)} rows are not allowed; expected {names}")
+    wide = [any_value and not feature.is_constraint for feature in features]
+    rows = [
+        int_field(
+            feature.name,
+            row,
+            low=min(feature.low, 1) if beyond else feature.low,
+            high=MAX_DIM if beyond else feature.high,
+        )
+        for feature, row, beyond in zip(features, workloads, wide, strict=True)
+    ]
+    return np.stack(rows).astype(np.int32)
 
 
 def num_out_of_range(

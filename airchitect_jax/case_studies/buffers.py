@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from airchitect_jax._support import int_field, member, settle, whole_number
-from airchitect_jax.case_studies.base import CaseStudy
+from airchitect_jax.case_studies.base import CaseStudy, log2_floor
 from airchitect_jax.case_studies.definition import Context, Feature
 from airchitect_jax.case_studies.factory import energy_table, gemm_fields
 from airchitect_jax.cost import (
@@ -269,12 +269,13 @@ class BufferCase(CaseStudy):
             return jnp.asarray(self.exact(np.asarray(workloads)).design_id)
         return self.label_columns(self.columns(workloads))[0].design_id
 
-    def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
-        """Exact best designs and their costs, of any valid workloads."""
+    def exact_of_columns(self, columns: Sequence[Int[np.ndarray, "batch"]]) -> Labels:
+        """See `CaseStudy`."""
+        fields: dict[str, Any] = dict(zip(self.limits, columns, strict=True))
+        workloads = BufferedGemm(**fields)
         if self.memory_model is MemoryModel.SCALESIM3:
-            return label_replayed(self._workload(np.asarray(workloads, np.int64)), self.space)
-        checked = self._workload(int_field("workloads", workloads, low=0))
-        return label_buffers_on(checked, self.space, self.platform, self.objective)
+            return label_replayed(workloads, self.space)
+        return label_buffers_on(workloads, self.space, self.platform, self.objective)
 
     def costs(
         self, workloads: Int[np.ndarray, "features batch"], design_ids: Int[np.ndarray, "*shape"]
@@ -381,6 +382,17 @@ class BufferCase(CaseStudy):
         """The inputs of the oracle, in its order (`buffer_limits`)."""
         workload = self._workload(workloads)
         return [getattr(workload, name) for name in oracle.buffer_limits(self.space)]
+
+    def from_columns(
+        self, columns: Sequence[Int[np.ndarray, "batch"]]
+    ) -> Int[np.ndarray, "features batch"]:
+        """See `CaseStudy`: whole steps of the budget, and sides that are powers of two."""
+        budget, m, n, k, rows, cols, dataflow, bandwidth = columns
+        exponents = [
+            np.where(side & (side - 1) == 0, log2_floor(side), -1) for side in (rows, cols)
+        ]
+        steps = budget // self.space.step_bytes
+        return np.stack([steps, m, n, k, *exponents, dataflow, bandwidth])
 
     def _workload(self, workloads: Any) -> BufferedGemm:
         budget, m, n, k, row_exponent, col_exponent, dataflow, bandwidth = workloads

@@ -12,9 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from airchitect_jax._support import INT64_SAFE, int_field, member, settle, whole_number
-from airchitect_jax.case_studies.base import CaseStudy
-from airchitect_jax.case_studies.definition import Context, Feature
+from airchitect_jax._support import (
+    INT64_SAFE,
+    MAX_DIM,
+    int_field,
+    member,
+    settle,
+    whole_number,
+)
+from airchitect_jax.case_studies.base import CaseStudy, read_fields
+from airchitect_jax.case_studies.definition import DIMS, Context, Feature
 from airchitect_jax.case_studies.factory import gemm_fields
 from airchitect_jax.cost import (
     Number,
@@ -151,10 +158,19 @@ class ScheduleCase(CaseStudy):
         """See `CaseStudy`."""
         return 1 << 16
 
-    def exact(self, workloads: Int[np.ndarray, "features batch"]) -> Labels:
-        """Exact best schedules and their makespans, of any valid workloads."""
-        gemms = self._gemms(int_field("workloads", workloads, low=0))
-        return label_schedules_on(gemms, self.space, self.platform)
+    def read_columns(self, fields: Mapping[str, Any]) -> list[Int[np.ndarray, "*batch"]]:
+        """See `CaseStudy`: m, n and k of shape [workloads, *batch], as in `label_schedules`."""
+        columns = read_fields(fields, dict.fromkeys(DIMS, (1, MAX_DIM)))
+        if columns[0].shape[:1] != (self.space.num_arrays,):
+            raise ValueError(
+                f"m, n, k: the shape {columns[0].shape} is not allowed; expected"
+                f" {self.space.num_arrays} workloads, one for each array, in the first axis"
+            )
+        return [dim[number] for number in range(self.space.num_arrays) for dim in columns]
+
+    def exact_of_columns(self, columns: Sequence[Int[np.ndarray, "batch"]]) -> Labels:
+        """See `CaseStudy`."""
+        return label_schedules_on(self._gemms(np.stack(columns)), self.space, self.platform)
 
     def schedule_cycles(
         self, workloads: Int[np.ndarray, "features batch"], schedule: Schedule

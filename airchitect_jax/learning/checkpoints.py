@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping
 from typing import Any
 
 import jax
 from flax import nnx
 from jaxtyping import Array
 
-from airchitect_jax._support import read_config, read_json
-from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, CaseStudy
+from airchitect_jax._support import find, read_config, read_json, registered
+from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.learning.checkpoint_files import (
     check_shapes,
     newest_checkpoint,
@@ -30,13 +29,14 @@ _PARAMS = "params."  # prefix of the names of parameters in a checkpoint
 class Trained:
     """A trained network and the case study that it was trained for."""
 
-    case: ArrayDataflowCase | BufferCase
+    case: CaseStudy
     recommender: Recommender
+    model: nnx.Module
     workdir: pathlib.Path
 
 
 def load_trained(workdir: str | pathlib.Path) -> Trained:
-    """The network of a finished run of case study 1 or 2, from its last whole checkpoint.
+    """The network of a finished run of a case study, from its last whole checkpoint.
 
     Nothing is written: the folder may be read-only.
 
@@ -49,13 +49,16 @@ def load_trained(workdir: str | pathlib.Path) -> Trained:
         raise ValueError(f"{workdir}: no finished run of a case study: no config and summary there")
     try:
         flags = read_config(workdir)["flags"]
-        case = _CASES[read_json(summary)["case_study"]].from_settings(flags)
+        name = read_json(summary)["case_study"]
+        kinds = {kind.name: kind for kind in registered("case_study").values()}
+        case = kinds[name].from_settings(flags)
         fields = {field.name for field in dataclasses.fields(RunConfig)}
-        run = RunConfig(**{name: value for name, value in flags.items() if name in fields})
-        restored = _restored(case, run, (workdir / "checkpoints").absolute())
+        run = RunConfig(**{field: value for field, value in flags.items() if field in fields})
+        model = _restored(case, run, (workdir / "checkpoints").absolute())
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
-        raise ValueError(f"{workdir}: not a known run of case study 1 or 2: {error}") from None
-    return Trained(case=case, recommender=Recommender(case, restored), workdir=workdir)
+        raise ValueError(f"{workdir}: not a known run of a case study: {error}") from None
+    recommender = Recommender(case, model, any_value=find("network", run.model).any_value)
+    return Trained(case=case, recommender=recommender, model=model, workdir=workdir)
 
 
 def _restored(case: CaseStudy, run: RunConfig, folder: pathlib.Path) -> nnx.Module:
@@ -90,6 +93,3 @@ def _model(case: CaseStudy, run: RunConfig) -> nnx.Module:
 
 def _params(state: Any) -> dict[str, Array]:
     return {f"{_PARAMS}{name}": leaf for name, leaf in named_leaves(state).items()}
-
-
-_CASES: Mapping[str, Any] = {case.name: case for case in (ArrayDataflowCase, BufferCase)}

@@ -15,7 +15,7 @@ from flax import nnx
 from jaxtyping import Bool, Float, Int
 
 from airchitect_jax._support import map_chunks
-from airchitect_jax.case_studies import CaseStudy
+from airchitect_jax.case_studies import CaseStudy, check_range
 from airchitect_jax.learning.datasets import Dataset
 
 TOP = 5
@@ -64,10 +64,15 @@ class Recommender:
 
     A softmax over all designs can put an infeasible one first; a recommendation cannot, so
     infeasible logits are masked. How often that was needed is reported beside the accuracy.
+
+    Args:
+      case: the case study that the network answers.
+      model: the network.
+      any_value: whether it takes values outside the features' ranges (`NetworkRecipe`).
     """
 
-    def __init__(self, case: CaseStudy, model: nnx.Module) -> None:
-        self._case = case
+    def __init__(self, case: CaseStudy, model: nnx.Module, *, any_value: bool = False) -> None:
+        self._case, self._any_value = case, any_value
         self._graphdef, self._state = nnx.split(model)
         fitting = max(_MAX_LOGITS // case.space.num_designs, 1)
         self._batch = min(_BATCH, 1 << (fitting.bit_length() - 1))
@@ -98,21 +103,26 @@ class Recommender:
     ) -> tuple[Int[np.ndarray, "num count"], Bool[np.ndarray, "num"]]:
         """The best `count` feasible design ids, best first, and where the mask was needed.
 
-        Workloads must lie within the features' ranges; any number of them.
+        Raises:
+          ValueError: a value is outside the feature's range; names it.
         """
         return map_chunks(
             lambda columns: self._top(self._state, jnp.stack(columns), count),
-            list(np.asarray(workloads, np.int32)),
+            list(check_range(self._case, workloads, any_value=self._any_value)),
             chunk=self._batch,
         )
 
     def logits(
         self, workloads: Int[np.ndarray, "features num"]
     ) -> Float[np.ndarray, "num designs"]:
-        """Logits of all designs, minus infinity where infeasible; for sets that fit into memory."""
+        """Logits of all designs, minus infinity where infeasible; for sets that fit into memory.
+
+        Raises:
+          ValueError: a value is outside the feature's range; names it.
+        """
         return map_chunks(
             lambda columns: self._feasible_logits(self._state, jnp.stack(columns)),
-            list(np.asarray(workloads, np.int32)),
+            list(check_range(self._case, workloads, any_value=self._any_value)),
             chunk=self._batch,
         )
 

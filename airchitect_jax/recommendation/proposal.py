@@ -32,9 +32,13 @@ def propose(recommendation: Recommendation, trained: list[Trained]) -> Proposal:
         if isinstance(one.case, ArrayDataflowCase):
             found, left_out = _arrays(recommendation, one, one.case)
             shapes |= found
-        else:
+        elif isinstance(one.case, BufferCase):
             found, left_out = _sizings(recommendation, one, one.case)
             sizings |= found
+        else:
+            raise ValueError(
+                f"{one.workdir}: a network of {one.case.name} proposes neither arrays nor sizings"
+            )
         skipped += left_out
         if not found:
             raise ValueError(

@@ -134,7 +134,8 @@ def audit(
       regions (`regions`), and reliability and risk-coverage of what lies inside of the trained
       ranges and beyond (`populations`).
     """
-    recommender = Recommender(asked, model if any_value else Clamped(model, trained.features))
+    network = model if any_value else Clamped(model, trained.features)
+    recommender = Recommender(asked, network, any_value=True)
     temperature = fit_temperature(recommender.logits(validation.workloads), validation.design_ids)
     judge = functools.partial(_judge, asked, trained, recommender, temperature)
     known = judge(validation)

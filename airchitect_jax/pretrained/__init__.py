@@ -1,0 +1,16 @@
+"""Trained networks in the package: released from finished runs, loaded by name."""
+
+from airchitect_jax.pretrained.kinds import Kind, Precision, Predictor
+from airchitect_jax.pretrained.networks import CaseStudyPredictor, Prediction
+from airchitect_jax.pretrained.packaged import load_pretrained, pretrained_names, release
+
+__all__ = [
+    "CaseStudyPredictor",
+    "Kind",
+    "Precision",
+    "Prediction",
+    "Predictor",
+    "load_pretrained",
+    "pretrained_names",
+    "release",
+]
