@@ -173,6 +173,27 @@ def test_an_interrupted_run_resumes_to_the_same_end(tmp_path, make_source, stop_
     np.testing.assert_array_equal(again.model(workloads), resumed.model(workloads))
 
 
+class Standardized(nnx.Module):
+    """A dense layer over logarithms, less means that are not trained."""
+
+    def __init__(self, mean):
+        self.mean = nnx.Variable(jnp.full(4, mean, jnp.float32))
+        self.dense = nnx.Linear(4, CASE.space.num_designs, rngs=nnx.Rngs(0))
+
+    def __call__(self, workloads):
+        return self.dense(jnp.log(workloads.T.astype(jnp.float32)) - self.mean[...][None])
+
+
+def test_a_checkpoint_has_the_statistics_of_the_inputs(tmp_path):
+    source = StreamedBatches(case=CASE, batch_size=128, steps_per_epoch=1, seed=0)
+    config = TrainConfig(epochs=1, learning_rate=0.02)
+    arguments = source, VALIDATION, config, LOSS
+    trained = fit(Standardized(2.0), *arguments, checkpoint_dir=tmp_path).model
+    restored = fit(Standardized(5.0), *arguments, checkpoint_dir=tmp_path).model
+    workloads = jnp.asarray(VALIDATION.workloads)
+    np.testing.assert_array_equal(restored(workloads), trained(workloads))
+
+
 def test_training_stays_in_32_bits():
     for _, leaf in nnx.to_flat_state(nnx.state(undisturbed(streamed).model, nnx.Param)):
         assert leaf[...].dtype == jnp.float32

@@ -20,7 +20,7 @@ from airchitect_jax.learning.checkpoint_files import (
 )
 from airchitect_jax.learning.evaluation import Recommender
 from airchitect_jax.learning.models.registry import make_model
-from airchitect_jax.learning.training import RunConfig, named_leaves
+from airchitect_jax.learning.training import RunConfig, fixed_leaves, named_leaves
 
 _PARAMS = "params."  # prefix of the names of parameters in a checkpoint
 
@@ -78,7 +78,13 @@ def _restored(case: CaseStudy, run: RunConfig, folder: pathlib.Path) -> nnx.Modu
     check_shapes(checkpoint, _params(params), stored)
     arrays, _ = restore_checkpoint(checkpoint, like)
     leaves = [arrays[name] for name in _params(params)]
-    return nnx.merge(graphdef, jax.tree.unflatten(jax.tree.structure(params), leaves), rest)
+    # Older checkpoints have no statistics of the inputs: those of the new network stand in.
+    fixed = [arrays.get(name, leaf) for name, leaf in fixed_leaves(rest).items()]
+    return nnx.merge(
+        graphdef,
+        jax.tree.unflatten(jax.tree.structure(params), leaves),
+        jax.tree.unflatten(jax.tree.structure(rest), fixed),
+    )
 
 
 def _model(case: CaseStudy, run: RunConfig) -> nnx.Module:

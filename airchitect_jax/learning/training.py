@@ -223,9 +223,11 @@ def fit(
     history: list[Row] = []
     newest = newest_checkpoint(checkpoint_dir) if checkpoint_dir is not None else None
     if newest is not None:
-        arrays, history = restore_checkpoint(newest, named_leaves(state))
+        arrays, history = restore_checkpoint(newest, named_leaves(state) | fixed_leaves(rest))
         leaves = [arrays[name] for name in named_leaves(state)]
         state = jax.tree.unflatten(jax.tree.structure(state), leaves)
+        fixed = [arrays[name] for name in fixed_leaves(rest)]
+        rest = jax.tree.unflatten(jax.tree.structure(rest), fixed)
 
     validate = jax.jit(
         lambda params, workloads, design_ids: loss(
@@ -255,7 +257,8 @@ def fit(
                 rows = min(_VALIDATION_BATCH, 4 * design_ids[0].size)
                 row |= _validate(validate, state.params, validation, rows)
                 if checkpoint_dir is not None:
-                    save_checkpoint(checkpoint_dir, step, named_leaves(state), history)
+                    arrays = named_leaves(state) | fixed_leaves(rest)
+                    save_checkpoint(checkpoint_dir, step, arrays, history)
             if on_rows is not None:
                 on_rows(history, total_steps)
     params = jax.tree.map(jnp.asarray, jax.device_get(state.params))  # bound to no device
@@ -288,3 +291,12 @@ def named_leaves(state: Any) -> dict[str, Array]:
         jax.tree_util.keystr(path, simple=True, separator="."): leaf
         for path, leaf in jax.tree_util.tree_leaves_with_path(state)
     }
+
+
+def fixed_leaves(rest: Any) -> dict[str, Array]:
+    """What a network has beside its parameters, by names that differ from theirs.
+
+    Statistics of the inputs are not the same to the last bit on every machine, and a trained
+    network needs its own.
+    """
+    return {f"fixed.{name}": leaf for name, leaf in named_leaves(rest).items()}
