@@ -121,21 +121,16 @@ class BufferCase(CaseStudy):
                 " allowed; expected 0 <= min_side_exponent <= max_side_exponent <= 15"
             )
         for name, high in (("max_dim", 1_000_000), ("max_bandwidth", 10_000), ("element_bytes", 8)):
-            if not 1 <= getattr(self, name) <= high:
-                raise ValueError(
-                    f"{name}: {getattr(self, name)} is not allowed; expected 1..{high}"
-                )
+            value = getattr(self, name)
+            if not 1 <= value <= high:
+                raise ValueError(f"{name}: {value} is not allowed; expected 1..{high}")
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
         """See `CaseStudy`."""
+        limits = ("min_budget_kb", "max_budget_kb", "min_side_exponent", "max_side_exponent")
         return cls(
-            min_budget_kb=settings["min_budget_kb"],
-            max_budget_kb=settings["max_budget_kb"],
-            min_side_exponent=settings["min_side_exponent"],
-            max_side_exponent=settings["max_side_exponent"],
-            max_bandwidth=settings["max_bandwidth"],
-            element_bytes=settings["element_bytes"],
+            **{name: settings[name] for name in (*limits, "max_bandwidth", "element_bytes")},
             objective=Objective(settings["objective"]),
             memory_model=MemoryModel(settings["memory_model"]),
             interface=Interface(settings["interface"]),
@@ -388,11 +383,8 @@ class BufferCase(CaseStudy):
     ) -> Int[np.ndarray, "features batch"]:
         """See `CaseStudy`: whole steps of the budget, and sides that are powers of two."""
         budget, m, n, k, rows, cols, dataflow, bandwidth = columns
-        exponents = [
-            np.where(side & (side - 1) == 0, log2_floor(side), -1) for side in (rows, cols)
-        ]
-        steps = budget // self.space.step_bytes
-        return np.stack([steps, m, n, k, *exponents, dataflow, bandwidth])
+        sides = [np.where(x & (x - 1) == 0, log2_floor(x), -1) for x in (rows, cols)]
+        return np.stack([budget // self.space.step_bytes, m, n, k, *sides, dataflow, bandwidth])
 
     def _workload(self, workloads: Any) -> BufferedGemm:
         budget, m, n, k, row_exponent, col_exponent, dataflow, bandwidth = workloads
