@@ -6,13 +6,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax.learning.replayed.network import level_sums, sizing_delays
+from airchitect_jax.learning.replayed.network import apart, level_sums, sizing_delays
 
 TEMPERATURE = 0.03  # of choices, in log cycles
 _MOST_REGRET = 3.0
 _QUADRATIC = 0.1  # errors up to it count by their square
 CHUNK = 128  # workloads whose 1000 sizings stay in the cache
-_apart = jax.lax.optimization_barrier  # keeps XLA from computing a part again in each of its uses
 
 
 def delay_errors(
@@ -58,10 +57,10 @@ def _choices(predicted: Array, exact: Array, budget_steps: Array) -> tuple[Array
     everywhere = (0, 1, 2)
     affordable = level_sums(predicted.shape[1]) <= budget_steps
     guess, truth = sizing_delays(predicted), sizing_delays(exact)
-    least, best = _apart(
+    least, best = apart(
         tuple(jnp.where(affordable, x, jnp.inf).min(axis=everywhere) for x in (guess, truth))
     )
-    shares = _apart(jnp.where(affordable, jnp.exp((least - guess) / TEMPERATURE), 0.0))
+    shares = apart(jnp.where(affordable, jnp.exp((least - guess) / TEMPERATURE), 0.0))
     excess = jnp.minimum(truth - best, _MOST_REGRET)
     total = shares.sum(axis=everywhere)
     mean = (shares * excess).sum(axis=everywhere) / total
@@ -75,7 +74,7 @@ def _forward(predicted: Array, exact: Array, budget_steps: Array) -> tuple[Array
     """
     shares, excess, mean = _choices(predicted, exact, budget_steps)
     slope = -shares * (excess - mean) / (TEMPERATURE * predicted.shape[-1])
-    slope, mean = _apart((slope, mean))
+    slope, mean = apart((slope, mean))
     guess = sizing_delays(predicted)
     sums = [
         jnp.where(guess == jnp.expand_dims(values, rest), slope, 0).sum(axis=rest)

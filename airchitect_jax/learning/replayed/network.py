@@ -19,6 +19,7 @@ from airchitect_jax.learning.replayed.factors import factors
 from airchitect_jax.types import Dataflow
 
 OPERANDS = 3  # ifmap, filter, ofmap
+apart = jax.lax.optimization_barrier  # keeps XLA from computing a part again in each of its uses
 Parameters = Mapping[str, Float[Array, "..."]]
 
 
@@ -64,16 +65,26 @@ def sizing_delays(
 
 
 def best_sizing(
-    of_buffers: Float[Array, "3 sizes batch"],
-    budget_steps: Int[Array, "batch"],
-    id_of_levels: Int[np.ndarray, "sizes sizes sizes"],
-) -> Int[Array, "batch"]:
-    """The design in the budget with the least delay; of equals the first in the tie order."""
-    ids = id_of_levels[..., None]
-    costs = sizing_delays(jnp.maximum(of_buffers, 0))
-    costs = jnp.where(level_sums(len(id_of_levels)) <= budget_steps, costs, jnp.inf)
-    least = costs.min(axis=(0, 1, 2))
-    return jnp.where(costs == least, ids, ids.size).min(axis=(0, 1, 2))
+    of_buffers: Float[Array, "3 sizes batch"], budget_steps: Int[Array, "batch"]
+) -> Int[Array, "3 batch"]:
+    """Levels less one of the sizing in the budget with the least delay; of equals the smallest.
+
+    A sizing is no slower than v if each buffer is, so the smallest such sizing has the smallest
+    such size of each. The least delay is one of the 30 values: the least for which these fit.
+    """
+    sizes = of_buffers.shape[1]
+    # The least delay up to each size, which falls with the size.
+    falling = [jax.nn.relu(of_buffers[:, 0])]
+    for size in range(1, sizes):
+        falling.append(jnp.minimum(falling[-1], of_buffers[:, size]))
+    table = apart(jax.nn.relu(jnp.stack(falling, axis=1)))
+    values = table.reshape(OPERANDS * sizes, -1)
+    steps = jnp.full(values.shape, float(OPERANDS))
+    for row in values:  # unrolled: a reduction takes ten times as long
+        steps += (row > values).astype(jnp.float32)
+    fits = (steps <= budget_steps) & (values >= table[:, -1].max(axis=0))
+    least = apart(apart(jnp.where(fits, values, jnp.inf)).min(axis=0))
+    return (table > least).astype(jnp.int32).sum(axis=1)
 
 
 def level_sums(num_sizes: int) -> Int[np.ndarray, "sizes sizes sizes 1"]:

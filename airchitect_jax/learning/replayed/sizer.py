@@ -21,7 +21,6 @@ from airchitect_jax.learning.replayed.network import best_sizing, delays
 from airchitect_jax.types import BufferSizes, Dataflow
 
 _BATCH = 8192
-_CHUNK = 512  # workloads whose sizings stay in the cache
 _DESCRIPTION = "description"
 
 
@@ -109,21 +108,16 @@ class Sizer:
 
     @functools.cached_property
     def _choose(self) -> Any:
-        ids = self.case.space.id_of_levels
         parameters = jax.tree.map(jnp.asarray, dict(self.parameters))
-        row = [feature.name for feature in self.case.features].index("budget_steps")
+        names = [feature.name for feature in self.case.features]
+        budget, ids = names.index("budget_steps"), jnp.asarray(self.case.space.id_of_levels)
 
         @jax.jit
         def choose(
             parameters: Any, workloads: Int[jax.Array, "features batch"]
         ) -> Int[jax.Array, "batch"]:
             found = delays(parameters, workloads, self.sizes_kb)
-            parts = [
-                jnp.moveaxis(values.reshape(*values.shape[:-1], -1, _CHUNK), -2, 0)
-                for values in (found, workloads[row])
-            ]
-            best = jax.lax.map(lambda part: best_sizing(*part, ids), tuple(parts))
-            return best.reshape(-1)
+            return ids[tuple(best_sizing(found, workloads[budget]))]
 
         return functools.partial(choose, parameters)
 

@@ -23,6 +23,7 @@ from airchitect_jax.learning.replayed.sizer import Sizer
 
 _WARM_UP = 0.1  # of the steps
 _FINAL = 1e-3  # of the peak learning rate
+_REGRETS = 3.0  # weigh so much more than errors
 BLOCK = 64  # steps of one call
 
 
@@ -119,7 +120,7 @@ def _block(
     def loss_of(parameters: Parameters, batch: tuple[Array, Array, Array]) -> Array:
         workloads, exact, budget_steps = batch
         predicted = delays(parameters, workloads, sizes_kb)
-        return delay_errors(predicted, exact) + regret(predicted, exact, budget_steps)
+        return delay_errors(predicted, exact) + _REGRETS * regret(predicted, exact, budget_steps)
 
     def step(carry: Any, batch: Any) -> tuple[Any, Array]:
         parameters, state = carry
