@@ -1,0 +1,18 @@
+"""Learning to size buffers where the scalesim package judges: costs of replays, not labels."""
+
+from airchitect_jax.learning.replayed.labels import Replays, collect, exact_delays
+from airchitect_jax.learning.replayed.network import best_sizing, delays
+from airchitect_jax.learning.replayed.sizer import Sizer
+from airchitect_jax.learning.replayed.training import Trained, TrainingConfig, train
+
+__all__ = [
+    "Replays",
+    "Sizer",
+    "Trained",
+    "TrainingConfig",
+    "best_sizing",
+    "collect",
+    "delays",
+    "exact_delays",
+    "train",
+]

@@ -1,0 +1,142 @@
+"""The trained network as a function: workloads in, sizings of the buffers out."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from airchitect_jax._support import atomic_path, check_file, map_chunks, write_checksum
+from airchitect_jax.case_studies import BufferCase, out_of_range
+from airchitect_jax.learning.evaluation import best_seconds
+from airchitect_jax.learning.replayed.network import best_sizing, delays
+from airchitect_jax.types import BufferSizes, Dataflow
+
+_BATCH = 8192
+_DESCRIPTION = "description"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sizer:
+    """Recommends sizes of SRAMs by predicted delays.
+
+    Attributes:
+      case: the case study, whose ranges are those of the training.
+      parameters: of the network, by name.
+    """
+
+    case: BufferCase
+    parameters: Mapping[str, Float[np.ndarray, "..."]]
+
+    @functools.cached_property
+    def sizes_kb(self) -> tuple[int, ...]:
+        """The sizes of the space."""
+        space = self.case.space
+        return tuple(level * space.step_kb for level in range(1, space.num_levels + 1))
+
+    def rank(
+        self, workloads: Int[np.ndarray, "features num"], count: int = 1
+    ) -> tuple[Int[np.ndarray, "num 1"], Bool[np.ndarray, "num"]]:
+        """The best design of each workload, whatever `count`; its budget is part of the choice.
+
+        Raises:
+          ValueError: a workload outside the ranges of the case study.
+        """
+        del count
+        outside = out_of_range(self.case, np.asarray(workloads, np.int64))
+        if outside.any():
+            column = int(outside.argmax())
+            values = ", ".join(
+                f"{feature.name} {workloads[row][column]} (trained {feature.low}..{feature.high})"
+                for row, feature in enumerate(self.case.features)
+            )
+            raise ValueError(f"workload {column} is out of range: {values}")
+        chosen = map_chunks(
+            lambda columns: self._choose(jnp.stack(columns)),
+            list(np.asarray(workloads, np.int32)),
+            chunk=_BATCH,
+        )
+        return chosen[:, None], np.zeros(len(chosen), bool)
+
+    def predict(
+        self,
+        *,
+        sram_budget_kb: int,
+        m: int,
+        n: int,
+        k: int,
+        rows: int,
+        cols: int,
+        dataflow: Dataflow,
+        bandwidth_bytes_per_cycle: int,
+    ) -> BufferSizes:
+        """The sizes for one workload, in bytes.
+
+        Args:
+          sram_budget_kb: for the three SRAMs together.
+          m, n, k: the GEMM.
+          rows, cols: the array, powers of two.
+          dataflow: how the GEMM is mapped to it.
+          bandwidth_bytes_per_cycle: of the port of each operand.
+
+        Raises:
+          ValueError: a value that the network was not trained for.
+        """
+        for name, side in (("rows", rows), ("cols", cols)):
+            if side < 1 or side & (side - 1):
+                raise ValueError(f"{name}: {side} is not allowed; expected a power of two")
+        steps = sram_budget_kb // self.case.space.step_kb
+        exponents = rows.bit_length() - 1, cols.bit_length() - 1
+        workload = (steps, m, n, k, *exponents, int(dataflow), bandwidth_bytes_per_cycle)
+        chosen = self.rank(np.array(workload, np.int64)[:, None])[0]
+        sizes = vars(self.case.space.decode(chosen[0, 0]))
+        return BufferSizes(**{name: int(size) for name, size in sizes.items()})
+
+    def per_second(self, workloads: Int[np.ndarray, "features num"]) -> float:
+        """Decisions per second, in a batch of 8192, without transfers."""
+        repeated = workloads[:, np.arange(_BATCH) % workloads.shape[1]]
+        batch = jnp.asarray(repeated, jnp.int32)
+        return _BATCH / best_seconds(lambda: self._choose(batch))
+
+    @functools.cached_property
+    def _choose(self) -> Any:
+        parameters = jax.tree.map(jnp.asarray, dict(self.parameters))
+        names = [feature.name for feature in self.case.features]
+        budget, ids = names.index("budget_steps"), jnp.asarray(self.case.space.id_of_levels)
+
+        @jax.jit
+        def choose(
+            parameters: Any, workloads: Int[jax.Array, "features batch"]
+        ) -> Int[jax.Array, "batch"]:
+            found = delays(parameters, workloads, self.sizes_kb)
+            return ids[tuple(best_sizing(found, workloads[budget]))]
+
+        return functools.partial(choose, parameters)
+
+    def save(self, path: pathlib.Path, description: Mapping[str, Any]) -> None:
+        """Writes the parameters to an .npz file with their origin inside, and its checksum."""
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            text = json.dumps(description, sort_keys=True)
+            np.savez(file, **dict(self.parameters), **{_DESCRIPTION: np.array(text)})
+        write_checksum(path)
+
+    @classmethod
+    def load(cls, case: BufferCase, path: pathlib.Path) -> Self:
+        """Reads what `save` wrote.
+
+        Raises:
+          ValueError: the file is damaged.
+          OSError: the file cannot be read.
+        """
+        check_file(path)
+        with np.load(path, allow_pickle=False) as arrays:
+            names = set(arrays) - {_DESCRIPTION}
+            return cls(case=case, parameters={name: arrays[name] for name in sorted(names)})
