@@ -45,9 +45,7 @@ def quality(rows: Sequence[Mapping[str, Any]]) -> style.Figure:
         for axes, (name, label) in zip(panels, _SHARES.items(), strict=True):
             look = style.line_style(index) | {"label": style.plain(model)}
             if group[0]["workloads"]:
-                axes.plot(
-                    [row["workloads"] for row in group], [row[name] for row in group], **look
-                )
+                axes.plot([row["workloads"] for row in group], [row[name] for row in group], **look)
             else:
                 axes.axhline(group[0][name], **look | {"marker": None, "linestyle": ":"})
             axes.set(xlabel="replayed workloads (logarithmic)", ylabel=label, xscale="log")
