@@ -62,6 +62,7 @@ SIZES = {
     "experiments.design_space": ["--num_workloads=10000"],
     "experiments.generalisation": _COMPARISON,
     "experiments.label_workloads": [],
+    "experiments.learn_networks": ["--preset=smoke"],
     "experiments.optimize": ["--time_limit=2"],
     "experiments.recommend": [],
     "experiments.release": [],
