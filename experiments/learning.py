@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,9 +33,10 @@ PRESET = flags.DEFINE_enum(
 MODEL = flags.DEFINE_string(
     "model",
     None,
-    "A network: additive, one dense layer that predicts what each design costs from inputs at"
-    " several resolutions (case study 1); paper, the paper's; symmetric, which predicts the cycles"
-    " of each workload on each array and is permutation-equivariant (case study 3); or a plugin's."
+    "A network: airchitect, the paper's structure with inputs at several resolutions, which learns"
+    " from labels alone; paper, the paper's; additive, one dense layer that predicts what each"
+    " design costs (case study 1); symmetric, which predicts the cycles of each workload on each"
+    " array (case study 3); or a plugin's."
     " The best for the case study unless given.",
 )
 for _name, _meaning in (
@@ -228,6 +230,8 @@ def learn(
 
     `resolved` has the settings whose flags may be left open, by name.
     """
+    if recipes(case)[config.model].single_threaded:
+        os.environ.setdefault("NPROC", "1")  # read by XLA's CPU backend when it starts
     check_memory(case, config)
     found = networks(case)
     written = settings(config, script_flags) | dict(resolved or {})

@@ -37,6 +37,8 @@ class NetworkRecipe:
       has_widths: whether it has widths of embeddings and hidden layers to choose.
       any_value: whether the network takes values outside the ranges that it was trained on.
       knows: what its inputs or its structure take from the cost model.
+      single_threaded: whether XLA's CPU backend trains it faster on one thread: its steps are so
+        small that waiting for others takes longer than they save.
       variants: recipes that take its place in the case studies that they can learn.
     """
 
@@ -49,6 +51,7 @@ class NetworkRecipe:
     has_widths: bool = False
     any_value: bool = False
     knows: tuple[str, ...] = ()
+    single_threaded: bool = False
     variants: tuple[NetworkRecipe, ...] = ()
 
     def can_learn(self, case: CaseStudy) -> bool:
@@ -165,6 +168,7 @@ register(
         learning_rate=0.003,
         has_widths=True,
         knows=(_FACTORS,),
+        single_threaded=True,
         variants=(
             NetworkRecipe(
                 make=_sizer,
@@ -174,6 +178,7 @@ register(
                 batch_size=1024,
                 has_widths=True,
                 knows=(_FACTORS, "designs that no label has"),
+                single_threaded=True,
             ),
             NetworkRecipe(
                 make=_factored,
@@ -184,6 +189,7 @@ register(
                 batch_size=1024,
                 any_value=True,
                 knows=(_FACTORS, _MAKESPAN),
+                single_threaded=True,
             ),
         ),
     ),
