@@ -1,11 +1,12 @@
 """Label workload sets of any size: the exact best design of each workload, to Parquet.
 
-Rows come from --sample or from Parquet and CSV files with one column per input, for case study 1
-m, n, k and mac_budget. Labels go to WORKDIR/labels in shards, rows that cannot be labelled to
-WORKDIR/rejects.csv. The same command, run again, continues after the finished shards.
+Rows come from --sample or from Parquet and CSV files with one column per input of the case study,
+for case study 1 m, n, k and mac_budget. Labels go to WORKDIR/labels in shards, rows that cannot be
+labelled to WORKDIR/rejects.csv. The same command, run again, continues after the finished shards.
 
   python -m experiments.label_workloads --sample=1000000 --workdir=runs/labels
   python -m experiments.label_workloads --input=a.parquet --input=b.csv --mac_budget=16384
+  python -m experiments.label_workloads --case_study=2 --objective=energy --sample=1000000
 """
 
 from __future__ import annotations
@@ -37,12 +38,20 @@ from airchitect_jax.labelling import (
     merge_rejects,
     row_bytes,
 )
-from airchitect_jax.types import RuntimeModel
-from experiments import case_flags, runner, runtime_flags, term_flags, workload_flags
+from airchitect_jax.types import Objective, RuntimeModel
+from experiments import (
+    case_flags,
+    objective_flags,
+    runner,
+    runtime_flags,
+    term_flags,
+    workload_flags,
+)
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(case_flags)
 flags.adopt_module_key_flags(workload_flags)
+flags.adopt_module_key_flags(objective_flags)
 flags.set_default(runner.WORKDIR, "runs/label_workloads")
 
 SAMPLE = flags.DEFINE_integer(
@@ -110,19 +119,32 @@ def _task(report: Report) -> LabelTask:
     """The labelling task of the flags.
 
     Raises:
-      ValueError: a flag asks for what only case study 1 has.
+      ValueError: a flag asks for what the case study does not have.
     """
-    if case_flags.CASE_STUDY.value == "1" and not term_flags.COST_TERMS.value:
+    is_first = case_flags.CASE_STUDY.value == "1"
+    counts_cycles = objective_flags.OBJECTIVE.value == Objective.CYCLES.value
+    if is_first and counts_cycles and not term_flags.COST_TERMS.value:
         return ArrayDataflowTask(
             runtime_model=RuntimeModel(runtime_flags.RUNTIME_MODEL.value),
             topk=TOPK.value,
             runner_up=RUNNER_UP.value,
             report=report,
         )
-    for flag in (MAC_BUDGET, TOPK, RUNNER_UP, REPORT):
+    if MAC_BUDGET.value is not None and not is_first:
+        raise ValueError(f"--{MAC_BUDGET.name}: only case study 1 has it")
+    for flag in (TOPK, RUNNER_UP, REPORT):
         if flags.FLAGS[flag.name].present:
-            raise ValueError(f"--{flag.name}: only case study 1 without --cost_terms has it")
-    return CaseTask(case=case_flags.make_case())
+            raise ValueError(
+                f"--{flag.name}: only case study 1 has it, for cycles and without --cost_terms"
+            )
+    budgets = runner.values(workload_flags.MIN_MAC_EXPONENT, workload_flags.MAX_MAC_EXPONENT)
+    case = case_flags.make_case(**objective_flags.fields(), **budgets)
+    if case.objective.value != objective_flags.OBJECTIVE.value:
+        raise ValueError(
+            f"--{objective_flags.OBJECTIVE.name}: {objective_flags.OBJECTIVE.value} is not allowed"
+            f" with --case_study={case_flags.CASE_STUDY.value}; expected {case.objective.value}"
+        )
+    return CaseTask(case=case)
 
 
 def _source(shard_rows: int, task: LabelTask) -> SampledSource | FileSource:
@@ -149,7 +171,13 @@ def _source(shard_rows: int, task: LabelTask) -> SampledSource | FileSource:
 def _settings(source: SampledSource | FileSource) -> dict[str, Any]:
     """The settings that identify this set of labels, with the sizes and times of its files."""
     own = (SAMPLE, INPUT, MAC_BUDGET, TOPK, RUNNER_UP, REPORT, STRICT, SHARD_ROWS, COMPRESSION)
-    shared = (*case_flags.ALL, runner.SEED, runner.WORKDIR, *workload_flags.ALL)
+    shared = (
+        *case_flags.ALL,
+        *objective_flags.ALL,
+        runner.SEED,
+        runner.WORKDIR,
+        *workload_flags.ALL,
+    )
     paths = source.paths if isinstance(source, FileSource) else ()
     return {
         **runner.values(*own, *shared),

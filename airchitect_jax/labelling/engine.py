@@ -164,6 +164,8 @@ class Engine:
                     if trouble.any():
                         # Copies: what comes from a device is read-only.
                         values, valid = jax.tree.map(np.array, (values, valid))
+                        self.task.retry(values, part)
+                        trouble = ~valid | self.task.inexact(values)
                         questionable = np.flatnonzero(trouble).tolist()
                         rejects += self._reject(
                             shard, rows.start, questionable, part, values, valid

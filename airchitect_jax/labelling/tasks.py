@@ -16,9 +16,9 @@ from jaxtyping import Array, Bool, Int, PyTree
 from airchitect_jax._support.arrow import pa
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.cost import Platform
-from airchitect_jax.oracle import array_dataflow, ranking
+from airchitect_jax.oracle import array_dataflow, ranking, retry
 from airchitect_jax.spaces import ArrayDataflowSpace
-from airchitect_jax.types import Dataflow, Objective, RuntimeModel
+from airchitect_jax.types import Dataflow, Labels, Objective, RuntimeModel
 from airchitect_jax.version import __version__
 
 Columns = Sequence[Int[np.ndarray | Array, "rows"]]
@@ -60,6 +60,10 @@ class LabelTask(Protocol):
 
     def inexact(self, results: PyTree[np.ndarray]) -> Bool[np.ndarray, "rows"]:
         """Valid rows whose results are not exact on the device."""
+        ...
+
+    def retry(self, results: PyTree[np.ndarray], columns: Columns) -> None:
+        """Computes such rows again by a slower search on the device, if there is one."""
         ...
 
     def repair(self, results: PyTree[np.ndarray], row: int, columns: Columns) -> None:
@@ -142,6 +146,11 @@ class CaseTask:
     def inexact(self, results: PyTree[np.ndarray]) -> Bool[np.ndarray, "rows"]:
         """See `LabelTask`."""
         return results["design_id"] < 0
+
+    def retry(self, results: PyTree[np.ndarray], columns: Columns) -> None:
+        """See `LabelTask`."""
+        if self.case.wide_search is not None:
+            retry(self.case.wide_search, Labels(**results), columns)
 
     def repair(self, results: PyTree[np.ndarray], row: int, columns: Columns) -> None:
         """See `LabelTask`."""
@@ -246,6 +255,9 @@ class ArrayDataflowTask:
     def inexact(self, results: PyTree[np.ndarray]) -> Bool[np.ndarray, "rows"]:
         """See `LabelTask`."""
         return results["design_id"] < 0
+
+    def retry(self, results: PyTree[np.ndarray], columns: Columns) -> None:
+        """See `LabelTask`: cycles need no search beyond Python's."""
 
     def repair(self, results: PyTree[np.ndarray], row: int, columns: Columns) -> None:
         """See `LabelTask`."""

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +30,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from airchitect_jax._support import MAX_DIM, instance, instance_or_default, member
 from airchitect_jax.cost import EnergyTable, Platform, last_cycle_offset, mapped_dims, row_passes
+from airchitect_jax.oracle import array_energy
 from airchitect_jax.oracle.batch import exact_labels, valid_rows
 from airchitect_jax.oracle.ranking import DEFAULT_MEMORY, best_designs, design_cost
 from airchitect_jax.spaces import ArrayDataflowSpace
@@ -74,8 +76,7 @@ def label(
         4..2**31 - 1, m, n and k in 1..2**31 - 1. Any number of workloads; NumPy or JAX.
       space: the designs; the 459 of case study 1 by default.
       runtime_model: the cycle count.
-      objective: the quantity to minimise: compute cycles, energy, or their product. The last two
-        need the whole cost matrix, which is a hundred times slower.
+      objective: the quantity to minimise: compute cycles, energy, or their product.
       memory: for the energy, in Python integers; its bandwidth is not used.
       energy_table: energy of single events; Horowitz's by default.
 
@@ -103,19 +104,23 @@ def label_on(
     workloads: BudgetedGemm, space: ArrayDataflowSpace, platform: Platform, objective: Objective
 ) -> Labels:
     """`label` on a platform, cost terms included."""
+    settings: Any = {"space": space, "platform": platform, "objective": objective}
     return exact_labels(
         "label",
         {name: getattr(workloads, name) for name in LIMITS},
         LIMITS,
-        functools.partial(label_columns, space=space, platform=platform, objective=objective),
-        functools.partial(label_in_python, space=space, platform=platform, objective=objective),
+        functools.partial(label_columns, **settings),
+        functools.partial(label_in_python, **settings),
         chunk=None if is_factored(platform, objective) else MATRIX_CHUNK,
+        wide=functools.partial(label_wide_columns, **settings),
     )
 
 
 def is_factored(platform: Platform, objective: Objective) -> bool:
-    """Whether the factored search finds the optimum: stall-free cycles without cost terms."""
-    return objective is Objective.CYCLES and not platform.terms
+    """Whether a factored search finds the optimum; if not, all designs are compared."""
+    if objective is Objective.CYCLES:
+        return not platform.terms
+    return array_energy.serves(platform)
 
 
 def label_columns(
@@ -133,13 +138,28 @@ def label_columns(
     """
     with jax.enable_x64(True):
         if not is_factored(platform, objective):
-            return _label_by_matrix_jit(
-                columns, space=space, platform=platform, objective=objective
-            )
+            return label_wide_columns(columns, space=space, platform=platform, objective=objective)
         *fields, valid = _prepare_jit(*columns, space=space)
+        if objective is not Objective.CYCLES:
+            labels = array_energy.cheapest(
+                *fields, space=space, platform=platform, objective=objective
+            )
+            return labels, valid
         # A separate program: XLA's CPU backend would compute a minimum with two users twice.
         best = _packed_minimum_jit(*fields, space=space, platform=platform)
         return _unpack_jit(best, space=space, platform=platform), valid
+
+
+def label_wide_columns(
+    columns: Sequence[Int[np.ndarray | Array, "rows"]],
+    *,
+    space: ArrayDataflowSpace,
+    platform: Platform,
+    objective: Objective,
+) -> tuple[Labels, Bool[Array, "rows"]]:
+    """`label_columns` in int64: slower, and exact as far as the costs fit."""
+    with jax.enable_x64(True):
+        return _label_by_matrix_jit(columns, space=space, platform=platform, objective=objective)
 
 
 @functools.partial(jax.jit, static_argnames=("space", "platform"))
