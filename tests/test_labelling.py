@@ -16,10 +16,11 @@ import pytest
 import reference
 
 from airchitect_jax import ArrayDataflowSpace, BudgetedGemm, label
-from airchitect_jax.case_studies import ArrayDataflowCase
+from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase
 from airchitect_jax.cost import Platform
 from airchitect_jax.labelling import (
     ArrayDataflowTask,
+    CaseTask,
     Engine,
     FileSource,
     Process,
@@ -28,8 +29,10 @@ from airchitect_jax.labelling import (
     count_rows,
     merge_rejects,
 )
+from airchitect_jax.labelling.columns import INVALID as NO
 from airchitect_jax.labelling.columns import to_integers
 from airchitect_jax.oracle import ranking
+from airchitect_jax.types import Objective
 
 ROOT = pathlib.Path(__file__).parent.parent
 COLUMNS = ("mac_budget", "m", "n", "k")
@@ -167,23 +170,26 @@ def test_invalid_rows_are_written_down_and_never_labelled(tmp_path, kind):
 @pytest.mark.parametrize(
     ("array", "expected"),
     [
-        (pa.array([1, None, 3], pa.int64()), [1, 0, 3]),
-        (pa.array([1, 2**63], pa.uint64()), [1, 0]),
+        (pa.array([1, None, 3], pa.int64()), [1, NO, 3]),
+        (pa.array([1, 2**63], pa.uint64()), [1, NO]),
         (pa.array([7, -1], pa.int8()), [7, -1]),
-        (pa.array([1.0, 2.5, float("nan"), float("inf"), 1e300, None]), [1, 0, 0, 0, 0, 0]),
+        (
+            pa.array([1.0, 2.5, float("nan"), float("inf"), 1e300, None]),
+            [1, NO, NO, NO, NO, NO],
+        ),
         (
             pa.array(["12", " 3 ", "+4", "5.", "6.0", "x", "", None, "1e3"]),
-            [12, 3, 4, 5, 6, 0, 0, 0, 0],
+            [12, 3, 4, 5, 6, NO, NO, NO, NO],
         ),
         (pa.array(["8", "9"]).dictionary_encode(), [8, 9]),
         (
             # Of which float64 has only the even ones.
             pa.array([decimal.Decimal(2**53 + 1), None, decimal.Decimal("-4")], pa.decimal128(38)),
-            [2**53 + 1, 0, -4],
+            [2**53 + 1, NO, -4],
         ),
         (
             pa.array([decimal.Decimal(text) for text in ("7.00", "2.50")], pa.decimal128(9, 2)),
-            [7, 0],
+            [7, NO],
         ),
         # Not whole by less than float64 can tell; and beyond int64.
         (
@@ -191,17 +197,27 @@ def test_invalid_rows_are_written_down_and_never_labelled(tmp_path, kind):
                 [decimal.Decimal("5.00000000000000000000001"), decimal.Decimal(5)],
                 pa.decimal128(38, 23),
             ),
-            [0, 5],
+            [NO, 5],
         ),
-        (pa.array([decimal.Decimal(2**64 + 5), decimal.Decimal(1)], pa.decimal128(38)), [0, 1]),
-        (pa.array([decimal.Decimal(10) ** 60, decimal.Decimal(3)], pa.decimal256(76, 10)), [0, 3]),
-        (pa.array([None, None]), [0, 0]),
+        (pa.array([decimal.Decimal(2**64 + 5), decimal.Decimal(1)], pa.decimal128(38)), [NO, 1]),
+        (
+            pa.array([decimal.Decimal(10) ** 60, decimal.Decimal(3)], pa.decimal256(76, 10)),
+            [NO, 3],
+        ),
+        (pa.array([None, None]), [NO, NO]),
     ],
 )
 def test_columns_of_any_type_become_integers(array, expected):
     values = to_integers(pa.chunked_array([array]))
     assert values.tolist() == expected
     assert values.dtype in (np.int32, np.int64)
+
+
+def test_values_may_have_names_and_none_stands_for_a_missing_one():
+    column = pa.chunked_array([["os", " WS ", "2", "x", None, "-1"]])
+    assert to_integers(column, ["OS", "WS", "IS"]).tolist() == [0, 1, 2, NO, NO, NO]
+    for kind in (pa.uint8(), pa.uint64()):
+        assert to_integers(pa.chunked_array([pa.array([1, None], kind)])).tolist() == [1, NO]
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -385,3 +401,25 @@ def test_costs_beyond_int64_are_left_out_not_wrapped():
             "platform": Platform(),
         }
         assert (np.asarray(ranking.cost_matrix(columns, **settings)) == ranking.NEVER).all()
+
+
+def test_case_study_2_from_a_file(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text(
+        "sram_budget_bytes,m,n,k,rows,cols,dataflow,bandwidth_bytes_per_cycle\n"
+        "307200,40,50,60,16,16,WS,8\n"
+        "307200,40,50,60,16,16,junk,8\n"
+        "4294967296,40,50,60,16,16,0,8\n"
+    )
+    case = BufferCase(objective=Objective.ENERGY)
+    task = CaseTask(case=case)
+    source = FileSource(paths=(path,), columns=task.inputs, constants={}, shard_rows=10)
+    Engine(task=task, source=source, folder=tmp_path).run(lambda *_: None)
+    first, second = read(tmp_path).to_pylist()
+    assert (first["dataflow"], second["dataflow"]) == (1, 0)
+    assert second["sram_budget_bytes"] == 2**32  # beyond int32
+    merge_rejects(tmp_path)
+    rejects = (tmp_path / "rejects.csv").read_text().splitlines()
+    assert rejects[1:] == [f"{path},2,dataflow,junk,a whole number in 0..2"]
+    expected = case.label_in_python(307200, 40, 50, 60, 16, 16, 1, 8)
+    assert (first["design_id"], first["energy"]) == expected

@@ -6,7 +6,7 @@ import dataclasses
 import enum
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,8 @@ from airchitect_jax.types import Dataflow, Labels, Objective, RuntimeModel
 from airchitect_jax.version import __version__
 
 Columns = Sequence[Int[np.ndarray | Array, "rows"]]
+# Columns of dataflows hold their values or their names.
+DATAFLOWS: Mapping[str, Sequence[str]] = {"dataflow": [dataflow.name for dataflow in Dataflow]}
 
 
 class Report(enum.Enum):
@@ -37,6 +39,11 @@ class LabelTask(Protocol):
     @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the input columns."""
+        ...
+
+    @property
+    def names(self) -> Mapping[str, Sequence[str]]:
+        """Input columns whose values 0, 1, 2 and so on have names."""
         ...
 
     @property
@@ -101,6 +108,7 @@ class CaseTask:
     """
 
     case: CaseStudy
+    names = DATAFLOWS
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -125,15 +133,17 @@ class CaseTask:
     @functools.cached_property
     def _designs(self) -> dict[str, np.ndarray]:
         fields = self.case.space.fields(np.arange(self.case.space.num_designs))
-        return {name: values.astype(np.int32) for name, values in fields.items()}
+        return {name: np.asarray(values, np.int64) for name, values in fields.items()}
 
     @functools.cached_property
     def schema(self) -> pa.Schema:
         """See `LabelTask`. A parameter that has the name of an input is prefixed with "best_"."""
         cost = pa.float64() if self.case.objective is Objective.EDP else pa.int64()
-        names = [*((name, pa.int32()) for name in self.inputs), ("design_id", pa.int32())]
-        for name in self._designs:
-            names.append((f"best_{name}" if name in self.inputs else name, pa.int32()))
+        names = [(name, whole_type(high)) for name, (_, high) in self.case.limits.items()]
+        names.append(("design_id", pa.int32()))
+        for name, values in self._designs.items():
+            shown = f"best_{name}" if name in self.inputs else name
+            names.append((shown, whole_type(int(values.max()))))
         names.append((self.case.objective.value, cost))
         fields = [pa.field(name, kind, nullable=False) for name, kind in names]
         return pa.schema(fields, metadata=self.metadata)
@@ -160,12 +170,20 @@ class CaseTask:
     def outputs(self, results: PyTree[np.ndarray]) -> list[pa.Array]:
         """See `LabelTask`."""
         ids = results["design_id"]
-        designs = [pa.array(values[ids]) for values in self._designs.values()]
+        designs = [
+            pa.array(values[ids], whole_type(int(values.max())))
+            for values in self._designs.values()
+        ]
         return [pa.array(ids), *designs, pa.array(results["cost"])]
 
     def objection(self, columns: Columns, row: int) -> tuple[str, str]:
         """See `LabelTask`."""
         return outside(self.case.limits, columns, row)
+
+
+def whole_type(high: int) -> pa.DataType:
+    """The type of a column of whole numbers up to `high`."""
+    return pa.int32() if high < 2**31 else pa.int64()
 
 
 def outside(limits: Mapping[str, tuple[int, int]], columns: Columns, row: int) -> tuple[str, str]:
@@ -192,6 +210,7 @@ class ArrayDataflowTask:
     runner_up: bool = False
     report: Report = Report.LABELS
 
+    names: ClassVar[Mapping[str, Sequence[str]]] = {}
     inputs = tuple(array_dataflow.LIMITS)
 
     @property
