@@ -18,8 +18,9 @@ from airchitect_jax.cost import (
     Platform,
     evaluate_mappings,
     machine_prices,
+    memory_reports,
 )
-from airchitect_jax.cost.evaluate import evaluate, memory_reports
+from airchitect_jax.cost.evaluate import evaluate
 from airchitect_jax.labelling.tasks import DATAFLOWS, Columns, outside, whole_type
 from airchitect_jax.scalesim.replay import replay
 from airchitect_jax.types import (
