@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 from absl import flags
 
 from airchitect_jax.case_studies import factory
 from airchitect_jax.cost import EnergyTable
+from airchitect_jax.oracle import DEFAULT_MEMORY
 from airchitect_jax.types import Objective
 from experiments import runner
 
@@ -36,6 +40,17 @@ _PRICES = tuple(
 )
 
 ALL = (OBJECTIVE, ELEMENT_BYTES, *_PRICES)
+
+
+def fields() -> dict[str, Any]:
+    """The flag values as fields of a case study."""
+    width = ELEMENT_BYTES.value
+    return {
+        "objective": OBJECTIVE.value,
+        "energy_table": energy_table(),
+        "element_bytes": width,
+        "memory": dataclasses.replace(DEFAULT_MEMORY, element_bytes=width),
+    }
 
 
 def energy_table() -> EnergyTable:

@@ -7,7 +7,6 @@ import pathlib
 import subprocess
 import sys
 
-import jax
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -17,19 +16,17 @@ import reference
 
 from airchitect_jax import ArrayDataflowSpace, BudgetedGemm, label
 from airchitect_jax.case_studies import ArrayDataflowCase
-from airchitect_jax.cost import Platform
 from airchitect_jax.labelling import (
     ArrayDataflowTask,
     Engine,
     FileSource,
     Process,
-    Report,
     SampledSource,
     count_rows,
     merge_rejects,
 )
+from airchitect_jax.labelling.columns import INVALID as NO
 from airchitect_jax.labelling.columns import to_integers
-from airchitect_jax.oracle import ranking
 
 ROOT = pathlib.Path(__file__).parent.parent
 COLUMNS = ("mac_budget", "m", "n", "k")
@@ -167,23 +164,26 @@ def test_invalid_rows_are_written_down_and_never_labelled(tmp_path, kind):
 @pytest.mark.parametrize(
     ("array", "expected"),
     [
-        (pa.array([1, None, 3], pa.int64()), [1, 0, 3]),
-        (pa.array([1, 2**63], pa.uint64()), [1, 0]),
+        (pa.array([1, None, 3], pa.int64()), [1, NO, 3]),
+        (pa.array([1, 2**63], pa.uint64()), [1, NO]),
         (pa.array([7, -1], pa.int8()), [7, -1]),
-        (pa.array([1.0, 2.5, float("nan"), float("inf"), 1e300, None]), [1, 0, 0, 0, 0, 0]),
+        (
+            pa.array([1.0, 2.5, float("nan"), float("inf"), 1e300, None]),
+            [1, NO, NO, NO, NO, NO],
+        ),
         (
             pa.array(["12", " 3 ", "+4", "5.", "6.0", "x", "", None, "1e3"]),
-            [12, 3, 4, 5, 6, 0, 0, 0, 0],
+            [12, 3, 4, 5, 6, NO, NO, NO, NO],
         ),
         (pa.array(["8", "9"]).dictionary_encode(), [8, 9]),
         (
             # Of which float64 has only the even ones.
             pa.array([decimal.Decimal(2**53 + 1), None, decimal.Decimal("-4")], pa.decimal128(38)),
-            [2**53 + 1, 0, -4],
+            [2**53 + 1, NO, -4],
         ),
         (
             pa.array([decimal.Decimal(text) for text in ("7.00", "2.50")], pa.decimal128(9, 2)),
-            [7, 0],
+            [7, NO],
         ),
         # Not whole by less than float64 can tell; and beyond int64.
         (
@@ -191,17 +191,27 @@ def test_invalid_rows_are_written_down_and_never_labelled(tmp_path, kind):
                 [decimal.Decimal("5.00000000000000000000001"), decimal.Decimal(5)],
                 pa.decimal128(38, 23),
             ),
-            [0, 5],
+            [NO, 5],
         ),
-        (pa.array([decimal.Decimal(2**64 + 5), decimal.Decimal(1)], pa.decimal128(38)), [0, 1]),
-        (pa.array([decimal.Decimal(10) ** 60, decimal.Decimal(3)], pa.decimal256(76, 10)), [0, 3]),
-        (pa.array([None, None]), [0, 0]),
+        (pa.array([decimal.Decimal(2**64 + 5), decimal.Decimal(1)], pa.decimal128(38)), [NO, 1]),
+        (
+            pa.array([decimal.Decimal(10) ** 60, decimal.Decimal(3)], pa.decimal256(76, 10)),
+            [NO, 3],
+        ),
+        (pa.array([None, None]), [NO, NO]),
     ],
 )
 def test_columns_of_any_type_become_integers(array, expected):
     values = to_integers(pa.chunked_array([array]))
     assert values.tolist() == expected
     assert values.dtype in (np.int32, np.int64)
+
+
+def test_values_may_have_names_and_none_stands_for_a_missing_one():
+    column = pa.chunked_array([["os", " WS ", "2", "x", None, "-1"]])
+    assert to_integers(column, ["OS", "WS", "IS"]).tolist() == [0, 1, 2, NO, NO, NO]
+    for kind in (pa.uint8(), pa.uint64()):
+        assert to_integers(pa.chunked_array([pa.array([1, None], kind)])).tolist() == [1, NO]
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -349,39 +359,3 @@ def test_more_devices_give_the_same_bytes(tmp_path):
     run(files(tmp_path / "in.parquet", shard_rows=1300), tmp_path / "one")
     for path in sorted((tmp_path / "one" / "labels").iterdir()):
         assert path.read_bytes() == (tmp_path / "three" / "labels" / path.name).read_bytes()
-
-
-def sorted_costs(budget, m, n, k):
-    return sorted(
-        (reference.cycles(m, n, k, rows, cols, flow, "scalesim"), design_id)
-        for design_id, (rows, cols, flow) in enumerate(reference.designs())
-        if rows * cols <= budget
-    )
-
-
-def test_topk_runner_up_ties_and_costs(tmp_path):
-    rows = [(4, 3, 3, 3), (64, 5, 5, 5), (1024, 4, 4, 4), (2**18, 77, 1, 1000)]
-    data = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
-    pq.write_table(pa.table(data), tmp_path / "in.parquet")
-    task = ArrayDataflowTask(topk=5, runner_up=True, report=Report.COSTS)
-    run(files(tmp_path / "in.parquet"), tmp_path, task)
-    for row, result in zip(rows, read(tmp_path).to_pylist(), strict=True):
-        ranked = sorted_costs(*row)
-        best = [*ranked[:5], *[(-1, -1)] * (5 - len(ranked))]
-        assert result["topk_cycles"] == [cost for cost, _ in best]
-        assert result["topk_design_id"] == [design_id for _, design_id in best]
-        assert result["design_id"] == best[0][1]
-        assert result["runner_up_cycles"] == best[1][0]
-        assert result["num_ties"] == sum(cost == best[0][0] for cost, _ in ranked)
-        costs = {design_id: cost for cost, design_id in ranked}
-        assert result["design_cycles"] == [costs.get(design_id) for design_id in range(459)]
-
-
-def test_costs_beyond_int64_are_left_out_not_wrapped():
-    columns = [np.array([value], np.int64) for value in (64, 2**31 - 1, 2**31 - 1, 2**31 - 1)]
-    with jax.enable_x64(True):
-        settings = {
-            "space": ArrayDataflowSpace(),
-            "platform": Platform(),
-        }
-        assert (np.asarray(ranking.cost_matrix(columns, **settings)) == ranking.NEVER).all()

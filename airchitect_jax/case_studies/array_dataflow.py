@@ -25,7 +25,7 @@ from airchitect_jax.cost import (
     objective_value,
     resolve_terms,
 )
-from airchitect_jax.oracle import DEFAULT_MEMORY, design_cost, label_on
+from airchitect_jax.oracle import DEFAULT_MEMORY, Search, design_cost, label_on
 from airchitect_jax.oracle import array_dataflow as oracle
 from airchitect_jax.spaces import ArrayDataflowSpace, Fields, within_sum
 from airchitect_jax.types import (
@@ -205,6 +205,16 @@ class ArrayDataflowCase(CaseStudy):
             columns, space=self.space, platform=self.platform, objective=self.objective
         )
 
+    @property
+    def wide_search(self) -> Search:
+        """See `CaseStudy`: all designs compared, in int64."""
+        return functools.partial(
+            oracle.label_wide_columns,
+            space=self.space,
+            platform=self.platform,
+            objective=self.objective,
+        )
+
     def label_in_python(self, *columns: int) -> tuple[int, Any]:
         """See `CaseStudy`."""
         return oracle.label_in_python(
@@ -218,7 +228,7 @@ class ArrayDataflowCase(CaseStudy):
 
     def label(self, workloads: Int[Array, "features batch"]) -> Int[Array, "batch"]:
         """Exact best design ids."""
-        if oracle.is_factored(self.platform, self.objective):
+        if self.objective is Objective.CYCLES and not self.terms:
             return oracle.label_exponents(*workloads, space=self.space, platform=self.platform)
         return jnp.asarray(self.exact(np.asarray(workloads)).design_id)
 

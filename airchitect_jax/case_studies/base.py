@@ -22,7 +22,7 @@ from jaxtyping import Array, Bool, Float, Int, Num
 from airchitect_jax._support import MAX_DIM, common_shape, dataflow_field, int_field
 from airchitect_jax.case_studies import brute_force, relaxation
 from airchitect_jax.case_studies.definition import DIMS, Context, Definition, Feature
-from airchitect_jax.oracle import exact_labels
+from airchitect_jax.oracle import Search, exact_labels
 from airchitect_jax.spaces import RelaxedPoint
 from airchitect_jax.types import Gemm, Labels, Objective
 from airchitect_jax.workloads import Distribution, sample_integers
@@ -163,6 +163,11 @@ class CaseStudy(Definition):
         """
         with jax.enable_x64(True):
             return brute_force.label_columns(columns, case=self)
+
+    @property
+    def wide_search(self) -> Search | None:
+        """A slower search, as `label_columns`, that is exact for larger costs; None for none."""
+        return None
 
     def label_in_python(self, *columns: int) -> tuple[int, Any]:
         """(design_id, cost) by comparing all designs in integers of any size.

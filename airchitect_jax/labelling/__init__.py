@@ -1,5 +1,6 @@
 """Labels workload sets of any size: files in, shards of exact labels out."""
 
+from airchitect_jax.labelling.designs import EvaluationTask
 from airchitect_jax.labelling.engine import Engine, Process, count_rows, merge_rejects
 from airchitect_jax.labelling.sources import FileSource, SampledSource
 from airchitect_jax.labelling.tasks import ArrayDataflowTask, CaseTask, LabelTask, Report, row_bytes
@@ -8,6 +9,7 @@ __all__ = [
     "ArrayDataflowTask",
     "CaseTask",
     "Engine",
+    "EvaluationTask",
     "FileSource",
     "LabelTask",
     "Process",

@@ -117,7 +117,8 @@ class Engine:
             columns = []
             for name in self.task.inputs:
                 try:
-                    columns.append(to_integers(shard.table[name]))
+                    names = self.task.names.get(name, ())
+                    columns.append(to_integers(shard.table[name], names))
                 except ValueError as error:
                     raise ValueError(f"{shard.origin}: column {name} {error}") from None
             yield shard, columns
@@ -164,13 +165,16 @@ class Engine:
                     if trouble.any():
                         # Copies: what comes from a device is read-only.
                         values, valid = jax.tree.map(np.array, (values, valid))
+                        self.task.retry(values, part)
+                        trouble = ~valid | self.task.inexact(values)
                         questionable = np.flatnonzero(trouble).tolist()
                         rejects += self._reject(
                             shard, rows.start, questionable, part, values, valid
                         )
                         part = [column[valid] for column in part]
                         values = jax.tree.map(lambda field, valid=valid: field[valid], values)
-                    arrays = [pa.array(column.astype(np.int32, copy=False)) for column in part]
+                    inputs = zip(part, schema, strict=False)  # the schema begins with the inputs
+                    arrays = [pa.array(column, field.type) for column, field in inputs]
                     arrays += self.task.outputs(values)
                     writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             if rejects:

@@ -170,7 +170,7 @@ class FileSource:
             table = table.rename_columns([names[name] for name in table.column_names])
             for name, value in self.constants.items():
                 if name not in table.column_names:
-                    constant = pa.array(np.full(len(table), value, np.int32))
+                    constant = pa.array(np.full(len(table), value, np.int64))
                     table = table.append_column(name, constant)
             yield table.select(list(self.columns))
 

@@ -6,7 +6,7 @@ import dataclasses
 import enum
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -16,12 +16,14 @@ from jaxtyping import Array, Bool, Int, PyTree
 from airchitect_jax._support.arrow import pa
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.cost import Platform
-from airchitect_jax.oracle import array_dataflow, ranking
+from airchitect_jax.oracle import WIDE_CHUNK, array_dataflow, ranking, retry
 from airchitect_jax.spaces import ArrayDataflowSpace
-from airchitect_jax.types import Dataflow, Objective, RuntimeModel
+from airchitect_jax.types import Dataflow, Labels, Objective, RuntimeModel
 from airchitect_jax.version import __version__
 
 Columns = Sequence[Int[np.ndarray | Array, "rows"]]
+# Columns of dataflows hold their values or their names.
+DATAFLOWS: Mapping[str, Sequence[str]] = {"dataflow": [dataflow.name for dataflow in Dataflow]}
 
 
 class Report(enum.Enum):
@@ -37,6 +39,11 @@ class LabelTask(Protocol):
     @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the input columns."""
+        ...
+
+    @property
+    def names(self) -> Mapping[str, Sequence[str]]:
+        """Input columns whose values 0, 1, 2 and so on have names."""
         ...
 
     @property
@@ -60,6 +67,10 @@ class LabelTask(Protocol):
 
     def inexact(self, results: PyTree[np.ndarray]) -> Bool[np.ndarray, "rows"]:
         """Valid rows whose results are not exact on the device."""
+        ...
+
+    def retry(self, results: PyTree[np.ndarray], columns: Columns) -> None:
+        """Computes such rows again by a slower search on the device, if there is one."""
         ...
 
     def repair(self, results: PyTree[np.ndarray], row: int, columns: Columns) -> None:
@@ -97,6 +108,7 @@ class CaseTask:
     """
 
     case: CaseStudy
+    names = DATAFLOWS
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -121,15 +133,17 @@ class CaseTask:
     @functools.cached_property
     def _designs(self) -> dict[str, np.ndarray]:
         fields = self.case.space.fields(np.arange(self.case.space.num_designs))
-        return {name: values.astype(np.int32) for name, values in fields.items()}
+        return {name: np.asarray(values, np.int64) for name, values in fields.items()}
 
     @functools.cached_property
     def schema(self) -> pa.Schema:
         """See `LabelTask`. A parameter that has the name of an input is prefixed with "best_"."""
         cost = pa.float64() if self.case.objective is Objective.EDP else pa.int64()
-        names = [*((name, pa.int32()) for name in self.inputs), ("design_id", pa.int32())]
-        for name in self._designs:
-            names.append((f"best_{name}" if name in self.inputs else name, pa.int32()))
+        names = [(name, whole_type(high)) for name, (_, high) in self.case.limits.items()]
+        names.append(("design_id", pa.int32()))
+        for name, values in self._designs.items():
+            shown = f"best_{name}" if name in self.inputs else name
+            names.append((shown, whole_type(int(values.max()))))
         names.append((self.case.objective.value, cost))
         fields = [pa.field(name, kind, nullable=False) for name, kind in names]
         return pa.schema(fields, metadata=self.metadata)
@@ -143,6 +157,11 @@ class CaseTask:
         """See `LabelTask`."""
         return results["design_id"] < 0
 
+    def retry(self, results: PyTree[np.ndarray], columns: Columns) -> None:
+        """See `LabelTask`."""
+        if self.case.wide_search is not None:
+            retry(self.case.wide_search, Labels(**results), columns)
+
     def repair(self, results: PyTree[np.ndarray], row: int, columns: Columns) -> None:
         """See `LabelTask`."""
         values = (int(column[row]) for column in columns)
@@ -151,12 +170,20 @@ class CaseTask:
     def outputs(self, results: PyTree[np.ndarray]) -> list[pa.Array]:
         """See `LabelTask`."""
         ids = results["design_id"]
-        designs = [pa.array(values[ids]) for values in self._designs.values()]
+        designs = [
+            pa.array(values[ids], whole_type(int(values.max())))
+            for values in self._designs.values()
+        ]
         return [pa.array(ids), *designs, pa.array(results["cost"])]
 
     def objection(self, columns: Columns, row: int) -> tuple[str, str]:
         """See `LabelTask`."""
         return outside(self.case.limits, columns, row)
+
+
+def whole_type(high: int) -> pa.DataType:
+    """The type of a column of whole numbers up to `high`."""
+    return pa.int32() if high < 2**31 else pa.int64()
 
 
 def outside(limits: Mapping[str, tuple[int, int]], columns: Columns, row: int) -> tuple[str, str]:
@@ -183,20 +210,17 @@ class ArrayDataflowTask:
     runner_up: bool = False
     report: Report = Report.LABELS
 
+    names: ClassVar[Mapping[str, Sequence[str]]] = {}
     inputs = tuple(array_dataflow.LIMITS)
 
     @property
     def chunk(self) -> int:
         """Few rows if every cost is written, which takes kilobytes per row."""
-        return 1 << 20 if self._labels_only else 1 << 14
+        return 1 << 20 if self.report is Report.LABELS else 1 << 14
 
     @property
     def _ranked(self) -> bool:
         return self.topk > 1 or self.runner_up
-
-    @property
-    def _labels_only(self) -> bool:
-        return not self._ranked and self.report is Report.LABELS
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -232,20 +256,46 @@ class ArrayDataflowTask:
         settings: Any = {"space": self.space, "platform": self._platform}
         labels, valid = array_dataflow.label_columns(columns, **settings)
         results: dict[str, Any] = {"design_id": labels.design_id, "cycles": labels.cost}
-        with jax.enable_x64(True):
-            if not self._labels_only:
+        if self._ranked:
+            count = max(self.topk, 2)
+            ranked, num_ties, _ = array_dataflow.ranked_columns(columns, count=count, **settings)
+            # One array per place, so that rows come first.
+            results["ranked_ids"], results["ranked_cycles"] = ranked.design_id, ranked.cost
+            results["num_ties"] = num_ties
+        if self.report is Report.COSTS:
+            with jax.enable_x64(True):
                 # Invalid rows are rejected later; until then they are replaced by 2 x 2 x 2.
                 safe = [jnp.where(valid, jnp.asarray(c), 4).astype(jnp.int64) for c in columns]
-                if self._ranked:
-                    count = max(self.topk, 2)
-                    results["ranking"] = ranking.best_designs(safe, count=count, **settings)
-                if self.report is Report.COSTS:
-                    results["costs"] = ranking.cost_matrix(safe, **settings)
+                results["costs"] = ranking.cost_matrix(safe, **settings)
         return results, valid
 
     def inexact(self, results: PyTree[np.ndarray]) -> Bool[np.ndarray, "rows"]:
         """See `LabelTask`."""
-        return results["design_id"] < 0
+        inexact = results["design_id"] < 0
+        return inexact | (results["ranked_ids"][0] < 0) if self._ranked else inexact
+
+    def retry(self, results: PyTree[np.ndarray], columns: Columns) -> None:
+        """See `LabelTask`: ranks by all costs in int64. Labels are left to Python."""
+        if not self._ranked:
+            return
+        rows = np.flatnonzero(results["ranked_ids"][0] < 0)
+        count = len(results["ranked_ids"])
+        for first in range(0, len(rows), WIDE_CHUNK):
+            some = rows[first : first + WIDE_CHUNK]
+            padded = np.resize(some, WIDE_CHUNK)  # so that one shape is compiled
+            with jax.enable_x64(True):
+                ids, cycles, num_ties = jax.device_get(
+                    ranking.best_designs(
+                        [jnp.asarray(np.asarray(c, np.int64)[padded]) for c in columns],
+                        count=count,
+                        space=self.space,
+                        platform=self._platform,
+                    )
+                )
+            for place in range(count):
+                results["ranked_ids"][place][some] = ids[: len(some), place]
+                results["ranked_cycles"][place][some] = cycles[: len(some), place]
+            results["num_ties"][some] = num_ties[: len(some)]
 
     def repair(self, results: PyTree[np.ndarray], row: int, columns: Columns) -> None:
         """See `LabelTask`."""
@@ -270,12 +320,10 @@ class ArrayDataflowTask:
         arrays += [pa.DictionaryArray.from_arrays(pa.array(codes[ids]), names)]
         arrays += [pa.array(results["cycles"])]
         if self.runner_up:
-            _, ranked_cycles, num_ties = results["ranking"]
-            arrays += [pa.array(ranked_cycles[:, 1].copy()), pa.array(num_ties)]
+            arrays += [pa.array(results["ranked_cycles"][1]), pa.array(results["num_ties"])]
         if self.topk > 1:
-            ranked_ids, ranked_cycles, _ = results["ranking"]
-            for matrix in (ranked_ids[:, : self.topk], ranked_cycles[:, : self.topk]):
-                values = pa.array(np.ascontiguousarray(matrix).reshape(-1))
+            for name in ("ranked_ids", "ranked_cycles"):
+                values = pa.array(np.stack(results[name][: self.topk], axis=1).reshape(-1))
                 arrays.append(pa.FixedSizeListArray.from_arrays(values, self.topk))
         if self.report is Report.COSTS:
             costs = results["costs"].reshape(-1)

@@ -1,7 +1,7 @@
 """Exact optima by exhaustive search: the labels that networks learn."""
 
 from airchitect_jax.oracle.array_dataflow import label, label_exponents, label_on
-from airchitect_jax.oracle.batch import exact_labels, valid_rows
+from airchitect_jax.oracle.batch import WIDE_CHUNK, Search, exact_labels, retry, valid_rows
 from airchitect_jax.oracle.buffer_search import log_cost_grid
 from airchitect_jax.oracle.buffers import (
     buffer_limits,
@@ -17,7 +17,9 @@ from airchitect_jax.oracle.schedules import label_schedules, label_schedules_on
 __all__ = [
     "DEFAULT_MEMORY",
     "MAX_WORKLOADS",
+    "WIDE_CHUNK",
     "QueueSchedule",
+    "Search",
     "buffer_limits",
     "design_cost",
     "exact_labels",
@@ -32,6 +34,7 @@ __all__ = [
     "label_schedules_on",
     "log_cost_grid",
     "replayed_cycles",
+    "retry",
     "schedule_queues",
     "valid_rows",
 ]

@@ -1,26 +1,14 @@
 """The exact best array shape and dataflow of a GEMM under a MAC budget (case study 1).
 
-Exhaustive, but factored. With rows 2**i, cols 2**j and F = row_folds(i) * col_folds(j), the
-cycles of `airchitect_jax.cost.compute` are
-
-    row_folds(i) * [ col_folds(j) * q(i) + col_folds(j) * 2**j ],    q(i) = p 2**i + t - 2,
-
-so for each i and dataflow the best j is the lowest of a few straight lines in q: one multiply-add
-and one comparison per design. Four techniques keep this cost on a vector unit:
-
-* The batch lies in the vector lanes and all designs are unrolled at trace time.
-* Columns are indexed by the slack v = mac_exponent - j. A design fits the budget if i <= v, which
-  is known at trace time though the budget differs from lane to lane: no masks.
-* From one i to the next a line moves by a multiple of its slope, so it is updated in place.
-* Ties are broken by a code in the low bits of the cost, so that one minimum finds cost and
-  design together. All numbers are whole and below 2**53, where float64 is exact; an inexact optimum
-  is detected (rounding is monotone, so it cannot look smaller) and computed in Python integers.
+Factored searches where they apply (`oracle.array_cycles`, `oracle.array_energy`), else a comparison
+of all designs.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +16,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from airchitect_jax._support import MAX_DIM, instance, instance_or_default, member
-from airchitect_jax.cost import EnergyTable, Platform, last_cycle_offset, mapped_dims, row_passes
+from airchitect_jax.cost import EnergyTable, Platform
+from airchitect_jax.oracle import array_cycles, array_energy
 from airchitect_jax.oracle.batch import exact_labels, valid_rows
 from airchitect_jax.oracle.ranking import DEFAULT_MEMORY, best_designs, design_cost
 from airchitect_jax.spaces import ArrayDataflowSpace
@@ -53,9 +42,6 @@ LIMITS = {
     "n": (1, MAX_DIM),
     "k": (1, MAX_DIM),
 }
-_SLACK_SCALE = 32.0  # low bits of a line hold the slack: max_side_exponent < 32
-_EXACT = 2.0**53
-_NEVER = 1e200  # slope of a column count that a budget rules out; no sum of these overflows
 
 
 def label(
@@ -74,8 +60,7 @@ def label(
         4..2**31 - 1, m, n and k in 1..2**31 - 1. Any number of workloads; NumPy or JAX.
       space: the designs; the 459 of case study 1 by default.
       runtime_model: the cycle count.
-      objective: the quantity to minimise: compute cycles, energy, or their product. The last two
-        need the whole cost matrix, which is a hundred times slower.
+      objective: the quantity to minimise: compute cycles, energy, or their product.
       memory: for the energy, in Python integers; its bandwidth is not used.
       energy_table: energy of single events; Horowitz's by default.
 
@@ -103,19 +88,23 @@ def label_on(
     workloads: BudgetedGemm, space: ArrayDataflowSpace, platform: Platform, objective: Objective
 ) -> Labels:
     """`label` on a platform, cost terms included."""
+    settings: Any = {"space": space, "platform": platform, "objective": objective}
     return exact_labels(
         "label",
         {name: getattr(workloads, name) for name in LIMITS},
         LIMITS,
-        functools.partial(label_columns, space=space, platform=platform, objective=objective),
-        functools.partial(label_in_python, space=space, platform=platform, objective=objective),
+        functools.partial(label_columns, **settings),
+        functools.partial(label_in_python, **settings),
         chunk=None if is_factored(platform, objective) else MATRIX_CHUNK,
+        wide=functools.partial(label_wide_columns, **settings),
     )
 
 
 def is_factored(platform: Platform, objective: Objective) -> bool:
-    """Whether the factored search finds the optimum: stall-free cycles without cost terms."""
-    return objective is Objective.CYCLES and not platform.terms
+    """Whether a factored search finds the optimum; if not, all designs are compared."""
+    if objective is Objective.CYCLES:
+        return not platform.terms
+    return array_energy.serves(platform)
 
 
 def label_columns(
@@ -133,13 +122,28 @@ def label_columns(
     """
     with jax.enable_x64(True):
         if not is_factored(platform, objective):
-            return _label_by_matrix_jit(
-                columns, space=space, platform=platform, objective=objective
-            )
+            return label_wide_columns(columns, space=space, platform=platform, objective=objective)
         *fields, valid = _prepare_jit(*columns, space=space)
+        if objective is not Objective.CYCLES:
+            labels = array_energy.cheapest(
+                *fields, space=space, platform=platform, objective=objective
+            )
+            return labels, valid
         # A separate program: XLA's CPU backend would compute a minimum with two users twice.
         best = _packed_minimum_jit(*fields, space=space, platform=platform)
         return _unpack_jit(best, space=space, platform=platform), valid
+
+
+def label_wide_columns(
+    columns: Sequence[Int[np.ndarray | Array, "rows"]],
+    *,
+    space: ArrayDataflowSpace,
+    platform: Platform,
+    objective: Objective,
+) -> tuple[Labels, Bool[Array, "rows"]]:
+    """`label_columns` in int64: slower, and exact as far as the costs fit."""
+    with jax.enable_x64(True):
+        return _label_by_matrix_jit(columns, space=space, platform=platform, objective=objective)
 
 
 @functools.partial(jax.jit, static_argnames=("space", "platform"))
@@ -159,8 +163,8 @@ def label_exponents(
     where the columns are slices of a matrix, which costs two thirds of the speed.
     """
     with jax.enable_x64(True):
-        best = _packed_minimum(mac_exponent, m, n, k, space=space, platform=platform)
-        return _unpack(best, space, platform).design_id
+        best = array_cycles.packed_minimum(mac_exponent, m, n, k, space=space, platform=platform)
+        return array_cycles.unpack(best, space, platform).design_id
 
 
 def _prepare(
@@ -179,81 +183,47 @@ def _prepare(
     return exponent, dims[0], dims[1], dims[2], valid
 
 
-def _tie_stride(space: ArrayDataflowSpace) -> int:
-    """Tie code: mac_exponent * stride + 3 i + dataflow, with the stride a power of two."""
-    return 1 << (len(Dataflow) * (space.max_side_exponent + 1)).bit_length()
+def ranked_columns(
+    columns: Sequence[Int[np.ndarray | Array, "rows"]],
+    *,
+    count: int,
+    space: ArrayDataflowSpace,
+    platform: Platform,
+) -> tuple[Labels, Int[Array, "rows"], Bool[Array, "rows"]]:
+    """The `count` best designs of each workload in order, on the device; see `label_columns`.
+
+    Returns:
+      Labels whose fields are lists, one array per place, the number of designs that share the
+      optimum, and which workloads are valid. Where fewer designs are feasible, the rest have id
+      -1 and cost -1; all of a workload have, where one of them is not exact here.
+    """
+    settings: Any = {"space": space, "platform": platform}
+    with jax.enable_x64(True):
+        *fields, valid = _prepare_jit(*columns, space=space)
+        packed = [_packed_minimum_jit(*fields, **settings)]
+        for _ in range(count - 1):
+            packed.append(_packed_minimum_jit(*fields, above=packed[-1], **settings))
+        labels = _ranked_jit(packed, fields[0], **settings)
+        return labels, _num_ties_jit(packed[0], *fields, **settings), valid
 
 
-def _tie_scale(space: ArrayDataflowSpace) -> float:
-    return float(1 << (_tie_stride(space) * (space.max_mac_exponent + 1)).bit_length())
-
-
-def _packed_minimum(
-    mac_exponent: Int[Array, "*batch"],
-    m: Int[Array, "*batch"],
-    n: Int[Array, "*batch"],
-    k: Int[Array, "*batch"],
+@functools.partial(jax.jit, static_argnames=("space", "platform"))
+def _ranked_jit(
+    packed: list[Float[Array, "rows"]],
+    mac_exponent: Int[Array, "rows"],
     *,
     space: ArrayDataflowSpace,
     platform: Platform,
-) -> Float[Array, "*batch"]:
-    """Min over feasible designs of (cycles + offset) * tie_scale + tie code, in float64."""
-    stride, scale = float(_tie_stride(space)), _tie_scale(space)
-    sides = range(1, space.max_side_exponent + 1)
-    # A slack code counts down from the largest slack, so that among ties fewer columns win.
-    budget_ties = mac_exponent.astype(jnp.float64) * stride
-
-    def lines(s_c: Int[Array, "*batch"]) -> tuple[list[Array], list[Array]]:
-        """Slope and intercept of each column count, scaled to leave room for the slack code."""
-        slopes, intercepts = [], []
-        for v in sides:
-            j = jnp.maximum(mac_exponent - v, 0)
-            col_folds = (((s_c - 1) >> j) + 1).astype(jnp.float64) * _SLACK_SCALE
-            slope = jnp.where(mac_exponent - v >= 1, col_folds, _NEVER)
-            cols = (jnp.ones_like(j) << j).astype(jnp.float64)
-            slopes.append(slope)
-            intercepts.append(slope * cols + float(space.max_side_exponent - v))
-        return slopes, intercepts
-
-    def lowest(a: Array, b: Array) -> Array:
-        # Not jnp.minimum: its handling of NaN, which cannot occur, costs three more operations.
-        return jnp.where(a > b, b, a)
-
-    # Each dimension with its lines, which OS and WS share; k is never mapped to columns.
-    with_lines = Gemm(n=(n, lines(n)), m=(m, lines(m)), k=(k, None))
-    keys = []
-    for dataflow in Dataflow:
-        (s_r, _), (_, (slopes, intercepts)), (t, _) = mapped_dims(with_lines, dataflow)
-        passes = row_passes(dataflow, platform.runtime_model)
-        q = t.astype(jnp.float64) + float(passes * 2 - 2)
-        values = [slope * q + start for slope, start in zip(slopes, intercepts, strict=True)]
-        for i in sides:
-            if i > 1:
-                rise = float(passes * (2**i - 2 ** (i - 1)))
-                for v in range(i, space.max_side_exponent + 1):
-                    values[v - 1] = values[v - 1] + slopes[v - 1] * rise
-            low = functools.reduce(lowest, values[i - 1 :]) * (1 / _SLACK_SCALE)
-            whole = jnp.floor(low)
-            # low - whole is (max_side_exponent - v) / 32, and i + j = mac_exponent + i - v.
-            tie = (low - whole) * (_SLACK_SCALE * stride) + (
-                budget_ties
-                + float(stride * (i - space.max_side_exponent) + len(Dataflow) * i + dataflow)
-            )
-            row_folds = ((s_r - 1) >> i) + 1
-            keys.append(whole * (row_folds.astype(jnp.float64) * scale) + tie)
-    return functools.reduce(lowest, keys)
-
-
-def _unpack(best: Float[Array, "*batch"], space: ArrayDataflowSpace, platform: Platform) -> Labels:
-    cost = jnp.floor(best / _tie_scale(space))
-    tie = (best - cost * _tie_scale(space)).astype(jnp.int32)
-    total, rest = tie // _tie_stride(space), tie % _tie_stride(space)
-    i, dataflow = rest // len(Dataflow), rest % len(Dataflow)
-    exact = best < _EXACT
-    cycles = cost.astype(jnp.int64) - last_cycle_offset(platform.runtime_model)
+) -> Labels:
+    labels = [array_cycles.unpack(one, space, platform) for one in packed]
+    feasible = len(Dataflow) * (mac_exponent * (mac_exponent - 1) // 2)
+    exact = functools.reduce(
+        jnp.logical_and,
+        [(found.design_id >= 0) | (feasible <= place) for place, found in enumerate(labels)],
+    )
     return Labels(
-        design_id=jnp.where(exact, space.design_id(i, total - i, dataflow), -1),
-        cost=jnp.where(exact, cycles, -1),
+        design_id=[jnp.where(exact, found.design_id, -1) for found in labels],
+        cost=[jnp.where(exact, found.cost, -1) for found in labels],
     )
 
 
@@ -273,8 +243,9 @@ def _label_by_matrix(
 
 _label_by_matrix_jit = jax.jit(_label_by_matrix, static_argnames=("space", "platform", "objective"))
 _prepare_jit = jax.jit(_prepare, static_argnames="space")
-_packed_minimum_jit = jax.jit(_packed_minimum, static_argnames=("space", "platform"))
-_unpack_jit = jax.jit(_unpack, static_argnames=("space", "platform"))
+_packed_minimum_jit = jax.jit(array_cycles.packed_minimum, static_argnames=("space", "platform"))
+_num_ties_jit = jax.jit(array_cycles.num_ties, static_argnames=("space", "platform"))
+_unpack_jit = jax.jit(array_cycles.unpack, static_argnames=("space", "platform"))
 
 
 def label_in_python(

@@ -15,6 +15,7 @@ from airchitect_jax._support import as_array, common_shape, int_field, is_traced
 from airchitect_jax.types import Labels
 
 CHUNK = 1 << 20  # workloads in one compiled call
+WIDE_CHUNK = 1 << 12  # the same of a search that holds all costs
 
 # Lowest and highest value of an input.
 Limits = Mapping[str, tuple[int, int]]
@@ -30,6 +31,7 @@ def exact_labels(
     search_in_python: Callable[..., tuple[int, Any]],
     *,
     chunk: int | None = None,
+    wide: Search | None = None,
 ) -> Labels:
     """Labels of workloads of one broadcast shape, exact or refused.
 
@@ -41,6 +43,7 @@ def exact_labels(
       search: the compiled search; it is elementwise.
       search_in_python: design id and cost of one workload, where `search` is not exact.
       chunk: most rows in one compiled call, where a million would take too much memory.
+      wide: a slower search that is exact for larger numbers, tried before Python.
 
     Raises:
       ValueError: a field out of range, or an optimum that `search_in_python` refuses.
@@ -56,11 +59,28 @@ def exact_labels(
     labels, valid = map_chunks(search, flat, chunk=chunk or CHUNK)
     if not valid.all():  # the slow checks name the invalid value
         _checked(arrays, limits)
+    if wide is not None:
+        retry(wide, labels, flat)
     for row in np.flatnonzero(labels.design_id < 0):
         labels.design_id[row], labels.cost[row] = search_in_python(
             *(int(column[row]) for column in flat)
         )
     return jax.tree.map(lambda field: field.reshape(shape), labels)
+
+
+def retry(wide: Search, labels: Labels, columns: Sequence[Any]) -> None:
+    """Searches again for the rows of host arrays whose labels are -1, and fills in what is found.
+
+    Columns hold valid workloads.
+    """
+    rows = np.flatnonzero(labels.design_id < 0)
+    for first in range(0, len(rows), WIDE_CHUNK):
+        some = rows[first : first + WIDE_CHUNK]
+        # Padded, so that one shape is compiled.
+        padded = np.resize(some, WIDE_CHUNK)
+        found, _ = jax.device_get(wide([np.asarray(column)[padded] for column in columns]))
+        labels.design_id[some] = found.design_id[: len(some)]
+        labels.cost[some] = found.cost[: len(some)]
 
 
 def _traced(name: str, fields: Mapping[str, Any], search: Search) -> Labels:
