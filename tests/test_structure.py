@@ -33,8 +33,8 @@ FOLDERS = [
     "baselines",
     "labelling",
     "recommendation",
-    "pretrained",
     "test_sets",
+    "pretrained",
     "studies",
 ]
 # Faces that need an extra: these folders serve nobody without it.

@@ -3,10 +3,13 @@
 from airchitect_jax.pretrained.kinds import Kind, Precision, Predictor
 from airchitect_jax.pretrained.networks import CaseStudyPredictor, Prediction
 from airchitect_jax.pretrained.packaged import load_pretrained, pretrained_names, release
+from airchitect_jax.pretrained.whole_networks import MachinePrediction, MachinePredictor
 
 __all__ = [
     "CaseStudyPredictor",
     "Kind",
+    "MachinePrediction",
+    "MachinePredictor",
     "Precision",
     "Prediction",
     "Predictor",

@@ -33,8 +33,8 @@ class Predictor(Protocol):
         """What config.json says: settings, metrics, command, versions."""
         ...
 
-    def predict(self, **fields: Any) -> Any:
-        """Recommended designs for workloads, given by the names of their fields."""
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """Recommended designs for workloads."""
         ...
 
 

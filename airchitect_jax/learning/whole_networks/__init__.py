@@ -15,7 +15,9 @@ from airchitect_jax.learning.whole_networks.recommender import (
     CertifiedMachine,
     LearnedMachine,
     MachineRecommender,
+    OutOfRangeError,
     from_arrays,
+    gemms_of,
 )
 from airchitect_jax.learning.whole_networks.training import MachineTraining, train
 from airchitect_jax.learning.whole_networks.walks import FAMILIES, Layers, members, packaged, seeds
@@ -31,9 +33,11 @@ __all__ = [
     "MachineNetwork",
     "MachineRecommender",
     "MachineTraining",
+    "OutOfRangeError",
     "all_cycles",
     "fit_threshold",
     "from_arrays",
+    "gemms_of",
     "members",
     "milliseconds",
     "packaged",

@@ -29,6 +29,10 @@ _LEAST_LAYERS = (
 )
 
 
+class OutOfRangeError(ValueError):
+    """The question is outside the range of training; exact search may answer it."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LearnedMachine:
     """An answer of the network, all costs predicted.
@@ -96,10 +100,11 @@ class MachineRecommender:
           sram_budget_kb: of the three SRAMs together; by default that of the largest sizing.
 
         Raises:
-          ValueError: a budget or a side of a GEMM is outside the trained range.
+          OutOfRangeError: the MAC budget or a side of a GEMM is outside the trained range.
+          ValueError: no sizing is within the SRAM budget, or there are no layers.
           TypeError: an argument is of another type.
         """
-        gemms = _gemms(workload)
+        gemms = gemms_of(workload)
         exponent, steps = self._budgets(mac_budget, sram_budget_kb)
         answers = self.answers([gemms], [(exponent, steps)])
         first = jax.tree.map(lambda field: field[0], answers)
@@ -130,12 +135,12 @@ class MachineRecommender:
           NumPy fields with a leading axis of networks.
 
         Raises:
-          ValueError: a side of a GEMM is outside the trained range.
+          OutOfRangeError: a side of a GEMM is outside the trained range.
         """
         most = max(len(workload.gemms) for workload in workloads)
         layers = padded(workloads, max(_LEAST_LAYERS, 1 << (most - 1).bit_length()))
         if layers.dims.max() > 1 << MAX_EXPONENT:
-            raise ValueError(
+            raise OutOfRangeError(
                 f"workload: a side of {layers.dims.max():,} is not allowed; the network was"
                 f" trained on sides up to {1 << MAX_EXPONENT:,}: search instead"
             )
@@ -154,7 +159,7 @@ class MachineRecommender:
         mac_budget = whole_number("mac_budget", mac_budget)
         exponent = mac_budget.bit_length() - 1
         if not MIN_MAC_EXPONENT <= exponent <= high or mac_budget > 1 << high:
-            raise ValueError(
+            raise OutOfRangeError(
                 f"mac_budget: {mac_budget:,} is not allowed; the network was trained on"
                 f" {1 << MIN_MAC_EXPONENT:,}..{1 << high:,}: search instead"
             )
@@ -169,7 +174,7 @@ class MachineRecommender:
         self, machine: LearnedMachine, workload: Network | Sequence[Layer] | GemmCounts
     ) -> CertifiedMachine:
         """The best of the candidates by the exact model, the first of equals."""
-        gemms = _gemms(workload)
+        gemms = gemms_of(workload)
         costs = candidate_cycles(gemms, machine.candidates, self.designs)
         totals = costs.min(axis=0).T @ np.array(gemms.counts, np.int64)
         best = int(totals.argmin())
@@ -261,7 +266,13 @@ def candidate_cycles(
     return np.stack(tables, axis=1)
 
 
-def _gemms(workload: Network | Sequence[Layer] | GemmCounts) -> GemmCounts:
+def gemms_of(workload: Network | Sequence[Layer] | GemmCounts) -> GemmCounts:
+    """The GEMMs of a workload.
+
+    Raises:
+      ValueError: there are no layers.
+      TypeError: there is something else than layers.
+    """
     if isinstance(workload, GemmCounts):
         return workload
     layers = workload.layers if isinstance(workload, Network) else tuple(workload)
