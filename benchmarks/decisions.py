@@ -100,7 +100,7 @@ def decision_seconds(problem: Problem) -> dict[str, tuple[int, float]]:
     key = jax.random.key(common.SEED.value)
     contenders: dict[str, tuple[int, Callable[[Array], Any]]] = {}
     for network in networks(case):
-        if network.name in ("paper", "best"):
+        if network.name in ("paper", case.best_network):
             decide = decider(case, network.make(case, common.SEED.value))
             contenders[f"network ({network.name}), alone"] = (1, decide)
             contenders[f"network ({network.name}), in batches"] = (batch, decide)

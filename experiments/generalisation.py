@@ -8,7 +8,7 @@ are chosen on the validation split of the trained ranges. Writes generalisation.
 sets.csv, regions.csv and figures. With --resume, trained networks are not trained again.
 
   python -m experiments.generalisation --case_study=1 --workdir=runs/generalisation1
-  python -m experiments.generalisation --case_study=3 --models=best --budget_seconds=300
+  python -m experiments.generalisation --case_study=3 --models=symmetric --budget_seconds=300
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ _BUDGETS, _SMALL = "other budgets", "log-uniform"
 # Columns of generalisation.md.
 _SHARES = {
     "accuracy": "accuracy",
+    "accuracy_unmasked": "no mask",
     "optimal_set_accuracy": "optimal-set accuracy",
+    "optimal_set_accuracy_unmasked": "no mask",
     "geomean_normalized_performance": "geomean",
     "p01_normalized_performance": "p1",
     "by_confidence_coverage": "answered",
@@ -125,6 +127,7 @@ def train_and_audit(
     return {
         "examples": result.history[-1]["examples"],
         "train_seconds": round(result.seconds, 3),
+        "told": list(model.told),
         "beyond_the_ranges": "as it is" if model.any_value else "clamped to the nearest value",
         **audit(
             trained,
@@ -180,7 +183,8 @@ def tables(audits: Mapping[str, Mapping[str, Any]]) -> str:
     parts = []
     for model, audited in audits.items():
         parts.append(
-            f"## {model}\n\n{audited['examples']:,} examples; beyond the trained ranges"
+            f"## {model}\n\nTold {', '.join(audited['told'])}; {audited['examples']:,} examples;"
+            " beyond the trained ranges"
             f" {audited['beyond_the_ranges']}; temperature {audited['temperature']:.3f}\n\n"
             + markdown_table(
                 ["test set", "workloads", *_SHARES.values()],

@@ -150,6 +150,6 @@ def test_blocks_fill_the_budget_that_compilation_and_validation_leave():
 
 def test_every_case_study_has_the_models_of_the_comparison():
     common = ["majority", "heuristics", "linear_svc", "rbf_svc", "random_forest", "xgboost"]
-    common += ["mlp1x128", "mlp1x256", "mlp2x128", "mlp2x256", "paper"]
+    common += ["mlp1x128", "mlp1x256", "mlp2x128", "mlp2x256", "paper", "airchitect"]
     for case in (CASE, BufferCase(max_dim=300), SCHEDULES):
         assert list(competitors(case))[: len(common)] == common

@@ -136,7 +136,7 @@ def test_output_ends_with_a_small_table_beside_the_papers_claims(finished):
     lines = result.stdout.rstrip().splitlines()
     assert "\x1b" not in result.stdout
     assert any(line.startswith("step 128/128  epoch 2") for line in lines)
-    table = "\n".join(lines[-20:])
+    table = "\n".join(lines[-23:])
     for text in ("this run", "paper", "test accuracy", "94.3%", "99.9%"):
         assert text in table
     assert result.stderr == ""

@@ -46,6 +46,8 @@ def test_perfect_choices_score_one():
     assert metrics == {
         "test_accuracy": 1.0,
         "optimal_set_accuracy": 1.0,
+        "test_accuracy_unmasked": 1.0,
+        "optimal_set_accuracy_unmasked": 1.0,
         "geomean_normalized_performance": 1.0,
         "p01_normalized_performance": 1.0,
         "min_normalized_performance": 1.0,
@@ -61,6 +63,8 @@ def test_infeasible_choices_are_masked_and_counted():
     for exponent, design_id in zip(TEST.workloads[0], evaluation.chosen, strict=True):
         assert CASE.space.describe(int(design_id)) == f"{2 ** (exponent - 1)}x2 IS"
     assert evaluation.metrics["infeasible_first_choice_share"] == 1.0
+    assert evaluation.metrics["test_accuracy_unmasked"] == 0.0
+    assert evaluation.metrics["optimal_set_accuracy_unmasked"] == 0.0
     ranked, _ = recommender.rank(TEST.workloads, 5)
     np.testing.assert_array_equal(ranked, evaluation.chosen[:, None] - np.arange(5))
 

@@ -56,6 +56,7 @@ GENERAL = [
     "learning.models.additive",
     "learning.models.airchitect",
     "learning.models.mlp",
+    "learning.models.paper",
     "learning.plots",
     "learning.real_networks",
     "learning.report",

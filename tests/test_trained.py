@@ -12,7 +12,7 @@ from flax import nnx
 from airchitect_jax import recommend
 from airchitect_jax.case_studies import BufferCase
 from airchitect_jax.learning import Recommender, Split, Trained, load_trained, sample_dataset
-from airchitect_jax.learning.models.airchitect import Airchitect
+from airchitect_jax.learning.models.paper import PaperNetwork
 from airchitect_jax.recommendation.proposal import propose
 
 TINY = [
@@ -99,7 +99,7 @@ def test_the_script_shows_it(arrays, tmp_path):
 def test_sizings_are_proposed_as_well(trained):
     """By a network that was never trained: certified all the same."""
     case = BufferCase()
-    model = Airchitect(
+    model = PaperNetwork(
         case.features, case.space.num_designs, embedding_dim=2, hidden_sizes=(4,), rngs=nnx.Rngs(0)
     )
     sizings = Trained(

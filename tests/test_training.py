@@ -23,7 +23,7 @@ from airchitect_jax.learning import (
     sample_dataset,
 )
 from airchitect_jax.learning.losses import with_optimal_set
-from airchitect_jax.learning.models.airchitect import Airchitect
+from airchitect_jax.learning.models.paper import PaperNetwork
 
 CASE = ArrayDataflowCase(min_mac_exponent=4, max_mac_exponent=6, max_dim=64)
 VALIDATION = sample_dataset(CASE, seed=1, num=500, split=Split.VALIDATION)
@@ -39,7 +39,7 @@ def _standard_promotion():
 
 
 def model(seed=0):
-    return Airchitect(
+    return PaperNetwork(
         CASE.features,
         CASE.space.num_designs,
         embedding_dim=4,
@@ -58,7 +58,7 @@ def stored():
 
 
 def test_network_is_the_papers_figure_1():
-    network = Airchitect(CASE.features, 459, rngs=nnx.Rngs(0))
+    network = PaperNetwork(CASE.features, 459, rngs=nnx.Rngs(0))
     sizes = {
         ".".join(map(str, path)): leaf[...].shape
         for path, leaf in nnx.to_flat_state(nnx.state(network, nnx.Param))
@@ -204,12 +204,12 @@ from airchitect_jax.learning import (
     loss_fn,
     sample_dataset,
 )
-from airchitect_jax.learning.models.airchitect import Airchitect
+from airchitect_jax.learning.models.paper import PaperNetwork
 
 assert jax.device_count() == int(sys.argv[1])
 case = ArrayDataflowCase(min_mac_exponent=4, max_mac_exponent=6, max_dim=64)
 data = sample_dataset(case, seed=1, num=99, split=Split.VALIDATION)
-model = Airchitect(case.features, 459, embedding_dim=2, hidden_sizes=(), rngs=nnx.Rngs(0))
+model = PaperNetwork(case.features, 459, embedding_dim=2, hidden_sizes=(), rngs=nnx.Rngs(0))
 source = StreamedBatches(case=case, batch_size=96, steps_per_epoch=8, seed=0)
 config = TrainConfig(epochs=1, learning_rate=0.02)
 fitted = fit(model, source, data, config, loss_fn(case, Loss.LABEL))

@@ -61,6 +61,7 @@ class Fitted:
       examples: labelled workloads that were seen, repeats counted.
       train_seconds: wall time of the training itself; finding its size is not counted.
       curve: validation accuracy on the way.
+      told: what it is told beside the workloads, as `NetworkRecipe.told`.
     """
 
     ranker: Ranker
@@ -68,6 +69,7 @@ class Fitted:
     examples: int
     train_seconds: float
     curve: list[Point]
+    told: tuple[str, ...] = ("labels",)
 
 
 class Competitor(Protocol):

@@ -58,6 +58,7 @@ class Heuristic:
             examples=0,
             train_seconds=0.0,
             curve=[],
+            told=("the cost model",),
         )
 
 

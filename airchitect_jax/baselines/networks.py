@@ -28,6 +28,7 @@ class NetworkCompetitor:
       make: the untrained network of a case study and a seed.
       loss, batch_size, learning_rate: as for `fit`; the learning rate is the peak.
       optimizer: as for `fit`.
+      told: as in `Fitted`.
       any_value: whether the network takes values outside of the ranges that it was trained on.
     """
 
@@ -36,6 +37,7 @@ class NetworkCompetitor:
     loss: learning.Loss
     batch_size: int
     learning_rate: float
+    told: tuple[str, ...]
     optimizer: learning.Optimizer = learning.Optimizer.ADAM
     any_value: bool = False
 
@@ -62,6 +64,7 @@ class NetworkCompetitor:
                 for row in result.history
                 if "validation_accuracy" in row
             ],
+            told=self.told,
         )
 
     def _train(self, task: Task, epochs: int, blocks: int) -> learning.FitResult:

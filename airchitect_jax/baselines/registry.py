@@ -11,7 +11,6 @@ from airchitect_jax.baselines.networks import NetworkCompetitor, perceptron
 from airchitect_jax.baselines.off_the_shelf import off_the_shelf
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.learning.models import (
-    BUILT_IN,
     NetworkRecipe,
     fitting_batch,
     make_model,
@@ -40,41 +39,39 @@ def competitors(case: CaseStudy, batch_size: int | None = None) -> dict[str, lis
 
 
 def networks(case: CaseStudy, batch_size: int | None = None) -> list[NetworkCompetitor]:
-    """The networks of a case study: perceptrons, the paper's, and the best we have.
-
-    Networks that a user has registered go by their names.
-    """
+    """The networks of a case study: perceptrons, and the registered ones by their names."""
     available = recipes(case)
     paper = available["paper"]
+    loss = paper.loss_of(case)
     found = [
         NetworkCompetitor(
             name=f"mlp{len(hidden)}x{hidden[0]}",
             make=functools.partial(perceptron, hidden_sizes=hidden),
-            loss=paper.loss_of(case),
+            loss=loss,
             batch_size=batch_size or fitting_batch(case),
             learning_rate=_PERCEPTRON_LEARNING_RATE,
+            told=paper.told(loss),
             any_value=True,
         )
         for hidden in _PERCEPTRONS
     ]
-    found.append(_competitor(case, "paper", "paper", paper, batch_size))
-    if case.best_network is not None:
-        best = available[case.best_network]
-        found.append(_competitor(case, "best", case.best_network, best, batch_size))
-    own = [name for name in available if name not in BUILT_IN]
-    return found + [_competitor(case, name, name, available[name], batch_size) for name in own]
+    return found + [
+        _competitor(case, name, recipe, batch_size) for name, recipe in available.items()
+    ]
 
 
 def _competitor(
-    case: CaseStudy, shown: str, network: str, recipe: NetworkRecipe, batch_size: int | None
+    case: CaseStudy, name: str, recipe: NetworkRecipe, batch_size: int | None
 ) -> NetworkCompetitor:
-    """A network with the paper's widths if it has any, by the name that tables show."""
+    """A network with the paper's widths if it has any."""
+    loss = recipe.loss_of(case)
     return NetworkCompetitor(
-        name=shown,
+        name=name,
         make=lambda case, seed: make_model(
-            case, network, embedding_dim=16, hidden_sizes=(256,), seed=seed
+            case, name, embedding_dim=16, hidden_sizes=(256,), seed=seed
         ),
-        loss=recipe.loss_of(case),
+        loss=loss,
+        told=recipe.told(loss),
         batch_size=batch_size or recipe.batch_size or fitting_batch(case),
         learning_rate=recipe.learning_rate,
         optimizer=recipe.optimizer,

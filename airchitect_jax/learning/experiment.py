@@ -42,7 +42,7 @@ from airchitect_jax.learning.evaluation import (
     num_parameters,
 )
 from airchitect_jax.learning.losses import Loss, loss_fn
-from airchitect_jax.learning.models.registry import make_model
+from airchitect_jax.learning.models.registry import make_model, recipes
 from airchitect_jax.learning.real_networks import (
     NetworkResult,
     evaluate_networks,
@@ -144,6 +144,7 @@ def run(
         "num_test": config.num_test,
         "loss": config.loss,
         "model": config.model,
+        "told": list(recipes(case)[config.model].told(Loss(config.loss))),
         "num_parameters": num_parameters(fitted.model),
         **label_statistics(case, test),
         "num_train_examples_seen": fitted.history[-1]["examples"],
@@ -302,12 +303,26 @@ def _examples_per_second(history: list[Row]) -> float:
 
 
 def _claims(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Rows of (name, this run, the paper)."""
+    """Rows of (name, this run, the paper).
+
+    The paper's figures stand beside those of a network that is trained on labels, as the paper's.
+    """
     geomean = "geomean_normalized_performance"
+    accuracy, performance = f"up to {PAPER_ACCURACY:.1%}", f"{PAPER_GEOMEAN:.1%}"
+    if summary["loss"] != Loss.LABEL.value:
+        accuracy = performance = ""
     rows = [
-        ("test accuracy", f"{summary['test_accuracy']:.2%}", f"up to {PAPER_ACCURACY:.1%}"),
-        ("geomean of normalized performance", f"{summary[geomean]:.3%}", f"{PAPER_GEOMEAN:.1%}"),
-        ("optimal-set accuracy", f"{summary['optimal_set_accuracy']:.2%}", ""),
+        ("the network is told", ", ".join(summary["told"]), "labels"),
+        ("test accuracy", f"{summary['test_accuracy_unmasked']:.2%}", accuracy),
+        ("test accuracy, infeasible designs masked", f"{summary['test_accuracy']:.2%}", ""),
+        ("geomean of normalized performance", f"{summary[geomean]:.3%}", performance),
+        ("optimal-set accuracy", f"{summary['optimal_set_accuracy_unmasked']:.2%}", ""),
+        (
+            "optimal-set accuracy, infeasible designs masked",
+            f"{summary['optimal_set_accuracy']:.2%}",
+            "",
+        ),
+        ("infeasible first choices", f"{summary['infeasible_first_choice_share']:.3%}", ""),
         ("top-5 accuracy", f"{summary['top5_accuracy']:.2%}", ""),
         ("1st percentile of performance", f"{summary['p01_normalized_performance']:.3%}", ""),
         ("lowest performance", f"{summary['min_normalized_performance']:.2%}", ""),

@@ -43,11 +43,15 @@ class Spread:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Line:
-    """A subject over its seeds; `spreads` by column key, None where there is no value."""
+    """A subject over its seeds; `spreads` by column key, None where there is no value.
+
+    `texts` are the same for all seeds, by key.
+    """
 
     name: str
     seeds: int
     spreads: Mapping[str, Spread | None]
+    texts: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -71,15 +75,23 @@ class SpreadTable:
     Attributes:
       subject: the key of rows, and the heading, of what is compared: "model", for example.
       columns: what is shown of each.
+      texts: keys of rows, and headings, of texts that are shown of each, last.
       lines: in the order of the table.
     """
 
     subject: str
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
+    texts: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, rows: Iterable[Row], subject: str, columns: tuple[Column, ...]) -> SpreadTable:
+    def of(
+        cls,
+        rows: Iterable[Row],
+        subject: str,
+        columns: tuple[Column, ...],
+        texts: tuple[str, ...] = (),
+    ) -> SpreadTable:
         """Over the seeds of each subject, in the order in which they first occur.
 
         A column that a row lacks, or has None in, is empty for its subject.
@@ -94,19 +106,21 @@ class SpreadTable:
                     else None
                     for column in columns
                 },
+                texts={key: group[0].get(key, "") for key in texts},
             )
             for name, group in by_name(rows, subject).items()
         ]
-        return cls(subject=subject, columns=columns, lines=tuple(lines))
+        return cls(subject=subject, columns=columns, lines=tuple(lines), texts=texts)
 
     def markdown(self) -> str:
         """The table as Markdown: mean and deviation, shares in percent."""
-        header = [self.subject, "seeds", *(column.heading for column in self.columns)]
+        header = [self.subject, "seeds", *(c.heading for c in self.columns), *self.texts]
         body = [
             [
                 line.name.replace("|", r"\|"),
                 str(line.seeds),
                 *(_text(line.spreads[c.key], c) for c in self.columns),
+                *(line.texts[key].replace("|", r"\|") for key in self.texts),
             ]
             for line in self.lines
         ]
@@ -117,13 +131,14 @@ class SpreadTable:
         header = [self.subject, "seeds"]
         for column in self.columns:
             header += [f"{column.key}_mean", f"{column.key}_std"]
+        header += self.texts
         body = []
         for line in self.lines:
             cells: list[object] = [line.name, line.seeds]
             for column in self.columns:
                 spread = line.spreads[column.key]
                 cells += ["", ""] if spread is None else spread.cells()
-            body.append(cells)
+            body.append([*cells, *(line.texts[key] for key in self.texts)])
         return csv_text([header, *body])
 
     def as_json(self) -> list[dict[str, Any]]:
@@ -141,6 +156,7 @@ class SpreadTable:
                     }
                     for key, spread in line.spreads.items()
                 },
+                **line.texts,
             }
             for line in self.lines
         ]

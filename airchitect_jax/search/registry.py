@@ -29,7 +29,7 @@ class TrainedNetwork:
     """A trained network for the searchers that use one.
 
     Attributes:
-      name: "best" or "paper", as in the comparison of models.
+      name: of the registered network.
       logits: its logits of a workload, traceable: of shape [designs], or, without a case study, for
         each coordinate those of its values.
       train_seconds: what it took to train.

@@ -2,7 +2,6 @@
 
 from airchitect_jax.learning.models.mlp import Mlp, StandardInputs
 from airchitect_jax.learning.models.registry import (
-    BUILT_IN,
     NetworkRecipe,
     fitting_batch,
     make_model,
@@ -11,7 +10,6 @@ from airchitect_jax.learning.models.registry import (
 from airchitect_jax.learning.models.symmetric import SymmetricScheduler
 
 __all__ = [
-    "BUILT_IN",
     "Mlp",
     "NetworkRecipe",
     "StandardInputs",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 from flax import nnx
@@ -13,6 +13,7 @@ from airchitect_jax.case_studies import CaseStudy, ScheduleCase
 from airchitect_jax.learning.losses import Loss
 from airchitect_jax.learning.models.additive import Additive
 from airchitect_jax.learning.models.airchitect import Airchitect
+from airchitect_jax.learning.models.paper import PaperNetwork
 from airchitect_jax.learning.models.symmetric import SymmetricScheduler
 from airchitect_jax.learning.training import Optimizer
 
@@ -33,6 +34,7 @@ class NetworkRecipe:
       batch_size: None for the largest that the number of designs allows.
       has_widths: whether it has widths of embeddings and hidden layers to choose.
       any_value: whether the network takes values outside the ranges that it was trained on.
+      knows: what its inputs or its structure take from the cost model.
     """
 
     make: Make
@@ -43,6 +45,7 @@ class NetworkRecipe:
     batch_size: int | None = None
     has_widths: bool = False
     any_value: bool = False
+    knows: tuple[str, ...] = ()
 
     def can_learn(self, case: CaseStudy) -> bool:
         """Whether the network serves a case study."""
@@ -53,6 +56,19 @@ class NetworkRecipe:
         if self.loss is not None:
             return self.loss
         return Loss.OPTIMAL_SET if case.has_many_optima else Loss.LABEL
+
+    def told(self, loss: Loss) -> tuple[str, ...]:
+        """What a network is told beside the workloads: by the loss in training, and by design."""
+        return ("labels", *_ALSO_TOLD[loss], *self.knows)
+
+
+# Beside labels.
+_ALSO_TOLD: Mapping[Loss, tuple[str, ...]] = {
+    Loss.LABEL: (),
+    Loss.OPTIMAL_SET: ("costs", "feasibility"),
+    Loss.COST: ("costs", "feasibility"),
+}
+_FACTORS = "factors of the cost formula"
 
 
 def fitting_batch(case: CaseStudy, most_logits: int = 1 << 22) -> int:
@@ -87,13 +103,17 @@ def make_model(
 
 
 def _paper(case: CaseStudy, seed: int, embedding_dim: int, hidden: Sequence[int]) -> nnx.Module:
-    return Airchitect(
+    return PaperNetwork(
         case.features,
         case.space.num_designs,
         embedding_dim=embedding_dim,
         hidden_sizes=hidden,
         rngs=nnx.Rngs(seed),
     )
+
+
+def _airchitect(case: CaseStudy, seed: int, _: int, hidden: Sequence[int]) -> nnx.Module:
+    return Airchitect(case, hidden_sizes=hidden, key=jax.random.key(seed))
 
 
 def _symmetric(case: CaseStudy, seed: int, *_: object) -> nnx.Module:
@@ -107,8 +127,19 @@ def _learns_costs_of_designs(case: CaseStudy) -> bool:
     return positive and not isinstance(case, ScheduleCase)
 
 
-BUILT_IN = ("paper", "additive", "symmetric")
 register("network", "paper", NetworkRecipe(make=_paper, has_widths=True))
+register(
+    "network",
+    "airchitect",
+    NetworkRecipe(
+        make=_airchitect,
+        serves=Airchitect.serves,
+        loss=Loss.LABEL,
+        learning_rate=0.005,
+        has_widths=True,
+        knows=(_FACTORS,),
+    ),
+)
 register(
     "network",
     "additive",
@@ -118,6 +149,7 @@ register(
         loss=Loss.COST,
         optimizer=Optimizer.MOMENTUM,
         any_value=True,
+        knows=(_FACTORS,),
     ),
 )
 register(
@@ -130,5 +162,6 @@ register(
         optimizer=Optimizer.MOMENTUM,
         batch_size=1024,
         any_value=True,
+        knows=(_FACTORS,),
     ),
 )

@@ -176,6 +176,7 @@ class _Answers:
       workloads: their features.
       confidence: with the fitted temperature; `raw_confidence` without.
       is_label: whether the choice is the label.
+      is_masked: whether an infeasible design had a higher logit than the choice.
       performance: normalised.
       is_beyond: whether the workload lies outside of the trained ranges.
     """
@@ -184,6 +185,7 @@ class _Answers:
     confidence: Float[np.ndarray, "num"]
     raw_confidence: Float[np.ndarray, "num"]
     is_label: Bool[np.ndarray, "num"]
+    is_masked: Bool[np.ndarray, "num"]
     performance: Float[np.ndarray, "num"]
     is_beyond: Bool[np.ndarray, "num"]
 
@@ -218,6 +220,7 @@ def _judge(
         confidence=confidence,
         raw_confidence=confidences(recommender, data.workloads, 1.0)[1],
         is_label=chosen == data.design_ids,
+        is_masked=recommender.rank(data.workloads)[1],
         performance=evaluate_choices(asked, data, chosen).normalized_performance,
         is_beyond=out_of_range(trained, data.workloads),
     )
@@ -232,7 +235,9 @@ def _scores(answers: _Answers, threshold: float) -> dict[str, float | None]:
     scores: dict[str, float | None] = {
         "num": len(answers),
         "accuracy": float(answers.is_label.mean()),
+        "accuracy_unmasked": float((answers.is_label & ~answers.is_masked).mean()),
         "optimal_set_accuracy": float(1 - answers.is_wrong.mean()),
+        "optimal_set_accuracy_unmasked": float((~answers.is_wrong & ~answers.is_masked).mean()),
         **performance_metrics(answers.performance),
     }
     sure = answers.confidence >= threshold

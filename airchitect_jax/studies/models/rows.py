@@ -16,7 +16,9 @@ SHARES = tuple(np.logspace(-5, 0, 121).tolist())
 
 COLUMNS = (
     Column(key="test_accuracy", heading="accuracy", is_share=True),
-    Column(key="optimal_set_accuracy", heading="optimal-set accuracy", is_share=True),
+    Column(key="test_accuracy_unmasked", heading="accuracy, no mask", is_share=True),
+    Column(key="optimal_set_accuracy", heading="optimal set", is_share=True),
+    Column(key="optimal_set_accuracy_unmasked", heading="optimal set, no mask", is_share=True),
     Column(key="top5_accuracy", heading="top-5", is_share=True),
     Column(key="geomean_normalized_performance", heading="geomean", is_share=True),
     Column(key="p01_normalized_performance", heading="p1", is_share=True),
@@ -41,6 +43,7 @@ def measure(competitor: Competitor, task: Task, test: Dataset) -> Row:
         "train_seconds": round(fitted.train_seconds, 3),
         "examples": fitted.examples,
         "inference_per_second": fitted.ranker.per_second(test.workloads),
+        "told": ", ".join(fitted.told),
         "curve": fitted.curve,
         "performance_at_shares": np.quantile(evaluation.normalized_performance, SHARES).tolist(),
     }
@@ -53,4 +56,4 @@ def row_name(model: str, seed: int) -> str:
 
 def table(rows: Iterable[Row]) -> SpreadTable:
     """One line per model, in the order in which they first occur."""
-    return SpreadTable.of(rows, "model", COLUMNS)
+    return SpreadTable.of(rows, "model", COLUMNS, texts=("told",))

@@ -49,7 +49,8 @@ CURVE_KEYS = (
 
 def train_network(case: CaseStudy, *, seed: int, seconds: float) -> search.TrainedNetwork:
     """The best network of a case study, or the paper's, trained for about so many seconds."""
-    competitor = networks(case)[-1]
+    name = case.best_network or "paper"
+    competitor = next(network for network in networks(case) if network.name == name)
     num = _NUM_VALIDATION
     task = Task.sampled(case, seed=seed, budget_seconds=seconds, num_test=num, num_validation=num)
     trained = competitor.train(task)
