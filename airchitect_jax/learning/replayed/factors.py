@@ -73,9 +73,7 @@ class _Run(NamedTuple):
         return self.s_c * jnp.where(self.streams, self.t, self.s_r)
 
 
-def factors(
-    workloads: Int[Array, "features batch"], sizes_kb: tuple[int, ...]
-) -> Factors:
+def factors(workloads: Int[Array, "features batch"], sizes_kb: tuple[int, ...]) -> Factors:
     """The factors of workloads of case study 2, traceable.
 
     Args:
@@ -96,11 +94,16 @@ def factors(
         run, kb, run.row_words, run.col_folds, row_back, lambda missing, _: missing * row_returns
     )
     col, col_inputs = _operand(
-        run, kb, run.col_words, 1.0, col_back, lambda missing, again: jnp.where(
+        run,
+        kb,
+        run.col_words,
+        1.0,
+        col_back,
+        lambda missing, again: jnp.where(
             run.streams,
             run.col_folds * _until_caught(missing, run.row_folds - 1),
             again * run.folds,
-        )
+        ),
     )
     outputs, output_inputs = _outputs(run, kb)
     return Factors(

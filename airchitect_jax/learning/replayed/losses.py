@@ -27,9 +27,7 @@ def delay_errors(
         ]
     )
     error = jnp.abs(jnp.maximum(predicted, others[:, None]) - exact)
-    huber = jnp.where(
-        error < _QUADRATIC, error**2 / (2 * _QUADRATIC), error - _QUADRATIC / 2
-    )
+    huber = jnp.where(error < _QUADRATIC, error**2 / (2 * _QUADRATIC), error - _QUADRATIC / 2)
     return huber.mean()
 
 
