@@ -8,6 +8,7 @@ the exact numbers is optimal for 99%.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import jax
@@ -29,7 +30,7 @@ def initial(
     """Random parameters of dense layers; the last one begins near zero, at the estimates."""
     widths = (num_inputs, *hidden_sizes, OPERANDS * num_sizes)
     parameters = {}
-    for layer, (before, after) in enumerate(zip(widths, widths[1:])):
+    for layer, (before, after) in enumerate(itertools.pairwise(widths)):
         scale = np.sqrt(2 / before) * (0.1 if layer == len(hidden_sizes) else 1)
         weights = jax.random.normal(jax.random.fold_in(key, layer), (before, after))
         parameters |= {f"weights{layer}": scale * weights, f"biases{layer}": jnp.zeros(after)}

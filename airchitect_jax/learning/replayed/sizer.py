@@ -82,8 +82,11 @@ class Sizer:
 
         Args:
           sram_budget_kb: for the three SRAMs together.
-          m, n, k: the GEMM.
-          rows, cols: the array, powers of two.
+          m: rows of the GEMM's first operand.
+          n: columns of its second operand.
+          k: what they share.
+          rows: of the array, a power of two.
+          cols: the same.
           dataflow: how the GEMM is mapped to it.
           bandwidth_bytes_per_cycle: of the port of each operand.
 

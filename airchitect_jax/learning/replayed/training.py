@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -65,7 +64,6 @@ def train(
     config: TrainingConfig,
     *,
     seed: int,
-    on_block: Callable[[int, float], None] = lambda steps, loss: None,
 ) -> Trained:
     """Trains from nothing; the same seed gives the same network on the same backend.
 
@@ -74,7 +72,6 @@ def train(
       replays: what is learnt, with other budgets in each step.
       config: sizes and lengths.
       seed: of the parameters and of the batches.
-      on_block: is told the steps so far and the mean loss of the newest.
     """
     start = time.process_time()
     sizer = Sizer(case=case, parameters={})
@@ -92,7 +89,7 @@ def train(
     budgets = case.features[0]
     rng = np.random.default_rng(seed)
     losses: list[float] = []
-    for first in range(0, config.steps, BLOCK):
+    for _ in range(config.steps // BLOCK):
         shape = (BLOCK, config.batch_size)
         rows = rng.integers(0, len(replays), shape)
         batch = (
@@ -102,7 +99,6 @@ def train(
         )
         parameters, state, loss = _block(optimizer, sizer.sizes_kb, parameters, state, batch)
         losses.append(float(loss))
-        on_block(first + BLOCK, losses[-1])
     trained = dataclasses.replace(sizer, parameters=jax.tree.map(np.asarray, parameters))
     return Trained(sizer=trained, seconds=time.process_time() - start, losses=losses)
 
