@@ -128,7 +128,8 @@ class Sizer:
         """Writes the parameters to an .npz file with their origin inside, and its checksum."""
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             text = json.dumps(description, sort_keys=True)
-            np.savez(file, **dict(self.parameters), **{_DESCRIPTION: np.array(text)})
+            contents: dict[str, Any] = {**self.parameters, _DESCRIPTION: np.array(text)}
+            np.savez(file, **contents)
         write_checksum(path)
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 import time
 from collections.abc import Callable, Sequence
@@ -82,7 +83,7 @@ def run(
         on_shard=lambda num: say(f"{num} workloads replayed"),
     )
     test = sample_dataset(case, seed=settings.seed, num=settings.num_test, split=Split.TEST)
-    rows = [
+    rows: list[Row] = [
         {"model": name, "workloads": 0, "train_seconds": 0.0, **_metrics(case, test, chosen)}
         for name, chosen in case.heuristics(test.workloads).items()
     ]
@@ -92,9 +93,7 @@ def run(
         for name in names:
             row = _kept(
                 folder / "rows" / f"{name.replace(' ', '_')}_{num}.json",
-                lambda name=name, num=num: _row(
-                    case, name, replays.first(num), settings, test, folder
-                ),
+                functools.partial(_row, case, name, replays.first(num), settings, test, folder),
             )
             say(
                 f"{name}, {num} workloads: {row['optimal_set_accuracy']:.2%} optimal,"
@@ -226,7 +225,7 @@ def _of_network(case: BufferCase, sizer: Sizer, network: Network) -> Row:
     workloads, counts = workloads[:, known], counts[known]
     optimum = case.exact(workloads)
     costs = case.costs(workloads, sizer.rank(workloads)[0][:, 0])
-    performance = optimum.cost / costs
+    performance = np.asarray(optimum.cost / costs)
     return row | {
         "optimal_set_accuracy": float(np.mean(costs == optimum.cost)),
         **performance_metrics(performance),

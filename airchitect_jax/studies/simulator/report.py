@@ -39,7 +39,7 @@ _NETWORK_COLUMNS = (
 
 
 @style.styled
-def quality(rows: Sequence[Mapping[str, Any]]) -> style.Figure:
+def quality(rows: Sequence[dict[str, Any]]) -> style.Figure:
     """Optimal-set accuracy and geomean against workloads: a line per learner, heuristics dashed."""
     figure, panels = style.new_figure(columns=2, width=10.0, height=4.4)
     for index, (model, group) in enumerate(by_name(rows, "model").items()):
