@@ -20,6 +20,7 @@ from jaxtyping import Array, Float, Int
 from airchitect_jax.learning.replayed.factors import factors
 from airchitect_jax.types import Dataflow
 
+NUM_FEATURES = 8  # of a workload of case study 2
 OPERANDS = 3  # ifmap, filter, ofmap
 Parameters = Mapping[str, Float[Array, "..."]]
 
@@ -30,10 +31,12 @@ def apart(parts: Any) -> Any:
 
 
 def initial(
-    key: jax.Array, num_inputs: int, hidden_sizes: Sequence[int], num_sizes: int
+    key: jax.Array, hidden_sizes: Sequence[int], sizes_kb: tuple[int, ...]
 ) -> dict[str, Float[Array, "..."]]:
     """Random parameters of dense layers; the last one begins near zero, at the estimates."""
-    widths = (num_inputs, *hidden_sizes, OPERANDS * num_sizes)
+    one = jnp.ones((NUM_FEATURES, 1), jnp.int32)
+    num_inputs = jax.eval_shape(lambda w: factors(w, sizes_kb).inputs, one).shape[0]
+    widths = (num_inputs, *hidden_sizes, OPERANDS * len(sizes_kb))
     parameters: dict[str, Any] = {}
     for layer, (before, after) in enumerate(itertools.pairwise(widths)):
         scale = np.sqrt(2 / before) * (0.1 if layer == len(hidden_sizes) else 1)

@@ -14,7 +14,6 @@ import optax
 from jaxtyping import Array
 
 from airchitect_jax.case_studies import BufferCase
-from airchitect_jax.learning.replayed.factors import factors
 from airchitect_jax.learning.replayed.labels import Replays
 from airchitect_jax.learning.replayed.losses import CHUNK, delay_errors, regret
 from airchitect_jax.learning.replayed.network import Parameters, delays, initial
@@ -80,11 +79,7 @@ def train(
             config.steps, config.learning_rate, _WARM_UP, final_div_factor=1 / _FINAL
         )
     )
-    few = jnp.asarray(replays.workloads[:, :1])
-    num_inputs = jax.eval_shape(lambda w: factors(w, sizer.sizes_kb).inputs, few).shape[0]
-    parameters: Any = initial(
-        jax.random.key(seed), num_inputs, config.hidden_sizes, len(sizer.sizes_kb)
-    )
+    parameters: Any = initial(jax.random.key(seed), config.hidden_sizes, sizer.sizes_kb)
     state = optimizer.init(parameters)
     budgets = case.features[0]
     rng = np.random.default_rng(seed)
