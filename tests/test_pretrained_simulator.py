@@ -12,10 +12,10 @@ from airchitect_jax._support.workdir import write_config
 from airchitect_jax.learning.replayed import Sizer, initial, replayed_case
 from airchitect_jax.pretrained import release
 
-CASE = replayed_case(max_dim=64)
-FLAGS = {"num_train": 256, "num_test": 4, "hidden_sizes": ["8", "4"], "max_dim": 64, "seed": 3}
-QUESTION = {"sram_budget_bytes": 1_250_000, "m": [64, 3], "n": 30, "k": 50, "rows": 8, "cols": 32}
-QUESTION |= {"dataflow": "ws", "bandwidth_bytes_per_cycle": 4}
+CASE = replayed_case(max_dim=1024)
+FLAGS = {"num_train": 256, "num_test": 4, "hidden_sizes": ["8", "4"], "max_dim": 1024, "seed": 3}
+QUESTION = {"sram_budget_bytes": 1_250_000, "m": [1000, 64], "n": 800, "k": 900}
+QUESTION |= {"rows": 8, "cols": 32, "dataflow": "ws", "bandwidth_bytes_per_cycle": 4}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def tiny(folder):
 
 def test_what_is_loaded_is_the_network_of_the_run(sizer, tiny):
     answer = tiny.predict(**QUESTION)
-    workloads = np.array([(12, m, 30, 50, 3, 5, 1, 4) for m in (64, 3)]).T
+    workloads = np.array([(12, m, 800, 900, 3, 5, 1, 4) for m in (1000, 64)]).T
     np.testing.assert_array_equal(answer.design_id, sizer.rank(workloads)[0][:, 0])
     assert answer.design.ifmap_sram_bytes.shape == (2,)
     assert not answer.from_search.any()
@@ -69,19 +69,21 @@ def test_no_choice_exceeds_the_budget(sizer, tiny):
 
 
 def test_out_of_range_is_searched_exactly_or_refused(tiny):
-    question = QUESTION | {"m": [64, 65]}
+    question = QUESTION | {"m": [1000, 1025]}
     answer = tiny.predict(**question)
     np.testing.assert_array_equal(answer.from_search, [False, True])
     assert answer.confidence[1] == 1
-    assert answer.design_id[1] == CASE.exact(np.array([[12, 65, 30, 50, 3, 5, 1, 4]]).T).design_id
-    with pytest.raises(ValueError, match=r"^m: 65 at row 1 is not allowed; expected 1\.\.64, the"):
+    workload = np.array([[12, 1025, 800, 900, 3, 5, 1, 4]]).T
+    assert answer.design_id[1] == CASE.exact(workload).design_id[0]
+    message = r"^m: 1025 at row 1 is not allowed; expected 1\.\.1024, the"
+    with pytest.raises(ValueError, match=message):
         tiny.predict(out_of_range="refuse", **question)
 
 
 def test_half_precision_chooses_nearly_the_same(run, tiny, tmp_path):
     config = release(run, tmp_path, name="half", kind="simulator", precision="float16")
     assert config["num_bytes"] < 0.6 * tiny.config["num_bytes"]
-    many = QUESTION | {"m": np.arange(1, 65)}
+    many = QUESTION | {"m": np.arange(1, 1025)}
     own, half = (weights.predict(**many) for weights in (tiny, load_pretrained(tmp_path)))
     assert np.mean(own.design_id == half.design_id) > 0.9
 
