@@ -15,15 +15,14 @@ summary.json, report.html, figures and the weights into the workdir.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import rich.console
 from absl import flags
 
-from airchitect_jax.case_studies import BufferCase
-from airchitect_jax.learning.replayed import TrainingConfig
+from airchitect_jax.learning.replayed import TrainingConfig, replayed_case
 from airchitect_jax.studies.simulator import Settings, check_installed, run
-from airchitect_jax.types import Interface, MemoryModel
 from airchitect_jax.workloads import EVALUATION_NETWORKS, load_network, read_topology
 from experiments import resume_flag, runner
 
@@ -88,11 +87,10 @@ _FREE = {"resume", "jobs", "eval_workloads"}
 
 def main(console: rich.console.Console) -> None:
     """Runs the experiment that the flags describe."""
+    os.environ.setdefault("NPROC", "1")  # read by XLA's CPU backend when it starts
     given = {name: value for name, value in runner.values(*_OF_PRESET).items() if value is not None}
     chosen = _PRESETS[PRESET.value] | given
-    case = BufferCase(
-        memory_model=MemoryModel.SCALESIM3, interface=Interface.PORTS, max_dim=MAX_DIM.value
-    )
+    case = replayed_case(MAX_DIM.value)
     settings = Settings(
         seed=runner.SEED.value,
         num_train=chosen["num_train"],

@@ -1,8 +1,10 @@
 """Trained networks in the package: released from finished runs, loaded by name."""
 
+from airchitect_jax.pretrained.answers import Prediction, WorkloadPredictor
 from airchitect_jax.pretrained.kinds import Kind, Precision, Predictor
-from airchitect_jax.pretrained.networks import CaseStudyPredictor, Prediction
+from airchitect_jax.pretrained.networks import CaseStudyPredictor
 from airchitect_jax.pretrained.packaged import load_pretrained, pretrained_names, release
+from airchitect_jax.pretrained.simulator import SimulatorPredictor
 from airchitect_jax.pretrained.whole_networks import MachinePrediction, MachinePredictor
 
 __all__ = [
@@ -13,6 +15,8 @@ __all__ = [
     "Precision",
     "Prediction",
     "Predictor",
+    "SimulatorPredictor",
+    "WorkloadPredictor",
     "load_pretrained",
     "pretrained_names",
     "release",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -19,10 +18,8 @@ from airchitect_jax._support import (
     read_config,
     register,
     registered,
-    shown,
 )
 from airchitect_jax.case_studies import CaseStudy
-from airchitect_jax.case_studies import out_of_range as is_out_of_range
 from airchitect_jax.learning import (
     Loss,
     Recommender,
@@ -36,32 +33,14 @@ from airchitect_jax.learning import (
 from airchitect_jax.learning.checkpoint_files import check_shapes
 from airchitect_jax.learning.models import make_model
 from airchitect_jax.learning.training import named_leaves
+from airchitect_jax.pretrained.answers import Choices, WorkloadPredictor
 from airchitect_jax.pretrained.kinds import TRAINED, Arrays, Kind
 
 _FEW, _BATCH = 16, 8192  # workloads of one call, padded to so many: few shapes are compiled
 _CALIBRATION = 4096  # validation workloads that the temperature is fitted to
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """Recommended designs; all fields have the shape of the workloads.
-
-    Attributes:
-      design_id: ids in the space of the case study.
-      design: the same decoded, such as an `ArrayDesign`, `BufferSizes` or a `Schedule`.
-      confidence: the calibrated probability that the network gives its choice; 1 for answers of
-        exact search.
-      from_search: which answers come from exact search: those to workloads outside the trained
-        ranges, and those where the network's first choice is infeasible.
-    """
-
-    design_id: Int[np.ndarray, "*batch"]
-    design: Any
-    confidence: Float[np.ndarray, "*batch"]
-    from_search: Bool[np.ndarray, "*batch"]
-
-
-class CaseStudyPredictor:
+class CaseStudyPredictor(WorkloadPredictor):
     """A network of a case study: the first choice of its softmax, without a mask.
 
     Args:
@@ -74,7 +53,8 @@ class CaseStudyPredictor:
     def __init__(
         self, case: CaseStudy, model: nnx.Module, *, temperature: float, config: Mapping[str, Any]
     ) -> None:
-        self.case, self.model, self.config = case, model, config
+        super().__init__(case, config)
+        self.model = model
         graphdef, self._state = nnx.split(model)
 
         @jax.jit
@@ -89,70 +69,11 @@ class CaseStudyPredictor:
 
         self._choose = choose
 
-    def predict(self, *, out_of_range: str = "search", **fields: Any) -> Prediction:
-        """Recommends a design for each workload, in one inference.
-
-        Args:
-          out_of_range: "search" has exact search answer workloads outside the trained ranges;
-            "refuse" raises an error.
-          fields: whole numbers of one shape (scalars broadcast), by name. Case study 1: mac_budget,
-            m, n, k. Case study 2: sram_budget_bytes, m, n, k, rows, cols, dataflow (a `Dataflow`,
-            its name or its id), bandwidth_bytes_per_cycle. Case study 3: m, n, k, whose first axis
-            is that of the workloads, one for each array. Others: as in `CaseStudy.limits`. A budget
-            counts as the largest in the network's steps that it covers: of MACs a power of two, of
-            SRAM a multiple of 100 KB.
-
-        Raises:
-          ValueError: a field is missing, unknown or out of range, or a workload is too large for
-            exact search.
-        """
-        if out_of_range not in ("search", "refuse"):
-            raise ValueError(
-                f"out_of_range: {shown(out_of_range)} is not allowed; expected search or refuse"
-            )
-        given = self.case.read_columns(fields)
-        shape, columns = given[0].shape, [column.reshape(-1) for column in given]
-        workloads = self.case.from_columns(columns)
-        searched = is_out_of_range(self.case, workloads)
-        if out_of_range == "refuse" and searched.any():
-            self._refuse(columns, workloads)
-        ids, confidence = np.empty(len(searched), np.int64), np.ones(len(searched))
-        asked = np.flatnonzero(~searched)
-        if len(asked):
-            chosen, sure, fits = map_chunks(
-                lambda rows: self._choose(self._state, jnp.stack(rows)),
-                list(workloads[:, asked].astype(np.int32)),
-                chunk=_FEW if len(asked) <= _FEW else _BATCH,
-            )
-            ids[asked], searched[asked] = chosen, ~fits
-            confidence[asked] = np.where(fits, sure, 1.0)
-        if searched.any():
-            rows = [column[searched] for column in columns]
-            ids[searched] = self.case.exact_of_columns(rows).design_id
-        space: Any = self.case.space
-        return Prediction(
-            design_id=ids.reshape(shape),
-            design=getattr(space, "decode", space.fields)(ids.reshape(shape)),
-            confidence=confidence.reshape(shape),
-            from_search=searched.reshape(shape),
-        )
-
-    def _refuse(
-        self, columns: list[Int[np.ndarray, "batch"]], workloads: Int[np.ndarray, "features batch"]
-    ) -> None:
-        """Raises a ValueError for the first value outside the trained ranges."""
-        features = self.case.features
-        bounds = [[[getattr(f, end)] for f in features] for end in ("low", "high")]
-        low, high = (self.case.columns(np.array(values, np.int64)) for values in bounds)
-        outside = [(w < f.low) | (w > f.high) for w, f in zip(workloads, features, strict=True)]
-        row = int(np.argmax(np.any(outside, axis=0)))
-        index = int(np.argmax([rows[row] for rows in outside]))
-        lowest, highest = int(low[index][0]), int(high[index][0])
-        value = columns[index][row]
-        kind = "a power of two in " if lowest <= value <= highest else ""
-        raise ValueError(
-            f"{tuple(self.case.limits)[index]}: {value} at row {row} is not allowed; expected"
-            f" {kind}{lowest}..{highest}, the range of training"
+    def _choices(self, workloads: Int[np.ndarray, "features batch"]) -> Choices:
+        return map_chunks(
+            lambda rows: self._choose(self._state, jnp.stack(rows)),
+            list(workloads),
+            chunk=_FEW if workloads.shape[1] <= _FEW else _BATCH,
         )
 
 

@@ -1,7 +1,7 @@
 """Learning to size buffers where the scalesim package judges: costs of replays, not labels."""
 
-from airchitect_jax.learning.replayed.labels import Replays, collect, exact_delays
-from airchitect_jax.learning.replayed.network import best_sizing, delays
+from airchitect_jax.learning.replayed.labels import Replays, collect, exact_delays, replayed_case
+from airchitect_jax.learning.replayed.network import best_sizing, delays, initial
 from airchitect_jax.learning.replayed.sizer import Sizer
 from airchitect_jax.learning.replayed.training import Trained, TrainingConfig, train
 
@@ -14,5 +14,7 @@ __all__ = [
     "collect",
     "delays",
     "exact_delays",
+    "initial",
+    "replayed_case",
     "train",
 ]

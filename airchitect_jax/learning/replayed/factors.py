@@ -45,7 +45,7 @@ class Factors(NamedTuple):
 
 
 class _Run(NamedTuple):
-    """Geometry of a run; `row` is the operand that row folds cut, `col` that of column folds."""
+    """Geometry of runs, [1 batch]; `row` is the operand that row folds cut, `col` the other."""
 
     streams: Any  # output stationary: both operands are streamed
     s_r: Any
@@ -80,8 +80,8 @@ def factors(workloads: Int[Array, "features batch"], sizes_kb: tuple[int, ...]) 
       workloads: features as in `BufferCase`; the budget plays no part.
       sizes_kb: of each buffer.
     """
-    _, m, n, k, row_exponent, col_exponent, dataflow, bandwidth = workloads
-    run = _run_of(m, n, k, 2.0**row_exponent, 2.0**col_exponent, dataflow, bandwidth)
+    _, m, n, k, row_exponent, col_exponent, dataflow, bandwidth = workloads[:, None]
+    run = _run_of(m, n, k, 1 << row_exponent, 1 << col_exponent, dataflow, bandwidth)
     kb = jnp.asarray(sizes_kb, jnp.float32)[:, None]
     row_back = run.row_width * jnp.minimum(run.row_width, run.t)
     col_back = jnp.where(
@@ -109,14 +109,16 @@ def factors(workloads: Int[Array, "features batch"], sizes_kb: tuple[int, ...]) 
     return Factors(
         inputs=jnp.concatenate([_plain(run), row_inputs, col_inputs, output_inputs]),
         estimates=jnp.stack([row, col, outputs]),
-        lines=run.folds * run.fold_lines,
+        lines=(run.folds * run.fold_lines)[0],
     )
 
 
 def _run_of(m: Any, n: Any, k: Any, rows: Any, cols: Any, dataflow: Any, bandwidth: Any) -> _Run:
     s_r, s_c, t = mixed_dims(Gemm(m=m, n=n, k=k), dataflow)
     streams = dataflow == Dataflow.OS
-    s_r, s_c, t, bandwidth = (jnp.asarray(x, jnp.float32) for x in (s_r, s_c, t, bandwidth))
+    s_r, s_c, t, rows, cols, bandwidth = (
+        jnp.asarray(x, jnp.float32) for x in (s_r, s_c, t, rows, cols, bandwidth)
+    )
     return _Run(
         streams=streams,
         s_r=s_r,
@@ -153,7 +155,7 @@ def _plain(run: _Run) -> Float[Array, "inputs batch"]:
         run.s_r * run.s_c,
         run.folds * run.fold_lines,
     )
-    return jnp.stack(
+    return jnp.concatenate(
         [
             *(jnp.log2(x) / 8 for x in logs),
             *(jnp.log2(x) / 16 - 0.75 for x in sums),

@@ -22,7 +22,7 @@ from airchitect_jax.case_studies import BufferCase
 from airchitect_jax.cost.evaluate import evaluate
 from airchitect_jax.learning.datasets import Split, draw
 from airchitect_jax.scalesim.pool import map_in_order
-from airchitect_jax.types import ArrayDesign, Gemm
+from airchitect_jax.types import ArrayDesign, Gemm, Interface, MemoryModel
 
 SHARD = 4096  # workloads of one file
 _BATCH = 64  # replayed at a time
@@ -61,6 +61,13 @@ class _Shard:
     seed: int
     number: int
     split: Split
+
+
+def replayed_case(max_dim: int) -> BufferCase:
+    """Case study 2 as the package judges it, with m, n and k up to `max_dim`."""
+    return BufferCase(
+        memory_model=MemoryModel.SCALESIM3, interface=Interface.PORTS, max_dim=max_dim
+    )
 
 
 def exact_delays(

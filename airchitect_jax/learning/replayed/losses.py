@@ -53,15 +53,18 @@ def _regret(predicted: Array, exact: Array, budget_steps: Array) -> Array:
 def _choices(predicted: Array, exact: Array, budget_steps: Array) -> tuple[Array, Array, Array]:
     """Shares of the sizings, what each costs too much, and the mean of that."""
     everywhere = (0, 1, 2)
-    affordable = level_sums(predicted.shape[1]) <= budget_steps
+    affordable = level_sums(predicted.shape[1]) <= jnp.expand_dims(budget_steps, everywhere)
     guess, truth = sizing_delays(predicted), sizing_delays(exact)
     least, best = apart(
-        tuple(jnp.where(affordable, x, jnp.inf).min(axis=everywhere) for x in (guess, truth))
+        tuple(
+            jnp.where(affordable, x, jnp.inf).min(axis=everywhere, keepdims=True)
+            for x in (guess, truth)
+        )
     )
     shares = apart(jnp.where(affordable, jnp.exp((least - guess) / TEMPERATURE), 0.0))
     excess = jnp.minimum(truth - best, _MOST_REGRET)
-    total = shares.sum(axis=everywhere)
-    mean = (shares * excess).sum(axis=everywhere) / total
+    total = shares.sum(axis=everywhere, keepdims=True)
+    mean = (shares * excess).sum(axis=everywhere, keepdims=True) / total
     return shares / total, excess, mean
 
 

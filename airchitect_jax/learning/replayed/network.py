@@ -8,7 +8,9 @@ the exact numbers is optimal for 99%.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,18 +20,25 @@ from jaxtyping import Array, Float, Int
 from airchitect_jax.learning.replayed.factors import factors
 from airchitect_jax.types import Dataflow
 
+NUM_FEATURES = 8  # of a workload of case study 2
 OPERANDS = 3  # ifmap, filter, ofmap
-apart = jax.lax.optimization_barrier  # keeps XLA from computing a part again in each of its uses
 Parameters = Mapping[str, Float[Array, "..."]]
 
 
+def apart(parts: Any) -> Any:
+    """The same, kept by XLA: it would compute a part again in each of its uses."""
+    return jax.lax.optimization_barrier(parts)
+
+
 def initial(
-    key: jax.Array, num_inputs: int, hidden_sizes: Sequence[int], num_sizes: int
+    key: jax.Array, hidden_sizes: Sequence[int], sizes_kb: tuple[int, ...]
 ) -> dict[str, Float[Array, "..."]]:
     """Random parameters of dense layers; the last one begins near zero, at the estimates."""
-    widths = (num_inputs, *hidden_sizes, OPERANDS * num_sizes)
-    parameters = {}
-    for layer, (before, after) in enumerate(zip(widths, widths[1:])):
+    one = jnp.ones((NUM_FEATURES, 1), jnp.int32)
+    num_inputs = jax.eval_shape(lambda w: factors(w, sizes_kb).inputs, one).shape[0]
+    widths = (num_inputs, *hidden_sizes, OPERANDS * len(sizes_kb))
+    parameters: dict[str, Any] = {}
+    for layer, (before, after) in enumerate(itertools.pairwise(widths)):
         scale = np.sqrt(2 / before) * (0.1 if layer == len(hidden_sizes) else 1)
         weights = jax.random.normal(jax.random.fold_in(key, layer), (before, after))
         parameters |= {f"weights{layer}": scale * weights, f"biases{layer}": jnp.zeros(after)}
@@ -43,15 +52,18 @@ def delays(
 
     Where a buffer never waits it is zero or less.
     """
+
+    def dense(layer: int, inputs: Array) -> Array:
+        return inputs @ parameters[f"weights{layer}"] + parameters[f"biases{layer}"][None]
+
     found = factors(workloads, sizes_kb)
     hidden = found.inputs.T
     last = len(parameters) // 2 - 1
     for layer in range(last):
-        hidden = hidden @ parameters[f"weights{layer}"] + parameters[f"biases{layer}"]
-        hidden = jax.nn.relu(hidden)
-    corrections = hidden @ parameters[f"weights{last}"] + parameters[f"biases{last}"]
+        hidden = jax.nn.relu(dense(layer, hidden))
+    corrections = dense(last, hidden)
     row, col, outputs = found.estimates + corrections.T.reshape(found.estimates.shape)
-    swapped = workloads[6] == Dataflow.IS
+    swapped = workloads[6:7] == Dataflow.IS
     return jnp.stack([jnp.where(swapped, col, row), jnp.where(swapped, row, col), outputs])
 
 
@@ -61,7 +73,7 @@ def sizing_delays(
     """The largest of the three of each sizing."""
     ifmap, filters, ofmap = of_buffers
     pairs = jnp.maximum(ifmap[:, None], filters[None])
-    return jnp.maximum(pairs[:, :, None], ofmap)
+    return jnp.maximum(pairs[:, :, None], ofmap[None, None])
 
 
 def best_sizing(
@@ -81,10 +93,11 @@ def best_sizing(
     values = table.reshape(OPERANDS * sizes, -1)
     steps = jnp.full(values.shape, float(OPERANDS))
     for row in values:  # unrolled: a reduction takes ten times as long
-        steps += (row > values).astype(jnp.float32)
-    fits = (steps <= budget_steps) & (values >= table[:, -1].max(axis=0))
+        steps += (row[None] > values).astype(jnp.float32)
+    affordable = steps <= jnp.asarray(budget_steps, jnp.float32)[None]
+    fits = affordable & (values >= table[:, -1].max(axis=0, keepdims=True))
     least = apart(apart(jnp.where(fits, values, jnp.inf)).min(axis=0))
-    return (table > least).astype(jnp.int32).sum(axis=1)
+    return (table > least[None, None]).astype(jnp.int32).sum(axis=1)
 
 
 def level_sums(num_sizes: int) -> Int[np.ndarray, "sizes sizes sizes 1"]:

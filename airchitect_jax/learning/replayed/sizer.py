@@ -18,7 +18,6 @@ from airchitect_jax._support import atomic_path, check_file, map_chunks, write_c
 from airchitect_jax.case_studies import BufferCase, out_of_range
 from airchitect_jax.learning.evaluation import best_seconds
 from airchitect_jax.learning.replayed.network import best_sizing, delays
-from airchitect_jax.types import BufferSizes, Dataflow
 
 _BATCH = 8192
 _DESCRIPTION = "description"
@@ -66,40 +65,6 @@ class Sizer:
         )
         return chosen[:, None], np.zeros(len(chosen), bool)
 
-    def predict(
-        self,
-        *,
-        sram_budget_kb: int,
-        m: int,
-        n: int,
-        k: int,
-        rows: int,
-        cols: int,
-        dataflow: Dataflow,
-        bandwidth_bytes_per_cycle: int,
-    ) -> BufferSizes:
-        """The sizes for one workload, in bytes.
-
-        Args:
-          sram_budget_kb: for the three SRAMs together.
-          m, n, k: the GEMM.
-          rows, cols: the array, powers of two.
-          dataflow: how the GEMM is mapped to it.
-          bandwidth_bytes_per_cycle: of the port of each operand.
-
-        Raises:
-          ValueError: a value that the network was not trained for.
-        """
-        for name, side in (("rows", rows), ("cols", cols)):
-            if side < 1 or side & (side - 1):
-                raise ValueError(f"{name}: {side} is not allowed; expected a power of two")
-        steps = sram_budget_kb // self.case.space.step_kb
-        exponents = rows.bit_length() - 1, cols.bit_length() - 1
-        workload = (steps, m, n, k, *exponents, int(dataflow), bandwidth_bytes_per_cycle)
-        chosen = self.rank(np.array(workload, np.int64)[:, None])[0]
-        sizes = vars(self.case.space.decode(chosen[0, 0]))
-        return BufferSizes(**{name: int(size) for name, size in sizes.items()})
-
     def per_second(self, workloads: Int[np.ndarray, "features num"]) -> float:
         """Decisions per second, in a batch of 8192, without transfers."""
         repeated = workloads[:, np.arange(_BATCH) % workloads.shape[1]]
@@ -125,7 +90,8 @@ class Sizer:
         """Writes the parameters to an .npz file with their origin inside, and its checksum."""
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             text = json.dumps(description, sort_keys=True)
-            np.savez(file, **dict(self.parameters), **{_DESCRIPTION: np.array(text)})
+            contents: dict[str, Any] = {**self.parameters, _DESCRIPTION: np.array(text)}
+            np.savez(file, **contents)
         write_checksum(path)
 
     @classmethod

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -15,7 +14,6 @@ import optax
 from jaxtyping import Array
 
 from airchitect_jax.case_studies import BufferCase
-from airchitect_jax.learning.replayed.factors import factors
 from airchitect_jax.learning.replayed.labels import Replays
 from airchitect_jax.learning.replayed.losses import CHUNK, delay_errors, regret
 from airchitect_jax.learning.replayed.network import Parameters, delays, initial
@@ -65,7 +63,6 @@ def train(
     config: TrainingConfig,
     *,
     seed: int,
-    on_block: Callable[[int, float], None] = lambda steps, loss: None,
 ) -> Trained:
     """Trains from nothing; the same seed gives the same network on the same backend.
 
@@ -74,7 +71,6 @@ def train(
       replays: what is learnt, with other budgets in each step.
       config: sizes and lengths.
       seed: of the parameters and of the batches.
-      on_block: is told the steps so far and the mean loss of the newest.
     """
     start = time.process_time()
     sizer = Sizer(case=case, parameters={})
@@ -83,16 +79,12 @@ def train(
             config.steps, config.learning_rate, _WARM_UP, final_div_factor=1 / _FINAL
         )
     )
-    few = jnp.asarray(replays.workloads[:, :1])
-    num_inputs = jax.eval_shape(lambda w: factors(w, sizer.sizes_kb).inputs, few).shape[0]
-    parameters: Any = initial(
-        jax.random.key(seed), num_inputs, config.hidden_sizes, len(sizer.sizes_kb)
-    )
+    parameters: Any = initial(jax.random.key(seed), config.hidden_sizes, sizer.sizes_kb)
     state = optimizer.init(parameters)
     budgets = case.features[0]
     rng = np.random.default_rng(seed)
     losses: list[float] = []
-    for first in range(0, config.steps, BLOCK):
+    for _ in range(config.steps // BLOCK):
         shape = (BLOCK, config.batch_size)
         rows = rng.integers(0, len(replays), shape)
         batch = (
@@ -102,7 +94,6 @@ def train(
         )
         parameters, state, loss = _block(optimizer, sizer.sizes_kb, parameters, state, batch)
         losses.append(float(loss))
-        on_block(first + BLOCK, losses[-1])
     trained = dataclasses.replace(sizer, parameters=jax.tree.map(np.asarray, parameters))
     return Trained(sizer=trained, seconds=time.process_time() - start, losses=losses)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 import time
 from collections.abc import Callable, Sequence
@@ -30,8 +31,7 @@ from airchitect_jax.types import ArrayShape, Gemm
 from airchitect_jax.workloads import Network, overlapping_windows
 
 NETWORK = "network"
-_SEARCHED = 4  # workloads of the timed exhaustive search
-_REPEATS = 3
+_SEARCHED = 64  # workloads of the timed exhaustive search, which differ by a thousand times
 
 Row = dict[str, Any]
 
@@ -83,30 +83,31 @@ def run(
         on_shard=lambda num: say(f"{num} workloads replayed"),
     )
     test = sample_dataset(case, seed=settings.seed, num=settings.num_test, split=Split.TEST)
-    rows = [
+    rows: list[Row] = [
         {"model": name, "workloads": 0, "train_seconds": 0.0, **_metrics(case, test, chosen)}
         for name, chosen in case.heuristics(test.workloads).items()
     ]
-    sizes = sorted({*(num for num in settings.curve if num < len(replays)), len(replays)})
-    for num in sizes:
+    sizes = {*(num for num in settings.curve if num < len(replays)), len(replays)}
+    for num in sorted(sizes, reverse=True):
         names = [NETWORK, *(rivals.RIVALS if num <= settings.rival_train else ())]
         for name in names:
             row = _kept(
                 folder / "rows" / f"{name.replace(' ', '_')}_{num}.json",
-                lambda name=name, num=num: _row(
-                    case, name, replays.first(num), settings, test, folder
-                ),
+                functools.partial(_row, case, name, replays.first(num), settings, test, folder),
             )
             say(
                 f"{name}, {num} workloads: {row['optimal_set_accuracy']:.2%} optimal,"
                 f" geomean {row['geomean_normalized_performance']:.3%}"
             )
             rows.append(row)
+    rows.sort(key=lambda row: row["workloads"])
+    whole = next(
+        row for row in rows if row["model"] == NETWORK and row["workloads"] == len(replays)
+    )
     sizer = Sizer.load(case, _weights(folder, len(replays)))
     summary: dict[str, Any] = {
         "num_parameters": sum(values.size for values in sizer.parameters.values()),
-        "label_seconds": replays.seconds,
-        **rows[-1 if rows[-1]["model"] == NETWORK else _last(rows)],
+        **whole,
         **_speed(case, sizer, test.workloads),
         "rows": rows,
         "networks": [_of_network(case, sizer, network) for network in networks],
@@ -117,10 +118,6 @@ def run(
     report.save_figures(folder, summary)
     console.print(report.closing_table(rows))
     return summary
-
-
-def _last(rows: Sequence[Row]) -> int:
-    return max(index for index, row in enumerate(rows) if row["model"] == NETWORK)
 
 
 def _weights(folder: pathlib.Path, num: int) -> pathlib.Path:
@@ -171,25 +168,27 @@ def _metrics(case: BufferCase, test: Dataset, chosen: Int[np.ndarray, "num"]) ->
 
 def _speed(case: BufferCase, sizer: Sizer, workloads: Int[np.ndarray, "features num"]) -> Row:
     """Seconds per workload of the network, of an exhaustive search and of the exact search."""
-    few = np.asarray(workloads[:, :_SEARCHED], np.int64)
-    values = {name: column[:, None] for name, column in case.by_name(few).items()}
+    values = {
+        name: np.asarray(column, np.int64)[:_SEARCHED, None]
+        for name, column in case.by_name(workloads).items()
+    }
     sizes = case.space.levels.T * case.space.step_kb
 
-    def exhaustive() -> None:
+    def exhaustive(num: int) -> None:
+        some = {name: column[:num] for name, column in values.items()}
         replay(
-            Gemm(m=values["m"], n=values["n"], k=values["k"]),
-            ArrayShape(rows=1 << values["row_exponent"], cols=1 << values["col_exponent"]),
-            values["dataflow"],
+            Gemm(m=some["m"], n=some["n"], k=some["k"]),
+            ArrayShape(rows=1 << some["row_exponent"], cols=1 << some["col_exponent"]),
+            some["dataflow"],
             ifmap_sram_kb=sizes[0],
             filter_sram_kb=sizes[1],
             ofmap_sram_kb=sizes[2],
-            bandwidth_words_per_cycle=values["bandwidth_bytes_per_cycle"],
+            bandwidth_words_per_cycle=some["bandwidth_bytes_per_cycle"],
         )
 
     network = 1 / sizer.per_second(workloads)
-    searched = _least_seconds(exhaustive) / few.shape[1]
-    batch = np.asarray(workloads[:, : case.label_batch])
-    exact = _least_seconds(lambda: case.exact(batch)) / batch.shape[1]
+    searched = _seconds(exhaustive, len(values["m"]))
+    exact = _seconds(lambda num: case.exact(workloads[:, :num]), workloads.shape[1])
     return {
         "microseconds_per_workload": 1e6 * network,
         "exhaustive_search_ms_per_workload": 1e3 * searched,
@@ -199,14 +198,13 @@ def _speed(case: BufferCase, sizer: Sizer, workloads: Int[np.ndarray, "features 
     }
 
 
-def _least_seconds(function: Callable[[], Any]) -> float:
-    function()  # compiles
-    seconds = []
-    for _ in range(_REPEATS):
-        start = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+def _seconds(search: Callable[[int], Any], num: int) -> float:
+    """Seconds per workload of a search of the first `num`, after one that compiles."""
+    search(1)
+    search(num)
+    start = time.perf_counter()
+    search(num)
+    return (time.perf_counter() - start) / num
 
 
 def _of_network(case: BufferCase, sizer: Sizer, network: Network) -> Row:
@@ -227,7 +225,7 @@ def _of_network(case: BufferCase, sizer: Sizer, network: Network) -> Row:
     workloads, counts = workloads[:, known], counts[known]
     optimum = case.exact(workloads)
     costs = case.costs(workloads, sizer.rank(workloads)[0][:, 0])
-    performance = optimum.cost / costs
+    performance = np.asarray(optimum.cost / costs)
     return row | {
         "optimal_set_accuracy": float(np.mean(costs == optimum.cost)),
         **performance_metrics(performance),
