@@ -5,9 +5,9 @@ predict what each buffer costs, and chooses sizings for unseen workloads and for
 networks. Beside it: the same from fewer workloads, other learners, and heuristics. Writes
 summary.json, report.html, figures and the weights into the workdir.
 
-  preset   workloads replayed   steps                       on two CPU cores
+  preset   workloads replayed   steps                       on one CPU core
   smoke    4096                 128 of 256 workloads        a minute
-  default  262144               32768 of 512 workloads      20 minutes, and 10 for the comparison
+  default  262144               32768 of 512 workloads      11 minutes, and 8 for the comparison
 
   python -m experiments.learn_simulator --preset=smoke --workdir=/tmp/smoke_simulator
   python -m experiments.learn_simulator --jobs=2 --workdir=runs/learn_simulator
