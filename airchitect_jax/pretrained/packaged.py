@@ -87,13 +87,18 @@ def release(
         "flags": flags,
         "settings": dict(settings),
         "precision": precision.value,
-        "trained_with": recorded["environment"],
-        "released_with": environment(),
+        "trained_with": _public(recorded["environment"]),
+        "released_with": _public(environment()),
     }
     stored = rounded(arrays, precision)
     config["metrics"] = dict(entry.measure(entry.restore(stored, config)))
     write_released(folder, config, stored)
     return read_released(folder).config
+
+
+def _public(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Versions and the device, without the build of the operating system."""
+    return {name: value for name, value in found.items() if name != "platform"}
 
 
 def _command(experiment: str, flags: Mapping[str, Any]) -> str:
