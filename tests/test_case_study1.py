@@ -260,11 +260,12 @@ def test_bad_flags_are_named_before_anything_is_written(arguments, message, tmp_
         ("--hidden_sizes=9", "--hidden_sizes: not allowed with --model=additive, which has none"),
         ("--embedding_dim=9", "--embedding_dim: not allowed with --model=additive, which has none"),
         ("--loss=label", "--loss: label is not allowed with --model=additive"),
-        ("--objective=energy --loss=cost", "--loss: cost is not allowed with --model=paper"),
+        ("--model=paper --loss=cost", "--loss: cost is not allowed with --model=paper"),
+        ("--model=airchitect --loss=cost", "--loss: cost is not allowed with --model=airchitect"),
     ],
 )
 def test_what_the_additive_network_has_not_is_refused(argument, message, tmp_path):
-    refuses(argument.split(), message, tmp_path)
+    refuses(["--model=additive", *argument.split()], message, tmp_path)
 
 
 def refuses(arguments, message, tmp_path):

@@ -60,6 +60,7 @@ SIZES = {
         "--networks=dlrm",  # with --space
     ],
     "experiments.design_space": ["--num_workloads=10000"],
+    "experiments.evaluate_designs": [],
     "experiments.generalisation": _COMPARISON,
     "experiments.label_workloads": [],
     "experiments.learn_networks": ["--preset=smoke"],
@@ -180,6 +181,22 @@ def gemm_table(path):
         path.write_text("\n".join(",".join(map(str, row)) for row in [columns, *rows]) + "\n")
 
 
+def designs(path):
+    """GEMMs on arrays with memories, as Parquet or CSV."""
+    columns = {"m": [10], "n": [20], "k": [500], "rows": [8], "cols": [16], "dataflow": [1]}
+    columns |= {f"{name}_sram_bytes": [65536] for name in ("ifmap", "filter", "ofmap")}
+    columns["bandwidth_bytes_per_cycle"] = [8]
+    if path.suffix == ".parquet":
+        pq.write_table(pa.table(columns), path)
+    else:
+        row = ",".join(str(values[0]) for values in columns.values())
+        path.write_text(f"{','.join(columns)}\n{row}\n")
+
+
+def mappings(path):
+    path.write_text("m,n,k,dataflow,order,tile_m,tile_n,tile_k\n64,64,64,WS,0,16,16,16\n")
+
+
 def gemms_without_budgets(path):
     path.write_text("m,n,k\n10,20,500\n300,40,6\n")
 
@@ -239,7 +256,10 @@ INPUTS = {
     "big.parquet": gemm_table,
     "conv_dataset_100k.csv": airchitect_v2,
     "gemm_dataset_100k.csv": airchitect_v2,
+    "designs.csv": designs,
+    "designs.parquet": designs,
     "gemms.csv": topology,
+    "mapped.csv": mappings,
     "mine.csv": topology,
     "my_network.csv": topology,
     "predictions.csv": predictions,

@@ -47,7 +47,7 @@ def cross_entropy(
     chosen = jnp.take_along_axis(logits, jnp.maximum(design_ids, 0)[..., None], axis=-1)[..., 0]
     nats = jax.nn.logsumexp(logits, axis=-1) - chosen
     # Not argmax, which XLA's CPU backend does not vectorise.
-    hits = known & (chosen >= logits.max(axis=-1))
+    hits = (known & (chosen >= logits.max(axis=-1))).astype(nats.dtype)
     num = jnp.maximum(known.sum(), 1).astype(nats.dtype)
     return jnp.where(known, nats, 0.0).sum() / num, hits.sum() / num
 

@@ -86,7 +86,7 @@ class Airchitect(nnx.Module):
     ) -> Float[Array, "budgets batch designs"]:
         """Logits under each value of the constraint in turn, whatever that of the workloads is."""
         logits, scale = self._without_budget(workloads)
-        return logits + scale * self.budgets.embedding[...][:, None]
+        return logits[None] + scale[None] * self.budgets.embedding[...][:, None]
 
     def label_loss(
         self, workloads: Int[Array, "features batch"], design_ids: Int[Array, "*values batch"]
