@@ -245,6 +245,7 @@ def test_questions_are_written_without_answers(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_scripts_end_to_end(tmp_path):
     written = scripts.run(
         "experiments.test_set", "--set=machines", f"--output={tmp_path / 'machines.csv'}"
