@@ -181,9 +181,10 @@ def test_killed_and_resumed_it_ends_as_an_undisturbed_run(finished, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_default_network_streamed_log_uniform_by_the_other_runtime_model(tmp_path):
+def test_the_additive_network_streamed_log_uniform_by_the_other_runtime_model(tmp_path):
     arguments = ["--preset=smoke", "--num_train=32768", "--num_test=1000", "--max_mac_exponent=8"]
     arguments += ["--max_dim=1000", "--stream", "--distribution=log_uniform", "--seed=7"]
+    arguments += ["--model=additive"]
     result = run(*arguments, "--runtime_model=ispass2020", f"--workdir={tmp_path}/run")
     assert result.returncode == 0, result.stderr
     summary = summary_of(tmp_path / "run")

@@ -16,6 +16,7 @@ from airchitect_jax.learning.models.paper import PaperNetwork
 from airchitect_jax.recommendation.proposal import propose
 
 TINY = [
+    "--model=additive",
     "--preset=smoke",
     "--num_train=16384",
     "--num_test=400",

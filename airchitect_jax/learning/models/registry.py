@@ -90,11 +90,8 @@ def fitting_batch(case: CaseStudy, most_logits: int = 1 << 22) -> int:
 
 def recipes(case: CaseStudy) -> dict[str, NetworkRecipe]:
     """The networks that can learn a case study, by name."""
-    return {
-        name: recipe.of(case)
-        for name, recipe in registered("network").items()
-        if recipe.can_learn(case)
-    }
+    of_case = {name: recipe.of(case) for name, recipe in registered("network").items()}
+    return {name: recipe for name, recipe in of_case.items() if recipe.can_learn(case)}
 
 
 def make_model(
