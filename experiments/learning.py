@@ -13,7 +13,7 @@ from absl import flags
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.learning import Loss, Optimizer, RunConfig, check_network
 from airchitect_jax.learning.experiment import ExtraFigure, check_memory, run
-from airchitect_jax.learning.models import fitting_batch, recipes
+from airchitect_jax.learning.models import fitting_batch, recipe_of, recipes
 from airchitect_jax.workloads import EVALUATION_NETWORKS, Network, load_network, read_topology
 from experiments import resume_flag, runner
 
@@ -230,7 +230,7 @@ def learn(
 
     `resolved` has the settings whose flags may be left open, by name.
     """
-    if recipes(case)[config.model].single_threaded:
+    if recipe_of(case, config.model).single_threaded:
         os.environ.setdefault("NPROC", "1")  # read by XLA's CPU backend when it starts
     check_memory(case, config)
     found = networks(case)

@@ -13,9 +13,9 @@ from airchitect_jax import Dataflow, Labels, load_pretrained, pretrained_names
 from airchitect_jax._support.files import write_json
 from airchitect_jax._support.workdir import write_config
 from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, ScheduleCase
-from airchitect_jax.learning import Recommender, load_trained
+from airchitect_jax.learning import Loss, Recommender, Split, load_trained, sample_dataset
 from airchitect_jax.learning.checkpoint_files import save_checkpoint
-from airchitect_jax.learning.models import make_model
+from airchitect_jax.learning.models import make_model, recipe_of
 from airchitect_jax.learning.training import named_leaves
 from airchitect_jax.pretrained import CaseStudyPredictor, release
 from airchitect_jax.spaces import DEFAULT_ARRAYS
@@ -270,7 +270,16 @@ def test_names_that_are_not_packaged(tmp_path):
 
 @pytest.mark.parametrize("name", pretrained_names())
 def test_packaged_weights_load_and_answer(name):
-    assert load_pretrained(name).config["name"] == name
+    predictor = load_pretrained(name)
+    assert predictor.config["name"] == name
+    if not isinstance(predictor, CaseStudyPredictor):
+        return  # their own tests ask them
+    case, flags = predictor.case, predictor.config["flags"]
+    told = recipe_of(case, flags["model"]).told(Loss(flags["loss"]))
+    assert predictor.config["settings"]["told"] == list(told)
+    test = sample_dataset(case, seed=0, num=200, split=Split.TEST)
+    chosen, _, fits = predictor._choices(test.workloads)
+    assert np.mean((chosen == test.design_ids) & fits) > 0.9
 
 
 def test_a_recommender_refuses_what_its_network_does_not_know():

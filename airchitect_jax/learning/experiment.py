@@ -42,7 +42,7 @@ from airchitect_jax.learning.evaluation import (
     num_parameters,
 )
 from airchitect_jax.learning.losses import Loss, loss_fn
-from airchitect_jax.learning.models.registry import make_model, recipes
+from airchitect_jax.learning.models.registry import make_model, recipe_of
 from airchitect_jax.learning.real_networks import (
     NetworkResult,
     evaluate_networks,
@@ -144,7 +144,7 @@ def run(
         "num_test": config.num_test,
         "loss": config.loss,
         "model": config.model,
-        "told": list(recipes(case)[config.model].told(Loss(config.loss))),
+        "told": list(recipe_of(case, config.model).told(Loss(config.loss))),
         "num_parameters": num_parameters(fitted.model),
         **label_statistics(case, test),
         "num_train_examples_seen": fitted.history[-1]["examples"],

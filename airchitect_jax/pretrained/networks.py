@@ -13,7 +13,6 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from airchitect_jax._support import (
-    find,
     map_chunks,
     read_config,
     register,
@@ -31,7 +30,7 @@ from airchitect_jax.learning import (
     sample_dataset,
 )
 from airchitect_jax.learning.checkpoint_files import check_shapes
-from airchitect_jax.learning.models import make_model
+from airchitect_jax.learning.models import make_model, recipe_of
 from airchitect_jax.learning.training import named_leaves
 from airchitect_jax.pretrained.answers import Choices, WorkloadPredictor
 from airchitect_jax.pretrained.kinds import TRAINED, Arrays, Kind
@@ -93,7 +92,7 @@ def pack(workdir: pathlib.Path) -> tuple[Arrays, Mapping[str, Any]]:
     logits = trained.recommender.logits(validation.workloads)
     settings = {
         "case_study": trained.case.name,
-        "told": find("network", flags["model"]).told(Loss(flags["loss"])),
+        "told": recipe_of(trained.case, flags["model"]).told(Loss(flags["loss"])),
         "temperature": fit_temperature(logits, validation.design_ids),
     }
     _, params, rest = nnx.split(trained.model, nnx.Param, ...)  # type: ignore[misc]

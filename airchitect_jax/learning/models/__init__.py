@@ -6,6 +6,7 @@ from airchitect_jax.learning.models.registry import (
     NetworkRecipe,
     fitting_batch,
     make_model,
+    recipe_of,
     recipes,
 )
 from airchitect_jax.learning.models.symmetric import SymmetricScheduler
@@ -18,5 +19,6 @@ __all__ = [
     "SymmetricScheduler",
     "fitting_batch",
     "make_model",
+    "recipe_of",
     "recipes",
 ]

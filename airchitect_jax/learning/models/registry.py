@@ -94,6 +94,18 @@ def recipes(case: CaseStudy) -> dict[str, NetworkRecipe]:
     return {name: recipe for name, recipe in of_case.items() if recipe.can_learn(case)}
 
 
+def recipe_of(case: CaseStudy, name: str) -> NetworkRecipe:
+    """The recipe of a registered network for a case study.
+
+    Raises:
+      ValueError: there is no such network, or not for this case study.
+    """
+    recipe: NetworkRecipe = find("network", name).of(case)
+    if not recipe.can_learn(case):
+        raise ValueError(f"model: {name} is not allowed in {case.name}")
+    return recipe
+
+
 def make_model(
     case: CaseStudy, name: str, *, embedding_dim: int, hidden_sizes: Sequence[int], seed: int
 ) -> nnx.Module:
@@ -109,10 +121,7 @@ def make_model(
     Raises:
       ValueError: there is no such network, or not for this case study.
     """
-    recipe: NetworkRecipe = find("network", name).of(case)
-    if not recipe.can_learn(case):
-        raise ValueError(f"model: {name} is not allowed in {case.name}")
-    return recipe.make(case, seed, embedding_dim, hidden_sizes)
+    return recipe_of(case, name).make(case, seed, embedding_dim, hidden_sizes)
 
 
 def _paper(case: CaseStudy, seed: int, embedding_dim: int, hidden: Sequence[int]) -> nnx.Module:
