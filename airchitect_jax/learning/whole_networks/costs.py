@@ -1,7 +1,6 @@
-"""Exact cycles of single GEMMs on many designs: the targets of training, and exact labels.
+"""Cycles of single GEMMs on many designs, in float32: the targets of training.
 
-One text for float32, which training uses, and float64, exact below 2**53, for labels. A network's
-cycles on a design are the sum over its GEMMs, so tables of GEMMs label any network made of them.
+A network's cycles on a design are the sum over its GEMMs. Exact ones are in `exact`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from jaxtyping import Array, Float
 
 from airchitect_jax.cost import Platform, by_dataflow, memory
 from airchitect_jax.spaces import BufferSpace, JointSpace
-from airchitect_jax.types import ArrayShape, Dataflow, Gemm
+from airchitect_jax.types import ArrayShape, Gemm
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -104,15 +103,3 @@ def _by_role(
     )
     bandwidth = jnp.asarray(platform.bandwidth_bytes_per_cycle, dims.dtype)
     return memory.cycles_by_role(folds, swept, column, bandwidth, platform.interface)
-
-
-def cubes(
-    planes: Float[Array, "*batch levels levels dataflows"],
-) -> Float[Array, "*batch levels levels levels"]:
-    """The least over the dataflows, by the sizes of the ifmap, filter and ofmap SRAM."""
-    by_flow = []
-    for flow in Dataflow:
-        swept, column, tile = (memory.OPERANDS.index(name) for name in memory.ROLES[flow])
-        plane = planes[..., flow] if swept < column else jnp.swapaxes(planes[..., flow], -1, -2)
-        by_flow.append(jnp.expand_dims(plane, tile - 3))
-    return functools.reduce(jnp.minimum, by_flow)

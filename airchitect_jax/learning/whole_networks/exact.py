@@ -1,17 +1,14 @@
-"""Exact costs of whole networks on the joint space, compiled: labels and certificates."""
+"""Exact costs of whole networks on the joint space: labels and certificates."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Int
 
-from airchitect_jax.learning.whole_networks.costs import Designs, by_memories, cubes
-from airchitect_jax.oracle.joint import check_exact
+from airchitect_jax.learning.whole_networks.costs import Designs
+from airchitect_jax.oracle.joint import cycle_cubes
 from airchitect_jax.workloads import GemmCounts
 
 
@@ -21,32 +18,8 @@ def all_cycles(workload: GemmCounts, designs: Designs) -> Int[np.ndarray, "shape
     Raises:
       ValueError: float64 cannot count the cycles of some design.
     """
-    check_exact(workload, designs.space, designs.platform)
-    with jax.enable_x64(True):
-        total = _all_cycles(
-            jnp.asarray(workload.gemms, jnp.float64),
-            jnp.asarray(workload.counts, jnp.float64),
-            designs,
-        )
-        return np.asarray(total).astype(np.int64)
-
-
-@functools.partial(jax.jit, static_argnums=2)
-def _all_cycles(
-    dims: Float[Array, "layers 3"], counts: Float[Array, "layers"], designs: Designs
-) -> Float[Array, "shapes sizings"]:
-    rows, cols = (
-        jnp.asarray(sides, dims.dtype) for sides in (designs.space.rows, designs.space.cols)
-    )
-
-    def add(total: Array, layer: tuple[Array, Array]) -> tuple[Array, None]:
-        gemm, count = layer
-        planes = by_memories(jnp.broadcast_to(gemm, (*rows.shape, 3)), rows, cols, designs)
-        return total + count * cubes(planes), None
-
-    empty = jnp.zeros((designs.num_shapes, *[designs.buffers.num_levels] * 3), dims.dtype)
-    total, _ = jax.lax.scan(add, empty, (dims, counts))
-    return total[:, *(designs.space.levels.T - 1)]
+    cubes = cycle_cubes(workload, designs.space, designs.platform)
+    return cubes[:, *(designs.space.levels.T - 1)].astype(np.int64)
 
 
 def within(

@@ -46,20 +46,7 @@ def fewest_cycles(
       ValueError: float64 cannot count the cycles of some design, or nothing is within a budget.
       RuntimeError: the process was forked after JAX had started.
     """
-    refuse_after_fork()
-    check_exact(workload, space, platform)
-    dims, counts = np.array(workload.gemms, np.float64), np.array(workload.counts, np.float64)
-    with jax.enable_x64(True):
-        cubes = np.asarray(
-            _cubes(
-                dims,
-                counts,
-                space.rows.astype(np.float64),
-                space.cols.astype(np.float64),
-                buffers=space.buffers,
-                platform=platform,
-            )
-        )
+    cubes = cycle_cubes(workload, space, platform)
     totals = np.indices(cubes.shape[1:]).sum(axis=0) + 3
     best = []
     for mac_budget, sram_budget_bytes in budgets:
@@ -72,6 +59,21 @@ def fewest_cycles(
             )
         best.append(cubes[shapes][:, sizings].min())
     return np.array(best).astype(np.int64)
+
+
+def cycle_cubes(
+    workload: GemmCounts, space: JointSpace, platform: Platform
+) -> Float[np.ndarray, "shapes levels levels levels"]:
+    """Total cycles of a network on every array, by the levels of its three SRAMs less one.
+
+    Every layer with its best dataflow. Float64, whole numbers; errors as of `fewest_cycles`.
+    """
+    refuse_after_fork()
+    check_exact(workload, space, platform)
+    dims, counts = np.array(workload.gemms, np.float64), np.array(workload.counts, np.float64)
+    sides = (side.astype(np.float64) for side in (space.rows, space.cols))
+    with jax.enable_x64(True):
+        return np.asarray(_cubes(dims, counts, *sides, buffers=space.buffers, platform=platform))
 
 
 def check_exact(workload: GemmCounts, space: JointSpace, platform: Platform) -> None:
