@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Int, PyTree
 from airchitect_jax._support.arrow import pa
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.cost import Platform
-from airchitect_jax.oracle import WIDE_CHUNK, array_dataflow, ranking, retry
+from airchitect_jax.oracle import array_dataflow, ranking, retry, wide_chunks
 from airchitect_jax.spaces import ArrayDataflowSpace
 from airchitect_jax.types import Dataflow, Labels, Objective, RuntimeModel
 from airchitect_jax.version import __version__
@@ -133,7 +133,10 @@ class CaseTask:
     @functools.cached_property
     def _designs(self) -> dict[str, np.ndarray]:
         fields = self.case.space.fields(np.arange(self.case.space.num_designs))
-        return {name: np.asarray(values, np.int64) for name, values in fields.items()}
+        return {
+            name: values.astype(np.int32 if values.max() < 2**31 else np.int64)
+            for name, values in fields.items()
+        }
 
     @functools.cached_property
     def schema(self) -> pa.Schema:
@@ -143,7 +146,7 @@ class CaseTask:
         names.append(("design_id", pa.int32()))
         for name, values in self._designs.items():
             shown = f"best_{name}" if name in self.inputs else name
-            names.append((shown, whole_type(int(values.max()))))
+            names.append((shown, pa.from_numpy_dtype(values.dtype)))
         names.append((self.case.objective.value, cost))
         fields = [pa.field(name, kind, nullable=False) for name, kind in names]
         return pa.schema(fields, metadata=self.metadata)
@@ -170,10 +173,7 @@ class CaseTask:
     def outputs(self, results: PyTree[np.ndarray]) -> list[pa.Array]:
         """See `LabelTask`."""
         ids = results["design_id"]
-        designs = [
-            pa.array(values[ids], whole_type(int(values.max())))
-            for values in self._designs.values()
-        ]
+        designs = [pa.array(values[ids]) for values in self._designs.values()]
         return [pa.array(ids), *designs, pa.array(results["cost"])]
 
     def objection(self, columns: Columns, row: int) -> tuple[str, str]:
@@ -254,14 +254,16 @@ class ArrayDataflowTask:
     def compute(self, columns: Columns) -> tuple[PyTree[Array], Bool[Array, "rows"]]:
         """See `LabelTask`."""
         settings: Any = {"space": self.space, "platform": self._platform}
-        labels, valid = array_dataflow.label_columns(columns, **settings)
-        results: dict[str, Any] = {"design_id": labels.design_id, "cycles": labels.cost}
+        results: dict[str, Any] = {}
         if self._ranked:
             count = max(self.topk, 2)
-            ranked, num_ties, _ = array_dataflow.ranked_columns(columns, count=count, **settings)
+            found = array_dataflow.ranked_columns(columns, count=count, **settings)
+            labels, ranked, results["num_ties"], valid = found
             # One array per place, so that rows come first.
             results["ranked_ids"], results["ranked_cycles"] = ranked.design_id, ranked.cost
-            results["num_ties"] = num_ties
+        else:
+            labels, valid = array_dataflow.label_columns(columns, **settings)
+        results |= {"design_id": labels.design_id, "cycles": labels.cost}
         if self.report is Report.COSTS:
             with jax.enable_x64(True):
                 # Invalid rows are rejected later; until then they are replaced by 2 x 2 x 2.
@@ -280,13 +282,11 @@ class ArrayDataflowTask:
             return
         rows = np.flatnonzero(results["ranked_ids"][0] < 0)
         count = len(results["ranked_ids"])
-        for first in range(0, len(rows), WIDE_CHUNK):
-            some = rows[first : first + WIDE_CHUNK]
-            padded = np.resize(some, WIDE_CHUNK)  # so that one shape is compiled
+        for some, padded in wide_chunks(rows, columns):
             with jax.enable_x64(True):
                 ids, cycles, num_ties = jax.device_get(
                     ranking.best_designs(
-                        [jnp.asarray(np.asarray(c, np.int64)[padded]) for c in columns],
+                        [jnp.asarray(column, jnp.int64) for column in padded],
                         count=count,
                         space=self.space,
                         platform=self._platform,

@@ -1,7 +1,7 @@
 """Exact optima by exhaustive search: the labels that networks learn."""
 
 from airchitect_jax.oracle.array_dataflow import label, label_exponents, label_on
-from airchitect_jax.oracle.batch import WIDE_CHUNK, Search, exact_labels, retry, valid_rows
+from airchitect_jax.oracle.batch import Search, exact_labels, retry, valid_rows, wide_chunks
 from airchitect_jax.oracle.buffer_search import log_cost_grid
 from airchitect_jax.oracle.buffers import (
     buffer_limits,
@@ -17,7 +17,6 @@ from airchitect_jax.oracle.schedules import label_schedules, label_schedules_on
 __all__ = [
     "DEFAULT_MEMORY",
     "MAX_WORKLOADS",
-    "WIDE_CHUNK",
     "QueueSchedule",
     "Search",
     "buffer_limits",
@@ -37,4 +36,5 @@ __all__ = [
     "retry",
     "schedule_queues",
     "valid_rows",
+    "wide_chunks",
 ]

@@ -26,12 +26,12 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax.cost import Platform, last_cycle_offset, mapped_dims, row_passes
+from airchitect_jax.cost import Platform, last_cycle_offset, mapped_dims, row_passes, smaller
 from airchitect_jax.spaces import ArrayDataflowSpace
 from airchitect_jax.types import Dataflow, Gemm, Labels
 
 _SLACK_SCALE = 32.0  # low bits of a line hold the slack: max_side_exponent < 32
-_EXACT = 2.0**53
+EXACT = 2.0**53
 _NEVER = 1e200  # slope of a column count that a budget rules out; no sum of these overflows
 
 
@@ -98,11 +98,6 @@ def _lines(
             yield _Lines(dataflow, i, row_folds, values[i - 1 :])
 
 
-def _lower(a: Array, b: Array) -> Array:
-    # Not jnp.minimum: its handling of NaN, which cannot occur, costs three more operations.
-    return jnp.where(a > b, b, a)
-
-
 def packed_minimum(
     mac_exponent: Int[Array, "*batch"],
     *dims: Int[Array, "*batch"],
@@ -134,10 +129,10 @@ def packed_minimum(
             code = jnp.clip(jnp.floor((rest - base) * (1 / stride)), -1.0, _SLACK_SCALE - 1)
             limit = whole * _SLACK_SCALE + code
             values = [jnp.where(value > limit, value, _NEVER) for value in values]
-        low = functools.reduce(_lower, values) * (1 / _SLACK_SCALE)
+        low = functools.reduce(smaller, values) * (1 / _SLACK_SCALE)
         whole = jnp.floor(low)
         keys.append(whole * weight + ((low - whole) * (_SLACK_SCALE * stride) + base))
-    return functools.reduce(_lower, keys)
+    return functools.reduce(smaller, keys)
 
 
 def unpack(best: Float[Array, "*batch"], space: ArrayDataflowSpace, platform: Platform) -> Labels:
@@ -146,7 +141,7 @@ def unpack(best: Float[Array, "*batch"], space: ArrayDataflowSpace, platform: Pl
     tie = (best - cost * _tie_scale(space)).astype(jnp.int32)
     total, rest = tie // _tie_stride(space), tie % _tie_stride(space)
     i, dataflow = rest // len(Dataflow), rest % len(Dataflow)
-    exact = best < _EXACT
+    exact = best < EXACT
     cycles = cost.astype(jnp.int64) - last_cycle_offset(platform.runtime_model)
     return Labels(
         design_id=jnp.where(exact, space.design_id(i, total - i, dataflow), -1),

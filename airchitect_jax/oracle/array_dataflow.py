@@ -189,13 +189,14 @@ def ranked_columns(
     count: int,
     space: ArrayDataflowSpace,
     platform: Platform,
-) -> tuple[Labels, Int[Array, "rows"], Bool[Array, "rows"]]:
+) -> tuple[Labels, Labels, Int[Array, "rows"], Bool[Array, "rows"]]:
     """The `count` best designs of each workload in order, on the device; see `label_columns`.
 
     Returns:
-      Labels whose fields are lists, one array per place, the number of designs that share the
-      optimum, and which workloads are valid. Where fewer designs are feasible, the rest have id
-      -1 and cost -1; all of a workload have, where one of them is not exact here.
+      The labels of `label_columns`; labels whose fields are lists, one array per place; the number
+      of designs that share the optimum; and which workloads are valid. Where fewer designs are
+      feasible, the rest of the places have id -1 and cost -1; all places of a workload have, where
+      one of them is not exact here.
     """
     settings: Any = {"space": space, "platform": platform}
     with jax.enable_x64(True):
@@ -203,8 +204,8 @@ def ranked_columns(
         packed = [_packed_minimum_jit(*fields, **settings)]
         for _ in range(count - 1):
             packed.append(_packed_minimum_jit(*fields, above=packed[-1], **settings))
-        labels = _ranked_jit(packed, fields[0], **settings)
-        return labels, _num_ties_jit(packed[0], *fields, **settings), valid
+        best, ranked = _ranked_jit(packed, fields[0], **settings)
+        return best, ranked, _num_ties_jit(packed[0], *fields, **settings), valid
 
 
 @functools.partial(jax.jit, static_argnames=("space", "platform"))
@@ -214,17 +215,18 @@ def _ranked_jit(
     *,
     space: ArrayDataflowSpace,
     platform: Platform,
-) -> Labels:
+) -> tuple[Labels, Labels]:
     labels = [array_cycles.unpack(one, space, platform) for one in packed]
     feasible = len(Dataflow) * (mac_exponent * (mac_exponent - 1) // 2)
     exact = functools.reduce(
         jnp.logical_and,
         [(found.design_id >= 0) | (feasible <= place) for place, found in enumerate(labels)],
     )
-    return Labels(
+    ranked = Labels(
         design_id=[jnp.where(exact, found.design_id, -1) for found in labels],
         cost=[jnp.where(exact, found.cost, -1) for found in labels],
     )
+    return labels[0], ranked
 
 
 def _label_by_matrix(

@@ -23,12 +23,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax.cost import Platform, last_cycle_offset, mapped_dims, row_passes
+from airchitect_jax.cost import Platform, last_cycle_offset, mapped_dims, row_passes, smaller
 from airchitect_jax.cost.memory import ROLES
+from airchitect_jax.oracle.array_cycles import EXACT
 from airchitect_jax.spaces import ArrayDataflowSpace
 from airchitect_jax.types import Dataflow, Gemm, Labels, Objective
 
-_EXACT = 2.0**53
 _SLACK = 1 - 2.0**-40
 
 
@@ -99,11 +99,6 @@ def _folds(size: Int[Array, "*batch"], exponent: int) -> Float[Array, "*batch"]:
     return (((size - 1) >> exponent) + 1).astype(jnp.float64)
 
 
-def _lower(a: Array, b: Array) -> Array:
-    # Not jnp.minimum: its handling of NaN, which cannot occur, costs three more operations.
-    return jnp.where(a > b, b, a)
-
-
 def _costs(
     m: Int[Array, "*batch"],
     n: Int[Array, "*batch"],
@@ -134,10 +129,10 @@ def _least(
 ) -> Float[Array, "*batch"]:
     """The least cost of a feasible design."""
     levels = [
-        jnp.where(mac_exponent >= total, functools.reduce(_lower, costs), jnp.inf)
+        jnp.where(mac_exponent >= total, functools.reduce(smaller, costs), jnp.inf)
         for total, costs in enumerate(_costs(*dims, **settings), start=2)
     ]
-    return functools.reduce(_lower, levels)
+    return functools.reduce(smaller, levels)
 
 
 @functools.partial(jax.jit, static_argnames=("space", "platform", "objective"))
@@ -185,13 +180,13 @@ def _unpack(
     objective: Objective,
 ) -> Labels:
     if objective is Objective.ENERGY:
-        exact = cost < _EXACT
+        exact = cost < EXACT
         cost = jnp.where(exact, cost, -1.0).astype(jnp.int64)
     else:
         # A product with an inexact factor is at least 2**53 times the least that the other can be.
         macs = functools.reduce(operator.mul, [dim.astype(jnp.float64) for dim in dims])
         least = macs * jnp.minimum(float(mac_fj), jnp.exp2(-mac_exponent.astype(jnp.float64)))
-        exact = cost < _EXACT * _SLACK * least
+        exact = cost < EXACT * _SLACK * least
     return Labels(
         design_id=jnp.where(exact, first, -1.0).astype(jnp.int32), cost=jnp.where(exact, cost, -1)
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Int
 
 from airchitect_jax._support import as_array, common_shape, int_field, is_traced, map_chunks
 from airchitect_jax.types import Labels
@@ -73,14 +73,19 @@ def retry(wide: Search, labels: Labels, columns: Sequence[Any]) -> None:
 
     Columns hold valid workloads.
     """
-    rows = np.flatnonzero(labels.design_id < 0)
-    for first in range(0, len(rows), WIDE_CHUNK):
-        some = rows[first : first + WIDE_CHUNK]
-        # Padded, so that one shape is compiled.
-        padded = np.resize(some, WIDE_CHUNK)
-        found, _ = jax.device_get(wide([np.asarray(column)[padded] for column in columns]))
+    for some, padded in wide_chunks(np.flatnonzero(labels.design_id < 0), columns):
+        found, _ = jax.device_get(wide(padded))
         labels.design_id[some] = found.design_id[: len(some)]
         labels.cost[some] = found.cost[: len(some)]
+
+
+def wide_chunks(
+    rows: Int[np.ndarray, "rows"], columns: Sequence[Any]
+) -> Iterator[tuple[Int[np.ndarray, "some"], list[np.ndarray]]]:
+    """Some of the rows at a time, and the columns there, padded so that one shape is compiled."""
+    for first in range(0, len(rows), WIDE_CHUNK):
+        some = rows[first : first + WIDE_CHUNK]
+        yield some, [np.asarray(column)[np.resize(some, WIDE_CHUNK)] for column in columns]
 
 
 def _traced(name: str, fields: Mapping[str, Any], search: Search) -> Labels:
