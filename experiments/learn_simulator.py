@@ -15,7 +15,6 @@ summary.json, report.html, figures and the weights into the workdir.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import rich.console
@@ -87,7 +86,7 @@ _FREE = {"resume", "jobs", "eval_workloads"}
 
 def main(console: rich.console.Console) -> None:
     """Runs the experiment that the flags describe."""
-    os.environ.setdefault("NPROC", "1")  # read by XLA's CPU backend when it starts
+    runner.train_on_one_thread()
     given = {name: value for name, value in runner.values(*_OF_PRESET).items() if value is not None}
     chosen = _PRESETS[PRESET.value] | given
     case = replayed_case(MAX_DIM.value)

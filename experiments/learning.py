@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -231,7 +230,7 @@ def learn(
     `resolved` has the settings whose flags may be left open, by name.
     """
     if recipe_of(case, config.model).single_threaded:
-        os.environ.setdefault("NPROC", "1")  # read by XLA's CPU backend when it starts
+        runner.train_on_one_thread()
     check_memory(case, config)
     found = networks(case)
     written = settings(config, script_flags) | dict(resolved or {})

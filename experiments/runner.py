@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pathlib
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
@@ -29,6 +30,14 @@ PLUGIN = flags.DEFINE_multi_string(
 def values(*holders: flags.FlagHolder[Any]) -> dict[str, Any]:
     """The values of flags by name."""
     return {holder.name: holder.value for holder in holders}
+
+
+def train_on_one_thread() -> None:
+    """Has XLA's CPU backend, which reads NPROC when it starts, use one thread.
+
+    Small steps wait longer for other threads than these save.
+    """
+    os.environ.setdefault("NPROC", "1")
 
 
 def claim(

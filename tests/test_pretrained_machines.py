@@ -2,14 +2,14 @@
 
 import json
 
-import jax
 import numpy as np
 import pytest
+from machine_networks import DESIGNS, untrained
 
 from airchitect_jax import load_pretrained
 from airchitect_jax._support.files import write_json
 from airchitect_jax._support.workdir import write_config
-from airchitect_jax.learning.whole_networks import Designs, MachineNetwork, MachineRecommender
+from airchitect_jax.learning.whole_networks import MachineRecommender
 from airchitect_jax.oracle.joint import design_costs
 from airchitect_jax.pretrained import Precision, release
 from airchitect_jax.pretrained.store import rounded
@@ -25,20 +25,11 @@ NETWORK = Network(
         Layer(name="tall", m=3136, n=64, k=9, count=7),
     ),
 )
-DESIGNS = Designs()
 
 
 @pytest.fixture(scope="module")
 def trained():
-    rng = np.random.default_rng(0)
-    network = MachineNetwork(
-        DESIGNS,
-        hidden=8,
-        memory_hidden=8,
-        samples=rng.integers(1, 5000, (64, 3)),
-        key=jax.random.key(0),
-    )
-    return MachineRecommender(network=network, designs=DESIGNS, threshold=1e9)
+    return untrained(threshold=1e9)
 
 
 @pytest.fixture(scope="module")

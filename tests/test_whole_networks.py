@@ -6,12 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from machine_networks import DESIGNS, untrained
 
 from airchitect_jax.cost import Platform
 from airchitect_jax.learning.whole_networks import (
     FAMILIES,
-    Designs,
-    MachineNetwork,
     MachineRecommender,
     MachineTraining,
     all_cycles,
@@ -31,7 +30,6 @@ from airchitect_jax.spaces import JointSpace
 from airchitect_jax.types import Dataflow, Objective
 from airchitect_jax.workloads import GemmCounts, Layer, Network, network_names
 
-DESIGNS = Designs()
 WORKLOAD = GemmCounts(
     gemms=((196, 512, 1024), (1, 4096, 300), (3136, 64, 9), (128, 128, 64)), counts=(3, 1, 7, 144)
 )
@@ -39,16 +37,7 @@ WORKLOAD = GemmCounts(
 
 @pytest.fixture(scope="module")
 def recommender():
-    """Not trained: random weights show what the structure alone does."""
-    rng = np.random.default_rng(0)
-    network = MachineNetwork(
-        DESIGNS,
-        hidden=8,
-        memory_hidden=8,
-        samples=rng.integers(1, 5000, (64, 3)),
-        key=jax.random.key(0),
-    )
-    return MachineRecommender(network=network, designs=DESIGNS, threshold=0.5)
+    return untrained(threshold=0.5)
 
 
 @pytest.fixture(scope="module")

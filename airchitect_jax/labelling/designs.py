@@ -21,6 +21,7 @@ from airchitect_jax.cost import (
     memory_reports,
 )
 from airchitect_jax.cost.evaluate import evaluate
+from airchitect_jax.cost.platform import BUFFERS
 from airchitect_jax.labelling.tasks import DATAFLOWS, Columns, outside, whole_type
 from airchitect_jax.scalesim.replay import replay
 from airchitect_jax.types import (
@@ -41,7 +42,6 @@ _DESIGN = {
     **dict.fromkeys(("m", "n", "k", "rows", "cols"), _DIM),
     "dataflow": (0, len(Dataflow) - 1),
 }
-_SRAMS = ("ifmap_sram_bytes", "filter_sram_bytes", "ofmap_sram_bytes")
 _KB = 1024
 _REFUSED = "refused"  # among the results: rows that the model refuses
 
@@ -77,7 +77,7 @@ class EvaluationTask:
             case MemoryModel.SCALESIM3:
                 sizes = (_KB, MAX_SRAM_BYTES)
         bandwidth = {"bandwidth_bytes_per_cycle": (1, MAX_BANDWIDTH)}
-        return {**_DESIGN, **dict.fromkeys(_SRAMS, sizes), **bandwidth}
+        return {**_DESIGN, **dict.fromkeys(BUFFERS, sizes), **bandwidth}
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -163,7 +163,7 @@ class EvaluationTask:
             report = self._tiled(gemm, rows)
         elif self.model is MemoryModel.SCALESIM3:
             sizes = {}
-            for name in _SRAMS:
+            for name in BUFFERS:
                 if np.any(rows[name] % _KB):
                     raise ValueError(f"{name}: expected multiples of {_KB}")
                 sizes[name.replace("_bytes", "_kb")] = rows[name] // _KB
@@ -177,7 +177,7 @@ class EvaluationTask:
             )
         else:
             memory = Memory(
-                buffers=BufferSizes(**{name: rows[name] for name in _SRAMS}),
+                buffers=BufferSizes(**{name: rows[name] for name in BUFFERS}),
                 bandwidth_bytes_per_cycle=rows["bandwidth_bytes_per_cycle"],
                 element_bytes=self.platform.element_bytes,
             )

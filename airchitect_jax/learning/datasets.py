@@ -336,17 +336,9 @@ def streamed(
 ) -> BatchSource:
     """Fresh batches for a network: crossed if it has a `crossed_row`, plain otherwise."""
     row = getattr(network, "crossed_row", None)
-    if row is None:
-        return StreamedBatches(
-            case=case,
-            batch_size=batch_size,
-            steps_per_epoch=steps_per_epoch,
-            seed=seed,
-            small_share=small_share,
-        )
-    return CrossedBatches(
+    source = StreamedBatches if row is None else functools.partial(CrossedBatches, row=row)
+    return source(
         case=case,
-        row=row,
         batch_size=batch_size,
         steps_per_epoch=steps_per_epoch,
         seed=seed,

@@ -156,6 +156,14 @@ def best_seconds(function: Callable[[], Any], repeats: int = 5) -> float:
     return min(seconds)
 
 
+def decisions_per_second(ranker: Ranker, workloads: Int[np.ndarray, "features num"]) -> float:
+    """Decisions per second, in one batch after one that compiles."""
+    ranker.rank(workloads)
+    start = time.perf_counter()
+    ranker.rank(workloads)
+    return workloads.shape[1] / (time.perf_counter() - start)
+
+
 def performance_metrics(performance: Float[np.ndarray, "num"]) -> dict[str, float]:
     """Geometric mean, first percentile and minimum of normalised performance."""
     return {

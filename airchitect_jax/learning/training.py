@@ -66,8 +66,8 @@ class RunConfig:
 
     `small_share` of the dimensions of streamed examples are log-uniform, whatever the test set has.
 
-    `model` is "paper", "additive" or, for schedules, "symmetric"; only the first has embeddings and
-    hidden layers, and only the others can use the loss "cost".
+    `model` is the name of a registered network. Only "paper" has embeddings, only it and
+    "airchitect" have hidden layers, and only networks that predict costs can use the loss "cost".
     """
 
     preset: str

@@ -8,11 +8,10 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from airchitect_jax.case_studies import CaseStudy
-from airchitect_jax.learning.models.resolutions import Resolutions
+from airchitect_jax.learning.models.resolutions import NUM_SAMPLES, Resolutions
 
 # From differences of log costs to logits: differences of 1e-4 are decisive.
 GAIN = 1e5
-NUM_SAMPLES = 1 << 16  # of workloads, for the statistics of the inputs
 
 
 class Additive(nnx.Module):

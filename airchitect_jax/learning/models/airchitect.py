@@ -12,9 +12,8 @@ from jaxtyping import Array, Float, Int
 
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.learning.losses import cross_entropy
-from airchitect_jax.learning.models.resolutions import Resolutions
+from airchitect_jax.learning.models.resolutions import NUM_SAMPLES, Resolutions
 
-NUM_SAMPLES = 1 << 16  # of workloads, for the statistics of the inputs
 # A feature with at most so many values is one-hot; others are taken at several resolutions.
 _MOST_ONE_HOT = 64
 # Sharpens the softmax: the label changes with differences far below the spread of the inputs.

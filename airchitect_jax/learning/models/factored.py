@@ -9,12 +9,11 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from airchitect_jax.case_studies import ScheduleCase
-from airchitect_jax.learning.models.resolutions import Resolutions, log_resolutions
+from airchitect_jax.learning.models.resolutions import NUM_SAMPLES, Resolutions, log_resolutions
+from airchitect_jax.learning.models.symmetric import NUM_DIMS, dims_of
 from airchitect_jax.spaces import over_designs
 from airchitect_jax.types import Dataflow
 
-NUM_SAMPLES = 1 << 16  # of workloads, for the statistics of the inputs
-_DIMS = 3  # m, n and k
 # First values of what multiplies the loads: in the logits of dataflows, in those of permutations,
 # and in the sum of the loads; and the weight of that sum.
 _SCALES = (300.0, 300.0, 1.0, 0.3)
@@ -44,8 +43,7 @@ class FactoredScheduler(nnx.Module):
 
     def __init__(self, case: ScheduleCase, *, key: jax.Array) -> None:
         self._space = case.space
-        samples = case.sample(key, NUM_SAMPLES).reshape(-1, _DIMS, NUM_SAMPLES)
-        self.inputs = Resolutions(samples.swapaxes(1, 2).reshape(-1, _DIMS))
+        self.inputs = Resolutions(dims_of(case.sample(key, NUM_SAMPLES)).reshape(-1, NUM_DIMS))
         pairs = case.space.num_arrays * len(Dataflow)
         self.kernel = nnx.Param(jnp.zeros((self.inputs.width, pairs)))
         self.bias = nnx.Param(jnp.zeros(pairs))
@@ -58,9 +56,9 @@ class FactoredScheduler(nnx.Module):
     ]:
         """Log-probabilities of each workload's dataflow on each array, and of the permutations."""
         space, batch = self._space, workloads.shape[-1]
-        inputs = log_resolutions(workloads.reshape(-1, _DIMS, batch).swapaxes(1, 2))
+        inputs = log_resolutions(dims_of(workloads))
         # The first resolution of a dimension is its logarithm: these add up to that of the MACs.
-        macs = np.arange(self.inputs.width) % (self.inputs.width // _DIMS) == 0
+        macs = np.arange(self.inputs.width) % (self.inputs.width // NUM_DIMS) == 0
         # One small product instead of decorrelating each workload.
         kernel = self.inputs.whiten[...] @ self.kernel[...] + macs[:, None].astype(np.float32)
         bias = _BIAS_UNIT * self.bias[None, None]

@@ -7,6 +7,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
+NUM_SAMPLES = 1 << 16  # of workloads, for the statistics of the inputs
 _EXPONENTS = np.arange(19)  # resolutions of 1, 2, 4 .. 2^18: the sides that an array can have
 # Added to the variance of each direction; float32 does not resolve smaller variances.
 _RIDGE = 1e-6

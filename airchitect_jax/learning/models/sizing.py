@@ -14,11 +14,10 @@ from jaxtyping import Array, Float, Int
 
 from airchitect_jax.case_studies import BufferCase
 from airchitect_jax.learning.losses import cross_entropy
-from airchitect_jax.learning.models.resolutions import Decorrelated
+from airchitect_jax.learning.models.resolutions import NUM_SAMPLES, Decorrelated
 from airchitect_jax.types import Dataflow
 from airchitect_jax.workloads import Distribution
 
-NUM_SAMPLES = 1 << 16  # of workloads, for the statistics of the inputs
 # Of the statistics: small dimensions are rare in training, yet their inputs must not be large.
 _RIDGE = 1e-4
 # Lets the few weights of the budget grow fast: what it excludes needs logits far below the others.

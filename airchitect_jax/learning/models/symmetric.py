@@ -9,14 +9,19 @@ from jaxtyping import Array, Float, Int
 
 from airchitect_jax.case_studies import ScheduleCase
 from airchitect_jax.cost import larger
-from airchitect_jax.learning.models.additive import GAIN, NUM_SAMPLES
-from airchitect_jax.learning.models.resolutions import Resolutions
+from airchitect_jax.learning.models.additive import GAIN
+from airchitect_jax.learning.models.resolutions import NUM_SAMPLES, Resolutions
 from airchitect_jax.spaces import over_designs
 from airchitect_jax.types import Dataflow
 
-_DIMS = 3  # m, n and k
+NUM_DIMS = 3  # m, n and k
 # Weight of the sum of the loads beside the makespan: it decides among equal makespans only.
 _SUM_WEIGHT = 1e-6
+
+
+def dims_of(workloads: Int[Array, "features batch"]) -> Int[Array, "workloads batch dims"]:
+    """m, n and k of each of the workloads of a schedule."""
+    return workloads.reshape(-1, NUM_DIMS, workloads.shape[-1]).swapaxes(1, 2)
 
 
 class SymmetricScheduler(nnx.Module):
@@ -35,8 +40,7 @@ class SymmetricScheduler(nnx.Module):
 
     def __init__(self, case: ScheduleCase, *, key: jax.Array) -> None:
         self._space = case.space
-        samples = case.sample(key, NUM_SAMPLES).reshape(-1, _DIMS, NUM_SAMPLES)
-        self.inputs = Resolutions(samples.swapaxes(1, 2).reshape(-1, _DIMS))
+        self.inputs = Resolutions(dims_of(case.sample(key, NUM_SAMPLES)).reshape(-1, NUM_DIMS))
         self.loads = nnx.Linear(
             self.inputs.width,
             case.space.num_arrays * len(Dataflow),
@@ -48,8 +52,7 @@ class SymmetricScheduler(nnx.Module):
         self, workloads: Int[Array, "features batch"]
     ) -> Float[Array, "workloads batch pairs"]:
         """Cycles of each workload with each pair of array and dataflow, in logarithms."""
-        dims = workloads.reshape(-1, _DIMS, workloads.shape[-1]).swapaxes(1, 2)
-        return self.loads(self.inputs(dims))
+        return self.loads(self.inputs(dims_of(workloads)))
 
     def logits(
         self, log_loads: Float[Array, "workloads batch pairs"]

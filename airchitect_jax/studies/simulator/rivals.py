@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 
 from airchitect_jax._support import map_chunks
 from airchitect_jax.case_studies import BufferCase
+from airchitect_jax.learning import decisions_per_second
 from airchitect_jax.learning.replayed import Replays, Sizer, best_sizing
 from airchitect_jax.learning.replayed.factors import factors
 
@@ -89,11 +90,7 @@ class DelayRanker:
 
     def per_second(self, workloads: Int[np.ndarray, "features num"]) -> float:
         """Decisions per second, in one batch."""
-        batch = workloads[:, :_TIMED_ROWS]
-        self.rank(batch)  # compiles
-        start = time.perf_counter()
-        self.rank(batch)
-        return batch.shape[1] / (time.perf_counter() - start)
+        return decisions_per_second(self, workloads[:, :_TIMED_ROWS])
 
 
 def fit(name: str, case: BufferCase, replays: Replays, seed: int) -> Told:
