@@ -36,6 +36,19 @@ class Prediction:
     from_search: Bool[np.ndarray, "*batch"]
 
 
+def refuses(out_of_range: str) -> bool:
+    """Whether questions outside the ranges of training are refused, not searched.
+
+    Raises:
+      ValueError: it is neither "search" nor "refuse".
+    """
+    if out_of_range not in ("search", "refuse"):
+        raise ValueError(
+            f"out_of_range: {shown(out_of_range)} is not allowed; expected search or refuse"
+        )
+    return out_of_range == "refuse"
+
+
 class WorkloadPredictor(abc.ABC):
     """A network that chooses one design per workload of a case study.
 
@@ -68,15 +81,12 @@ class WorkloadPredictor(abc.ABC):
           ValueError: a field is missing, unknown or out of range, or a workload is too large for
             exact search.
         """
-        if out_of_range not in ("search", "refuse"):
-            raise ValueError(
-                f"out_of_range: {shown(out_of_range)} is not allowed; expected search or refuse"
-            )
+        is_strict = refuses(out_of_range)
         given = self.case.read_columns(fields)
         shape, columns = given[0].shape, [column.reshape(-1) for column in given]
         workloads = self.case.from_columns(columns)
         searched = is_out_of_range(self.case, workloads)
-        if out_of_range == "refuse" and searched.any():
+        if is_strict and searched.any():
             self._refuse(columns, workloads)
         ids, confidence = np.empty(len(searched), np.int64), np.ones(len(searched))
         asked = np.flatnonzero(~searched)

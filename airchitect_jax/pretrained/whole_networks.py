@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from airchitect_jax._support import read_json, register, shown
+from airchitect_jax._support import read_json, register
 from airchitect_jax.learning.whole_networks import (
     MachineRecommender,
     OutOfRangeError,
@@ -19,6 +19,7 @@ from airchitect_jax.learning.whole_networks import (
 )
 from airchitect_jax.oracle.joint import Design, best_design
 from airchitect_jax.oracle.joint.survey import survey
+from airchitect_jax.pretrained.answers import refuses
 from airchitect_jax.pretrained.kinds import TRAINED, Arrays, Kind
 from airchitect_jax.spaces import JointSpace
 from airchitect_jax.test_sets import fixed_set
@@ -86,17 +87,14 @@ class MachinePredictor:
           ValueError: an argument is not allowed, or out of range.
           TypeError: an argument is of another type.
         """
-        if out_of_range not in ("search", "refuse"):
-            raise ValueError(
-                f"out_of_range: {shown(out_of_range)} is not allowed; expected search or refuse"
-            )
+        is_strict = refuses(out_of_range)
         gemms = gemms_of(load_network(workload) if isinstance(workload, str) else workload)
         try:
             machine = self.recommender.predict(
                 gemms, mac_budget=mac_budget, sram_budget_kb=sram_budget_kb
             )
         except OutOfRangeError:
-            if out_of_range == "refuse":
+            if is_strict:
                 raise
             return self._search(gemms, mac_budget, sram_budget_kb)
         if machine.search_instead:

@@ -61,7 +61,7 @@ def save_figures(folder: pathlib.Path, summary: Mapping[str, Any]) -> None:
 
 def page(summary: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     """The whole report."""
-    scalars = {name: value for name, value in summary.items() if not isinstance(value, list)}
+    scalars = {k: v for k, v in summary.items() if not isinstance(v, (list, dict))}
     rows = [[row.get(name, "") for name in _COLUMNS] for row in summary["rows"]]
     networks = [[row.get(name, "") for name in _NETWORK_COLUMNS] for row in summary["networks"]]
     figure = style.to_png(quality(summary["rows"]))
@@ -77,7 +77,7 @@ choice is infeasible. Seconds are those of one core.</p>
 <p>Layers within the trained ranges, in each dataflow.</p>
 {table([name.replace("_", " ") for name in _NETWORK_COLUMNS], networks)}
 <h2>Summary</h2>
-{table(["key", "value"], scalars.items())}
+{table(["key", "value"], [*scalars.items(), *summary["environment"].items()])}
 <h2>Configuration</h2>
 {table(["key", "value"], config.items())}""",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airchitect_jax.reporting import document, escape, image, table
+from airchitect_jax.reporting import document, image, table
 
 _COLUMNS = {
     "family": "family",
@@ -19,6 +19,12 @@ _COLUMNS = {
     "risk": "risk",
     "search_instead": "search instead",
 }
+_QUESTIONS = {"default_sram": "largest SRAM budget", "smaller_sram": "smaller SRAM budgets"}
+_ANSWERS = {
+    "one_shot": "one inference",
+    "reranked": "re-ranked by the exact model",
+    "dataflows": "one inference, its own dataflows",
+}
 
 
 def page(
@@ -29,9 +35,9 @@ def page(
 ) -> str:
     """The whole page: regrets of families that training left out, in summary and one by one."""
     groups = [
-        (group, kind, *(f"{value:.3%}" for value in summary[group][kind].values()))
-        for group in ("default_sram", "smaller_sram")
-        for kind in ("one_shot", "reranked", "dataflows")
+        (asked, answered, *(f"{value:.3%}" for value in summary[group][kind].values()))
+        for group, asked in _QUESTIONS.items()
+        for kind, answered in _ANSWERS.items()
     ]
     cells = [[row[name] for name in _COLUMNS] for row in rows]
     return document(
@@ -43,5 +49,5 @@ is the share of cycles beyond the exact optimum of the joint space.</p>
 <h2>Every question</h2>
 {table(list(_COLUMNS.values()), cells)}
 <h2>Configuration</h2>
-{table(["key", "value"], [(name, escape(value)) for name, value in config.items()])}""",
+{table(["key", "value"], config.items())}""",
     )
