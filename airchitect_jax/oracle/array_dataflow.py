@@ -67,9 +67,8 @@ def label(
     Returns:
       Design ids (int32) and costs (int64; float64 for EDP) of the workloads' shape. NumPy arrays,
       or, inside a caller's `jit` or `vmap`, traced arrays with -1 for workloads that are invalid
-      or whose optimum the device cannot find exactly (for cycles, one whose cycles times the tie
-      code exceed 2**53: about 4e12 cycles in the default space). A traced function is called
-      within `with jax.enable_x64(True):`, since costs need 64 bits.
+      or whose optimum does not fit into int64. A traced function is called within
+      `with jax.enable_x64(True):`, since costs need 64 bits.
 
     Raises:
       ValueError: a field is out of range, or an optimum does not fit into int64.

@@ -50,7 +50,7 @@ def exact_labels(
       TypeError: a traced field is not of integers, or 64-bit mode is off while tracing.
     """
     if is_traced(list(fields.values())):
-        return _traced(name, fields, search)
+        return _traced(name, fields, search, wide)
     arrays = {name: as_array(name, field) for name, field in fields.items()}
     if any(array.dtype not in (np.int32, np.int64) for array in arrays.values()):
         arrays = _checked(arrays, limits)
@@ -88,7 +88,7 @@ def wide_chunks(
         yield some, [np.asarray(column)[np.resize(some, WIDE_CHUNK)] for column in columns]
 
 
-def _traced(name: str, fields: Mapping[str, Any], search: Search) -> Labels:
+def _traced(name: str, fields: Mapping[str, Any], search: Search, wide: Search | None) -> Labels:
     # In 32 bits the trace has lost the high halves of int64 inputs, and would lose those of costs.
     if jnp.result_type(int) != np.int64:
         raise TypeError(
@@ -100,7 +100,47 @@ def _traced(name: str, fields: Mapping[str, Any], search: Search) -> Labels:
         if not jnp.issubdtype(column.dtype, jnp.integer):
             raise TypeError(f"{field}: {column.dtype} is not allowed; expected integers")
     labels, valid = search(columns)
+    if wide is not None:
+        labels = _searched_again(wide, labels, valid, columns)
     return jax.tree.map(lambda field: jnp.where(valid, field, -1), labels)
+
+
+def _searched_again(
+    wide: Search, labels: Labels, valid: Bool[Array, "*batch"], columns: Sequence[Array]
+) -> Labels:
+    """`retry` in a trace: the slower search runs only if a valid row of the batch needs it."""
+
+    # Under `vmap`, a condition per row would be computed on both sides, for all rows.
+    @jax.custom_batching.custom_vmap
+    def again(labels: Labels, valid: Array, *columns: Array) -> Labels:
+        missing = valid & (labels.design_id < 0)
+        return jax.lax.cond(
+            missing.any(),
+            lambda: jax.tree.map(
+                lambda ours, found: jnp.where(missing, found, ours), labels, search_all(*columns)
+            ),
+            lambda: labels,
+        )
+
+    def search_all(*columns: Array) -> Labels:
+        flat = [column.reshape(-1) for column in columns]
+        found = jax.lax.map(
+            lambda row: jax.tree.map(lambda field: field[0], wide([x[None] for x in row])[0]),
+            flat,
+            batch_size=WIDE_CHUNK,
+        )
+        return jax.tree.map(lambda field: field.reshape(columns[0].shape), found)
+
+    @again.def_vmap
+    def _(size: int, batched: Any, *args: Any) -> tuple[Labels, Any]:
+        whole = jax.tree.map(
+            lambda x, is_batched: x if is_batched else jnp.broadcast_to(x, (size, *x.shape)),
+            args,
+            tuple(batched),
+        )
+        return again(*whole), jax.tree.map(lambda _: True, labels)
+
+    return again(labels, valid, *columns)
 
 
 def valid_rows(columns: Sequence[Array], limits: Limits) -> Bool[Array, "*batch"]:
