@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-import socket
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -26,9 +25,10 @@ from airchitect_jax.labelling import (
     merge_rejects,
     row_bytes,
 )
-from experiments import runner
+from experiments import hosts, runner
 
 flags.adopt_module_key_flags(runner)
+flags.adopt_module_key_flags(hosts)
 
 INPUT = flags.DEFINE_multi_string(
     "input", [], "Read the rows of this Parquet or CSV file; may be given several times."
@@ -52,17 +52,6 @@ COMPILATION_CACHE = flags.DEFINE_string(
     "~/.cache/airchitect_jax",
     "Folder that caches compiled programs for the next run; empty for none.",
 )
-DISTRIBUTED = flags.DEFINE_boolean(
-    "distributed",
-    False,
-    "One of several processes, each of which labels its share into the same workdir. The"
-    " coordinator and the numbers come from the flags below, or from SLURM, Kubernetes or other"
-    " environments that jax.distributed knows.",
-)
-COORDINATOR = flags.DEFINE_string("coordinator_address", None, "HOST:PORT of process 0.")
-NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Number of processes.", lower_bound=1)
-PROCESS_ID = flags.DEFINE_integer("process_id", None, "Index of this process.", lower_bound=0)
-
 ALL = (INPUT, STRICT, SHARD_ROWS, COMPRESSION)
 
 
@@ -98,49 +87,6 @@ def _identity(source: SampledSource | FileSource, settings: Mapping[str, Any]) -
     }
 
 
-def join() -> Process:
-    """Joins the other processes; the index and number of processes."""
-    if not DISTRIBUTED.value:
-        for flag in (COORDINATOR, NUM_PROCESSES, PROCESS_ID):
-            if flag.value is not None:
-                raise ValueError(f"--{flag.name}: needs --distributed")
-        return Process()
-    if COORDINATOR.value is not None:
-        _check_address(COORDINATOR.value)
-    count, index = NUM_PROCESSES.value, PROCESS_ID.value
-    if count is not None and index is not None and index >= count:
-        raise ValueError(
-            f"--process_id: {index} is not allowed; expected less than --num_processes={count}"
-        )
-    try:
-        jax.distributed.initialize(
-            coordinator_address=COORDINATOR.value,
-            num_processes=NUM_PROCESSES.value,
-            process_id=PROCESS_ID.value,
-        )
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(f"--distributed: {error}") from None
-    return Process(index=jax.process_index(), count=jax.process_count())
-
-
-def _check_address(address: str) -> None:
-    """Refuses addresses on which JAX would crash, or wait until it gives up.
-
-    Raises:
-      ValueError: it is not HOST:PORT, or there is no such host.
-    """
-    host, _, port = address.rpartition(":")
-    if not host or not port.isascii() or not port.isdecimal() or not 1 <= int(port) <= 65535:
-        raise ValueError(
-            f"--{COORDINATOR.name}: {address} is not allowed; expected HOST:PORT with a port in"
-            " 1..65535"
-        )
-    try:
-        socket.getaddrinfo(host.removeprefix("[").removesuffix("]"), int(port))
-    except (OSError, UnicodeError) as error:
-        raise ValueError(f"--{COORDINATOR.name}: {host} is not a known host: {error}") from None
-
-
 def cache_programs() -> None:
     """Sets the folder of --compilation_cache."""
     if COMPILATION_CACHE.value:
@@ -165,7 +111,7 @@ def run(
       done: what was done with rows, for the closing line.
       task: what is computed.
       source: where rows come from.
-      process: from `join`.
+      process: from `hosts.join`.
       settings: of the script's own flags, which identify the results.
       console: for progress and the closing line.
     """
@@ -179,7 +125,7 @@ def run(
         claim = runner.claim(name, _identity(source, settings), resume=True)
     with claim:
         if process.count > 1:
-            _wait_for_all("claimed")
+            hosts.wait_for_all("claimed")
         engine = Engine(
             task=task,
             source=source,
@@ -193,16 +139,10 @@ def run(
         with RowProgress(console, "labelling", total if process.count == 1 else ours) as progress:
             engine.run(progress)
         if process.count > 1:
-            _wait_for_all("labelled")
+            hosts.wait_for_all("labelled")
         if process.index == 0:
             seconds = time.perf_counter() - start
             _close(folder, task, done, console, seconds, progress.made_now / seconds)
-
-
-def _wait_for_all(what: str) -> None:
-    from jax.experimental import multihost_utils
-
-    multihost_utils.sync_global_devices(what)
 
 
 def _close(
