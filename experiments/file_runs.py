@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import pathlib
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -19,7 +17,6 @@ from airchitect_jax.labelling import (
     Engine,
     FileSource,
     LabelTask,
-    Process,
     SampledSource,
     count_rows,
     merge_rejects,
@@ -100,18 +97,16 @@ def run(
     done: str,
     task: LabelTask,
     source: SampledSource | FileSource,
-    process: Process,
     settings: Mapping[str, Any],
     console: rich.console.Console,
 ) -> None:
-    """Makes the missing shards of this process; the first process claims and closes the workdir.
+    """Joins the other processes, and makes the missing shards of this one.
 
     Args:
       name: of the script.
       done: what was done with rows, for the closing line.
       task: what is computed.
       source: where rows come from.
-      process: from `hosts.join`.
       settings: of the script's own flags, which identify the results.
       console: for progress and the closing line.
     """
@@ -120,12 +115,11 @@ def run(
     rows = min(source.shard_rows, total or source.shard_rows)
     check_fits(f"--{SHARD_ROWS.name}", SHARD_ROWS.value, rows * row_bytes(task))
     folder = pathlib.Path(runner.WORKDIR.value)
-    claim: AbstractContextManager[Any] = contextlib.nullcontext()
-    if process.index == 0:  # holds the folder for all processes
-        claim = runner.claim(name, _identity(source, settings), resume=True)
-    with claim:
-        if process.count > 1:
-            hosts.wait_for_all("claimed")
+    with (
+        hosts.joined() as group,
+        group.claim(name, _identity(source, settings), resume=True),
+    ):
+        process = group.process
         engine = Engine(
             task=task,
             source=source,
@@ -138,8 +132,7 @@ def run(
         ours = None if total is None else total // process.count
         with RowProgress(console, "labelling", total if process.count == 1 else ours) as progress:
             engine.run(progress)
-        if process.count > 1:
-            hosts.wait_for_all("labelled")
+        group.wait_for_all("labelled")
         if process.index == 0:
             seconds = time.perf_counter() - start
             _close(folder, task, done, console, seconds, progress.made_now / seconds)
