@@ -85,8 +85,10 @@ class Watch:
         return self._met[name]
 
     def leave(self) -> None:
-        """Says that the work of this process is done."""
-        self._tell("done")
+        """Says that the work of this process is done, and stops watching."""
+        with self._changed:
+            self._ended = True
+            self._tell("done")
 
     def end(self, how: str) -> bool:
         """Says that this process ends early; False if another one has, and `on_end` is at work."""
