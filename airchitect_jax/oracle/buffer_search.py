@@ -32,6 +32,7 @@ from airchitect_jax.cost import (
     row_passes,
     smaller,
 )
+from airchitect_jax.oracle.batch import has_at_most, most_macs_of_energy
 from airchitect_jax.spaces import BufferSpace
 from airchitect_jax.types import ArrayShape, Dataflow, Gemm, Interface, Objective
 
@@ -102,11 +103,11 @@ def mixed_folds(columns: Sequence[Array], platform: Platform) -> memory.Tiling:
 class _Timing:
     """Busy bytes (`memory.busy_bytes`) of workloads by the sizes of two SRAMs.
 
-    Whole numbers in float64, exact as far as float64 is.
+    Whole numbers in float64 or int64, exact as far as these are.
     """
 
     folds: memory.Tiling
-    bandwidth: Float[Array, "rows"]
+    bandwidth: Num[Array, "rows"]
     interface: Interface
 
     def sweep(self, size: Any) -> memory.Sweep:
@@ -117,7 +118,7 @@ class _Timing:
         """The bytes of the column operand that do not fit into an SRAM of `size` bytes."""
         return memory.spills(self.folds, size)
 
-    def busy_bytes(self, warm: memory.Sweep, spills: Sequence[Array]) -> Float[Array, "rows"]:
+    def busy_bytes(self, warm: memory.Sweep, spills: Sequence[Array]) -> Num[Array, "rows"]:
         """Busy bytes for one size of each operand."""
         cold = memory.sweep(self.folds, jnp.zeros_like(self.bandwidth))
         spill, last_spill = spills
@@ -132,12 +133,12 @@ class _Timing:
         return [self.busy_bytes(warm[a - 1], spills[b - 1]) for a, b in pairs(space)]
 
 
-def _timing(columns: Sequence[Array], platform: Platform) -> _Timing:
+def _timing(columns: Sequence[Array], platform: Platform, kind: Any = jnp.float64) -> _Timing:
     *dims, dataflow, bandwidth = columns
-    wide = [column.astype(jnp.float64) for column in dims]
+    wide = [column.astype(kind) for column in dims]
     return _Timing(
         folds=mixed_folds([*wide, dataflow], platform),
-        bandwidth=bandwidth.astype(jnp.float64),
+        bandwidth=bandwidth.astype(kind),
         interface=platform.interface,
     )
 
@@ -263,47 +264,87 @@ def _cheapest_energy(
         largest = functools.reduce(larger, swept) + functools.reduce(larger, column)
         index, best = lax.cond(
             jnp.any(exact & (largest >= int(_EXACT))),
-            lambda: _least_product(steps, timing, energy, fixed, prices, space),
+            lambda: _least(steps, timing, energy, objective, space),
             lambda: (index, best),
         )
     return index, best, exact
 
 
-def _least_product(
+def _least(
     steps: Int[Array, "rows"],
     timing: _Timing,
     energy: OperandEnergy,
-    fixed: Int[Array, "rows"],
-    prices: Sequence[int],
+    objective: Objective,
     space: BufferSpace,
-) -> tuple[Int[Array, "rows"], Float[Array, "rows"]]:
-    """Index of the best pair and its energy times cycles, for energies of any size.
+) -> tuple[Int[Array, "rows"], Num[Array, "rows"]]:
+    """Index of the best pair and its cost, in a loop over the pairs.
 
-    A loop over the pairs: unrolled products of 128 bits would be a long program.
+    For costs of which an unrolled search would be a long program: products of 128 bits, and all
+    where int64 is emulated.
     """
-    levels = jnp.asarray(pairs(space))
-    sizes, all_prices = jnp.asarray(sizes_of(space)), jnp.asarray(prices)
+    levels, sizes = jnp.asarray(pairs(space)), jnp.asarray(sizes_of(space))
+    prices = jnp.asarray(energy.table.sram_fj_per_byte(sizes_of(space)))
+    fixed = energy.fixed() + energy.tile(prices[0])
+
+    def cost(swept: Array, column: Array, swept_fj: Array, column_fj: Array) -> Array:
+        joules: Any = 0
+        if objective is not Objective.CYCLES:
+            joules = fixed + energy.swept(swept, swept_fj) + energy.column(column, column_fj)
+        if objective is Objective.ENERGY:
+            return joules
+        swept, column = (size.astype(timing.bandwidth.dtype) for size in (swept, column))
+        busy = timing.busy_bytes(timing.sweep(swept), timing.spills(column))
+        # A float's quotient needs a correction, which integers do not.
+        divide = _ceil_div if jnp.issubdtype(busy.dtype, np.floating) else ceil_div
+        return objective_value(objective, divide(busy, timing.bandwidth), joules)
 
     def step(other: Array, best: tuple[Array, Array]) -> tuple[Array, Array]:
         a, b = levels[other, 0], levels[other, 1]
-        swept, column = sizes[a - 1], sizes[b - 1]
-        joules = fixed + energy.swept(swept, all_prices[a - 1])
-        joules = joules + energy.column(column, all_prices[b - 1])
-        warm, spills = timing.sweep(swept.astype(float)), timing.spills(column.astype(float))
-        cycles = _ceil_div(timing.busy_bytes(warm, spills), timing.bandwidth)
-        product = objective_value(Objective.EDP, cycles, joules)
-        better = (product < best[1]) & (steps >= a + b)
+        found = cost(sizes[a - 1], sizes[b - 1], prices[a - 1], prices[b - 1])
+        better = (found < best[1]) & (steps >= a + b)
         return (
             jnp.where(better, other.astype(jnp.int32), best[0]),
-            jnp.where(better, product, best[1]),
+            jnp.where(better, found, best[1]),
         )
 
-    nothing = jnp.zeros(steps.shape, jnp.int32), jnp.full(steps.shape, jnp.inf)
+    worst = jnp.inf if objective is Objective.EDP else np.iinfo(np.int64).max
+    nothing = jnp.zeros(steps.shape, jnp.int32), jnp.full(steps.shape, worst)
     index, best = lax.fori_loop(0, len(levels), step, nothing)
     return index, best
 
 
 cheapest_energy = jax.jit(_cheapest_energy, static_argnames=(*_MODEL, "objective"))
+
+
+@functools.partial(jax.jit, static_argnames=(*_MODEL, "objective"))
+def cheapest_in_int64(
+    steps: Int[Array, "rows"],
+    columns: Sequence[Array],
+    *,
+    objective: Objective,
+    space: BufferSpace,
+    platform: Platform,
+) -> tuple[Int[Array, "rows"], Int[Array, "rows"], Bool[Array, "rows"]]:
+    """Index of the best pair by cycles or energy, its cost, and where that is exact.
+
+    For devices without exact float64. With F folds of f cycles, elements of w bytes and bandwidth
+    b, the busy bytes of any sizing are at most F f b + 16 w m n k: each operand moves at most four
+    times, `memory.busy_bytes`, with partly filled folds counted as full ones, which at most doubles
+    them.
+    """
+    timing, table = _timing(columns, platform, jnp.int64), platform.energy_table
+    energy = OperandEnergy(folds=timing.folds, table=table)
+    index, best = _least(steps, timing, energy, objective, space)
+    m, n, k, *_ = columns
+    if objective is Objective.ENERGY:
+        prices = table.sram_fj_per_byte(sizes_of(space)).tolist()
+        most_macs = most_macs_of_energy(table, max(prices), platform.element_bytes)
+        return index, best, has_at_most(m, n, k, most_macs)
+    folds = timing.folds
+    num_folds = folds.row_folds * folds.col_folds
+    room = lax.div(jnp.int64(2**62), folds.fold_cycles * timing.bandwidth)
+    moved = has_at_most(m, n, k, 2**61 // (16 * platform.element_bytes))
+    return index, best, moved & (num_folds < room)
 
 
 def log_cost_grid(
