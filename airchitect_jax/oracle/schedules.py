@@ -56,7 +56,7 @@ from airchitect_jax.types import ArrayShape, Dataflow, Gemm, Labels, RuntimeMode
 
 _EXACT = 2.0**53
 # Cycles of a pair that would delay the makespan, in float64 and in int64; sums of these fit.
-_NEVER, _NEVER_IN_INT64 = 2.0**90, 2**59
+_NEVER, _NEVER_IN_INT64 = 2.0**90, 2**60
 
 
 def label_schedules(
@@ -242,8 +242,8 @@ def _scale(space: ScheduleSpace) -> int:
 
 
 def _most_cycles(space: ScheduleSpace) -> int:
-    """The cycles, plus the offset, up to which int64 has room for the keys of all arrays."""
-    return _NEVER_IN_INT64 // _scale(space) - 2
+    """The cycles, plus the offset, of which the keys of all arrays add up to less than never."""
+    return _NEVER_IN_INT64 // (8 * _scale(space)) - 2  # there are at most six
 
 
 def _least_sum(
