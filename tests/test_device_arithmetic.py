@@ -25,9 +25,22 @@ from airchitect_jax import (
     label_buffers,
     label_schedules,
 )
-from airchitect_jax._support import device_arithmetic, float64_is_exact, on_exact_float64
+from airchitect_jax._support import (
+    device_arithmetic,
+    float64_is_exact,
+    map_chunks,
+    on_exact_float64,
+)
 from airchitect_jax.cost import Platform
-from airchitect_jax.oracle import array_cycles, array_dataflow, array_int64, buffers, schedules
+from airchitect_jax.labelling import ArrayDataflowTask
+from airchitect_jax.oracle import (
+    array_cycles,
+    array_dataflow,
+    array_int64,
+    buffers,
+    label_exponents,
+    schedules,
+)
 from airchitect_jax.oracle.ranking import design_cost
 
 SHAPES = ArrayDataflowSpace(max_mac_exponent=5)
@@ -184,7 +197,7 @@ def test_searches_in_int64_are_exact_or_say_that_they_are_not(name):
     for seed, largest in enumerate((9, 10**4, 2**18, 2**31 - 1)):
         columns = labeller.columns(seed, largest)
         with jax.enable_x64(True):
-            labels, valid = jax.device_get(labeller.in_int64(columns))
+            labels, valid = map_chunks(labeller.in_int64, columns)
         assert valid.all()
         for row, found in enumerate(pairs(labels)):
             if found[0] >= 0:
@@ -220,6 +233,7 @@ def test_no_cost_exceeds_int64_below_the_limit_of_the_search(objective):
     assert 2**58 < max(costs) < 2**63
 
 
+@pytest.mark.slow
 def test_the_search_in_float64_needs_exact_float64():
     labeller = LABELLERS["label, cycles"]
     budgets, *others = labeller.columns(7, 10_000)
@@ -246,6 +260,7 @@ def test_without_exact_int64_labels_are_refused(plant, name):
         labeller.call(labeller.columns(0, 9))
 
 
+@pytest.mark.slow
 def test_traced_labels_are_exact(plant):
     plant(floats=lossy.with_floats_of(24))
     labeller = LABELLERS["label_schedules"]
@@ -253,6 +268,30 @@ def test_traced_labels_are_exact(plant):
     with jax.enable_x64(True):
         traced = jax.jit(labeller.call)(columns)
     assert pairs(traced) == expected(labeller, columns)
+
+
+def test_design_ids_on_the_device_are_exact(plant):
+    plant(floats=lossy.with_floats_of(48))
+    labeller = LABELLERS["label, cycles"]
+    budgets, *others = labeller.columns(9, 10_000)
+    exponents = jnp.asarray(np.log2(budgets), jnp.int32)
+    columns = [exponents, *(jnp.asarray(column, jnp.int32) for column in others)]
+    found = label_exponents(*columns, space=SHAPES, platform=PLATFORM)
+    assert found.tolist() == [label_id for label_id, _ in expected(labeller, [budgets, *others])]
+
+
+@pytest.mark.slow
+def test_ranks_are_exact(plant):
+    task = ArrayDataflowTask(space=SHAPES, topk=3, runner_up=True)
+    columns = LABELLERS["label, cycles"].columns(10, 10_000)
+    right, valid = jax.device_get(task.compute(columns))
+    assert valid.all()
+    assert not task.inexact(right).any()
+    plant(floats=lossy.with_floats_of(48))
+    found, _ = jax.tree.map(np.array, task.compute(columns))
+    assert task.inexact(found).all()
+    task.retry(found, columns)
+    jax.tree.map(np.testing.assert_array_equal, found, right)
 
 
 def test_searches_that_have_only_float64_go_to_the_cpu(plant, monkeypatch):
