@@ -8,6 +8,8 @@ from jax import lax
 
 from airchitect_jax._support import device_arithmetic
 
+_TEST = device_arithmetic._gives
+
 
 def _rounded(program, *, kind, rounding):
     return lambda *args: _run(program, args, kind, rounding)
@@ -56,7 +58,6 @@ def _evaluate(jaxpr, consts, args, kind, rounding):
 
 def plant(monkeypatch, *, floats=None, integers=None):
     """Makes the test of the default device find such a device; a fixture undoes it."""
-    test = device_arithmetic._gives
     planted = {
         device_arithmetic._in_float64: floats,
         device_arithmetic._in_int64: integers,
@@ -64,7 +65,7 @@ def plant(monkeypatch, *, floats=None, integers=None):
 
     def gives(program, operands, expected):
         rounded = planted[program]
-        return test(rounded(program) if rounded else program, operands, expected)
+        return _TEST(rounded(program) if rounded else program, operands, expected)
 
     monkeypatch.setattr(device_arithmetic, "_gives", gives)
     device_arithmetic._tested.cache_clear()

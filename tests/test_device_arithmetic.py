@@ -3,22 +3,25 @@
 import contextlib
 import dataclasses
 import functools
-import itertools
 
 import jax
 import jax.numpy as jnp
 import lossy
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from airchitect_jax import (
     ArrayDataflowSpace,
     ArrayShape,
     BudgetedGemm,
     BufferedGemm,
+    BufferSizes,
     BufferSpace,
     Dataflow,
     Gemm,
+    Memory,
     Objective,
     ScheduleSpace,
     label,
@@ -31,7 +34,7 @@ from airchitect_jax._support import (
     map_chunks,
     on_exact_float64,
 )
-from airchitect_jax.cost import Platform
+from airchitect_jax.cost import Platform, fold_cycles, ideal_costs, mapped_dims
 from airchitect_jax.labelling import ArrayDataflowTask
 from airchitect_jax.oracle import (
     array_cycles,
@@ -41,7 +44,7 @@ from airchitect_jax.oracle import (
     label_exponents,
     schedules,
 )
-from airchitect_jax.oracle.ranking import design_cost
+from airchitect_jax.oracle.batch import most_macs_of_energy
 
 SHAPES = ArrayDataflowSpace(max_mac_exponent=5)
 SIZINGS = BufferSpace(step_kb=1, num_levels=2)
@@ -55,6 +58,10 @@ def plant(monkeypatch):
     yield functools.partial(lossy.plant, monkeypatch)
     monkeypatch.undo()
     device_arithmetic._tested.cache_clear()
+
+
+def sizes_of(size):
+    return BufferSizes(ifmap_sram_bytes=size, filter_sram_bytes=size, ofmap_sram_bytes=size)
 
 
 def dims(seed, largest, count=3):
@@ -161,15 +168,19 @@ def test_lost_bits_are_found(plant, bits):
     assert not float64_is_exact()  # 53 bits with the range of float32 are not enough either
 
 
-def test_a_device_without_float64_is_found(plant):
-    def refused(program):
-        def run(*args):
-            raise jax.errors.JaxRuntimeError("UNIMPLEMENTED: float64")
+def without(program):
+    def run(*args):
+        raise jax.errors.JaxRuntimeError("UNIMPLEMENTED: no such type")
 
-        return run
+    return run
 
-    plant(floats=refused)
+
+def test_a_device_without_a_type(plant):
+    plant(floats=without)
     assert not float64_is_exact()
+    plant(integers=without)
+    with pytest.raises(RuntimeError, match=r"^int64 .* cpu cannot be tested: UNIMPLEMENTED: no su"):
+        float64_is_exact()
 
 
 def test_the_answer_holds_while_tracing(plant):
@@ -218,19 +229,31 @@ def test_searches_in_int64_have_no_float64(name):
     assert "f64" not in program
 
 
-@pytest.mark.parametrize("objective", [Objective.CYCLES, Objective.ENERGY])
-def test_no_cost_exceeds_int64_below_the_limit_of_the_search(objective):
-    settings = {"platform": PLATFORM, "objective": objective}
-    space = ArrayDataflowSpace()
-    limit = array_int64._most_macs(space, **settings)
-    sides = [2, 2**space.max_side_exponent]
-    costs = []
-    for m, n in [(2**31 - 1, 1), (1, 2**31 - 1), (2**29, 2**29), (2**20, 3), (7, 2**20)]:
-        k = min(limit // (m * n), 2**31 - 1)
-        for rows, cols, flow in itertools.product(sides, sides, Dataflow):
-            gemm, array = Gemm(m=m, n=n, k=max(k, 1)), ArrayShape(rows=rows, cols=cols)
-            costs += [design_cost(gemm, array, flow, **settings)] if k else []
-    assert 2**58 < max(costs) < 2**63
+sides = st.one_of(st.integers(1, 9), st.integers(1, 5000), st.sampled_from([2**30, 2**31 - 1]))
+
+
+@given(st.tuples(*[sides] * 5), st.sampled_from(Dataflow), st.integers(1, 99), st.integers(1, 8))
+@example((2**31 - 1, 1, 1, 2**31 - 1, 1), Dataflow.OS, 1, 1)
+@settings(max_examples=100)
+def test_bounds_of_costs_hold(sizes, dataflow, bandwidth, width):
+    m, n, k, rows, cols = sizes
+    gemm, array, buffers = Gemm(m=m, n=n, k=k), ArrayShape(rows=rows, cols=cols), sizes_of(1024)
+    memory = Memory(buffers=buffers, bandwidth_bytes_per_cycle=bandwidth, element_bytes=width)
+    platform = Platform(element_bytes=width)
+    table = platform.energy_table
+    prices = table.of_buffers(buffers).in_python()
+    costs = ideal_costs(gemm, array, dataflow, memory, platform, prices)
+    s_r, s_c, t = mapped_dims(gemm, dataflow)
+    fold = fold_cycles(array, t, dataflow, platform.runtime_model)
+    folds = -(-s_r // rows) * -(-s_c // cols)
+    # Case study 1: `array_int64._most_macs`.
+    assert folds * fold <= 4 * m * n * k + 3 * max(rows, cols) * max(s_r, s_c)
+    # Case study 2: `buffer_int64.cheapest_in_int64`.
+    most_busy = folds * fold * bandwidth + 16 * width * m * n * k
+    assert (costs.total_cycles - 1) * bandwidth < most_busy
+    # Energies: `most_macs_of_energy`.
+    price = max(jax.tree.leaves(prices))
+    assert costs.energy_fj * most_macs_of_energy(table, price, width) <= 2**62 * m * n * k
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from airchitect_jax._support.forks import refuse_after_fork
+from airchitect_jax._support.printable import one_line
 
 _DEFAULT_DEVICE = "jax_default_device"
 _ROWS = 512
@@ -35,7 +36,8 @@ def float64_is_exact() -> bool:
     Tested once for each platform; allowed while tracing.
 
     Raises:
-      RuntimeError: int64 is not exact there, or the process was forked after JAX had started.
+      RuntimeError: int64 is not exact there or cannot be tested, or the process was forked after
+        JAX had started.
     """
     platform = _platform()
     floats, integers = _tested(platform)
@@ -74,25 +76,28 @@ def _platform() -> str:
 @functools.cache
 def _tested(platform: str) -> tuple[bool, bool]:
     """Whether float64 and int64 are exact on the default device, which is of this platform."""
-    del platform
     refuse_after_fork()
     operands = _operands()
-    ones = np.ones(_ROWS, np.int64)
     expected = _in_int64(*operands)  # by NumPy
-    return (
-        _gives(_in_float64, operands, [*expected[:_NUM_COMMON], ones]),
-        _gives(_in_int64, operands, expected),
-    )
+    try:
+        integers = _gives(_in_int64, operands, expected)
+    except jax.errors.JaxRuntimeError as error:
+        raise RuntimeError(
+            f"int64 arithmetic on {platform} cannot be tested: {one_line(str(error), 200)}"
+        ) from error
+    in_common = [*expected[:_NUM_COMMON], np.ones(_ROWS, np.int64)]
+    try:
+        floats = _gives(_in_float64, operands, in_common)
+    except jax.errors.JaxRuntimeError:  # the device has no such type
+        floats = False
+    return floats, integers
 
 
 def _gives(
     program: _Program, operands: Sequence[np.ndarray], expected: Sequence[np.ndarray]
 ) -> bool:
     with jax.ensure_compile_time_eval(), jax.enable_x64(True):
-        try:
-            found = jax.device_get(jax.jit(lambda *args: _digest(program(*args)))(*operands))
-        except jax.errors.JaxRuntimeError:  # the device has no such type
-            return False
+        found = jax.device_get(jax.jit(lambda *args: _digest(program(*args)))(*operands))
     return np.array_equal(found, _digest(expected))
 
 

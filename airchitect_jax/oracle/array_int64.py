@@ -89,8 +89,7 @@ def _most_macs(space: ArrayDataflowSpace, platform: Platform, objective: Objecti
     """The m n k up to which no cost exceeds int64.
 
     F folds of p R + C + T cycles, p at most 2: F T is at most m n k, and as F R is at most
-    (s_r + R) s_c, the rest is at most 3 m n k and 3 times the longest side times the largest s_r
-    or s_c.
+    (s_r + R) s_c, the rest is at most 3 m n k plus 3 times the longest side times s_r or s_c.
     """
     if objective is Objective.CYCLES:
         return 2**60 - 2 ** (31 + space.max_side_exponent)

@@ -32,7 +32,6 @@ from airchitect_jax.cost import (
     row_passes,
     smaller,
 )
-from airchitect_jax.oracle.batch import has_at_most, most_macs_of_energy
 from airchitect_jax.spaces import BufferSpace
 from airchitect_jax.types import ArrayShape, Dataflow, Gemm, Interface, Objective
 
@@ -133,7 +132,8 @@ class _Timing:
         return [self.busy_bytes(warm[a - 1], spills[b - 1]) for a, b in pairs(space)]
 
 
-def _timing(columns: Sequence[Array], platform: Platform, kind: Any = jnp.float64) -> _Timing:
+def timing_of(columns: Sequence[Array], platform: Platform, kind: Any = jnp.float64) -> _Timing:
+    """The timing of workloads in float64, or in another kind of numbers."""
     *dims, dataflow, bandwidth = columns
     wide = [column.astype(kind) for column in dims]
     return _Timing(
@@ -163,7 +163,7 @@ def _lowest(
 
     A larger SRAM never adds any, so only pairs that use the whole budget are considered.
     """
-    timing, lowest = _timing(columns, platform), jnp.full(steps.shape, jnp.inf)
+    timing, lowest = timing_of(columns, platform), jnp.full(steps.shape, jnp.inf)
     for a in range(1, space.num_levels + 1):
         rest = jnp.minimum(steps - a, space.num_levels)
         size = rest.astype(jnp.float64) * float(space.step_bytes)
@@ -181,7 +181,7 @@ def _first(
     a larger total, and comes later.
     """
     index = jnp.zeros(limit.shape)
-    for other, busy in reversed(list(enumerate(_timing(columns, platform).by_pair(space)))):
+    for other, busy in reversed(list(enumerate(timing_of(columns, platform).by_pair(space)))):
         index = jnp.where(busy <= limit, float(other), index)
     return index.astype(jnp.int32)
 
@@ -241,7 +241,7 @@ def _cheapest_energy(
     swept = [fixed + energy.swept(size, fj) for size, fj in zip(sizes, prices, strict=True)]
     column = [energy.column(size, fj) for size, fj in zip(sizes, prices, strict=True)]
     # An upper bound for all designs: traffic of the smallest SRAMs at the price of the largest.
-    timing = _timing(columns, platform)
+    timing = timing_of(columns, platform)
     bound = OperandEnergy(folds=timing.folds, table=table)
     most = float(prices[-1])
     movable = bound.tile(most) + bound.swept(sizes[0], most) + bound.column(sizes[0], most)
@@ -264,13 +264,13 @@ def _cheapest_energy(
         largest = functools.reduce(larger, swept) + functools.reduce(larger, column)
         index, best = lax.cond(
             jnp.any(exact & (largest >= int(_EXACT))),
-            lambda: _least(steps, timing, energy, objective, space),
+            lambda: least_in_loop(steps, timing, energy, objective, space),
             lambda: (index, best),
         )
     return index, best, exact
 
 
-def _least(
+def least_in_loop(
     steps: Int[Array, "rows"],
     timing: _Timing,
     energy: OperandEnergy,
@@ -314,37 +314,6 @@ def _least(
 
 
 cheapest_energy = jax.jit(_cheapest_energy, static_argnames=(*_MODEL, "objective"))
-
-
-@functools.partial(jax.jit, static_argnames=(*_MODEL, "objective"))
-def cheapest_in_int64(
-    steps: Int[Array, "rows"],
-    columns: Sequence[Array],
-    *,
-    objective: Objective,
-    space: BufferSpace,
-    platform: Platform,
-) -> tuple[Int[Array, "rows"], Int[Array, "rows"], Bool[Array, "rows"]]:
-    """Index of the best pair by cycles or energy, its cost, and where that is exact.
-
-    For devices without exact float64. With F folds of f cycles, elements of w bytes and bandwidth
-    b, the busy bytes of any sizing are at most F f b + 16 w m n k: each operand moves at most four
-    times, `memory.busy_bytes`, with partly filled folds counted as full ones, which at most doubles
-    them.
-    """
-    timing, table = _timing(columns, platform, jnp.int64), platform.energy_table
-    energy = OperandEnergy(folds=timing.folds, table=table)
-    index, best = _least(steps, timing, energy, objective, space)
-    m, n, k, *_ = columns
-    if objective is Objective.ENERGY:
-        prices = table.sram_fj_per_byte(sizes_of(space)).tolist()
-        most_macs = most_macs_of_energy(table, max(prices), platform.element_bytes)
-        return index, best, has_at_most(m, n, k, most_macs)
-    folds = timing.folds
-    num_folds = folds.row_folds * folds.col_folds
-    room = lax.div(jnp.int64(2**62), folds.fold_cycles * timing.bandwidth)
-    moved = has_at_most(m, n, k, 2**61 // (16 * platform.element_bytes))
-    return index, best, moved & (num_folds < room)
 
 
 def log_cost_grid(

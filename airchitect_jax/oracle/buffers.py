@@ -34,12 +34,8 @@ from airchitect_jax.oracle.batch import (
     no_labels,
     valid_rows,
 )
-from airchitect_jax.oracle.buffer_search import (
-    cheapest_cycles,
-    cheapest_energy,
-    cheapest_in_int64,
-    ids_of_pairs,
-)
+from airchitect_jax.oracle.buffer_int64 import cheapest_in_int64
+from airchitect_jax.oracle.buffer_search import cheapest_cycles, cheapest_energy, ids_of_pairs
 from airchitect_jax.spaces import BufferSpace
 from airchitect_jax.types import (
     ArrayShape,
