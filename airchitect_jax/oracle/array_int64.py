@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from airchitect_jax.cost import Platform
+from airchitect_jax.cost import Platform, fold_cycles, last_cycle_offset, mapped_dims
 from airchitect_jax.oracle.batch import (
     Limits,
     has_at_most,
@@ -65,24 +65,31 @@ def _cheapest(
 ) -> Labels:
     gemm = Gemm(m=m, n=n, k=k)
 
+    def cost(i: Array, j: Array, dataflow: Dataflow) -> Array:
+        array = ArrayShape(rows=jnp.int64(1) << i, cols=jnp.int64(1) << j)
+        if objective is not Objective.CYCLES:
+            return design_cost(gemm, array, dataflow, platform, objective)
+        # `compute_cycles` with shifts: a division of int64 takes many steps where it is emulated.
+        s_r, s_c, t = mapped_dims(gemm, dataflow)
+        folds = (((s_r - 1) >> i) + 1) * (((s_c - 1) >> j) + 1)
+        cycles = folds * fold_cycles(array, t, dataflow, platform.runtime_model)
+        return cycles - last_cycle_offset(platform.runtime_model)
+
     def step(best: Any, shape: tuple[Any, ...]) -> tuple[Any, None]:
-        first_id, rows, cols = shape
-        array = ArrayShape(rows=rows, cols=cols)
+        first_id, i, j = shape
         for dataflow in Dataflow:
-            cost = design_cost(gemm, array, dataflow, platform, objective)
-            better = (cost < best[1]) & (rows * cols <= mac_budget)
-            found = first_id + int(dataflow), cost
+            found = first_id + int(dataflow), cost(i, j, dataflow)
+            better = (found[1] < best[1]) & (jnp.int64(1) << (i + j) <= mac_budget)
             best = jax.tree.map(functools.partial(jnp.where, better), found, best)
         return best, None
 
     # Ids ascend by shape, then dataflow.
     ids = np.arange(0, space.num_designs, len(Dataflow), dtype=np.int32)
-    exponents = (exponent[ids] for exponent in (space.row_exponent, space.col_exponent))
-    sides = [np.int64(1) << exponent.astype(np.int64) for exponent in exponents]
+    exponents = [x[ids].astype(np.int64) for x in (space.row_exponent, space.col_exponent)]
     nothing = jnp.full(m.shape, -1, jnp.int32), jnp.full(m.shape, np.iinfo(np.int64).max)
-    (design_id, cost), _ = jax.lax.scan(step, nothing, (ids, *sides))
+    (design_id, lowest), _ = jax.lax.scan(step, nothing, (ids, *exponents))
     exact = has_at_most(m, n, k, _most_macs(space, platform, objective))
-    return Labels(design_id=jnp.where(exact, design_id, -1), cost=jnp.where(exact, cost, -1))
+    return Labels(design_id=jnp.where(exact, design_id, -1), cost=jnp.where(exact, lowest, -1))
 
 
 def _most_macs(space: ArrayDataflowSpace, platform: Platform, objective: Objective) -> int:
