@@ -108,8 +108,23 @@ class _Interrupts:
             self._received = number
             raise KeyboardInterrupt
 
+    @contextlib.contextmanager
+    def muted(self) -> Iterator[None]:
+        """See the function `muted`."""
+        if not self._keeps_traces:
+            self._mute()
+        try:
+            yield
+        finally:
+            if self._stderr != 2 and self._received is None:
+                own, self._stderr = self._stderr, 2
+                os.dup2(own, 2)
+                os.close(own)
+
     def _mute(self) -> None:
         """Sends stderr to the null device: libraries would print that they were interrupted."""
+        if self._stderr != 2:
+            return
         with contextlib.suppress(OSError):
             own, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 2)
@@ -175,3 +190,9 @@ def stoppable() -> contextlib.AbstractContextManager[None]:
     """
     install()
     return _installed[0].stoppable()
+
+
+def muted() -> contextlib.AbstractContextManager[None]:
+    """Within this block nothing that libraries write to stderr is seen, except with all traces."""
+    install()
+    return _installed[0].muted()
