@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -59,7 +60,7 @@ def run(
     tasks = ray.data.from_items(pieces, override_num_blocks=min(len(pieces), _MOST_TASKS))
     labelled = tasks.map_batches(
         Labeller,
-        fn_constructor_args=(engine, os.getcwd(), setup),
+        fn_constructor_args=(engine, pathlib.Path.cwd(), setup),
         batch_size=1,
         # One at a time: a queue would wait for a worker that died.
         compute=ray.data.ActorPoolStrategy(
@@ -95,7 +96,7 @@ class Labeller:
       setup: called first.
     """
 
-    def __init__(self, engine: Engine, folder: str, setup: Callable[[], None]) -> None:
+    def __init__(self, engine: Engine, folder: pathlib.Path, setup: Callable[[], None]) -> None:
         # XLA would use all cores of the node, as would the other workers there.
         os.environ.setdefault("NPROC", "1")
         with contextlib.suppress(OSError):  # nodes without it may do with URIs
