@@ -62,10 +62,7 @@ def run(
         Labeller,
         fn_constructor_args=(engine, pathlib.Path.cwd(), setup),
         batch_size=1,
-        # One at a time: a queue would wait for a worker that died.
-        compute=ray.data.ActorPoolStrategy(
-            min_size=1, max_size=len(pieces), max_tasks_in_flight_per_actor=1
-        ),
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=len(pieces)),
         num_cpus=1,
         num_gpus=1 if ray.cluster_resources().get("GPU") else None,
     )
