@@ -58,8 +58,10 @@ def test_the_node_of_the_worker_dies_and_the_bytes_are_the_same(cluster, environ
         text=True,
     )
     manifest = engine_runs.manifest(ours)
+    deadline = time.monotonic() + 300
     while len(manifest.names()) < 3:
         assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
         time.sleep(0.01)
     cluster.remove_node(node, allow_graceful=False)
     assert len(manifest.names()) < SHARDS

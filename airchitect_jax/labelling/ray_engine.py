@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -75,7 +76,8 @@ def run(
     except ray.exceptions.RayTaskError:
         raise  # nothing that the engine foresees
     except ray.exceptions.RayError as error:
-        raise OSError(f"Ray: {one_line(str(error), 300)}") from None
+        text = re.sub(r"\x1b\[[\d;]*m", "", str(error))  # without colours
+        raise OSError(f"Ray: {one_line(text, 300)}") from None
     found = len(engine.manifest.names())
     if found < num_shards:
         raise OSError(
