@@ -127,7 +127,8 @@ class _Interrupts:
     @contextlib.contextmanager
     def muted(self) -> Iterator[None]:
         """See the function `muted`."""
-        self._mute()
+        if not self._keeps_traces:
+            self._mute()
         try:
             yield
         finally:
@@ -223,3 +224,9 @@ def stoppable() -> contextlib.AbstractContextManager[None]:
     """
     install()
     return _installed[0].stoppable()
+
+
+def muted() -> contextlib.AbstractContextManager[None]:
+    """Within this block nothing that libraries write to stderr is seen, except with all traces."""
+    install()
+    return _installed[0].muted()
