@@ -224,9 +224,3 @@ def stoppable() -> contextlib.AbstractContextManager[None]:
     """
     install()
     return _installed[0].stoppable()
-
-
-def muted() -> contextlib.AbstractContextManager[None]:
-    """Within this block nothing that libraries write to stderr is seen, except with all traces."""
-    install()
-    return _installed[0].muted()
