@@ -12,6 +12,7 @@ from jaxtyping import Bool, PyTree
 
 from airchitect_jax._support import MAX_DIM
 from airchitect_jax._support.arrow import pa
+from airchitect_jax._support.parquet import Column
 from airchitect_jax.cost import (
     MAX_BANDWIDTH,
     MAX_SRAM_BYTES,
@@ -216,9 +217,9 @@ class EvaluationTask:
         except ValueError as error:
             raise ValueError(str(error).replace(" at row 0", "")) from None
 
-    def outputs(self, results: PyTree[np.ndarray]) -> list[pa.Array]:
+    def outputs(self, results: PyTree[np.ndarray]) -> list[Column]:
         """See `LabelTask`."""
-        return [pa.array(results[name]) for name in self._fields]
+        return [results[name] for name in self._fields]
 
     def objection(self, columns: Columns, row: int) -> tuple[str, str]:
         """See `LabelTask`."""

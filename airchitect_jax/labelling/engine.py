@@ -23,7 +23,8 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from airchitect_jax._support import files, on_devices
-from airchitect_jax._support.arrow import pa, pq
+from airchitect_jax._support.arrow import pq
+from airchitect_jax._support.parquet import ParquetWriter
 from airchitect_jax.labelling.columns import shown, to_integers
 from airchitect_jax.labelling.sources import Shard, Source
 from airchitect_jax.labelling.tasks import LabelTask
@@ -144,14 +145,7 @@ class Engine:
         schema = schema.with_metadata({**schema.metadata, **self.metadata})
         rejects: list[list[object]] = []
         with files.atomic_path(self.shard_path(shard.name)) as temporary:
-            with pq.ParquetWriter(
-                temporary,
-                schema,
-                compression=self.compression,
-                use_dictionary=["dataflow"],
-                write_statistics=False,  # rows in no order: minima and maxima would be useless
-                write_batch_size=1 << 17,
-            ) as writer:
+            with ParquetWriter(temporary, schema, self.compression) as writer:
                 while results:
                     # Taken out of the list, so that its memory is free once it is written.
                     rows, on_device, valid_on_device = results.pop(0)
@@ -173,10 +167,7 @@ class Engine:
                         )
                         part = [column[valid] for column in part]
                         values = jax.tree.map(lambda field, valid=valid: field[valid], values)
-                    inputs = zip(part, schema, strict=False)  # the schema begins with the inputs
-                    arrays = [pa.array(column, field.type) for column, field in inputs]
-                    arrays += self.task.outputs(values)
-                    writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+                    writer.write(part + self.task.outputs(values))
             if rejects:
                 files.write_text(
                     self.folder / "rejects" / f"{shard.name}.csv", files.csv_text(rejects)
