@@ -82,6 +82,7 @@ GENERAL = [
 ]
 EXTRAS = [
     "evosax",
+    "fsspec",
     "joblib",
     "matplotlib",
     "onnx",
@@ -90,6 +91,7 @@ EXTRAS = [
     "scalesim",
     "sklearn",
     "xgboost",
+    "xxhash",
 ]
 
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 import base64
 import dataclasses
 import itertools
-import pathlib
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Int, Num, UInt
@@ -60,22 +59,34 @@ def coded(values: Num[np.ndarray, "rows"]) -> Coded | Num[np.ndarray, "rows"]:
     return Coded(codes=codes.astype(_code_type(len(distinct))), values=distinct)
 
 
+class Output(Protocol):
+    """A file to write to."""
+
+    def write(self, content: bytes | memoryview, /) -> int:
+        """Appends all of it."""
+        ...
+
+    def tell(self) -> int:
+        """How many bytes were written."""
+        ...
+
+
 # A matrix is a column of lists of one length; what is masked is null.
 Column = Num[np.ndarray, "rows"] | Num[np.ndarray, "rows length"] | Coded
 
 
 class ParquetWriter:
-    """Writes a new file, row group by row group; complete when the `with` block ends.
+    """Writes a file, row group by row group; `close` completes it.
 
     Whole numbers are written as codes if they are powers of two, or less than 2**16 in a row group
     of many rows.
     """
 
-    def __init__(self, path: pathlib.Path, schema: pa.Schema, compression: str) -> None:
-        """Opens the file.
+    def __init__(self, file: Output, schema: pa.Schema, compression: str) -> None:
+        """Begins the file.
 
         Args:
-          path: of the file.
+          file: empty and open; stays open.
           schema: of int32, int64, float64, fixed-size lists of these, and dictionaries of texts,
             without nulls but for the elements of lists.
           compression: "none", "snappy" or "zstd".
@@ -85,7 +96,7 @@ class ParquetWriter:
         self._compression = compression
         self._codec = None if compression == "none" else pa.Codec(compression)
         self._groups: list[dict[int, Any]] = []
-        self._file = path.open("wb")
+        self._file = file
         self._file.write(_MAGIC)
 
     def write(self, columns: Sequence[Column]) -> None:
@@ -133,14 +144,10 @@ class ParquetWriter:
             self._file.write(part)
         return len(head) + size
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        with self._file:
-            if kind is None:
-                footer = _thrift(self._metadata())
-                self._file.write(footer + len(footer).to_bytes(4, "little") + _MAGIC)
+    def close(self) -> None:
+        """Writes the footer, without which nothing of the file can be read."""
+        footer = _thrift(self._metadata())
+        self._file.write(footer + len(footer).to_bytes(4, "little") + _MAGIC)
 
     def _metadata(self) -> dict[int, Any]:
         """FileMetaData."""
