@@ -113,13 +113,14 @@ class ParquetWriter:
     ) -> dict[int, Any]:
         """Writes a column; its ColumnChunk."""
         begin = self._file.tell()
-        size, offsets = 0, {}
+        size, offsets, encodings = 0, {}, {_RLE}
         for page in _pages(kind, column):
+            encodings.add(page.encoding)
             offsets[11 if page.kind == _DICTIONARY else 9] = _Long(self._file.tell())
             size += self._write(page)
         meta = {
             1: elements[-1][1],
-            2: [_PLAIN, _RLE, _RLE_DICTIONARY],
+            2: sorted(encodings),
             3: [element[4] for element in elements],
             4: _CODECS[self._compression],
             5: _Long(page.num),
@@ -195,22 +196,25 @@ class _Page(NamedTuple):
 
 def _pages(kind: pa.DataType, column: Any) -> Iterator[_Page]:
     """The pages of a column of a row group."""
+    levels: list[Any] = []
     if pa.types.is_fixed_size_list(kind):
+        num = column.size
         levels, values = _lists(column)
         values = values.astype(kind.value_type.to_pandas_dtype(), order="C", copy=False)
-        yield _Page(_DATA, column.size, _PLAIN, [*levels, values])
-        return
-    if not isinstance(column, Coded):
-        column = _narrowed(column.astype(kind.to_pandas_dtype(), order="C", copy=False))
-    if not isinstance(column, Coded):
-        yield _Page(_DATA, len(column), _PLAIN, [column])
-        return
-    yield _Page(_DICTIONARY, len(column.values), _PLAIN, [_plain(kind, column.values)])
-    # One run of whole groups of eight codes, as many bits each as their type has.
-    bytes_each, groups = column.codes.itemsize, -(-len(column) // 8)
-    run = bytes([8 * bytes_each]) + _varint(groups << 1 | 1)
-    padding = bytes((8 * groups - len(column)) * bytes_each)
-    yield _Page(_DATA, len(column), _RLE_DICTIONARY, [run, column.codes, padding])
+    elif isinstance(column, Coded):
+        values = column
+    else:
+        num = len(column)
+        values = _narrowed(column.astype(kind.to_pandas_dtype(), order="C", copy=False))
+    if isinstance(values, Coded):
+        yield _Page(_DICTIONARY, len(values.values), _PLAIN, [_plain(kind, values.values)])
+        # One run of whole groups of eight codes, as many bits each as their type has.
+        bytes_each, groups = values.codes.itemsize, -(-len(values) // 8)
+        run = bytes([8 * bytes_each]) + _varint(groups << 1 | 1)
+        padding = bytes((8 * groups - len(values)) * bytes_each)
+        yield _Page(_DATA, len(values), _RLE_DICTIONARY, [run, values.codes, padding])
+    else:
+        yield _Page(_DATA, num, _PLAIN, [*levels, values])
 
 
 def _narrowed(column: Num[np.ndarray, "rows"]) -> Num[np.ndarray, "rows"] | Coded:
