@@ -149,6 +149,7 @@ def _place() -> tuple[str, int, Process]:
       ValueError: a flag is not allowed, or missing where nothing else says it.
     """
     address, count, index = COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value
+    place = None if address is None else _checked(address)
     if address is None or count is None or index is None:
         address, count, index = _detected(address, count, index)
     if index >= count:
@@ -156,7 +157,7 @@ def _place() -> tuple[str, int, Process]:
             f"--{PROCESS_ID.name}: {index} is not allowed; expected less than"
             f" --{NUM_PROCESSES.name}={count}"
         )
-    host, port = _checked(address)
+    host, port = place or _checked(address)
     return host, port, Process(index=index, count=count)
 
 
