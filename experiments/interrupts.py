@@ -127,7 +127,8 @@ class _Interrupts:
     @contextlib.contextmanager
     def muted(self) -> Iterator[None]:
         """See the function `muted`."""
-        self._mute()
+        if not self._keeps_traces:
+            self._mute()
         try:
             yield
         finally:
