@@ -6,7 +6,6 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from airchitect_jax.labelling import Process
 from experiments import hosts
 
 SLURM = {
@@ -28,23 +27,23 @@ def given():
 def test_alone_unless_asked_for(given):
     given()
     with hosts.joined() as group:
-        assert group.process == Process()
+        assert (group.index, group.count) == (0, 1)
         group.wait_for_all("anything")
         group.share_devices()
 
 
 def test_the_flags_say_where(given):
     given("--coordinator_address=[::1]:123", "--num_processes=4", "--process_id=3")
-    assert hosts._place() == ("::1", 123, Process(index=3, count=4))
+    assert hosts._place() == ("::1", 123, 3, 4)
 
 
 def test_slurm_says_what_the_flags_leave_open(given, monkeypatch):
     for name, value in SLURM.items():
         monkeypatch.setenv(name, value)
     given()
-    assert hosts._place() == ("localhost", 61440 + 7, Process(index=2, count=3))
+    assert hosts._place() == ("localhost", 61440 + 7, 2, 3)
     given("--process_id=1")
-    assert hosts._place() == ("localhost", 61440 + 7, Process(index=1, count=3))
+    assert hosts._place() == ("localhost", 61440 + 7, 1, 3)
 
 
 @pytest.mark.parametrize(
