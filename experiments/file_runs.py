@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import importlib
@@ -11,7 +10,6 @@ import pathlib
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -28,7 +26,6 @@ from airchitect_jax.labelling import (
     LabelTask,
     Location,
     Manifest,
-    Process,
     SampledSource,
     row_bytes,
 )
@@ -136,18 +133,16 @@ def run(
     done: str,
     task: LabelTask,
     source: SampledSource | FileSource,
-    process: Process,
     settings: Mapping[str, Any],
     console: rich.console.Console,
 ) -> None:
-    """Makes the missing shards of this process; the first process claims and closes the workdir.
+    """Joins the other processes, and makes the missing shards of this one.
 
     Args:
       name: of the script.
       done: what was done with rows, for the closing line.
       task: what is computed.
       source: where rows come from.
-      process: from `hosts.join`.
       settings: of the script's own flags, which identify the results.
       console: for progress and the closing line.
     """
@@ -160,13 +155,9 @@ def run(
     manifest = Manifest(
         folder=Location(OUTPUT.value or runner.WORKDIR.value), run=_run_id(identity, task)
     )
-    claim: AbstractContextManager[Any] = contextlib.nullcontext()
-    if process.index == 0:  # holds the folder for all processes
-        flag_values = {**identity, **runner.values(runner.WORKDIR, OUTPUT)}
-        claim = runner.claim(name, flag_values, resume=True)
-    with claim:
-        if process.count > 1:
-            hosts.wait_for_all("claimed")
+    flag_values = {**identity, **runner.values(runner.WORKDIR, OUTPUT)}
+    with hosts.joined() as group, group.claim(name, flag_values, resume=True):
+        process = group.process
         engine = Engine(
             task=task,
             source=source,
@@ -186,8 +177,7 @@ def run(
                     ray_engine.run(engine, on_shard, on_damage, setup)
             else:
                 engine.run(on_shard, on_damage)
-        if process.count > 1:
-            hosts.wait_for_all("labelled")
+        group.wait_for_all("labelled")
         if process.index == 0:
             seconds = time.perf_counter() - start
             _close(manifest, task, done, console, seconds, progress.made_now)
