@@ -5,9 +5,9 @@ import onnx_models as models
 import pytest
 from onnx import helper
 
-from airchitect_jax.workloads.onnx_graph import Graph
-from airchitect_jax.workloads.onnx_nodes import PRODUCTS, Shapes
-from airchitect_jax.workloads.onnx_operators import RULES, VIEWS
+from airchitect_jax.workloads.onnx.graph import Graph
+from airchitect_jax.workloads.onnx.nodes import PRODUCTS, Shapes
+from airchitect_jax.workloads.onnx.operators import RULES, VIEWS
 
 
 def node(kind, inputs, outputs=("y",), **attributes):

@@ -9,8 +9,8 @@ from typing import Any
 
 from airchitect_jax.workloads.fusion import Tape, View
 from airchitect_jax.workloads.network import Layer, Operator
-from airchitect_jax.workloads.onnx_nodes import GRAPHS, PRODUCTS, Node, Shapes
-from airchitect_jax.workloads.onnx_operators import CONSTANTS, RULES, SLICES, VIEWS, Work
+from airchitect_jax.workloads.onnx.nodes import GRAPHS, PRODUCTS, Node, Shapes
+from airchitect_jax.workloads.onnx.operators import CONSTANTS, RULES, SLICES, VIEWS, Work
 
 STANDARD = ("", "ai.onnx")  # the domains of standard operators
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from airchitect_jax._support import check_regular, file_path, one_line, shown
 from airchitect_jax.workloads.network import Network, with_distinct_names
-from airchitect_jax.workloads.onnx_graph import STANDARD, Graph, inner_graphs
-from airchitect_jax.workloads.onnx_nodes import Shapes
+from airchitect_jax.workloads.onnx.graph import STANDARD, Graph, inner_graphs
+from airchitect_jax.workloads.onnx.nodes import Shapes
 
 _SMALL = 64  # elements of a tensor that may hold a shape
 _MAX_NODES = 1_000_000  # once functions are inlined
@@ -30,7 +30,7 @@ def read_onnx(path: str | pathlib.Path, dims: Mapping[str, int] | None = None) -
     MatMulInteger, QLinearMatMul, Gemm, Einsum of two operands, Attention, RNN, GRU and LSTM; `If`
     counts its most expensive branch, `Scan` and `Loop` their length (a Loop of unknown length once,
     with a warning). All other work is in the network's operators
-    (`airchitect_jax.workloads.onnx_operators`); what depends only on constants and shapes is
+    (`airchitect_jax.workloads.onnx.operators`); what depends only on constants and shapes is
     computed before the run. A warning names operators of other domains, whose work is unknown.
 
     Args:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from airchitect_jax.types import OperatorKind
 from airchitect_jax.workloads.fusion import log2_ceil
-from airchitect_jax.workloads.onnx_nodes import PRODUCTS, Node
+from airchitect_jax.workloads.onnx.nodes import PRODUCTS, Node
 
 # As views: they cost nothing. Expand is a broadcast, and Cast an affair of the platform's widths.
 VIEWS = frozenset(
