@@ -64,6 +64,7 @@ from .workloads import (
     network_names,
     open_network,
     read_onnx,
+    read_stablehlo,
     read_topology,
     write_topology,
 )
@@ -129,6 +130,7 @@ __all__ = [
     "pretrained_names",
     "read_onnx",
     "read_platform",
+    "read_stablehlo",
     "read_topology",
     "recommend",
     "recommend_machine",

@@ -1,22 +1,32 @@
-"""Opens a network by packaged name, SCALE-Sim topology or ONNX model."""
+"""Opens a network by packaged name, or reads the file of any format that there is a reader for."""
 
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from airchitect_jax._support import shown
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.onnx import read_onnx
 from airchitect_jax.workloads.scalesim_csv import read_topology
+from airchitect_jax.workloads.stablehlo import read_stablehlo
 from airchitect_jax.workloads.zoo import load_network, network_names
+
+_READERS: Mapping[str, Callable[[str | pathlib.Path], Network]] = {
+    ".csv": read_topology,
+    ".onnx": read_onnx,
+    ".mlir": read_stablehlo,
+    ".mlirbc": read_stablehlo,
+    ".stablehlo": read_stablehlo,
+}
 
 
 def open_network(source: str | pathlib.Path, dims: Mapping[str, int] | None = None) -> Network:
-    """The network of a packaged name, or of a `.csv` or `.onnx` file.
+    """The network of a packaged name, or of a file.
 
     Args:
-      source: the name or the path.
+      source: the name, or the path of a SCALE-Sim topology (`.csv`), an ONNX model (`.onnx`) or a
+        StableHLO program (`.mlir`, `.mlirbc`, `.stablehlo`).
       dims: sizes of symbolic dimensions, for ONNX models.
 
     Raises:
@@ -32,11 +42,11 @@ def open_network(source: str | pathlib.Path, dims: Mapping[str, int] | None = No
         return read_onnx(source, dims)
     if dims:
         raise ValueError(f"{source}: dimensions can be bound in .onnx files only")
-    if suffix == ".csv":
-        return read_topology(source)
+    if suffix in _READERS:
+        return _READERS[suffix](source)
     if str(source) in network_names():
         return load_network(str(source))
     raise ValueError(
-        f"workload: {shown(str(source))} is neither a .csv nor an .onnx file nor a packaged"
+        f"workload: {shown(str(source))} is neither a file ({', '.join(_READERS)}) nor a packaged"
         f" network; packaged are {', '.join(network_names())}"
     )
