@@ -1,8 +1,8 @@
 """Reads StableHLO programs, as JAX, PyTorch/XLA and TensorFlow write them, as GEMMs and operators.
 
 Text and bytecode, portable artifacts among it (`jax.export.Exported.mlir_module_serialized`), are
-parsed by the MLIR that comes with JAX. Nothing is run; but MLIR does not withstand damaged bytecode,
-so open bytecode only if you trust its source.
+parsed by the MLIR that comes with JAX. Nothing is run; but damaged bytecode can crash MLIR, so open
+bytecode only if you trust its source.
 """
 
 from __future__ import annotations

@@ -5,43 +5,30 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from airchitect_jax.workloads.fusion import Tape, View
-from airchitect_jax.workloads.network import Layer, Operator
 from airchitect_jax.workloads.onnx.contrib import CONTRIB_PRODUCTS, CONTRIB_RULES, SHAPES
 from airchitect_jax.workloads.onnx.inference import Tensors, inner_graphs
-from airchitect_jax.workloads.onnx.nodes import PRODUCTS, Node, loop_length, scan_length
-from airchitect_jax.workloads.onnx.operators import CONSTANTS, RULES, SLICES, VIEWS, Work
+from airchitect_jax.workloads.onnx.nodes import PRODUCTS, Node, ProtoNode, loop_length, scan_length
+from airchitect_jax.workloads.onnx.operators import RULES
+from airchitect_jax.workloads.onnx.recorder import Recorder
 
 _PRODUCTS = {**PRODUCTS, **CONTRIB_PRODUCTS}
 _RULES = {**RULES, **CONTRIB_RULES}
 
 
-class Graph:
-    """The work of running a graph once.
+class Graph(Recorder):
+    """The work of running an ONNX graph once; its tensors are inferred on the way."""
 
-    Attributes:
-      layers, operators: in the order of the graph.
-      skipped: counts of operators that are not modelled, or whose shapes are not known.
-      tensors: those of the graph, which are inferred on the way.
-    """
+    tensors: Tensors
 
     def __init__(
         self, graph: Any, tensors: Tensors, constants: frozenset[str] = frozenset()
     ) -> None:
-        self.layers: list[Layer] = []
-        self.operators: list[Operator] = []
-        self.skipped: Counter[str] = Counter()
-        self.tensors = tensors
-        self._constants = set(constants)
-        self._views: dict[str, View] = {}
-        self._tape = Tape()
+        super().__init__(tensors, constants)
         self._run(graph)
-        self._tape.store(self._views.get(value.name) for value in graph.output)
-        self.operators.extend(self._tape.operators())
+        self._finish(value.name for value in graph.output)
 
     def _run(self, graph: Any) -> None:
         self._constants.update(tensor.name for tensor in graph.initializer)
@@ -50,95 +37,17 @@ class Graph:
             self._constants.difference_update(proto.output)
             self._add(proto)
 
-    @property
-    def work(self) -> tuple[int, int]:
-        """MACs, and the operations of operators."""
-        operations = sum(operator.operations * operator.count for operator in self.operators)
-        return sum(layer.macs for layer in self.layers), operations
-
     def _add(self, proto: Any) -> None:
-        """Adds the work of a node."""
-        node = Node(proto, self.tensors)
+        node = ProtoNode(proto, self.tensors)
         kind = f"{proto.domain}.{proto.op_type}".removeprefix(".").removeprefix("ai.onnx.")
         if kind in _GRAPHS:
             _GRAPHS[kind](self, proto, node)
             return
-        self._infer(proto, node, kind)
-        products = _PRODUCTS[kind](node) if kind in _PRODUCTS else {}
-        for suffix, product in products.items():
-            if min(product):  # empty products are not layers
-                m, n, k, count = product
-                self.layers.append(Layer(name=node.name + suffix, m=m, n=n, k=k, count=count))
-        inputs = [name for name in node.inputs if name]
-        if kind in CONSTANTS or (inputs and self._constants.issuperset(inputs)):
-            self._constants.update(node.outputs)
-        elif kind in VIEWS or kind in SLICES:
-            self._add_view(node)
-        elif kind in _RULES and not (products and kind == "Einsum"):
-            try:
-                work = _RULES[kind](node)
-                if work is None:
-                    self._add_view(node)
-                else:
-                    self._add_work(node, work)
-            except ValueError:  # a shape is not known, though no layer needs it
-                self._skip(node, kind)
-        elif products:
-            self._end(node, node.inputs)
-        else:
-            self._skip(node, kind)
-
-    def _infer(self, proto: Any, node: Node, kind: str) -> None:
         self.tensors.add(proto)
         if kind in SHAPES:
             with contextlib.suppress(ValueError):  # a shape is not known
                 self.tensors.give(proto, SHAPES[kind](node))
-
-    def _add_view(self, node: Node) -> None:
-        try:
-            view = self._view(node, 0)
-            results = [view for _ in node.outputs]
-            if node.op_type in SLICES:
-                sizes = (node.output_size(index) for index in range(len(results)))
-                results = [self._tape.part(view, size) for size in sizes]
-            self._set(node, results)
-        except ValueError:
-            self._skip(node, node.op_type)
-
-    def _add_work(self, node: Node, work: Work) -> None:
-        views = [
-            self._view(node, index)
-            for index, name in enumerate(node.inputs)
-            if name and not self._is_parameter(name, index, work)
-        ]
-        # An optional further output of unknown shape, such as a mask, is not used.
-        outputs = [node.output_size(), *(self.tensors.size(name) for name in node.outputs[1:])]
-        if not work.is_fused:
-            results = self._tape.separate(
-                node.name,
-                work.kind,
-                work.operations,
-                views,
-                outputs,
-                read=work.read,
-                written=work.written,
-                times=work.times,
-            )
-        else:
-            results = self._tape.fused(
-                node.name, work.kind, work.operations, views, outputs, work.role
-            )
-        self._set(node, results)
-
-    def _is_parameter(self, name: str, index: int, work: Work) -> bool:
-        """Whether an input is part of the instruction: one stored number, or a later constant."""
-        is_later = work.num_inputs is not None and index >= work.num_inputs
-        return name in self._constants and (is_later or self.tensors.size(name) == 1)
-
-    def _set(self, node: Node, results: Sequence[View]) -> None:
-        for name, view in zip(node.outputs, results, strict=True):
-            if name:
-                self._views[name] = view
+        self._record(node, kind, _PRODUCTS, _RULES)
 
     def _if(self, proto: Any, node: Node) -> None:
         """The branch that is taken if this is known, else the most expensive one."""
@@ -256,23 +165,6 @@ class Graph:
     def _end_graphs(self, proto: Any, node: Node) -> None:
         captured = [name for graph in inner_graphs(proto) for name in _names(graph)]
         self._end(node, [*node.inputs, *captured])
-
-    def _skip(self, node: Node, name: str) -> None:
-        self.skipped[name] += 1
-        self._end(node, node.inputs)
-
-    def _end(self, node: Node, inputs: Sequence[str]) -> None:
-        """The results of a node that is counted elsewhere, or not at all."""
-        views = [self._views.get(name) for name in inputs]
-        sizes = [self.tensors.size(name) for name in node.outputs]
-        self._set(node, self._tape.boundary(views, sizes))
-
-    def _view(self, node: Node, index: int) -> View:
-        name = node.inputs[index]
-        size = node.input_size(index)
-        if name not in self._views:
-            self._views[name] = self._tape.source(size)
-        return self._views[name]
 
 
 def _repeated(work: Any, times: int) -> Any:

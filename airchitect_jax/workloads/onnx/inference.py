@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from airchitect_jax._support import one_line, shown
+from airchitect_jax.workloads.onnx.shapes import Shapes
 
 STANDARD = ("", "ai.onnx")  # the domains of standard operators
 SMALL = 1024  # elements of a tensor whose value is computed
@@ -39,11 +40,7 @@ def inner_graphs(node: Any) -> list[Any]:
     return graphs + [graph for attribute in node.attribute for graph in attribute.graphs]
 
 
-class UnknownShapeError(ValueError):
-    """A required shape is not known."""
-
-
-class Tensors:
+class Tensors(Shapes):
     """Types and small values of the tensors of a graph, and of those around it.
 
     Attributes:
@@ -54,10 +51,11 @@ class Tensors:
     """
 
     def __init__(self, opsets: Mapping[str, int], outer: Tensors | None = None) -> None:
+        super().__init__()
         self.opsets = opsets
         self.types: ChainMap[str, Any] = outer.types.new_child() if outer else ChainMap()
         self.values: ChainMap[str, np.ndarray] = outer.values.new_child() if outer else ChainMap()
-        self.reasons: dict[str, str] = outer.reasons if outer else {}
+        self.reasons = outer.reasons if outer else {}
 
     def within(self, graph: Any) -> Tensors:
         """The tensors of an inner graph, with what it declares."""
@@ -77,18 +75,6 @@ class Tensors:
             dim.dim_value if dim.HasField("dim_value") else dim.dim_param
             for dim in kind.tensor_type.shape.dim
         )
-
-    def known_shape(self, name: str) -> tuple[int, ...] | None:
-        """The sides of a tensor if all are known."""
-        shape = self.shape(name)
-        if shape is None or not all(isinstance(side, int) and side >= 0 for side in shape):
-            return None
-        return tuple(int(side) for side in shape)
-
-    def size(self, name: str) -> int:
-        """The elements of a tensor; 0 if they are not known."""
-        shape = self.known_shape(name)
-        return 0 if shape is None else math.prod(shape)
 
     def constant(self, name: str) -> int | None:
         """The value of a tensor of one whole number; None if it is not known."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from airchitect_jax._support import shown
 from airchitect_jax.workloads.gemms import Product, convolution, matmul, transposed_convolution
-from airchitect_jax.workloads.onnx.inference import Tensors, UnknownShapeError
+from airchitect_jax.workloads.onnx.shapes import Shapes, UnknownShapeError
 
 # GEMMs of an operator by the suffix of its name.
 Products = Mapping[str, Product]
@@ -18,26 +18,29 @@ Products = Mapping[str, Product]
 class Node:
     """An operator with the shapes of its inputs and outputs; errors name it."""
 
-    def __init__(self, proto: Any, tensors: Tensors) -> None:
-        self._proto = proto
+    def __init__(
+        self,
+        op_type: str,
+        name: str,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        tensors: Shapes,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.op_type = op_type
+        self.name = name
+        self.inputs = list(inputs)
+        self.outputs = list(outputs)
         self._tensors = tensors
-        self.name = proto.name or next(iter(proto.output), "") or proto.op_type
-        self.op_type = str(proto.op_type)
-        self.inputs = list(proto.input)
-        self.outputs = list(proto.output)
+        self._attributes = attributes or {}
 
     def error(self, reason: str) -> ValueError:
         """An error about this operator."""
-        return ValueError(f"{self._proto.op_type} {shown(self.name)}: {reason}")
+        return ValueError(f"{self.op_type} {shown(self.name)}: {reason}")
 
     def attribute(self, name: str, default: Any) -> Any:
         """An attribute with the type of `default`: a number, a string or a tuple."""
-        for attribute in self._proto.attribute:
-            if attribute.name == name:
-                if isinstance(default, str):
-                    return attribute.s.decode("utf-8", "replace")
-                return tuple(attribute.ints) if isinstance(default, tuple) else attribute.i
-        return default
+        return self._attributes.get(name, default)
 
     def constant(self, index: int) -> int | None:
         """The value of a constant integer input; None if it is not constant."""
@@ -75,11 +78,29 @@ class Node:
         known = self._tensors.known_shape(name)
         if known is None:
             reason = self._tensors.reasons.get(name, "nothing says it")
-            where = f"{self._proto.op_type} {shown(self.name)}"
+            where = f"{self.op_type} {shown(self.name)}"
             raise UnknownShapeError(f"{where}: the shape of {shown(name)} is not known: {reason}")
         if (rank is not None and len(known) != rank) or len(known) < least:
             raise self.error(f"{shown(name)} has {len(known)} dimensions; expected {rank or least}")
         return known
+
+
+class ProtoNode(Node):
+    """An operator of an ONNX file."""
+
+    def __init__(self, proto: Any, tensors: Shapes) -> None:
+        name = proto.name or next(iter(proto.output), "") or proto.op_type
+        super().__init__(str(proto.op_type), name, proto.input, proto.output, tensors)
+        self._proto = proto
+
+    def attribute(self, name: str, default: Any) -> Any:
+        """An attribute with the type of `default`: a number, a string or a tuple."""
+        for attribute in self._proto.attribute:
+            if attribute.name == name:
+                if isinstance(default, str):
+                    return attribute.s.decode("utf-8", "replace")
+                return tuple(attribute.ints) if isinstance(default, tuple) else attribute.i
+        return default
 
 
 def _conv(weights_at: int) -> Callable[[Node], Products]:

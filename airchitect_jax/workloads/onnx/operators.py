@@ -52,7 +52,7 @@ class Work(NamedTuple):
     times: int = 1
 
 
-Rule = Callable[[Node], Work]
+Rule = Callable[[Node], Work | None]
 
 
 def per_element(
@@ -255,7 +255,7 @@ _ACTIVATIONS = {
 }
 # A word of a counter-based generator, as for JAX.
 _RANDOM = 58
-RULES: Mapping[str, Callable[[Node], Work | None]] = {
+RULES: Mapping[str, Rule] = {
     **dict.fromkeys(_ONE_OPERATION, per_element(_E, 1)),
     **{name: per_element(_A, operations) for name, operations in _ACTIVATIONS.items()},
     **dict.fromkeys(("Max", "Mean", "Min", "Sum"), _variadic),

@@ -6,19 +6,18 @@ they are parsed, never run, and all errors are one-line `ValueError`s.
 
 from __future__ import annotations
 
-import contextlib
 import pathlib
-import shlex
 import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from airchitect_jax._support import check_regular, file_path, one_line
+from airchitect_jax.workloads.binding import with_sizes
 from airchitect_jax.workloads.network import Network, with_distinct_names
-from airchitect_jax.workloads.onnx.binding import Names, bind
+from airchitect_jax.workloads.onnx.binding import bind, input_names
 from airchitect_jax.workloads.onnx.checks import check_model
 from airchitect_jax.workloads.onnx.graph import Graph
-from airchitect_jax.workloads.onnx.inference import Tensors, UnknownShapeError
+from airchitect_jax.workloads.onnx.inference import Tensors
 
 
 def read_onnx(path: str | pathlib.Path, dims: Mapping[str, int] | None = None) -> Network:
@@ -69,7 +68,7 @@ def parse_onnx(
         except Exception as error:
             raise ValueError(f"not an ONNX model: {error}") from None
         check_model(model, folder)
-        found = _found(model, dims)
+        found = with_sizes(input_names(model.graph), dims, lambda sizes: _walked(model, sizes))
         if not found.layers:
             kinds = sorted({node.op_type for node in model.graph.node})
             raise ValueError(f"no matrix work found, only {one_line(', '.join(kinds), 200)}")
@@ -89,35 +88,6 @@ def parse_onnx(
             stacklevel=3,
         )
     return network
-
-
-def _found(model: Any, dims: Mapping[str, int]) -> Graph:
-    """The work of a model with the dimensions bound.
-
-    Raises:
-      ValueError: a shape is not known; names all dimensions that are not bound.
-    """
-    names = Names(model.graph)
-    sizes = names.sizes(dims)
-    try:
-        return _walked(model, sizes)
-    except UnknownShapeError as error:
-        failure, unbound = error, names.unbound(sizes)
-    if not unbound:
-        raise failure
-    for proposed in names.proposals(unbound):
-        with warnings.catch_warnings(), contextlib.suppress(ValueError):
-            warnings.simplefilter("ignore")
-            if _walked(model, {**sizes, **proposed}).layers:
-                break
-    else:
-        proposed = next(names.proposals(unbound))
-    flags = " ".join(shlex.quote(f"--dim={name}={size}") for name, size in proposed.items())
-    where = one_line(str(failure).partition(": the shape of")[0], 100)
-    raise ValueError(
-        f"{where} and others need the sizes of dimensions of inputs, for example {flags}"
-        f" (dims={proposed})"
-    )
 
 
 def _walked(model: Any, sizes: Mapping[str, int]) -> Graph:
