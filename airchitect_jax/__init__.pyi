@@ -66,6 +66,7 @@ from .workloads import (
     read_onnx,
     read_stablehlo,
     read_topology,
+    read_torch,
     write_topology,
 )
 
@@ -132,6 +133,7 @@ __all__ = [
     "read_platform",
     "read_stablehlo",
     "read_topology",
+    "read_torch",
     "recommend",
     "recommend_machine",
     "register",

@@ -7,8 +7,9 @@ from absl import flags
 WORKLOAD = flags.DEFINE_multi_string(
     "workload",
     ["resnet50"],
-    "A packaged network, a SCALE-Sim topology (.csv), an ONNX model (.onnx) or a StableHLO program"
-    " (.mlir, .mlirbc, .stablehlo); may be given several times.",
+    "A packaged network, a SCALE-Sim topology (.csv), an ONNX model (.onnx), a StableHLO program"
+    " (.mlir, .mlirbc, .stablehlo) or an exported PyTorch program (.pt2); may be given several"
+    " times.",
 )
 WEIGHT = flags.DEFINE_multi_integer(
     "weight",
@@ -20,8 +21,9 @@ WEIGHT = flags.DEFINE_multi_integer(
 DIM = flags.DEFINE_multi_string(
     "dim",
     [],
-    "Size of a symbolic dimension of an ONNX model by name, as in --dim=batch=8, or by input and"
-    " axis, as in '--dim=x[0]=8'; or the value of an input that is one whole number.",
+    "Size of a symbolic dimension of an ONNX or PyTorch model by name, as in --dim=batch=8, or by"
+    " input and axis, as in '--dim=x[0]=8'; or the value of an ONNX model's input that is one whole"
+    " number.",
 )
 ALL = (WORKLOAD, WEIGHT, DIM)
 

@@ -12,6 +12,7 @@ from airchitect_jax.workloads.scalesim_csv import (
 )
 from airchitect_jax.workloads.source import open_network
 from airchitect_jax.workloads.stablehlo import parse_stablehlo, read_stablehlo
+from airchitect_jax.workloads.torch_export import read_torch
 from airchitect_jax.workloads.zoo import EVALUATION_NETWORKS, load_network, network_names
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "read_onnx",
     "read_stablehlo",
     "read_topology",
+    "read_torch",
     "sample_integers",
     "write_topology",
 ]

@@ -10,14 +10,20 @@ from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.onnx import read_onnx
 from airchitect_jax.workloads.scalesim_csv import read_topology
 from airchitect_jax.workloads.stablehlo import read_stablehlo
+from airchitect_jax.workloads.torch_export import read_torch
 from airchitect_jax.workloads.zoo import load_network, network_names
 
 _READERS: Mapping[str, Callable[[str | pathlib.Path], Network]] = {
     ".csv": read_topology,
-    ".onnx": read_onnx,
     ".mlir": read_stablehlo,
     ".mlirbc": read_stablehlo,
     ".stablehlo": read_stablehlo,
+}
+_READERS_WITH_DIMS: Mapping[
+    str, Callable[[str | pathlib.Path, Mapping[str, int] | None], Network]
+] = {
+    ".onnx": read_onnx,
+    ".pt2": read_torch,
 }
 
 
@@ -25,9 +31,10 @@ def open_network(source: str | pathlib.Path, dims: Mapping[str, int] | None = No
     """The network of a packaged name, or of a file.
 
     Args:
-      source: the name, or the path of a SCALE-Sim topology (`.csv`), an ONNX model (`.onnx`) or a
-        StableHLO program (`.mlir`, `.mlirbc`, `.stablehlo`).
-      dims: sizes of symbolic dimensions, for ONNX models.
+      source: the name, or the path of a SCALE-Sim topology (`.csv`), an ONNX model (`.onnx`), a
+        StableHLO program (`.mlir`, `.mlirbc`, `.stablehlo`) or an exported PyTorch program
+        (`.pt2`).
+      dims: sizes of symbolic dimensions, for ONNX models and PyTorch programs.
 
     Raises:
       ValueError: the source is none of these, or its reader refuses it.
@@ -38,15 +45,16 @@ def open_network(source: str | pathlib.Path, dims: Mapping[str, int] | None = No
     if dims is not None and not isinstance(dims, Mapping):
         raise TypeError(f"dims: {shown(dims)} is not allowed; expected a mapping of names to sizes")
     suffix = pathlib.Path(source).suffix.lower()
-    if suffix == ".onnx":
-        return read_onnx(source, dims)
+    if suffix in _READERS_WITH_DIMS:
+        return _READERS_WITH_DIMS[suffix](source, dims)
     if dims:
-        raise ValueError(f"{source}: dimensions can be bound in .onnx files only")
+        raise ValueError(f"{source}: dimensions can be bound in .onnx and .pt2 files only")
     if suffix in _READERS:
         return _READERS[suffix](source)
     if str(source) in network_names():
         return load_network(str(source))
     raise ValueError(
-        f"workload: {shown(str(source))} is neither a file ({', '.join(_READERS)}) nor a packaged"
-        f" network; packaged are {', '.join(network_names())}"
+        f"workload: {shown(str(source))} is neither a file"
+        f" ({', '.join(sorted((*_READERS, *_READERS_WITH_DIMS)))}) nor a packaged network;"
+        f" packaged are {', '.join(network_names())}"
     )

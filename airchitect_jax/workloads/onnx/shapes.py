@@ -24,8 +24,8 @@ class Shapes:
         of: Mapping[str, tuple[int | str, ...]] | None = None,
         numbers: Mapping[str, int] | None = None,
     ) -> None:
-        self.of = of or {}
-        self.numbers = numbers or {}
+        self.of = {} if of is None else of
+        self.numbers = {} if numbers is None else numbers
         self.reasons: dict[str, str] = {}
 
     def shape(self, name: str) -> tuple[int | str, ...] | None:
