@@ -89,6 +89,7 @@ EXTRAS = [
     "pyarrow",
     "scalesim",
     "sklearn",
+    "torch",
     "xgboost",
 ]
 
