@@ -42,6 +42,7 @@ class _Interrupts:
         self._received: int | None = None  # the signal that ends `run`
         self._hint = "nothing was started"
         self._keeps_traces = False
+        self._shown: Callable[[str], str] = "{}\n".format
         self._stderr = 2
         self._unsaid = [True]  # emptied by whoever prints the line: `pop` is atomic
         reader, writer = os.pipe()
@@ -54,9 +55,16 @@ class _Interrupts:
         # What is registered first runs last. After it the interpreter takes its handlers away.
         atexit.register(self._ignore)
 
-    def run(self, main: Callable[[], None], hint: str, *, keeps_traces: bool) -> None:
+    def run(
+        self,
+        main: Callable[[], None],
+        hint: str,
+        *,
+        keeps_traces: bool,
+        shown: Callable[[str], str],
+    ) -> None:
         """See the function `run`."""
-        self._hint, self._keeps_traces = hint, keeps_traces
+        self._hint, self._keeps_traces, self._shown = hint, keeps_traces, shown
         try:
             try:
                 self._phase = _Phase.RUNNING
@@ -130,7 +138,8 @@ class _Interrupts:
             return  # whoever prints it is about to end the process
         word = _WORDS[signal.Signals(number)]
         with contextlib.suppress(OSError):
-            os.write(self._stderr, f"{word}; {self._hint}\n".encode(errors="backslashreplace"))
+            line = self._shown(f"{word}; {self._hint}")
+            os.write(self._stderr, line.encode(errors="backslashreplace"))
         os._exit(128 + number)
 
 
@@ -143,16 +152,19 @@ def install() -> None:
         _installed.append(_Interrupts())
 
 
-def run(main: Callable[[], None], hint: str, *, keeps_traces: bool) -> None:
+def run(
+    main: Callable[[], None], hint: str, *, keeps_traces: bool, shown: Callable[[str], str]
+) -> None:
     """Runs the work of a script. Returns when it is done; does not return if it is interrupted.
 
     Args:
       main: the work.
       hint: what the user can do after an interruption.
       keeps_traces: whether stderr stays open to libraries, and KeyboardInterrupt is raised.
+      shown: makes the line that is printed of its text.
     """
     install()
-    _installed[0].run(main, hint, keeps_traces=keeps_traces)
+    _installed[0].run(main, hint, keeps_traces=keeps_traces, shown=shown)
 
 
 def stoppable() -> contextlib.AbstractContextManager[None]:

@@ -27,6 +27,7 @@ from airchitect_jax.types import Objective, RuntimeModel
 from experiments import (
     case_flags,
     file_runs,
+    hosts,
     objective_flags,
     runner,
     runtime_flags,
@@ -118,7 +119,7 @@ def _source(shard_rows: int, task: LabelTask) -> SampledSource | FileSource:
 
 def main(console: rich.console.Console) -> None:
     """Labels the workloads of the flags."""
-    process = file_runs.join()
+    process = hosts.join()
     file_runs.cache_programs()
     report = Report(REPORT.value)
     shard_rows = file_runs.SHARD_ROWS.value

@@ -96,6 +96,7 @@ SEARCHERS_WHERE_GIVEN = {
     "optimizer": "gradient,surrogate",
     "plugin": "random,rerank",
 }
+BUCKET = "s3://bucket/"
 _PACKAGE = "scalesim.scale"  # of an optional package
 
 
@@ -320,7 +321,9 @@ def check_run(page, folder, words):
         written = folder / "runs" / "recommend" / "scalesim"
         assert {path.name for path in written.iterdir()} >= set(named), words
         return
-    write_inputs(folder, page, words)
+    write_inputs(folder, page, [word.replace(BUCKET, "") for word in words])
+    # There is no object store: its objects are files, by their URIs.
+    words = [word.replace(BUCKET, f"file://{folder}/") for word in words]
     result = scripts.run(
         module,
         *resized(module, words),

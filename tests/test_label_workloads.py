@@ -68,14 +68,16 @@ def test_killed_and_started_again_it_makes_the_same_bytes(undisturbed, environme
         stdout=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 100
-    while not list((tmp_path / "labels").glob("part-*")):
+    while not list((tmp_path / "manifest").glob("part-*.json")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "summary.json").exists()
-    finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "labels").glob("part-*")}
+    names = [path.stem for path in (tmp_path / "manifest").glob("part-*.json")]
+    labels = [tmp_path / "labels" / f"{name}.parquet" for name in names]
+    finished = {path: path.stat().st_mtime_ns for path in labels}
     assert len(finished) < 20
     again = run(environment, *SAMPLE, f"--workdir={tmp_path}")
     assert again.returncode == 0, again.stderr

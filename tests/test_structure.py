@@ -82,6 +82,7 @@ GENERAL = [
 ]
 EXTRAS = [
     "evosax",
+    "fsspec",
     "joblib",
     "matplotlib",
     "onnx",
@@ -91,6 +92,7 @@ EXTRAS = [
     "sklearn",
     "torch",
     "xgboost",
+    "xxhash",
 ]
 
 
