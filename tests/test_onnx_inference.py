@@ -6,6 +6,8 @@ import pytest
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
+from airchitect_jax.workloads.onnx.inference import Tensors
+
 BOOL, INT64 = TensorProto.BOOL, TensorProto.INT64
 X = models.value("x", "batch", "width")
 
@@ -165,6 +167,15 @@ def test_a_state_that_grows_has_no_size():
     proto = models.model([grows, node("MatMul", ["last", "w"], ["y"])], [X], stored)
     with pytest.raises(ValueError, match="MatMul 'y': the shape of 'last' is not known"):
         models.parse(proto, batch=2, width=4)
+
+
+def test_the_number_of_inferences_is_limited():
+    tensors = Tensors({"": 23}, limit=2)
+    inner = tensors.within(body([]))
+    for each in (tensors, inner):
+        each.add(node("Relu", ["x"], ["y"]))
+    with pytest.raises(ValueError, match="its nested loops make more than 2 operators"):
+        inner.add(node("Relu", ["x"], ["y"]))
 
 
 def test_a_scan_stacks_its_results_along_an_axis():

@@ -7,6 +7,7 @@ operator is inferred with them. So a shape is known however the model computes i
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import ChainMap
 from collections.abc import Mapping
@@ -50,9 +51,13 @@ class Tensors(Shapes):
       reasons: why the shapes of tensors cannot be inferred, by name.
     """
 
-    def __init__(self, opsets: Mapping[str, int], outer: Tensors | None = None) -> None:
+    def __init__(
+        self, opsets: Mapping[str, int], outer: Tensors | None = None, *, limit: int = 10_000
+    ) -> None:
         super().__init__()
         self.opsets = opsets
+        self._limit: int = outer._limit if outer else limit
+        self._added: itertools.count[int] = outer._added if outer else itertools.count()
         self.types: ChainMap[str, Any] = outer.types.new_child() if outer else ChainMap()
         self.values: ChainMap[str, np.ndarray] = outer.values.new_child() if outer else ChainMap()
         self.reasons = outer.reasons if outer else {}
@@ -134,7 +139,13 @@ class Tensors(Shapes):
         )
 
     def add(self, node: Any) -> None:
-        """Infers the results of an operator without inner graphs."""
+        """Infers the results of an operator without inner graphs.
+
+        Raises:
+          ValueError: there were more than `limit`: bodies of nested loops are looked at repeatedly.
+        """
+        if next(self._added) >= self._limit:
+            raise ValueError(f"its nested loops make more than {self._limit} operators")
         names = [name for name in node.output if name]
         self._infer(node, names)
         if node.domain not in STANDARD:

@@ -15,7 +15,7 @@ from airchitect_jax._support import check_regular, file_path, one_line
 from airchitect_jax.workloads.binding import with_sizes
 from airchitect_jax.workloads.network import Network, with_distinct_names
 from airchitect_jax.workloads.onnx.binding import bind, input_names
-from airchitect_jax.workloads.onnx.checks import check_model
+from airchitect_jax.workloads.onnx.checks import all_graphs, check_model
 from airchitect_jax.workloads.onnx.graph import Graph
 from airchitect_jax.workloads.onnx.inference import Tensors
 
@@ -104,4 +104,5 @@ def _walked(model: Any, sizes: Mapping[str, int]) -> Graph:
     except Exception as error:
         raise ValueError(f"its shapes cannot be inferred: {error}") from None
     opsets = {entry.domain: entry.version for entry in bound.opset_import}
-    return Graph(bound.graph, Tensors(opsets).within(bound.graph))
+    limit = 10_000 + 100 * sum(len(graph.node) for graph in all_graphs(bound.graph))
+    return Graph(bound.graph, Tensors(opsets, limit=limit).within(bound.graph))
