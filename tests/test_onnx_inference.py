@@ -31,6 +31,7 @@ def body(nodes, inputs=(), outputs=(), stored=()):
     added=st.integers(0, 5),
     divisor=st.integers(1, 4),
 )
+@hypothesis.settings(max_examples=40)
 def test_sizes_are_computed_as_the_model_does(x, factors, added, divisor):
     nodes = [
         node("Shape", ["x"], ["s"]),

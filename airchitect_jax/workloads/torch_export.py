@@ -14,7 +14,6 @@ from typing import Any
 
 from airchitect_jax._support import check_regular, file_path, one_line, shown
 from airchitect_jax.workloads.binding import Names, with_sizes
-from airchitect_jax.workloads.found import Found
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.onnx.nodes import Node
 from airchitect_jax.workloads.onnx.recorder import Recorder
@@ -74,7 +73,7 @@ def _network(program: Any, name: str, dims: Mapping[str, int], source: str) -> N
         raise ValueError("no matrix work found")
     for note in dict.fromkeys(recorded.notes):
         warnings.warn(f"{source}: {note}", stacklevel=4)
-    return Found(recorded.layers, recorded.operators, recorded.skipped).network(name)
+    return recorded.found.network(name)
 
 
 def _stored(program: Any) -> set[str]:
@@ -215,7 +214,7 @@ class _Graph(Recorder):
         label = self._label(node)
         parts = [_Graph(self._inner(graph), self._sizes, scope=label) for graph in graphs]
         if name == "cond":
-            parts = [max(parts, key=lambda part: part.work)]
+            parts = [max(parts, key=lambda part: part.found.work)]
         elif name in _LOOPS and any(part.layers or part.operators for part in parts):
             self.notes.append(
                 f"{name} {shown(label)}: the number of iterations is not known; its work is counted"

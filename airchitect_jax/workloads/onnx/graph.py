@@ -81,7 +81,7 @@ class Graph(Recorder):
         def rank(choice: tuple[Any, Graph]) -> tuple[tuple[int, int], int]:
             graph, part = choice
             known = sum(part.tensors.known_shape(value.name) is not None for value in graph.output)
-            return part.work, known
+            return part.found.work, known
 
         if parts:
             graph, part = max(parts, key=rank)

@@ -1,7 +1,8 @@
 """Reads ONNX models as GEMMs and operators. Needs onnx (extra `onnx`); weights are not read.
 
-Shapes come from ONNX's shape inference, after symbolic dimensions are bound. Files are untrusted:
-they are parsed, never run, and all errors are one-line `ValueError`s.
+Shapes come from ONNX's shape inference and from the values that the model computes before the run
+(`airchitect_jax.workloads.onnx.inference`), after symbolic dimensions are bound. Files are
+untrusted: they are parsed, never run, and all errors are one-line `ValueError`s.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from airchitect_jax._support import check_regular, file_path, one_line
 from airchitect_jax.workloads.binding import with_sizes
-from airchitect_jax.workloads.network import Network, with_distinct_names
+from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.onnx.binding import bind, input_names
 from airchitect_jax.workloads.onnx.checks import all_graphs, check_model
 from airchitect_jax.workloads.onnx.graph import Graph
@@ -24,16 +25,18 @@ def read_onnx(path: str | pathlib.Path, dims: Mapping[str, int] | None = None) -
     """Reads a model; the network is named after the file.
 
     Matrix work is that of Conv, ConvInteger, ConvTranspose, DeformConv, QLinearConv, MatMul,
-    MatMulInteger, QLinearMatMul, Gemm, Einsum of two operands, Attention, RNN, GRU and LSTM; `If`
-    counts its most expensive branch, `Scan` and `Loop` their length (a Loop of unknown length once,
-    with a warning). All other work is in the network's operators
+    MatMulInteger, QLinearMatMul, Gemm, Einsum of two operands, Attention, RNN, GRU and LSTM, and of
+    some of ONNX Runtime's (`airchitect_jax.workloads.onnx.contrib`); `If` counts the branch that it
+    takes, or its most expensive one if this is not known, `Scan` and `Loop` their length (a Loop of
+    unknown length once, with a warning). All other work is in the network's operators
     (`airchitect_jax.workloads.onnx.operators`); what depends only on constants and shapes is
     computed before the run. A warning names operators of other domains, whose work is unknown.
 
     Args:
       path: the `.onnx` file. External tensors are read only if they are small enough to be shapes,
         and only from its folder.
-      dims: sizes of symbolic dimensions by name; the unnamed ones of input x are "x.0", "x.1"...
+      dims: sizes of symbolic dimensions by name, or by input and axis ("x[0]"); values of inputs
+        that are one whole number by the input's name.
 
     Returns:
       The network; its `skipped` counts the operators that are not modelled, or whose shapes are not
@@ -41,7 +44,8 @@ def read_onnx(path: str | pathlib.Path, dims: Mapping[str, int] | None = None) -
 
     Raises:
       ValueError: the file cannot be read, is not an ONNX model, refers to files outside its folder,
-        has no matrix work, or a required shape is unknown; names file and node.
+        has no matrix work, or a required shape is unknown; names file and node, and all
+        dimensions that need a size.
     """
     path = file_path("path", path)
     check_regular(path)
@@ -72,12 +76,7 @@ def parse_onnx(
         if not found.layers:
             kinds = sorted({node.op_type for node in model.graph.node})
             raise ValueError(f"no matrix work found, only {one_line(', '.join(kinds), 200)}")
-        network = Network(
-            name=name,
-            layers=with_distinct_names(found.layers),
-            operators=with_distinct_names(found.operators),
-            skipped=dict(sorted(found.skipped.items())),
-        )
+        network = found.found.network(name)
     except ValueError as error:
         raise ValueError(f"{source}: {one_line(str(error), 800)}") from None
     foreign = [f"{name} ({count})" for name, count in network.skipped.items() if "." in name]

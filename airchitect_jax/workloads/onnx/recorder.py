@@ -32,9 +32,9 @@ class Recorder:
         self._tape = Tape()
 
     @property
-    def work(self) -> tuple[int, int]:
-        """MACs, and the operations of operators."""
-        return Found(self.layers, self.operators).work
+    def found(self) -> Found:
+        """The work, once the graph is finished."""
+        return Found(self.layers, self.operators, self.skipped)
 
     def _finish(self, results: Iterable[str]) -> None:
         self._tape.store(self._views.get(name) for name in results)
