@@ -235,6 +235,14 @@ def test_a_proposed_command_line_works():
     assert models.gemms(proto, batch=1, height=48, width=48) == [(144, 5, 48, 1)]
 
 
+def test_the_batch_of_a_state_is_proposed_like_that_of_an_input():
+    inputs = [models.value("x", "n", 3, 8), models.value("h", 1, "state_batch", 16)]
+    stored = [models.weights("w", 1, 64, 8), models.weights("r", 1, 64, 16)]
+    lstm = node("LSTM", ["x", "w", "r", "", "", "h"], ["y"], hidden_size=16)
+    with pytest.raises(ValueError, match=r"example --dim=n=1 --dim=state_batch=1 \("):
+        models.parse(models.model([lstm], inputs, stored))
+
+
 def test_spectra_of_real_signals_have_half_of_the_frequencies():
     nodes = [
         node("STFT", ["x", "step", "window"], ["s"]),

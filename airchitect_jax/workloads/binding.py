@@ -24,7 +24,8 @@ class Names:
     """What of a model's inputs can be bound: dimensions, and the values of whole numbers.
 
     Attributes:
-      dims: the axis and the input's rank of each dimension without a size, by name.
+      dims: the axis and the input's rank of each dimension without a size, by name; 0 as well for
+        the batch of a recurrent state, which comes after its layers.
       places: names of dimensions by input and axis ("x[0]").
       numbers: inputs that are one whole number, such as a sampling rate.
       limits: least and largest sizes by name, where these are restricted.
@@ -39,7 +40,8 @@ class Names:
         """Adds a dimension of an input; gives its name, which is its place if it has no other."""
         place = f"{source}[{axis}]"
         self.places[place] = name or place
-        self.dims.setdefault(self.places[place], (axis, rank))
+        is_batch = axis == 0 or (axis == 1 and rank == 3 and f"{source}[0]" not in self.places)
+        self.dims.setdefault(self.places[place], (0 if is_batch else axis, rank))
         return self.places[place]
 
     def sizes(self, dims: Mapping[str, int]) -> dict[str, int]:
