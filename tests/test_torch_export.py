@@ -167,6 +167,18 @@ def test_control_flow(tmp_path):
 
 
 @needs_torch
+def test_loops_along_an_axis(tmp_path):
+    from torch._higher_order_ops.map import map as along
+    from torch._higher_order_ops.scan import scan
+
+    def loops(x, xs):
+        return scan(lambda c, x: (c @ x, c.sum()), x, xs), along(lambda a, b: (a @ b) @ b, xs, x)
+
+    network = read_torch(exported(tmp_path, loops, torch.zeros(4, 4), torch.zeros(5, 4, 4)))
+    assert gemms(network) == [(4, 4, 4, 5)] * 3
+
+
+@needs_torch
 def test_dynamic_dimensions(tmp_path):
     net = nn.Linear(8, 4)
     sides = {0: torch.export.Dim("batch", min=2, max=64), 1: torch.export.Dim("steps", max=512)}

@@ -27,7 +27,9 @@ from airchitect_jax.workloads.torch_operators import (
 )
 
 _Shape = tuple[int | str, ...]
-_LOOPS = ("while_loop", "scan", "map_impl", "associative_scan")
+_UNKNOWN_LENGTH = ("while_loop", "associative_scan")
+# The argument with the tensors along whose first axis a loop runs.
+_SLICED = {"map_impl": 1, "scan": 2}
 
 
 def read_torch(path: str | pathlib.Path, dims: Mapping[str, int] | None = None) -> Network:
@@ -35,8 +37,8 @@ def read_torch(path: str | pathlib.Path, dims: Mapping[str, int] | None = None) 
 
     Matrix work is that of linear layers, products, convolutions, einsum of two operands, attention
     and recurrent layers; all other operators are in the network's operators. `torch.cond` counts
-    its most expensive branch, a loop one iteration (a warning says so). Layers are named after
-    their modules.
+    its most expensive branch, `scan` and `map` their length, and `while_loop` one iteration (a
+    warning says so). Layers are named after their modules.
 
     Args:
       path: the `.pt2` file, which is trusted.
@@ -213,17 +215,19 @@ class _Graph(Recorder):
     ) -> None:
         label = self._label(node)
         parts = [_Graph(self._inner(graph), self._sizes, scope=label) for graph in graphs]
+        times = 1
         if name == "cond":
             parts = [max(parts, key=lambda part: part.found.work)]
-        elif name in _LOOPS and any(part.layers or part.operators for part in parts):
+        elif name in _SLICED:
+            first = call.arguments[str(_SLICED[name])][0]
+            times = Node(name, label, [first], outputs, self.tensors).shape(0, least=1)[0]
+        elif name in _UNKNOWN_LENGTH and any(part.layers or part.operators for part in parts):
             self.notes.append(
                 f"{name} {shown(label)}: the number of iterations is not known; its work is counted"
                 " once"
             )
         for part in parts:
-            self.layers += part.layers
-            self.operators += part.operators
-            self.skipped.update(part.skipped)
+            self._add_part(part, times)
             self.notes += part.notes
         self._end(Node(name, label, call.tensors, outputs, self.tensors), call.tensors)
 

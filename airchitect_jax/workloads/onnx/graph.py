@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -156,20 +155,9 @@ class Graph(Recorder):
     def _part(self, graph: Any, tensors: Tensors) -> Graph:
         return Graph(graph, tensors, frozenset(self._constants))
 
-    def _add_part(self, part: Graph, times: int) -> None:
-        if times:
-            self.layers += [_repeated(layer, times) for layer in part.layers]
-            self.operators += [_repeated(operator, times) for operator in part.operators]
-        self.skipped.update({kind: count * times for kind, count in part.skipped.items()})
-
     def _end_graphs(self, proto: Any, node: Node) -> None:
         captured = [name for graph in inner_graphs(proto) for name in _names(graph)]
         self._end(node, [*node.inputs, *captured])
-
-
-def _repeated(work: Any, times: int) -> Any:
-    """A layer or operator that runs `times` as often."""
-    return dataclasses.replace(work, count=work.count * times)
 
 
 def _names(graph: Any) -> Iterator[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from airchitect_jax.workloads.found import Found
 from airchitect_jax.workloads.fusion import Tape, View
@@ -72,6 +74,13 @@ class Recorder:
         else:
             self._skip(node, kind)
 
+    def _add_part(self, part: Recorder, times: int) -> None:
+        """Adds the work of another graph that runs `times` times."""
+        if times:
+            self.layers += [_repeated(layer, times) for layer in part.layers]
+            self.operators += [_repeated(operator, times) for operator in part.operators]
+        self.skipped.update({kind: count * times for kind, count in part.skipped.items()})
+
     def _add_view(self, node: Node) -> None:
         try:
             view = self._view(node, 0)
@@ -134,3 +143,8 @@ class Recorder:
         if name not in self._views:
             self._views[name] = self._tape.source(size)
         return self._views[name]
+
+
+def _repeated(work: Any, times: int) -> Any:
+    """A layer or operator that runs `times` as often."""
+    return dataclasses.replace(work, count=work.count * times)
