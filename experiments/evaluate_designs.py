@@ -25,7 +25,7 @@ from absl import flags
 from airchitect_jax.cost import Platform, read_platform
 from airchitect_jax.labelling import EvaluationTask
 from airchitect_jax.types import Interface, MemoryModel, RuntimeModel
-from experiments import file_runs, hosts, objective_flags, runner, runtime_flags
+from experiments import file_runs, objective_flags, runner, runtime_flags
 
 flags.adopt_module_key_flags(file_runs)
 flags.adopt_module_key_flags(runtime_flags)
@@ -71,7 +71,6 @@ def _task() -> EvaluationTask:
 
 def main(console: rich.console.Console) -> None:
     """Evaluates the designs of the files."""
-    process = hosts.join()
     file_runs.cache_programs()
     if not file_runs.INPUT.value:
         raise ValueError(f"--{file_runs.INPUT.name}: give at least one file")
@@ -84,7 +83,7 @@ def main(console: rich.console.Console) -> None:
     source = file_runs.file_source(task, constants, file_runs.SHARD_ROWS.value)
     own = (MEMORY_MODEL, PLATFORM, INTERFACE, runtime_flags.RUNTIME_MODEL, *objective_flags.ALL)
     settings = runner.values(*own)
-    file_runs.run("evaluate_designs", "designs evaluated", task, source, process, settings, console)
+    file_runs.run("evaluate_designs", "designs evaluated", task, source, settings, console)
 
 
 if __name__ == "__main__":

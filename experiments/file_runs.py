@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
+import importlib
 import json
 import pathlib
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -27,14 +26,14 @@ from airchitect_jax.labelling import (
     LabelTask,
     Location,
     Manifest,
-    Process,
     SampledSource,
     row_bytes,
 )
-from experiments import hosts, runner
+from experiments import hosts, ray_cluster, runner
 
 flags.adopt_module_key_flags(runner)
 flags.adopt_module_key_flags(hosts)
+flags.adopt_module_key_flags(ray_cluster)
 
 INPUT = flags.DEFINE_multi_string(
     "input",
@@ -119,8 +118,12 @@ def _run_id(identity: Mapping[str, Any], task: LabelTask) -> str:
 
 def cache_programs() -> None:
     """Sets the folder of --compilation_cache."""
-    if COMPILATION_CACHE.value:
-        cache = pathlib.Path(COMPILATION_CACHE.value).expanduser()
+    _cache_in(COMPILATION_CACHE.value)
+
+
+def _cache_in(folder: str) -> None:
+    if folder:
+        cache = pathlib.Path(folder).expanduser()
         jax.config.update("jax_compilation_cache_dir", str(cache))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
@@ -130,22 +133,21 @@ def run(
     done: str,
     task: LabelTask,
     source: SampledSource | FileSource,
-    process: Process,
     settings: Mapping[str, Any],
     console: rich.console.Console,
 ) -> None:
-    """Makes the missing shards of this process; the first process claims and closes the workdir.
+    """Joins the other processes, and makes the missing shards of this one.
 
     Args:
       name: of the script.
       done: what was done with rows, for the closing line.
       task: what is computed.
       source: where rows come from.
-      process: from `hosts.join`.
       settings: of the script's own flags, which identify the results.
       console: for progress and the closing line.
     """
     start = time.perf_counter()
+    ray_cluster.check()
     total = source.num_rows
     rows = min(source.shard_rows, total or source.shard_rows)
     check_fits(f"--{SHARD_ROWS.name}", SHARD_ROWS.value, rows * row_bytes(task))
@@ -153,13 +155,9 @@ def run(
     manifest = Manifest(
         folder=Location(OUTPUT.value or runner.WORKDIR.value), run=_run_id(identity, task)
     )
-    claim: AbstractContextManager[Any] = contextlib.nullcontext()
-    if process.index == 0:  # holds the folder for all processes
-        flag_values = {**identity, **runner.values(runner.WORKDIR, OUTPUT)}
-        claim = runner.claim(name, flag_values, resume=True)
-    with claim:
-        if process.count > 1:
-            hosts.wait_for_all("claimed")
+    flag_values = {**identity, **runner.values(runner.WORKDIR, OUTPUT)}
+    with hosts.joined() as group, group.claim(name, flag_values, resume=True):
+        process = group.process
         engine = Engine(
             task=task,
             source=source,
@@ -172,12 +170,24 @@ def run(
         ours = None if total is None else total // process.count
         with RowProgress(console, "labelling", total if process.count == 1 else ours) as progress:
             on_shard = _Counted(progress)
-            engine.run(on_shard, functools.partial(runner.say, console))
-        if process.count > 1:
-            hosts.wait_for_all("labelled")
+            on_damage = functools.partial(runner.say, console)
+            if ray_cluster.ENGINE.value == "ray":
+                setup = functools.partial(_set_up, runner.PLUGIN.value, COMPILATION_CACHE.value)
+                with ray_cluster.connected(console) as ray_engine:
+                    ray_engine.run(engine, on_shard, on_damage, setup)
+            else:
+                engine.run(on_shard, on_damage)
+        group.wait_for_all("labelled")
         if process.index == 0:
             seconds = time.perf_counter() - start
             _close(manifest, task, done, console, seconds, progress.made_now)
+
+
+def _set_up(plugins: Sequence[str], cache: str) -> None:
+    """Does in a worker what the script has done in its own process."""
+    for module in plugins:
+        importlib.import_module(module)
+    _cache_in(cache)
 
 
 class _Counted:

@@ -20,11 +20,14 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+INTERRUPTED, TERMINATED = "interrupted", "terminated"
+
 _GRACE_SECONDS = 2.0
-_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+_WORDS = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 
 
 class _Phase(enum.Enum):
@@ -43,8 +46,10 @@ class _Interrupts:
         self._hint = "nothing was started"
         self._keeps_traces = False
         self._shown: Callable[[str], str] = "{}\n".format
-        self._stderr = 2
+        self._stderr = os.dup(2)
         self._unsaid = [True]  # emptied by whoever prints the line: `pop` is atomic
+        self._farewells: list[Callable[[str], object]] = []
+        self._stopped: tuple[str, int] | None = None  # by `stop`, with what it says
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -82,6 +87,17 @@ class _Interrupts:
                 sys.stdout.flush()
             self._leave(self._received)
 
+    def on_signal(self, farewell: Callable[[str], object]) -> None:
+        """See the function `on_signal`."""
+        self._farewells.append(farewell)
+
+    def stop(self, text: str, status: int) -> None:
+        """See the function `stop`."""
+        self._stopped = text, status
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_GRACE_SECONDS)
+        self._leave(signal.SIGTERM)
+
     @contextlib.contextmanager
     def stoppable(self) -> Iterator[None]:
         """See the function `stoppable`."""
@@ -108,12 +124,23 @@ class _Interrupts:
             self._received = number
             raise KeyboardInterrupt
 
+    @contextlib.contextmanager
+    def muted(self) -> Iterator[None]:
+        """See the function `muted`."""
+        if not self._keeps_traces:
+            self._mute()
+        try:
+            yield
+        finally:
+            if self._received is None:
+                os.dup2(self._stderr, 2)
+
     def _mute(self) -> None:
         """Sends stderr to the null device: libraries would print that they were interrupted."""
         with contextlib.suppress(OSError):
-            own, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+            nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 2)
-            self._stderr = own
+            os.close(nowhere)
 
     def _watch(self, reader: int) -> None:
         """Ends the process if the first signal does not, or at the second."""
@@ -137,10 +164,14 @@ class _Interrupts:
         except IndexError:
             return  # whoever prints it is about to end the process
         word = _WORDS[signal.Signals(number)]
+        text, status = self._stopped or (word, 128 + number)
         with contextlib.suppress(OSError):
-            line = self._shown(f"{word}; {self._hint}")
+            line = self._shown(f"{text}; {self._hint}")
             os.write(self._stderr, line.encode(errors="backslashreplace"))
-        os._exit(128 + number)
+        if self._stopped is None:
+            for farewell in self._farewells:
+                farewell(word)
+        os._exit(status)
 
 
 _installed: list[_Interrupts] = []  # one for each process
@@ -165,6 +196,24 @@ def run(
     """
     install()
     _installed[0].run(main, hint, keeps_traces=keeps_traces, shown=shown)
+
+
+def on_signal(farewell: Callable[[str], object]) -> None:
+    """Has `farewell` called when a signal ends the script, with "interrupted" or "terminated"."""
+    install()
+    _installed[0].on_signal(farewell)
+
+
+def stop(text: str, status: int) -> None:
+    """Ends the script from another thread as a signal would, but with this text and status."""
+    install()
+    _installed[0].stop(text, status)
+
+
+def muted() -> contextlib.AbstractContextManager[None]:
+    """Within this block what libraries print to stderr is lost; the line of a signal is not."""
+    install()
+    return _installed[0].muted()
 
 
 def stoppable() -> contextlib.AbstractContextManager[None]:

@@ -27,7 +27,6 @@ from airchitect_jax.types import Objective, RuntimeModel
 from experiments import (
     case_flags,
     file_runs,
-    hosts,
     objective_flags,
     runner,
     runtime_flags,
@@ -64,10 +63,10 @@ REPORT = flags.DEFINE_enum(
     "report",
     Report.LABELS.value,
     [report.value for report in Report],
-    "labels, or costs: also the cycles of every design, 4 kilobytes per row, for small sets.",
+    "labels, or costs: also the cycles of every design, up to 4 kilobytes per row, for small sets.",
 )
 _MAX_COST_ROWS = 1_000_000
-_COST_SHARD_ROWS = 1 << 16  # a quarter of a gigabyte of costs
+_COST_SHARD_ROWS = 1 << 14  # 60 megabytes of costs, several times in flight
 
 
 def _task(report: Report) -> LabelTask:
@@ -119,7 +118,6 @@ def _source(shard_rows: int, task: LabelTask) -> SampledSource | FileSource:
 
 def main(console: rich.console.Console) -> None:
     """Labels the workloads of the flags."""
-    process = hosts.join()
     file_runs.cache_programs()
     report = Report(REPORT.value)
     shard_rows = file_runs.SHARD_ROWS.value
@@ -134,7 +132,7 @@ def main(console: rich.console.Console) -> None:
     own = (SAMPLE, MAC_BUDGET, TOPK, RUNNER_UP, REPORT)
     shared = (*case_flags.ALL, *objective_flags.ALL, *workload_flags.ALL)
     settings = runner.values(*own, *shared)
-    file_runs.run("label_workloads", "workloads labelled", task, source, process, settings, console)
+    file_runs.run("label_workloads", "workloads labelled", task, source, settings, console)
 
 
 if __name__ == "__main__":

@@ -34,16 +34,22 @@ def run(module, *arguments, folder=ROOT, **environment):
     """The finished process of `python -m module` in a folder, the environment changed as given."""
     with tempfile.TemporaryDirectory() as temporary:
         outputs = [pathlib.Path(temporary, name) for name in ("stdout", "stderr")]
-        process = _FORKS.Process(
-            target=_script, args=(module, arguments, folder, os.environ | environment, outputs)
-        )
-        process.start()
+        process = start(module, *arguments, outputs=outputs, folder=folder, **environment)
         process.join(_TIMEOUT)
         if process.exitcode is None:
             process.kill()
             raise TimeoutError(f"{module} {arguments}")
         texts = [path.read_text() for path in outputs]
     return subprocess.CompletedProcess([module, *arguments], process.exitcode, *texts)
+
+
+def start(module, *arguments, outputs, folder=ROOT, **environment):
+    """The same while it runs; `outputs` are the files of its stdout and its stderr."""
+    process = _FORKS.Process(
+        target=_script, args=(module, arguments, folder, os.environ | environment, outputs)
+    )
+    process.start()
+    return process
 
 
 def _script(module, arguments, folder, environment, outputs):

@@ -306,6 +306,8 @@ def resized(module, words):
     if module == "experiments.compare_search" and "searchers" not in given:
         names = [names for flag, names in SEARCHERS_WHERE_GIVEN.items() if flag in given]
         arguments += [f"--searchers={one}" for one in names]
+    # There is no cluster: test_ray_engine.py has one.
+    arguments = [flag for flag in arguments if not flag.startswith(("--engine=", "--ray_address="))]
     if "distributed" in given:
         # There are no other hosts: this is process 0 of one, and its own coordinator.
         arguments += [f"--coordinator_address=127.0.0.1:{free_port()}"]

@@ -88,6 +88,7 @@ EXTRAS = [
     "onnx",
     "optuna",
     "pyarrow",
+    "ray",
     "scalesim",
     "sklearn",
     "torch",
