@@ -91,7 +91,7 @@ SIZES = {
 SIZES_WHERE_GIVEN = {"sample": 1000, "forest_trees": 0}
 # Every searcher runs on case study 1. Other commands that name none run these, by a flag of theirs.
 SEARCHERS_WHERE_GIVEN = {
-    "joint": "random,gradient",
+    "joint": "random",
     "space": "random",
     "optimizer": "gradient,surrogate",
     "plugin": "random,rerank",
@@ -115,10 +115,32 @@ def module_of(words):
     return words[2] if words[:2] == ["python", "-m"] else None
 
 
+def run_of(words):
+    """A command without its folder and the flags that its sizes replace."""
+    module = module_of(words)
+    sizes = [flag.partition("=")[0] for flag in SIZES.get(module, ())]
+    replaced = {"--workdir", *sizes, *(f"--{name}" for name in SIZES_WHERE_GIVEN)}
+    return module, [word for word in words if word.partition("=")[0] not in replaced]
+
+
 def scripts_of(page):
-    """The commands that are run for a page: one that several pages have, on the last of them."""
+    """The commands that are run for a page.
+
+    Of several whose runs are the same, the last one on the last page, and those whose folder other
+    commands of the page use.
+    """
     later = [words for other in PAGES[PAGES.index(page) + 1 :] for words in COMMANDS[other]]
-    return [words for words in COMMANDS[page] if module_of(words) and words not in later]
+    found = []
+    for words in reversed(COMMANDS[page]):
+        if not module_of(words):
+            continue
+        folders = [word.partition("=")[2] for word in words if word.startswith("--workdir=")]
+        others = [word for other in COMMANDS[page] if other is not words for word in other]
+        is_used = any(folder in word for folder in folders for word in others)
+        if is_used or run_of(words) not in map(run_of, later):
+            found.insert(0, words)
+        later.append(words)
+    return found
 
 
 def check_targets(words):
@@ -325,6 +347,7 @@ def check_run(page, folder, words):
         module,
         *resized(module, words),
         folder=folder,
+        optimized=False,
         HOME=str(folder),
         PYTHONPATH=scripts.PYTHONPATH,
         COLUMNS="200",
