@@ -62,4 +62,4 @@ def _compiled_programs_are_shared():
         for path in _folder.iterdir():
             if path.name not in known:
                 whole = shutil.copy(path, other.parent / f"{_WORKER}_{path.name}")
-                os.replace(whole, other / path.name)
+                whole.rename(other / path.name)

@@ -7,6 +7,7 @@ new command is covered or noticed.
 
 import functools
 import importlib.util
+import itertools
 import re
 import shlex
 import socket
@@ -116,30 +117,35 @@ def module_of(words):
 
 
 def run_of(words):
-    """A command without its folder and the flags that its sizes replace."""
+    """What a command runs, with its sizes and without its folder."""
     module = module_of(words)
-    sizes = [flag.partition("=")[0] for flag in SIZES.get(module, ())]
-    replaced = {"--workdir", *sizes, *(f"--{name}" for name in SIZES_WHERE_GIVEN)}
-    return module, [word for word in words if word.partition("=")[0] not in replaced]
+    if module not in SIZES:
+        return words
+    own, arguments = words[words.index(module) + 1 :], resized(module, words)
+    sizes = arguments[len(own) :]
+    replaced = {"--workdir", *(name_of(flag) for flag in sizes)}
+    return [module, *sorted(flag for flag in own if name_of(flag) not in replaced), *sizes]
+
+
+def name_of(flag):
+    return flag.partition("=")[0]
 
 
 def scripts_of(page):
     """The commands that are run for a page.
 
-    Of several whose runs are the same, the last one on the last page, and those whose folder other
-    commands of the page use.
+    Of several that run the same, this is the last one on the last page; also one whose folder a
+    later command of its page reads.
     """
     later = [words for other in PAGES[PAGES.index(page) + 1 :] for words in COMMANDS[other]]
-    found = []
+    runs, found = [run_of(words) for words in later if module_of(words)], []
     for words in reversed(COMMANDS[page]):
-        if not module_of(words):
-            continue
-        folders = [word.partition("=")[2] for word in words if word.startswith("--workdir=")]
-        others = [word for other in COMMANDS[page] if other is not words for word in other]
-        is_used = any(folder in word for folder in folders for word in others)
-        if is_used or run_of(words) not in map(run_of, later):
-            found.insert(0, words)
-        later.append(words)
+        if module_of(words):
+            folders = [word.partition("=")[2] for word in words if name_of(word) == "--workdir"]
+            is_read = any(folder in word for folder in folders for word in itertools.chain(*found))
+            if is_read or run_of(words) not in runs:
+                found.insert(0, words)
+            runs.append(run_of(words))
     return found
 
 
