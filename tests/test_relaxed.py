@@ -114,12 +114,13 @@ def test_exact_in_the_limit(cost, settings):
     temperatures = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-7]
     with jax.enable_x64(True):
         numbers, batch = crossed(rows, temperatures, "float64")
-        expected = jax.vmap(functools.partial(exact, cost, **settings))(numbers)
+        expected = jax.jit(jax.vmap(functools.partial(exact, cost, **settings)))(numbers)
         # Stalls are a difference, and as good as what they are a difference of.
         scale = expected
         if cost == "stall_cycles":
-            scale = jax.vmap(functools.partial(exact, "total_cycles", **settings))(numbers)
-        found = jax.vmap(functools.partial(relaxed, cost, **settings))(numbers, batch)
+            totals = functools.partial(exact, "total_cycles", **settings)
+            scale = jax.jit(jax.vmap(totals))(numbers)
+        found = jax.jit(jax.vmap(functools.partial(relaxed, cost, **settings)))(numbers, batch)
         errors = np.asarray(abs(found - expected) / jnp.maximum(scale, 1))
     errors = errors.reshape(len(rows), len(temperatures))
     means = errors.mean(axis=0)
@@ -136,16 +137,16 @@ def test_makespan_is_exact_in_the_limit():
     expected = schedule.makespan([cycles[w, a, flows[a]] for a, w in enumerate(order)])
     with jax.enable_x64(True):
         arguments = jnp.asarray(cycles), jnp.eye(4)[order], jnp.eye(3)[flows]
+        makespan = jax.jit(lambda t, *x: Relaxation(temperature=t).makespan(*x))
         errors = [
-            float(Relaxation(temperature=t).makespan(*arguments)) / expected - 1
-            for t in (1.0, 1e-1, 1e-2, 1e-3, 1e-7)
+            float(makespan(t, *arguments)) / expected - 1 for t in (1.0, 1e-1, 1e-2, 1e-3, 1e-7)
         ]
         assert errors == sorted(errors, reverse=True)  # from above: a mean of maxima
         assert -1e-12 < errors[-1] < 1e-6
-        relaxation = Relaxation(temperature=0.1)
-        check_grads(relaxation.makespan, arguments, order=1, rtol=1e-6)
+        at_a_tenth = functools.partial(makespan, 0.1)
+        check_grads(at_a_tenth, arguments, order=1, rtol=1e-6)
         tied = jnp.ones((4, 4, 3)), jnp.full((4, 4), 0.25), jnp.full((4, 3), 1 / 3)
-        slopes = jax.grad(relaxation.makespan, argnums=(0, 1, 2))(*tied)
+        slopes = jax.jit(jax.grad(at_a_tenth, argnums=(0, 1, 2)))(*tied)
         assert all(np.isfinite(slope).all() for slope in slopes)
         assert (slopes[1] > 0).all()  # every array has a slope, not the last alone
 
@@ -153,7 +154,7 @@ def test_makespan_is_exact_in_the_limit():
 @pytest.mark.parametrize("cost", ["compute_cycles", "total_cycles", "energy_fj"])
 def test_costs_are_positive(cost):
     numbers, batch = crossed(designs(1, 1000), [1e-6, 1e-2, 0.1, 0.5, 1.0], "float32")
-    function = jax.vmap(functools.partial(relaxed, cost), (0, 0, None))
+    function = jax.jit(jax.vmap(functools.partial(relaxed, cost), (0, 0, None)))
     for flow in np.eye(3, dtype=np.float32):
         assert (function(numbers, batch, flow) > 0).all()
 
@@ -167,7 +168,9 @@ def test_slopes_are_finite_at_every_edge(cost, dtype):
     with jax.enable_x64(dtype == "float64"):
         numbers, batch = crossed(rows, [1e-6, 1e-3, 0.1, 1.0], dtype)
         function = jax.value_and_grad(functools.partial(relaxed, cost), argnums=(0, 1, 2))
-        found = jax.vmap(function)(numbers, batch, jnp.asarray(flows.repeat(4, axis=0), dtype))
+        found = jax.jit(jax.vmap(function))(
+            numbers, batch, jnp.asarray(flows.repeat(4, axis=0), dtype)
+        )
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
 
 
