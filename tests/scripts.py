@@ -1,7 +1,7 @@
 """Runs a script as a user does, in a process of its own.
 
-These processes are forked from one that has imported the libraries and done nothing else: to import
-them takes longer than most of the runs.
+These processes are forked from one that has imported the libraries and the package, and done
+nothing else: to import them takes longer than most of the runs.
 """
 
 import multiprocessing
@@ -27,8 +27,9 @@ _LIBRARIES = [
     "pyarrow.parquet",
 ]
 _LIBRARIES += ["rich.table", "sklearn.ensemble"]
+_FOLDERS = ["case_studies", "labelling", "learning", "recommendation", "search"]
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(_LIBRARIES)
+_FORKS.set_forkserver_preload([*_LIBRARIES, *(f"airchitect_jax.{name}" for name in _FOLDERS)])
 _TIMEOUT = 900  # seconds: other jobs may use the machine
 
 

@@ -114,13 +114,12 @@ def test_exact_in_the_limit(cost, settings):
     temperatures = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-7]
     with jax.enable_x64(True):
         numbers, batch = crossed(rows, temperatures, "float64")
-        expected = jax.jit(jax.vmap(functools.partial(exact, cost, **settings)))(numbers)
+        expected = jax.vmap(functools.partial(exact, cost, **settings))(numbers)
         # Stalls are a difference, and as good as what they are a difference of.
         scale = expected
         if cost == "stall_cycles":
-            totals = functools.partial(exact, "total_cycles", **settings)
-            scale = jax.jit(jax.vmap(totals))(numbers)
-        found = jax.jit(jax.vmap(functools.partial(relaxed, cost, **settings)))(numbers, batch)
+            scale = jax.vmap(functools.partial(exact, "total_cycles", **settings))(numbers)
+        found = jax.vmap(functools.partial(relaxed, cost, **settings))(numbers, batch)
         errors = np.asarray(abs(found - expected) / jnp.maximum(scale, 1))
     errors = errors.reshape(len(rows), len(temperatures))
     means = errors.mean(axis=0)
@@ -154,7 +153,7 @@ def test_makespan_is_exact_in_the_limit():
 @pytest.mark.parametrize("cost", ["compute_cycles", "total_cycles", "energy_fj"])
 def test_costs_are_positive(cost):
     numbers, batch = crossed(designs(1, 1000), [1e-6, 1e-2, 0.1, 0.5, 1.0], "float32")
-    function = jax.jit(jax.vmap(functools.partial(relaxed, cost), (0, 0, None)))
+    function = jax.vmap(functools.partial(relaxed, cost), (0, 0, None))
     for flow in np.eye(3, dtype=np.float32):
         assert (function(numbers, batch, flow) > 0).all()
 
@@ -168,9 +167,7 @@ def test_slopes_are_finite_at_every_edge(cost, dtype):
     with jax.enable_x64(dtype == "float64"):
         numbers, batch = crossed(rows, [1e-6, 1e-3, 0.1, 1.0], dtype)
         function = jax.value_and_grad(functools.partial(relaxed, cost), argnums=(0, 1, 2))
-        found = jax.jit(jax.vmap(function))(
-            numbers, batch, jnp.asarray(flows.repeat(4, axis=0), dtype)
-        )
+        found = jax.vmap(function)(numbers, batch, jnp.asarray(flows.repeat(4, axis=0), dtype))
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
 
 
