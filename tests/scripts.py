@@ -36,7 +36,8 @@ _TIMEOUT = 900  # seconds: other jobs may use the machine
 def run(module, *arguments, folder=ROOT, optimized=True, **environment):
     """The finished process of `python -m module` in a folder, the environment changed as given.
 
-    Where only success counts, it need not be `optimized`: XLA then compiles in half the time.
+    Where only success counts, it need not be `optimized`: XLA then compiles in half the time, for
+    programs that are slower.
     """
     with tempfile.TemporaryDirectory() as temporary:
         outputs = [pathlib.Path(temporary, name) for name in ("stdout", "stderr")]
