@@ -71,7 +71,6 @@ def _task() -> EvaluationTask:
 
 def main(console: rich.console.Console) -> None:
     """Evaluates the designs of the files."""
-    process = file_runs.join()
     file_runs.cache_programs()
     if not file_runs.INPUT.value:
         raise ValueError(f"--{file_runs.INPUT.name}: give at least one file")
@@ -84,7 +83,7 @@ def main(console: rich.console.Console) -> None:
     source = file_runs.file_source(task, constants, file_runs.SHARD_ROWS.value)
     own = (MEMORY_MODEL, PLATFORM, INTERFACE, runtime_flags.RUNTIME_MODEL, *objective_flags.ALL)
     settings = runner.values(*own)
-    file_runs.run("evaluate_designs", "designs evaluated", task, source, process, settings, console)
+    file_runs.run("evaluate_designs", "designs evaluated", task, source, settings, console)
 
 
 if __name__ == "__main__":

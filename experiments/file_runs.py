@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
+import hashlib
+import importlib
+import json
 import pathlib
-import socket
+import threading
 import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -15,23 +17,43 @@ import rich.console
 from absl import flags
 
 from airchitect_jax._support import check_fits, files
+from airchitect_jax._support.json_log import JsonConsole
 from airchitect_jax._support.progress import RowProgress
 from airchitect_jax.labelling import (
     Engine,
     FileSource,
+    Finished,
     LabelTask,
-    Process,
+    Location,
+    Manifest,
     SampledSource,
-    count_rows,
-    merge_rejects,
     row_bytes,
 )
-from experiments import runner
+from experiments import hosts, ray_cluster, runner
 
 flags.adopt_module_key_flags(runner)
+flags.adopt_module_key_flags(hosts)
+flags.adopt_module_key_flags(ray_cluster)
 
 INPUT = flags.DEFINE_multi_string(
-    "input", [], "Read the rows of this Parquet or CSV file; may be given several times."
+    "input",
+    [],
+    "Read the rows of this Parquet or CSV file, a path or a URI such as s3://bucket/file.parquet;"
+    " may be given several times.",
+)
+OUTPUT = flags.DEFINE_string(
+    "output",
+    None,
+    "Folder for the shards, a path or a URI such as s3://bucket/folder; --workdir by default.",
+)
+MAX_REJECTS = flags.DEFINE_integer(
+    "max_rejects",
+    None,
+    "Stop when more rows than this cannot be labelled.",
+    lower_bound=0,
+)
+LOG_FORMAT = flags.DEFINE_enum(
+    "log_format", "text", ["text", "json"], "Text, or JSON objects, one per line."
 )
 STRICT = flags.DEFINE_boolean("strict", False, "Stop at the first row that cannot be labelled.")
 SHARD_ROWS = flags.DEFINE_integer(
@@ -52,17 +74,6 @@ COMPILATION_CACHE = flags.DEFINE_string(
     "~/.cache/airchitect_jax",
     "Folder that caches compiled programs for the next run; empty for none.",
 )
-DISTRIBUTED = flags.DEFINE_boolean(
-    "distributed",
-    False,
-    "One of several processes, each of which labels its share into the same workdir. The"
-    " coordinator and the numbers come from the flags below, or from SLURM, Kubernetes or other"
-    " environments that jax.distributed knows.",
-)
-COORDINATOR = flags.DEFINE_string("coordinator_address", None, "HOST:PORT of process 0.")
-NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Number of processes.", lower_bound=1)
-PROCESS_ID = flags.DEFINE_integer("process_id", None, "Index of this process.", lower_bound=0)
-
 ALL = (INPUT, STRICT, SHARD_ROWS, COMPRESSION)
 
 
@@ -78,7 +89,7 @@ def file_source(task: LabelTask, constants: Mapping[str, int], shard_rows: int) 
       ValueError: a file cannot be read, or lacks a column.
     """
     source = FileSource(
-        paths=tuple(pathlib.Path(path) for path in INPUT.value),
+        files=tuple(Location(uri) for uri in INPUT.value),
         columns=task.inputs,
         constants=dict(constants),
         shard_rows=shard_rows,
@@ -89,62 +100,30 @@ def file_source(task: LabelTask, constants: Mapping[str, int], shard_rows: int) 
 
 def _identity(source: SampledSource | FileSource, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that identify the results, with the sizes and times of the files."""
-    paths = source.paths if isinstance(source, FileSource) else ()
+    found = source.files if isinstance(source, FileSource) else ()
+    sizes, times = zip(*[file.identity() for file in found], strict=True) if found else ((), ())
     return {
         **settings,
-        **runner.values(*ALL, runner.SEED, runner.WORKDIR),
-        "input_bytes": [path.stat().st_size for path in paths],
-        "input_modified_ns": [path.stat().st_mtime_ns for path in paths],
+        **runner.values(*ALL, runner.SEED),
+        "input_bytes": list(sizes),
+        "input_modified_ns": list(times),
     }
 
 
-def join() -> Process:
-    """Joins the other processes; the index and number of processes."""
-    if not DISTRIBUTED.value:
-        for flag in (COORDINATOR, NUM_PROCESSES, PROCESS_ID):
-            if flag.value is not None:
-                raise ValueError(f"--{flag.name}: needs --distributed")
-        return Process()
-    if COORDINATOR.value is not None:
-        _check_address(COORDINATOR.value)
-    count, index = NUM_PROCESSES.value, PROCESS_ID.value
-    if count is not None and index is not None and index >= count:
-        raise ValueError(
-            f"--process_id: {index} is not allowed; expected less than --num_processes={count}"
-        )
-    try:
-        jax.distributed.initialize(
-            coordinator_address=COORDINATOR.value,
-            num_processes=NUM_PROCESSES.value,
-            process_id=PROCESS_ID.value,
-        )
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(f"--distributed: {error}") from None
-    return Process(index=jax.process_index(), count=jax.process_count())
-
-
-def _check_address(address: str) -> None:
-    """Refuses addresses on which JAX would crash, or wait until it gives up.
-
-    Raises:
-      ValueError: it is not HOST:PORT, or there is no such host.
-    """
-    host, _, port = address.rpartition(":")
-    if not host or not port.isascii() or not port.isdecimal() or not 1 <= int(port) <= 65535:
-        raise ValueError(
-            f"--{COORDINATOR.name}: {address} is not allowed; expected HOST:PORT with a port in"
-            " 1..65535"
-        )
-    try:
-        socket.getaddrinfo(host.removeprefix("[").removesuffix("]"), int(port))
-    except (OSError, UnicodeError) as error:
-        raise ValueError(f"--{COORDINATOR.name}: {host} is not a known host: {error}") from None
+def _run_id(identity: Mapping[str, Any], task: LabelTask) -> str:
+    """Tells shards of this run from those of others: the settings, the columns, the version."""
+    text = json.dumps(identity, sort_keys=True).encode()
+    return hashlib.sha256(text + task.schema.serialize().to_pybytes()).hexdigest()[:32]
 
 
 def cache_programs() -> None:
     """Sets the folder of --compilation_cache."""
-    if COMPILATION_CACHE.value:
-        cache = pathlib.Path(COMPILATION_CACHE.value).expanduser()
+    _cache_in(COMPILATION_CACHE.value)
+
+
+def _cache_in(folder: str) -> None:
+    if folder:
+        cache = pathlib.Path(folder).expanduser()
         jax.config.update("jax_compilation_cache_dir", str(cache))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
@@ -154,36 +133,35 @@ def run(
     done: str,
     task: LabelTask,
     source: SampledSource | FileSource,
-    process: Process,
     settings: Mapping[str, Any],
     console: rich.console.Console,
 ) -> None:
-    """Makes the missing shards of this process; the first process claims and closes the workdir.
+    """Joins the other processes, and makes the missing shards of this one.
 
     Args:
       name: of the script.
       done: what was done with rows, for the closing line.
       task: what is computed.
       source: where rows come from.
-      process: from `join`.
       settings: of the script's own flags, which identify the results.
       console: for progress and the closing line.
     """
     start = time.perf_counter()
+    ray_cluster.check()
     total = source.num_rows
     rows = min(source.shard_rows, total or source.shard_rows)
     check_fits(f"--{SHARD_ROWS.name}", SHARD_ROWS.value, rows * row_bytes(task))
-    folder = pathlib.Path(runner.WORKDIR.value)
-    claim: AbstractContextManager[Any] = contextlib.nullcontext()
-    if process.index == 0:  # holds the folder for all processes
-        claim = runner.claim(name, _identity(source, settings), resume=True)
-    with claim:
-        if process.count > 1:
-            _wait_for_all("claimed")
+    identity = _identity(source, settings)
+    manifest = Manifest(
+        folder=Location(OUTPUT.value or runner.WORKDIR.value), run=_run_id(identity, task)
+    )
+    flag_values = {**identity, **runner.values(runner.WORKDIR, OUTPUT)}
+    with hosts.joined() as group, group.claim(name, flag_values, resume=True):
+        process = group.process
         engine = Engine(
             task=task,
             source=source,
-            folder=folder,
+            manifest=manifest,
             strict=STRICT.value,
             compression=COMPRESSION.value,
             metadata={"seed": str(runner.SEED.value)} if isinstance(source, SampledSource) else {},
@@ -191,43 +169,78 @@ def run(
         )
         ours = None if total is None else total // process.count
         with RowProgress(console, "labelling", total if process.count == 1 else ours) as progress:
-            engine.run(progress)
-        if process.count > 1:
-            _wait_for_all("labelled")
+            on_shard = _Counted(progress)
+            on_damage = functools.partial(runner.say, console)
+            if ray_cluster.ENGINE.value == "ray":
+                setup = functools.partial(_set_up, runner.PLUGIN.value, COMPILATION_CACHE.value)
+                with ray_cluster.connected(console) as ray_engine:
+                    ray_engine.run(engine, on_shard, on_damage, setup)
+            else:
+                engine.run(on_shard, on_damage)
+        group.wait_for_all("labelled")
         if process.index == 0:
             seconds = time.perf_counter() - start
-            _close(folder, task, done, console, seconds, progress.made_now / seconds)
+            _close(manifest, task, done, console, seconds, progress.made_now)
 
 
-def _wait_for_all(what: str) -> None:
-    from jax.experimental import multihost_utils
+def _set_up(plugins: Sequence[str], cache: str) -> None:
+    """Does in a worker what the script has done in its own process."""
+    for module in plugins:
+        importlib.import_module(module)
+    _cache_in(cache)
 
-    multihost_utils.sync_global_devices(what)
+
+class _Counted:
+    """Shows progress, and ends the run when too many rows are rejected."""
+
+    def __init__(self, progress: RowProgress) -> None:
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._rejects = 0
+
+    def __call__(self, shard: Finished, made_now: bool) -> None:
+        self._progress(shard.rows, made_now)
+        with self._lock:
+            self._rejects += shard.rejects
+            _check_rejects(self._rejects)
+
+
+def _check_rejects(count: int) -> None:
+    if MAX_REJECTS.value is not None and count > MAX_REJECTS.value:
+        raise ValueError(
+            f"--{MAX_REJECTS.name}: {count} rows or more cannot be labelled; expected at most"
+            f" {MAX_REJECTS.value}; see the folder rejects"
+        )
 
 
 def _close(
-    folder: pathlib.Path,
+    manifest: Manifest,
     task: LabelTask,
     done: str,
     console: rich.console.Console,
     seconds: float,
-    rate: float,
+    made_now: int,
 ) -> None:
-    rejected = merge_rejects(folder)
-    rows, shards = count_rows(folder)
-    summary = {
-        **task.metadata,
-        "rows_labelled": rows,
-        "rows_rejected": rejected,
-        "shards": shards,
-        "seed": runner.SEED.value,
-        "wall_seconds": round(seconds, 3),
+    folder = pathlib.Path(runner.WORKDIR.value)
+    shards = manifest.close(Location(str(folder / "rejects.csv")))
+    rows, rejects = (sum(getattr(shard, name) for shard in shards) for name in ("rows", "rejects"))
+    _check_rejects(rejects)
+    path = folder / "summary.json"
+    speed = {
         # The rows and time of this process; a resumed run found the rest.
-        "workloads_per_second": round(rate),
+        "wall_seconds": round(seconds, 3),
+        "workloads_per_second": round(made_now / seconds),
     }
-    files.write_json(folder / "summary.json", summary)
+    if made_now == 0 and path.exists():  # those of the run that made the shards
+        previous = files.read_json(path)
+        speed = {name: previous[name] for name in speed}
+    counts = {"rows_labelled": rows, "rows_rejected": rejects, "shards": len(shards)}
+    files.write_json(path, {**task.metadata, **counts, "seed": runner.SEED.value, **speed})
+    if isinstance(console, JsonConsole):
+        console.event("finished", **counts, **speed, output=str(manifest.folder))
+        return
     runner.say(
         console,
-        f"{rows} {done} in {shards} shards, {rejected} rejected,"
-        f" {seconds:.1f} s: {folder / 'labels'}",
+        f"{rows} {done} in {len(shards)} shards, {rejects} rejected,"
+        f" {seconds:.1f} s: {manifest.folder / 'labels'}",
     )

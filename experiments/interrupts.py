@@ -20,11 +20,14 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+INTERRUPTED, TERMINATED = "interrupted", "terminated"
+
 _GRACE_SECONDS = 2.0
-_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+_WORDS = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 
 
 class _Phase(enum.Enum):
@@ -42,8 +45,11 @@ class _Interrupts:
         self._received: int | None = None  # the signal that ends `run`
         self._hint = "nothing was started"
         self._keeps_traces = False
-        self._stderr = 2
+        self._shown: Callable[[str], str] = "{}\n".format
+        self._stderr = os.dup(2)
         self._unsaid = [True]  # emptied by whoever prints the line: `pop` is atomic
+        self._farewells: list[Callable[[str], object]] = []
+        self._stopped: tuple[str, int] | None = None  # by `stop`, with what it says
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -54,9 +60,16 @@ class _Interrupts:
         # What is registered first runs last. After it the interpreter takes its handlers away.
         atexit.register(self._ignore)
 
-    def run(self, main: Callable[[], None], hint: str, *, keeps_traces: bool) -> None:
+    def run(
+        self,
+        main: Callable[[], None],
+        hint: str,
+        *,
+        keeps_traces: bool,
+        shown: Callable[[str], str],
+    ) -> None:
         """See the function `run`."""
-        self._hint, self._keeps_traces = hint, keeps_traces
+        self._hint, self._keeps_traces, self._shown = hint, keeps_traces, shown
         try:
             try:
                 self._phase = _Phase.RUNNING
@@ -73,6 +86,17 @@ class _Interrupts:
             with contextlib.suppress(OSError, ValueError):
                 sys.stdout.flush()
             self._leave(self._received)
+
+    def on_signal(self, farewell: Callable[[str], object]) -> None:
+        """See the function `on_signal`."""
+        self._farewells.append(farewell)
+
+    def stop(self, text: str, status: int) -> None:
+        """See the function `stop`."""
+        self._stopped = text, status
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_GRACE_SECONDS)
+        self._leave(signal.SIGTERM)
 
     @contextlib.contextmanager
     def stoppable(self) -> Iterator[None]:
@@ -100,12 +124,23 @@ class _Interrupts:
             self._received = number
             raise KeyboardInterrupt
 
+    @contextlib.contextmanager
+    def muted(self) -> Iterator[None]:
+        """See the function `muted`."""
+        if not self._keeps_traces:
+            self._mute()
+        try:
+            yield
+        finally:
+            if self._received is None:
+                os.dup2(self._stderr, 2)
+
     def _mute(self) -> None:
         """Sends stderr to the null device: libraries would print that they were interrupted."""
         with contextlib.suppress(OSError):
-            own, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+            nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 2)
-            self._stderr = own
+            os.close(nowhere)
 
     def _watch(self, reader: int) -> None:
         """Ends the process if the first signal does not, or at the second."""
@@ -129,9 +164,14 @@ class _Interrupts:
         except IndexError:
             return  # whoever prints it is about to end the process
         word = _WORDS[signal.Signals(number)]
+        text, status = self._stopped or (word, 128 + number)
         with contextlib.suppress(OSError):
-            os.write(self._stderr, f"{word}; {self._hint}\n".encode(errors="backslashreplace"))
-        os._exit(128 + number)
+            line = self._shown(f"{text}; {self._hint}")
+            os.write(self._stderr, line.encode(errors="backslashreplace"))
+        if self._stopped is None:
+            for farewell in self._farewells:
+                farewell(word)
+        os._exit(status)
 
 
 _installed: list[_Interrupts] = []  # one for each process
@@ -143,16 +183,37 @@ def install() -> None:
         _installed.append(_Interrupts())
 
 
-def run(main: Callable[[], None], hint: str, *, keeps_traces: bool) -> None:
+def run(
+    main: Callable[[], None], hint: str, *, keeps_traces: bool, shown: Callable[[str], str]
+) -> None:
     """Runs the work of a script. Returns when it is done; does not return if it is interrupted.
 
     Args:
       main: the work.
       hint: what the user can do after an interruption.
       keeps_traces: whether stderr stays open to libraries, and KeyboardInterrupt is raised.
+      shown: makes the line that is printed of its text.
     """
     install()
-    _installed[0].run(main, hint, keeps_traces=keeps_traces)
+    _installed[0].run(main, hint, keeps_traces=keeps_traces, shown=shown)
+
+
+def on_signal(farewell: Callable[[str], object]) -> None:
+    """Has `farewell` called when a signal ends the script, with "interrupted" or "terminated"."""
+    install()
+    _installed[0].on_signal(farewell)
+
+
+def stop(text: str, status: int) -> None:
+    """Ends the script from another thread as a signal would, but with this text and status."""
+    install()
+    _installed[0].stop(text, status)
+
+
+def muted() -> contextlib.AbstractContextManager[None]:
+    """Within this block what libraries print to stderr is lost; the line of a signal is not."""
+    install()
+    return _installed[0].muted()
 
 
 def stoppable() -> contextlib.AbstractContextManager[None]:

@@ -118,7 +118,6 @@ def _source(shard_rows: int, task: LabelTask) -> SampledSource | FileSource:
 
 def main(console: rich.console.Console) -> None:
     """Labels the workloads of the flags."""
-    process = file_runs.join()
     file_runs.cache_programs()
     report = Report(REPORT.value)
     shard_rows = file_runs.SHARD_ROWS.value
@@ -133,7 +132,7 @@ def main(console: rich.console.Console) -> None:
     own = (SAMPLE, MAC_BUDGET, TOPK, RUNNER_UP, REPORT)
     shared = (*case_flags.ALL, *objective_flags.ALL, *workload_flags.ALL)
     settings = runner.values(*own, *shared)
-    file_runs.run("label_workloads", "workloads labelled", task, source, process, settings, console)
+    file_runs.run("label_workloads", "workloads labelled", task, source, settings, console)
 
 
 if __name__ == "__main__":

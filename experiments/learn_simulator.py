@@ -86,7 +86,7 @@ _FREE = {"resume", "jobs", "eval_workloads"}
 
 def main(console: rich.console.Console) -> None:
     """Runs the experiment that the flags describe."""
-    runner.train_on_one_thread()
+    runner.train_on_threads()
     given = {name: value for name, value in runner.values(*_OF_PRESET).items() if value is not None}
     chosen = _PRESETS[PRESET.value] | given
     case = replayed_case(MAX_DIM.value)

@@ -14,13 +14,14 @@ from airchitect_jax.learning import Loss, Optimizer, RunConfig, check_network
 from airchitect_jax.learning.experiment import ExtraFigure, check_memory, run
 from airchitect_jax.learning.models import fitting_batch, recipe_of, recipes
 from airchitect_jax.workloads import EVALUATION_NETWORKS, Network, load_network, read_topology
-from experiments import resume_flag, runner
+from experiments import hosts, resume_flag, runner
 
 FLAGS = flags.FLAGS
 
 _PRESET = "the preset's unless given"
 
 flags.adopt_module_key_flags(runner)
+flags.adopt_module_key_flags(hosts)
 flags.adopt_module_key_flags(resume_flag)
 PRESET = flags.DEFINE_enum(
     "preset",
@@ -229,17 +230,21 @@ def learn(
 
     `resolved` has the settings whose flags may be left open, by name.
     """
-    if recipe_of(case, config.model).single_threaded:
-        runner.train_on_one_thread()
     check_memory(case, config)
     found = networks(case)
     written = settings(config, script_flags) | dict(resolved or {})
     resume = resume_flag.RESUME.value
-    with runner.claim(case.name, written, resume=resume, free=FREE) as folder:
-        run(
-            case, config, folder, found,
-            settings=written, extra_figures=extra_figures, console=console,
-        )  # fmt: skip
+    with hosts.joined() as group:
+        processes, single = group.process.count, recipe_of(case, config.model).single_threaded
+        if single or processes > 1:
+            # As many as one process with all devices has: in the last bit, sums depend on it.
+            runner.train_on_threads(max(processes, 1 if single else runner.cores()))
+        group.share_devices()
+        with group.claim(case.name, written, resume=resume, free=FREE) as folder:
+            run(
+                case, config, folder, found, settings=written, extra_figures=extra_figures,
+                console=console if folder else rich.console.Console(quiet=True),
+            )  # fmt: skip
 
 
 def settings(config: RunConfig, script_flags: Sequence[flags.FlagHolder[Any]]) -> dict[str, Any]:

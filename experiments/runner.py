@@ -32,12 +32,19 @@ def values(*holders: flags.FlagHolder[Any]) -> dict[str, Any]:
     return {holder.name: holder.value for holder in holders}
 
 
-def train_on_one_thread() -> None:
-    """Has XLA's CPU backend, which reads NPROC when it starts, use one thread.
+def train_on_threads(count: int = 1) -> None:
+    """Has XLA's CPU backend, which reads NPROC when it starts, use so many threads.
 
     Small steps wait longer for other threads than these save.
     """
-    os.environ.setdefault("NPROC", "1")
+    os.environ.setdefault("NPROC", str(count))
+
+
+def cores() -> int:
+    """The number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def claim(

@@ -17,6 +17,7 @@ import rich.segment
 from absl import app, flags, logging
 
 from airchitect_jax._support import one_line
+from airchitect_jax._support.json_log import JsonConsole, json_line
 from airchitect_jax._support.printable import printable
 from experiments import interrupts
 
@@ -54,11 +55,12 @@ def run(
             sys.excepthook = sys.unraisablehook = _silent
 
         def work() -> None:
-            main(make_console())
+            main(JsonConsole() if _logs_json() else make_console())
             sys.stdout.flush()  # here a full disk or a closed pipe is an error like others
 
         try:
-            interrupts.run(work, hint, keeps_traces=debugging)
+            shown = _as_json if _logs_json() else _as_text
+            interrupts.run(work, hint, keeps_traces=debugging, shown=shown)
         except _expected() as error:
             is_bug = isinstance(error, _jax_errors()) and _OUT_OF_MEMORY not in str(error)
             if debugging or is_bug:
@@ -73,6 +75,19 @@ def run(
         app.run(guarded, flags_parser=functools.partial(_parse, argument=argument))
     except BrokenPipeError as error:  # of --help
         _fail(describe(error))
+
+
+def _logs_json() -> bool:
+    """Whether the script has a flag for the format of its log, and it says so."""
+    return "log_format" in FLAGS and FLAGS["log_format"].value == "json"
+
+
+def _as_json(text: str) -> str:
+    return json_line(event="end", message=text)
+
+
+def _as_text(text: str) -> str:
+    return f"{text}\n"
 
 
 def _expected() -> tuple[type[Exception], ...]:
@@ -122,7 +137,8 @@ def describe(error: BaseException) -> str:
 def _fail(message: str) -> NoReturn:
     """Prints one line and ends the script with status 2."""
     with contextlib.suppress(OSError):
-        print(f"error: {one_line(message)}", file=sys.stderr)
+        text = f"error: {one_line(message)}"
+        sys.stderr.write(_as_json(text) if _logs_json() else _as_text(text))
     try:
         sys.stdout.flush()
     except OSError:

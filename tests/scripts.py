@@ -41,17 +41,30 @@ def run(module, *arguments, folder=ROOT, optimized=True, **environment):
     """
     with tempfile.TemporaryDirectory() as temporary:
         outputs = [pathlib.Path(temporary, name) for name in ("stdout", "stderr")]
-        environment = os.environ | environment
-        process = _FORKS.Process(
-            target=_script, args=(module, arguments, folder, optimized, environment, outputs)
+        process = start(
+            module,
+            *arguments,
+            outputs=outputs,
+            folder=folder,
+            optimized=optimized,
+            **environment,
         )
-        process.start()
         process.join(_TIMEOUT)
         if process.exitcode is None:
             process.kill()
             raise TimeoutError(f"{module} {arguments}")
         texts = [path.read_text() for path in outputs]
     return subprocess.CompletedProcess([module, *arguments], process.exitcode, *texts)
+
+
+def start(module, *arguments, outputs, folder=ROOT, optimized=True, **environment):
+    """The same while it runs; `outputs` are the files of its stdout and its stderr."""
+    environment = os.environ | environment
+    process = _FORKS.Process(
+        target=_script, args=(module, arguments, folder, optimized, environment, outputs)
+    )
+    process.start()
+    return process
 
 
 def _script(module, arguments, folder, optimized, environment, outputs):

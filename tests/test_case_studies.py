@@ -3,6 +3,7 @@
 import functools
 
 import clocked
+import engine_runs
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +13,7 @@ import scripts
 
 from airchitect_jax._support import find, registered
 from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase, ScheduleCase
-from airchitect_jax.labelling import Engine, SampledSource
+from airchitect_jax.labelling import SampledSource
 from airchitect_jax.labelling.tasks import CaseTask
 from airchitect_jax.learning import (
     Recommender,
@@ -170,7 +171,7 @@ def test_the_relaxed_cost_converges_to_the_cost(name):
 def test_files_are_labelled_with_the_exact_optima(name, tmp_path):
     case = CASES[name]
     source = SampledSource(case=case, num_rows=NUM, shard_rows=NUM, seed=0)
-    Engine(task=CaseTask(case=case), source=source, folder=tmp_path).run(lambda *_: None)
+    engine_runs.run(source, tmp_path, CaseTask(case=case))
     (path,) = (tmp_path / "labels").glob("*.parquet")
     table = pq.read_table(path)
     key = jax.random.fold_in(jax.random.key(0), 0)

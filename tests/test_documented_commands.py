@@ -98,6 +98,7 @@ SEARCHERS_WHERE_GIVEN = {
     "optimizer": "gradient,surrogate",
     "plugin": "random,rerank",
 }
+BUCKET = "s3://bucket/"
 _PACKAGE = "scalesim.scale"  # of an optional package
 
 
@@ -334,6 +335,8 @@ def resized(module, words):
     if module == "experiments.compare_search" and "searchers" not in given:
         names = [names for flag, names in SEARCHERS_WHERE_GIVEN.items() if flag in given]
         arguments += [f"--searchers={one}" for one in names]
+    # There is no cluster: test_ray_engine.py has one.
+    arguments = [flag for flag in arguments if not flag.startswith(("--engine=", "--ray_address="))]
     if "distributed" in given:
         # There are no other hosts: this is process 0 of one, and its own coordinator.
         arguments += [f"--coordinator_address=127.0.0.1:{free_port()}"]
@@ -349,7 +352,9 @@ def check_run(page, folder, words):
         written = folder / "runs" / "recommend" / "scalesim"
         assert {path.name for path in written.iterdir()} >= set(named), words
         return
-    write_inputs(folder, page, words)
+    write_inputs(folder, page, [word.replace(BUCKET, "") for word in words])
+    # There is no object store: its objects are files, by their URIs.
+    words = [word.replace(BUCKET, f"file://{folder}/") for word in words]
     result = scripts.run(
         module,
         *resized(module, words),

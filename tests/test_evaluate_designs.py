@@ -2,6 +2,7 @@
 
 import json
 
+import engine_runs
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,7 +11,7 @@ import scripts
 
 from airchitect_jax import Gemm, Memory, evaluate, evaluate_memory
 from airchitect_jax.cost import evaluate_mappings, machine_prices, read_platform
-from airchitect_jax.labelling import Engine, EvaluationTask, FileSource, merge_rejects
+from airchitect_jax.labelling import EvaluationTask
 from airchitect_jax.scalesim.replay import replay
 from airchitect_jax.types import ArrayDesign, ArrayShape, BufferSizes, Mapping, MemoryModel
 
@@ -29,11 +30,10 @@ def designs(num=40, seed=0):
 
 
 def run(task, path, folder, **constants):
-    source = FileSource(paths=(path,), columns=task.inputs, constants=constants, shard_rows=16)
-    Engine(task=task, source=source, folder=folder).run(lambda *_: None)
-    merge_rejects(folder)
-    parts = sorted((folder / "labels").glob("*.parquet"))
-    return pa.concat_tables(pq.read_table(part) for part in parts)
+    source = engine_runs.files(path, columns=task.inputs, shard_rows=16, **constants)
+    engine_runs.run(source, folder, task)
+    engine_runs.close(folder)
+    return engine_runs.read(folder)
 
 
 def check(table, report):

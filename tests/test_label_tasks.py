@@ -5,6 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import reference
+from engine_runs import close, files, read, run
 
 from airchitect_jax import ArrayDataflowSpace
 from airchitect_jax.case_studies import BufferCase
@@ -12,18 +13,10 @@ from airchitect_jax.cost import Platform
 from airchitect_jax.labelling import (
     ArrayDataflowTask,
     CaseTask,
-    Engine,
-    FileSource,
     Report,
-    merge_rejects,
 )
 from airchitect_jax.oracle import ranking
 from airchitect_jax.types import Objective
-
-
-def labels_in(folder):
-    parts = sorted((folder / "labels").iterdir())
-    return pa.concat_tables([pq.read_table(part) for part in parts]).to_pylist()
 
 
 def label_file(task, rows, folder):
@@ -31,9 +24,8 @@ def label_file(task, rows, folder):
     path = folder / "in.parquet"
     columns = map(list, zip(*rows, strict=True))
     pq.write_table(pa.table(dict(zip(task.inputs, columns, strict=True))), path)
-    source = FileSource(paths=(path,), columns=task.inputs, constants={}, shard_rows=100)
-    Engine(task=task, source=source, folder=folder).run(lambda *_: None)
-    return labels_in(folder)
+    run(files(path, columns=task.inputs), folder, task)
+    return read(folder).to_pylist()
 
 
 def sorted_costs(budget, m, n, k):
@@ -89,12 +81,11 @@ def test_case_study_2_from_a_file(tmp_path):
     )
     case = BufferCase(objective=Objective.ENERGY)
     task = CaseTask(case=case)
-    source = FileSource(paths=(path,), columns=task.inputs, constants={}, shard_rows=10)
-    Engine(task=task, source=source, folder=tmp_path).run(lambda *_: None)
-    first, second = labels_in(tmp_path)
+    run(files(path, columns=task.inputs), tmp_path, task)
+    first, second = read(tmp_path).to_pylist()
     assert (first["dataflow"], second["dataflow"]) == (1, 0)
     assert second["sram_budget_bytes"] == 2**32  # beyond int32
-    merge_rejects(tmp_path)
+    close(tmp_path)
     rejects = (tmp_path / "rejects.csv").read_text().splitlines()
     assert rejects[1:] == [f"{path},2,dataflow,junk,a whole number in 0..2"]
     expected = case.label_in_python(307200, 40, 50, 60, 16, 16, 1, 8)

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -68,47 +67,21 @@ def test_killed_and_started_again_it_makes_the_same_bytes(undisturbed, environme
         stdout=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 100
-    while not list((tmp_path / "labels").glob("part-*")):
+    while not list((tmp_path / "manifest").glob("part-*.json")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "summary.json").exists()
-    finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "labels").glob("part-*")}
+    names = [path.stem for path in (tmp_path / "manifest").glob("part-*.json")]
+    labels = [tmp_path / "labels" / f"{name}.parquet" for name in names]
+    finished = {path: path.stat().st_mtime_ns for path in labels}
     assert len(finished) < 20
     again = run(environment, *SAMPLE, f"--workdir={tmp_path}")
     assert again.returncode == 0, again.stderr
     assert_same_results(tmp_path, undisturbed[0])
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
-
-
-@pytest.mark.slow
-def test_two_processes_make_the_same_bytes(undisturbed, environment, tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    processes = [
-        subprocess.Popen(
-            command(
-                *SAMPLE,
-                f"--workdir={tmp_path}",
-                "--distributed",
-                f"--coordinator_address={address}",
-                "--num_processes=2",
-                f"--process_id={index}",
-            ),
-            cwd=scripts.ROOT,
-            env=os.environ | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for index in range(2)
-    ]
-    outputs = [process.communicate(timeout=150)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
-    assert_same_results(tmp_path, undisturbed[0])
 
 
 def test_other_flags_need_another_workdir(undisturbed, environment):

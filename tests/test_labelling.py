@@ -13,17 +13,13 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 import reference
+from engine_runs import close, files, manifest, read, run
 
 from airchitect_jax import ArrayDataflowSpace, BudgetedGemm, label
 from airchitect_jax.case_studies import ArrayDataflowCase
 from airchitect_jax.labelling import (
-    ArrayDataflowTask,
-    Engine,
-    FileSource,
     Process,
     SampledSource,
-    count_rows,
-    merge_rejects,
 )
 from airchitect_jax.labelling.columns import INVALID as NO
 from airchitect_jax.labelling.columns import to_integers
@@ -36,27 +32,12 @@ def sample(case, num_rows, shard_rows=100, seed=4):
     return SampledSource(case=case, num_rows=num_rows, shard_rows=shard_rows, seed=seed)
 
 
-def files(*paths, shard_rows=100, **constants):
-    return FileSource(paths=paths, columns=COLUMNS, constants=constants, shard_rows=shard_rows)
-
-
 def workloads(num, seed=0):
     rng = np.random.default_rng(seed)
     return {
         "mac_budget": rng.integers(4, 2**18, num),
         **{name: rng.integers(1, 5000, num) for name in "mnk"},
     }
-
-
-def run(source, folder, task=None, **options):
-    counts = []
-    engine = Engine(task=task or ArrayDataflowTask(), source=source, folder=folder, **options)
-    engine.run(lambda rows, made_now: counts.append(rows))
-    return sum(counts)
-
-
-def read(folder):
-    return pa.concat_tables([pq.read_table(p) for p in sorted((folder / "labels").iterdir())])
 
 
 def test_labels_are_the_oracles_in_the_order_of_the_input(tmp_path):
@@ -148,7 +129,7 @@ def test_invalid_rows_are_written_down_and_never_labelled(tmp_path, kind):
     expected = [reference.best(*(int(float(c)) for c in row), "scalesim") for row in good]
     ours = zip(table["design_id"].to_pylist(), table["cycles"].to_pylist(), strict=True)
     assert list(ours) == expected
-    assert merge_rejects(tmp_path) == len(BAD)
+    assert close(tmp_path) == len(BAD)
     with (tmp_path / "rejects.csv").open() as file:
         rejects = list(csv.DictReader(file))
     assert [reject["row"] for reject in rejects] == [str(number) for number in range(2, 11)]
@@ -249,7 +230,7 @@ def test_rejects_are_inert_short_and_printable(tmp_path):
     table = {"mac_budget": ["64"] * 4, "m": cells, "n": ["5"] * 4, "k": ["5"] * 4}
     pq.write_table(pa.table(table), tmp_path / "in.parquet")
     run(files(tmp_path / "in.parquet"), tmp_path)
-    assert merge_rejects(tmp_path) == 4
+    assert close(tmp_path) == 4
     with (tmp_path / "rejects.csv").open() as file:
         values = [row["value"] for row in csv.DictReader(file)]
     assert values[:3] == ["'=1+1", "\\ufeff=1+1", "-5"]
@@ -262,7 +243,7 @@ def test_what_stands_for_no_number_is_shown_as_it_is(tmp_path):
     nan = {"mac_budget": [64], "m": [float("nan")], "n": [5], "k": [5]}
     pq.write_table(pa.table(nan), tmp_path / "in.parquet")
     run(files(tmp_path / "in.csv", tmp_path / "in.parquet"), tmp_path)
-    merge_rejects(tmp_path)
+    close(tmp_path)
     with (tmp_path / "rejects.csv").open() as file:
         assert [row["value"] for row in csv.DictReader(file)] == ["nan", "N/A", "null", "nan"]
 
@@ -322,7 +303,7 @@ def test_a_failing_disk_ends_the_run_with_finished_shards_intact(tmp_path, monke
         assert pq.read_metadata(path).num_rows == 100
     monkeypatch.undo()
     assert run(files(tmp_path / "in.parquet"), tmp_path) == 500
-    assert count_rows(tmp_path) == (500, 5)
+    assert [manifest(tmp_path).read(name).rows for name in manifest(tmp_path).names()] == [100] * 5
     assert not list((tmp_path / "labels").glob(".*"))
 
 

@@ -82,14 +82,17 @@ GENERAL = [
 ]
 EXTRAS = [
     "evosax",
+    "fsspec",
     "joblib",
     "matplotlib",
     "onnx",
     "optuna",
     "pyarrow",
+    "ray",
     "scalesim",
     "sklearn",
     "xgboost",
+    "xxhash",
 ]
 
 

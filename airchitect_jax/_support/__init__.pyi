@@ -17,6 +17,7 @@ from .checksums import (
     write_sealed,
 )
 from .compilation import compiled
+from .device_arithmetic import float64_is_exact, on_exact_float64
 from .files import (
     atomic_path,
     check_regular,
@@ -96,6 +97,7 @@ __all__ = [
     "environment",
     "file_path",
     "find",
+    "float64_is_exact",
     "inert",
     "instance",
     "instance_or_default",
@@ -104,6 +106,7 @@ __all__ = [
     "map_chunks",
     "member",
     "on_devices",
+    "on_exact_float64",
     "one_line",
     "parse_yaml",
     "quantity",

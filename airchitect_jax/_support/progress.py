@@ -10,6 +10,8 @@ from typing import Any, Self
 import rich.console
 import rich.progress
 
+from airchitect_jax._support.json_log import JsonConsole
+
 _PLAIN_SECONDS = 10.0  # between two lines
 
 
@@ -28,7 +30,7 @@ class Progress:
         self._bar: rich.progress.Progress | None = None
         self._task: Any = None
         self._last_line = 0.0
-        if console.is_terminal:
+        if console.is_terminal and not isinstance(console, JsonConsole):
             self._bar = rich.progress.Progress(
                 rich.progress.TextColumn(title, markup=False),
                 rich.progress.BarColumn(),
@@ -56,6 +58,10 @@ class Progress:
             now = time.monotonic()
             if not self._bar and (done == total or now - self._last_line >= _PLAIN_SECONDS):
                 self._last_line = now
+                if isinstance(self._console, JsonConsole):
+                    counts = {"done": done, "total": total, "per_second": round(rate, 3)}
+                    self._console.event("progress", job=self._title, unit=unit, **counts)
+                    return
                 of = "" if total is None else f"/{total}"
                 left = f"  {(total - done) / rate:.0f} s left" if total and rate else ""
                 line = f"{unit} {done}{of}  {status}{left}"

@@ -17,8 +17,9 @@ from airchitect_jax._support.printable import one_line
 
 MAX_DIM = 2**31 - 1  # workload dimensions are stored as int32
 MAX_COUNT = 2**63 - 1
-# A bound for floating-point estimates of counts, with a margin for their rounding.
-INT64_SAFE = 2.0**63 * (1 - 2.0**-40)
+# A bound for floating-point estimates of counts, with a margin for their rounding: in float64, or
+# in pairs of float32, as on a TPU.
+INT64_SAFE = 2.0**63 * (1 - 2.0**-32)
 _LONGEST = 80  # characters of a value in a message
 _WIDEST = 256  # bits of an integer that is printed in full
 

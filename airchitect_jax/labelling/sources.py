@@ -6,21 +6,19 @@ that a finished one is never made again.
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
-import pathlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, TypeVar
+import functools
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import jax
 import numpy as np
 
-from airchitect_jax._support import check_regular, one_line
-from airchitect_jax._support.arrow import pa, pacsv, pq
+from airchitect_jax._support.arrow import pa
 from airchitect_jax.case_studies import CaseStudy
-
-_Out = TypeVar("_Out")
-_CSV_BLOCK = 1 << 23  # bytes
-_READ_BUFFER = 1 << 22  # bytes per column
+from airchitect_jax.labelling.storage import Location
+from airchitect_jax.labelling.table_files import TableFile
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,6 +38,29 @@ class Shard:
     table: pa.Table
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Piece:
+    """Shards of a file that are read together.
+
+    Attributes:
+      file: index of the file.
+      first: index of the first shard in the file.
+      end: index of the shard after the last; None for the end of the file.
+    """
+
+    file: int = 0
+    first: int
+    end: int | None
+
+    def holds(self, shard: int) -> bool:
+        """Whether a shard of the file belongs to it."""
+        return self.first <= shard and (self.end is None or shard < self.end)
+
+
+# Takes the indices of a file and of a shard in it, and the name of the shard.
+Wanted = Callable[[int, int, str], bool]
+
+
 class Source(Protocol):
     """An input of any length."""
 
@@ -48,13 +69,26 @@ class Source(Protocol):
         """How many rows there are in all, if that is known."""
         ...
 
-    def shards(self, wanted: Callable[[int, str], bool]) -> Iterator[Shard]:
-        """The shards whose running index and name are wanted, in order.
+    def pieces(self) -> Iterator[Piece]:
+        """All shards, cut where it takes little to start reading.
 
         Raises:
           ValueError: an input cannot be read; names it.
         """
         ...
+
+    def shards(self, wanted: Wanted, piece: Piece | None = None) -> Iterator[Shard]:
+        """The shards that are wanted, in order: of a piece, or of all files.
+
+        Raises:
+          ValueError: an input cannot be read; names it.
+        """
+        ...
+
+
+def shard_name(file: int, shard: int) -> str:
+    """The same from run to run."""
+    return f"part-{file:05d}-{shard:06d}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,14 +107,20 @@ class SampledSource:
     shard_rows: int
     seed: int
 
-    def shards(self, wanted: Callable[[int, str], bool]) -> Iterator[Shard]:
+    def pieces(self) -> Iterator[Piece]:
+        """See `Source`."""
+        for index in range(-(-self.num_rows // self.shard_rows)):
+            yield Piece(first=index, end=index + 1)
+
+    def shards(self, wanted: Wanted, piece: Piece | None = None) -> Iterator[Shard]:
         """See `Source`."""
         sample = jax.jit(self.case.sample, static_argnums=1)
-        for index, first in enumerate(range(0, self.num_rows, self.shard_rows)):
-            name = f"part-00000-{index:06d}"
-            if not wanted(index, name):
+        for index in range(-(-self.num_rows // self.shard_rows)):
+            name = shard_name(0, index)
+            if not ((piece is None or piece.holds(index)) and wanted(0, index, name)):
                 continue
             key = jax.random.fold_in(jax.random.key(self.seed), index)
+            first = index * self.shard_rows
             rows = min(self.shard_rows, self.num_rows - first)
             # Always a whole shard, so that a set of more workloads begins with the same ones.
             workloads = np.asarray(sample(key, self.shard_rows))[:, :rows]
@@ -94,14 +134,14 @@ class FileSource:
     """Parquet and CSV files with one workload per row, read as a stream.
 
     Attributes:
-      paths: the files, in order.
+      files: in order.
       columns: the input columns. A file's column of the same name counts, else the one whose name
         differs only in case and white space.
       constants: values of columns that no file has.
       shard_rows: rows of a shard; the last of each file may have fewer.
     """
 
-    paths: tuple[pathlib.Path, ...]
+    files: tuple[Location, ...]
     columns: tuple[str, ...]
     constants: dict[str, int]
     shard_rows: int
@@ -109,9 +149,9 @@ class FileSource:
     @property
     def num_rows(self) -> int | None:
         """Known if all files are Parquet."""
-        if any(not _is_parquet(path) for path in self.paths):
-            return None
-        return sum(_num_rows(path) for path in self.paths)
+        counts = [self._table_file(file).num_rows for file in self.files]
+        known = [count for count in counts if count is not None]
+        return sum(known) if len(known) == len(counts) else None
 
     def check(self) -> None:
         """Opens every file.
@@ -119,119 +159,69 @@ class FileSource:
         Raises:
           ValueError: a file cannot be read or lacks a column; names both.
         """
-        for path in self.paths:
-            next(self._batches(path), None)
+        for file in self.files:
+            next(self._table_file(file).batches(lambda first, _: first == 0, 1), None)
 
-    def shards(self, wanted: Callable[[int, str], bool]) -> Iterator[Shard]:
+    def pieces(self) -> Iterator[Piece]:
+        """See `Source`: all of a CSV file; of Parquet, shards whose row groups begin near them."""
+        for index, file in enumerate(self.files):
+            starts = self._table_file(file).row_group_starts
+            if starts is None:
+                yield Piece(file=index, first=0, end=None)
+                continue
+            *starts, num_rows = starts
+            num_shards = -(-num_rows // self.shard_rows)
+            first = 0
+            for shard in range(1, num_shards + 1):
+                row = shard * self.shard_rows
+                skipped = row - starts[bisect.bisect(starts, row) - 1]
+                if shard == num_shards or skipped <= self.shard_rows:
+                    yield Piece(file=index, first=first, end=shard)
+                    first = shard
+
+    def shards(self, wanted: Wanted, piece: Piece | None = None) -> Iterator[Shard]:
         """See `Source`."""
-        running = 0
-        for file_index, path in enumerate(self.paths):
-            for index, table in enumerate(_rechunk(self._batches(path), self.shard_rows)):
-                name = f"part-{file_index:05d}-{index:06d}"
-                if wanted(running, name):
-                    yield Shard(
-                        name=name,
-                        origin=str(path),
-                        first_row=index * self.shard_rows + 1,
-                        table=table,
-                    )
-                running += 1
+        for index, file in enumerate(self.files):
+            if piece is not None and piece.file != index:
+                continue
 
-    def _batches(self, path: pathlib.Path) -> Iterator[pa.Table]:
-        batches = _read(path, lambda: self._open(path))
-        while True:
-            table = _read(path, lambda: next(batches, None))
-            if table is None:
-                return
-            yield table
+            # Both are bound here: the generators are consumed within this iteration.
+            @functools.cache
+            def is_wanted(shard: int, index: int = index) -> bool:
+                held = piece is None or piece.holds(shard)
+                return held and wanted(index, shard, shard_name(index, shard))
 
-    def _open(self, path: pathlib.Path) -> Iterator[pa.Table]:
-        if _is_parquet(path):
-            # Buffered: otherwise the columns of a whole row group, maybe of the file, are read at
-            # once.
-            file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_READ_BUFFER)
-            names = self._names(file.schema_arrow.names)
-            batches = file.iter_batches(min(self.shard_rows, 1 << 20), columns=list(names))
-        else:
-            reader = pacsv.open_csv(
-                path,
-                read_options=pacsv.ReadOptions(block_size=_CSV_BLOCK),
-                convert_options=pacsv.ConvertOptions(
-                    # As text, so that a bad cell affects only its row.
-                    column_types={name: pa.string() for name in _csv_header(path)},
-                    strings_can_be_null=True,
-                    null_values=[""],  # "nan" and the like are shown as they are
-                ),
-            )
-            names = self._names(reader.schema.names)
-            batches = iter(reader)
-        for batch in batches:
-            table = pa.Table.from_batches([batch]).select(list(names))
-            table = table.rename_columns([names[name] for name in table.column_names])
-            for name, value in self.constants.items():
-                if name not in table.column_names:
-                    constant = pa.array(np.full(len(table), value, np.int64))
-                    table = table.append_column(name, constant)
-            yield table.select(list(self.columns))
-
-    def _names(self, found: Sequence[str]) -> dict[str, str]:
-        """From a file's own column names to ours."""
-        names: dict[str, str] = {}
-        for column in self.columns:
-            same = [name for name in found if name == column]
-            similar = [name for name in found if name.strip().lower() == column]
-            candidates = same or similar
-            if len(candidates) > 1:
-                raise ValueError(
-                    f"there are several columns {column}: {_listed(candidates)}; expected one"
+            for shard, table in self._tables(file, is_wanted):
+                yield Shard(
+                    name=shard_name(index, shard),
+                    origin=str(file),
+                    first_row=shard * self.shard_rows + 1,
+                    table=table,
                 )
-            for name in candidates:
-                names[name] = column
-        missing = set(self.columns) - set(names.values()) - set(self.constants)
-        if missing:
-            absent = ", ".join(column for column in self.columns if column in missing)
-            raise ValueError(f"there is no column {absent}, only {_listed(found)}")
-        return names
 
+    def _tables(
+        self, file: Location, wanted: Callable[[int], bool]
+    ) -> Iterator[tuple[int, pa.Table]]:
+        """The wanted shards of a file, with their indices."""
+        waiting: list[pa.Table] = []
+        shard = 0
 
-def _listed(names: Sequence[str]) -> str:
-    return one_line(", ".join(names), 200)
+        def holds_wanted(first: int, end: int) -> bool:
+            return any(map(wanted, range(first // self.shard_rows, -(-end // self.shard_rows))))
 
+        for first, batch in self._table_file(file).batches(holds_wanted, self.shard_rows):
+            done = 0
+            while done < len(batch):
+                shard = (first + done) // self.shard_rows
+                end = min(len(batch), (shard + 1) * self.shard_rows - first)
+                if wanted(shard):
+                    waiting.append(batch.slice(done, end - done))
+                    if first + end == (shard + 1) * self.shard_rows:
+                        yield shard, pa.concat_tables(waiting)
+                        waiting = []
+                done = end
+        if waiting:
+            yield shard, pa.concat_tables(waiting)
 
-def _is_parquet(path: pathlib.Path) -> bool:
-    return path.suffix.lower() in (".parquet", ".pq")
-
-
-def _num_rows(path: pathlib.Path) -> int:
-    return _read(path, lambda: int(pq.read_metadata(path).num_rows))
-
-
-def _csv_header(path: pathlib.Path) -> list[str]:
-    return pacsv.open_csv(path).schema.names
-
-
-def _read(path: pathlib.Path, action: Callable[[], _Out]) -> _Out:
-    """Runs an action on a file; errors name the file and take one line."""
-    check_regular(path)
-    try:
-        return action()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        text = one_line(str(error), 300)
-        raise ValueError(f"{path}: cannot be read: {text}") from None
-
-
-def _rechunk(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
-    """The same rows in tables of exactly `rows`, but for the last."""
-    waiting: list[pa.Table] = []
-    count = 0
-    for table in tables:
-        while len(table):
-            take = min(rows - count, len(table))
-            waiting.append(table.slice(0, take))
-            table = table.slice(take)
-            count += take
-            if count == rows:
-                yield pa.concat_tables(waiting)
-                waiting, count = [], 0
-    if waiting:
-        yield pa.concat_tables(waiting)
+    def _table_file(self, file: Location) -> TableFile:
+        return TableFile(file, self.columns, self.constants)

@@ -32,17 +32,18 @@ def save_checkpoint(
     Args:
       folder: an absolute path, which no other process writes to.
       step: the step of training; a checkpoint of the same step is replaced.
-      arrays: by readable names.
+      arrays: by readable names; with several processes, each whole on every device.
       history: JSON-compatible rows.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for leftover in folder.glob(".*.partial*"):  # of a killed run
         _remove(leftover)
     partial, final = folder / f".{step}.partial", folder / str(step)
+    own = dict(arrays) if jax.process_count() == 1 else jax.device_get(dict(arrays))
     args = ocp.args.Composite(
-        state=ocp.args.StandardSave(dict(arrays)), history=ocp.args.JsonSave({"rows": history})
+        state=ocp.args.StandardSave(own), history=ocp.args.JsonSave({"rows": history})
     )
-    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+    with _checkpointer() as checkpointer:
         checkpointer.save(partial, args=args)
     write_checksums(partial)
     _remove(final)  # only there if it is damaged
@@ -109,11 +110,21 @@ def restore_checkpoint(
         state=ocp.args.StandardRestore(dict(like)), history=ocp.args.JsonRestore()
     )
     try:
-        with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+        with _checkpointer() as checkpointer:
             restored = checkpointer.restore(checkpoint, args=args)
         return dict(restored.state), list(restored.history["rows"])
     except Exception as error:
         raise _unreadable(checkpoint, error) from None
+
+
+def _checkpointer() -> ocp.Checkpointer:
+    """Of this process alone: Orbax would wait for the others."""
+    here = jax.process_index()
+    options = ocp.options.MultiprocessingOptions(primary_host=here, active_processes={here})
+    handler = ocp.CompositeCheckpointHandler(
+        composite_options=ocp.CompositeOptions(multiprocessing_options=options)
+    )
+    return ocp.Checkpointer(handler, multiprocessing_options=options)
 
 
 def check_shapes(checkpoint: pathlib.Path, expected: Arrays, found: Arrays) -> None:

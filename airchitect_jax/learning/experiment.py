@@ -98,7 +98,7 @@ def check_memory(case: CaseStudy, config: RunConfig) -> None:
 def run(
     case: CaseStudy,
     config: RunConfig,
-    workdir: pathlib.Path,
+    workdir: pathlib.Path | None,
     networks: list[Network],
     *,
     settings: Mapping[str, Any],
@@ -110,7 +110,8 @@ def run(
     Args:
       case: the problem to learn.
       config: sizes and training.
-      workdir: where results go.
+      workdir: where results go; None in all but the first of several processes, which only train,
+        and whose summary is empty.
       networks: real networks to recommend for.
       settings: the contents of config.json, for the report.
       extra_figures: caption and maker of figures that only this case study has, by file name.
@@ -130,6 +131,8 @@ def run(
         seed=config.seed,
     )
     fitted = _train(case, config, workdir, model, validation, console)
+    if workdir is None:
+        return {}
     console.print("evaluating", highlight=False)
     recommender = Recommender(case, fitted.model)
     evaluation = evaluate_recommender(case, recommender, test)
@@ -193,12 +196,14 @@ def run(
 def _train(
     case: CaseStudy,
     config: RunConfig,
-    workdir: pathlib.Path,
+    workdir: pathlib.Path | None,
     model: nnx.Module,
     validation: Dataset,
     console: rich.console.Console,
 ) -> FitResult:
     def write_metrics(history: list[Row]) -> None:
+        if workdir is None:
+            return
         lines = "".join(json.dumps(row) + "\n" for row in history)
         files.write_text(workdir / "metrics.jsonl", lines)
 
@@ -219,7 +224,7 @@ def _train(
                 optimizer=Optimizer(config.optimizer),
             ),
             loss_fn(case, Loss(config.loss)),
-            checkpoint_dir=(workdir / "checkpoints").absolute(),
+            checkpoint_dir=workdir and (workdir / "checkpoints").absolute(),
             on_rows=on_rows,
         )
     write_metrics(fitted.history)  # a run may have been killed after its last checkpoint
@@ -227,7 +232,7 @@ def _train(
 
 
 def _source(
-    case: CaseStudy, config: RunConfig, workdir: pathlib.Path, model: nnx.Module
+    case: CaseStudy, config: RunConfig, workdir: pathlib.Path | None, model: nnx.Module
 ) -> BatchSource:
     if config.stream:
         return streamed(
@@ -238,12 +243,13 @@ def _source(
             seed=config.seed,
             small_share=config.small_share,
         )
-    path = workdir / "data" / "train.npz"
+    path = workdir and workdir / "data" / "train.npz"
     origin = {"case": repr(case), "seed": config.seed, "num": config.num_train}
-    dataset = load_dataset(path, origin)
+    dataset = load_dataset(path, origin) if path else None
     if dataset is None:
         dataset = sample_dataset(case, seed=config.seed, num=config.num_train, split=Split.TRAIN)
-        save_dataset(path, dataset, origin)
+        if path:
+            save_dataset(path, dataset, origin)
     return StoredBatches(dataset=dataset, batch_size=config.batch_size, seed=config.seed)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 from jax.sharding import NamedSharding
@@ -173,17 +174,50 @@ def spread(
 ) -> tuple[TrainState, tuple[Array, Array]]:
     """Gives each device a part of every batch, and all of the state: data parallelism.
 
-    As many of the devices as divide the batch; with one, nothing is moved.
+    As many of the devices as divide the batch; with one, nothing is moved. If devices of several
+    processes are among them, each process gives the same batches and the same state.
+
+    Raises:
+      ValueError: the devices of several processes do not divide the batch.
     """
-    count = math.gcd(len(devices), batches[1].shape[-1])
-    if count == 1:
+    batch = batches[1].shape[-1]
+    count = math.gcd(len(devices), batch)
+    if jax.process_count() > 1:
+        if count < len(devices):
+            raise ValueError(
+                f"batch_size: {batch} workloads are not allowed; expected a multiple of the"
+                f" {len(devices)} devices of all processes"
+            )
+        batches = jax.device_get(batches)
+    elif count == 1:
         return state, batches
     mesh = batch_mesh(devices[:count])
     workloads, design_ids = (
-        jax.device_put(array, NamedSharding(mesh, jax.P(*(None,) * (array.ndim - 1), "batch")))
+        jax.make_array_from_process_local_data(
+            NamedSharding(mesh, jax.P(*(None,) * (array.ndim - 1), "batch")), array, array.shape
+        )
         for array in batches
     )
     return jax.device_put(state, NamedSharding(mesh, jax.P())), (workloads, design_ids)
+
+
+def _of_first_process(tree: Any, devices: Sequence[jax.Device]) -> Any:
+    """The arrays of process 0, on all devices of all processes."""
+    mesh = batch_mesh(devices)
+
+    def stacked(leaf: Array) -> Array:
+        own = np.asarray(leaf)[None].view(f"u{leaf.dtype.itemsize}")  # floats may lose denormals
+        return jax.make_array_from_callback(
+            (len(devices), *leaf.shape), NamedSharding(mesh, jax.P("batch")), lambda _: own
+        )
+
+    def first(stacks: Any) -> Any:
+        return jax.tree.map(
+            lambda stack, leaf: jax.lax.bitcast_convert_type(stack[0], leaf.dtype), stacks, tree
+        )
+
+    everywhere = NamedSharding(mesh, jax.P())
+    return jax.jit(first, out_shardings=everywhere)(jax.tree.map(stacked, tree))
 
 
 def fit(
@@ -196,7 +230,10 @@ def fit(
     checkpoint_dir: pathlib.Path | None = None,
     on_rows: Callable[[list[Row], int], None] | None = None,
 ) -> FitResult:
-    """Trains `model` on all local devices and returns it with its history.
+    """Trains `model` on all devices and returns it with its history.
+
+    If several processes share the devices (`jax.distributed`), all of them call this alike, but
+    for `checkpoint_dir`, which process 0 alone gives. All train what that one starts from.
 
     Args:
       model: a model that the loss accepts; its initial parameters are used unless `checkpoint_dir`
@@ -210,7 +247,8 @@ def fit(
       on_rows: called after every block with the history so far and the number of steps in all.
 
     Raises:
-      ValueError: the source has no full batch, or no checkpoint is whole.
+      ValueError: the source has no full batch, or one that cannot be shared, or no checkpoint is
+        whole.
     """
     if source.steps_per_epoch < 1:
         raise ValueError("batch_size: larger than the number of training examples in an epoch")
@@ -228,6 +266,10 @@ def fit(
         state = jax.tree.unflatten(jax.tree.structure(state), leaves)
         fixed = [arrays[name] for name in fixed_leaves(rest)]
         rest = jax.tree.unflatten(jax.tree.structure(rest), fixed)
+    devices = jax.devices()
+    if jax.process_count() > 1:
+        state, rest = _of_first_process((state, rest), devices)
+        rest = jax.device_get(rest)
 
     validate = jax.jit(
         lambda params, workloads, design_ids: loss(
@@ -235,7 +277,6 @@ def fit(
         )
     )
     train = train_block(graphdef, rest, transform, loss)
-    devices = jax.local_devices()
     before = float(history[-1]["seconds"]) if history else 0.0
     start = time.perf_counter()
     step = int(state.step)

@@ -15,10 +15,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from airchitect_jax._support import MAX_DIM, instance, instance_or_default, member
+from airchitect_jax._support import (
+    MAX_DIM,
+    float64_is_exact,
+    instance,
+    instance_or_default,
+    member,
+)
 from airchitect_jax.cost import EnergyTable, Platform
 from airchitect_jax.oracle import array_cycles, array_energy
-from airchitect_jax.oracle.batch import exact_labels, valid_rows
+from airchitect_jax.oracle.array_int64 import label_in_int64
+from airchitect_jax.oracle.batch import exact_labels, in_exact_arithmetic, no_labels, valid_rows
 from airchitect_jax.oracle.ranking import DEFAULT_MEMORY, best_designs, design_cost
 from airchitect_jax.spaces import ArrayDataflowSpace
 from airchitect_jax.types import (
@@ -119,18 +126,31 @@ def label_columns(
     independent, so columns that are sharded over devices give labels sharded alike. Labels of
     invalid workloads are undefined; those of optima that are not exact here are -1.
     """
+    settings: Any = {"space": space, "platform": platform, "objective": objective}
     with jax.enable_x64(True):
         if not is_factored(platform, objective):
-            return label_wide_columns(columns, space=space, platform=platform, objective=objective)
-        *fields, valid = _prepare_jit(*columns, space=space)
-        if objective is not Objective.CYCLES:
-            labels = array_energy.cheapest(
-                *fields, space=space, platform=platform, objective=objective
-            )
-            return labels, valid
-        # A separate program: XLA's CPU backend would compute a minimum with two users twice.
-        best = _packed_minimum_jit(*fields, space=space, platform=platform)
-        return _unpack_jit(best, space=space, platform=platform), valid
+            return label_wide_columns(columns, **settings)
+        return in_exact_arithmetic(
+            columns,
+            functools.partial(_in_float64, **settings),
+            functools.partial(label_in_int64, limits=LIMITS, **settings),
+        )
+
+
+def _in_float64(
+    columns: Sequence[Int[np.ndarray | Array, "rows"]],
+    *,
+    space: ArrayDataflowSpace,
+    platform: Platform,
+    objective: Objective,
+) -> tuple[Labels, Bool[Array, "rows"]]:
+    *fields, valid = _prepare_jit(*columns, space=space)
+    if objective is not Objective.CYCLES:
+        labels = array_energy.cheapest(*fields, space=space, platform=platform, objective=objective)
+        return labels, valid
+    # A separate program: XLA's CPU backend would compute a minimum with two users twice.
+    best = _packed_minimum_jit(*fields, space=space, platform=platform)
+    return _unpack_jit(best, space=space, platform=platform), valid
 
 
 def label_wide_columns(
@@ -141,8 +161,13 @@ def label_wide_columns(
     objective: Objective,
 ) -> tuple[Labels, Bool[Array, "rows"]]:
     """`label_columns` in int64: slower, and exact as far as the costs fit."""
+    settings: Any = {"space": space, "platform": platform, "objective": objective}
     with jax.enable_x64(True):
-        return _label_by_matrix_jit(columns, space=space, platform=platform, objective=objective)
+        return in_exact_arithmetic(
+            columns,
+            functools.partial(_label_by_matrix_jit, **settings),
+            functools.partial(label_in_int64, limits=LIMITS, **settings),
+        )
 
 
 @functools.partial(jax.jit, static_argnames=("space", "platform"))
@@ -161,9 +186,19 @@ def label_exponents(
     called with whole columns, outside of another `jit`: XLA's CPU backend splits the program
     where the columns are slices of a matrix, which costs two thirds of the speed.
     """
-    with jax.enable_x64(True):
-        best = array_cycles.packed_minimum(mac_exponent, m, n, k, space=space, platform=platform)
+    settings: Any = {"space": space, "platform": platform}
+
+    def in_float64(columns: Sequence[Array]) -> Array:
+        best = array_cycles.packed_minimum(*columns, **settings)
         return array_cycles.unpack(best, space, platform).design_id
+
+    def in_int64(columns: Sequence[Array]) -> Array:
+        exponent, *dims = columns
+        budgeted = [1 << exponent, *dims]
+        return label_in_int64(budgeted, LIMITS, **settings, objective=Objective.CYCLES)[0].design_id
+
+    with jax.enable_x64(True):
+        return in_exact_arithmetic([mac_exponent, m, n, k], in_float64, in_int64)
 
 
 def _prepare(
@@ -199,6 +234,11 @@ def ranked_columns(
     """
     settings: Any = {"space": space, "platform": platform}
     with jax.enable_x64(True):
+        if not float64_is_exact():
+            best, valid = label_columns(columns, **settings)
+            unknown = no_labels(valid, Objective.CYCLES)
+            places = jax.tree.map(lambda field: [field] * count, unknown)
+            return best, places, unknown.design_id, valid
         *fields, valid = _prepare_jit(*columns, space=space)
         packed = [_packed_minimum_jit(*fields, **settings)]
         for _ in range(count - 1):

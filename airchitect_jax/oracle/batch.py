@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from airchitect_jax._support import as_array, common_shape, int_field, is_traced, map_chunks
-from airchitect_jax.types import Labels
+from airchitect_jax._support import (
+    as_array,
+    common_shape,
+    float64_is_exact,
+    int_field,
+    is_traced,
+    map_chunks,
+)
+from airchitect_jax.cost import EnergyTable
+from airchitect_jax.types import Labels, Objective
 
 CHUNK = 1 << 20  # workloads in one compiled call
 WIDE_CHUNK = 1 << 12  # the same of a search that holds all costs
 
 # Lowest and highest value of an input.
 Limits = Mapping[str, tuple[int, int]]
+_Found = TypeVar("_Found")
 # Columns to labels, -1 where not exact, and which workloads are valid.
 Search = Callable[[Sequence[Any]], tuple[Labels, Bool[Array, "rows"]]]
 
@@ -66,6 +75,25 @@ def exact_labels(
             *(int(column[row]) for column in flat)
         )
     return jax.tree.map(lambda field: field.reshape(shape), labels)
+
+
+def in_exact_arithmetic(
+    columns: Sequence[Any],
+    in_float64: Callable[[Sequence[Any]], _Found],
+    in_int64: Callable[[Sequence[Any]], _Found],
+) -> _Found:
+    """Searches in float64 if it is exact on the default device, else in int64.
+
+    A program that is traced here may be exported for TPUs, where float64 is never exact.
+
+    Raises:
+      RuntimeError: neither is exact.
+    """
+    if not float64_is_exact():
+        return in_int64(columns)
+    if is_traced(list(columns)):
+        return jax.lax.platform_dependent(list(columns), tpu=in_int64, default=in_float64)
+    return in_float64(columns)
 
 
 def retry(wide: Search, labels: Labels, columns: Sequence[Any]) -> None:
@@ -141,6 +169,31 @@ def _searched_again(
         return again(*whole), jax.tree.map(lambda _: True, labels)
 
     return again(labels, valid, *columns)
+
+
+def no_labels(valid: Bool[Array, "*batch"], objective: Objective) -> Labels:
+    """Labels that are not exact: -1 throughout."""
+    cost = jnp.float64 if objective is Objective.EDP else jnp.int64
+    return Labels(
+        design_id=jnp.full(valid.shape, -1, jnp.int32), cost=jnp.full(valid.shape, -1, cost)
+    )
+
+
+def has_at_most(
+    m: Int[Array, "*batch"], n: Int[Array, "*batch"], k: Int[Array, "*batch"], macs: int
+) -> Bool[Array, "*batch"]:
+    """Whether m n k <= macs, for int64 dimensions below 2**31 and any number of macs."""
+    return m * n <= jax.lax.div(jnp.int64(macs), k)
+
+
+def most_macs_of_energy(table: EnergyTable, sram_fj_per_byte: int, element_bytes: int) -> int:
+    """The m n k up to which no energy exceeds 2**62 fJ, with these or lower SRAM prices.
+
+    Each operand makes at most four accesses of SRAM and four transfers for a MAC, and all three
+    together at most eight.
+    """
+    per_mac = table.mac_fj + 8 * element_bytes * (sram_fj_per_byte + table.dram_fj_per_byte)
+    return 2**62 // max(per_mac, 1)
 
 
 def valid_rows(columns: Sequence[Array], limits: Limits) -> Bool[Array, "*batch"]:

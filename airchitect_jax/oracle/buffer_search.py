@@ -102,11 +102,11 @@ def mixed_folds(columns: Sequence[Array], platform: Platform) -> memory.Tiling:
 class _Timing:
     """Busy bytes (`memory.busy_bytes`) of workloads by the sizes of two SRAMs.
 
-    Whole numbers in float64, exact as far as float64 is.
+    Whole numbers in float64 or int64, exact as far as these are.
     """
 
     folds: memory.Tiling
-    bandwidth: Float[Array, "rows"]
+    bandwidth: Num[Array, "rows"]
     interface: Interface
 
     def sweep(self, size: Any) -> memory.Sweep:
@@ -117,7 +117,7 @@ class _Timing:
         """The bytes of the column operand that do not fit into an SRAM of `size` bytes."""
         return memory.spills(self.folds, size)
 
-    def busy_bytes(self, warm: memory.Sweep, spills: Sequence[Array]) -> Float[Array, "rows"]:
+    def busy_bytes(self, warm: memory.Sweep, spills: Sequence[Array]) -> Num[Array, "rows"]:
         """Busy bytes for one size of each operand."""
         cold = memory.sweep(self.folds, jnp.zeros_like(self.bandwidth))
         spill, last_spill = spills
@@ -132,12 +132,13 @@ class _Timing:
         return [self.busy_bytes(warm[a - 1], spills[b - 1]) for a, b in pairs(space)]
 
 
-def _timing(columns: Sequence[Array], platform: Platform) -> _Timing:
+def timing_of(columns: Sequence[Array], platform: Platform, kind: Any = jnp.float64) -> _Timing:
+    """The timing of workloads in float64, or in another kind of numbers."""
     *dims, dataflow, bandwidth = columns
-    wide = [column.astype(jnp.float64) for column in dims]
+    wide = [column.astype(kind) for column in dims]
     return _Timing(
         folds=mixed_folds([*wide, dataflow], platform),
-        bandwidth=bandwidth.astype(jnp.float64),
+        bandwidth=bandwidth.astype(kind),
         interface=platform.interface,
     )
 
@@ -162,7 +163,7 @@ def _lowest(
 
     A larger SRAM never adds any, so only pairs that use the whole budget are considered.
     """
-    timing, lowest = _timing(columns, platform), jnp.full(steps.shape, jnp.inf)
+    timing, lowest = timing_of(columns, platform), jnp.full(steps.shape, jnp.inf)
     for a in range(1, space.num_levels + 1):
         rest = jnp.minimum(steps - a, space.num_levels)
         size = rest.astype(jnp.float64) * float(space.step_bytes)
@@ -180,7 +181,7 @@ def _first(
     a larger total, and comes later.
     """
     index = jnp.zeros(limit.shape)
-    for other, busy in reversed(list(enumerate(_timing(columns, platform).by_pair(space)))):
+    for other, busy in reversed(list(enumerate(timing_of(columns, platform).by_pair(space)))):
         index = jnp.where(busy <= limit, float(other), index)
     return index.astype(jnp.int32)
 
@@ -240,7 +241,7 @@ def _cheapest_energy(
     swept = [fixed + energy.swept(size, fj) for size, fj in zip(sizes, prices, strict=True)]
     column = [energy.column(size, fj) for size, fj in zip(sizes, prices, strict=True)]
     # An upper bound for all designs: traffic of the smallest SRAMs at the price of the largest.
-    timing = _timing(columns, platform)
+    timing = timing_of(columns, platform)
     bound = OperandEnergy(folds=timing.folds, table=table)
     most = float(prices[-1])
     movable = bound.tile(most) + bound.swept(sizes[0], most) + bound.column(sizes[0], most)
@@ -263,42 +264,51 @@ def _cheapest_energy(
         largest = functools.reduce(larger, swept) + functools.reduce(larger, column)
         index, best = lax.cond(
             jnp.any(exact & (largest >= int(_EXACT))),
-            lambda: _least_product(steps, timing, energy, fixed, prices, space),
+            lambda: least_in_loop(steps, timing, energy, objective, space),
             lambda: (index, best),
         )
     return index, best, exact
 
 
-def _least_product(
+def least_in_loop(
     steps: Int[Array, "rows"],
     timing: _Timing,
     energy: OperandEnergy,
-    fixed: Int[Array, "rows"],
-    prices: Sequence[int],
+    objective: Objective,
     space: BufferSpace,
-) -> tuple[Int[Array, "rows"], Float[Array, "rows"]]:
-    """Index of the best pair and its energy times cycles, for energies of any size.
+) -> tuple[Int[Array, "rows"], Num[Array, "rows"]]:
+    """Index of the best pair and its cost, in a loop over the pairs.
 
-    A loop over the pairs: unrolled products of 128 bits would be a long program.
+    For costs of which an unrolled search would be a long program: products of 128 bits, and all
+    where int64 is emulated.
     """
-    levels = jnp.asarray(pairs(space))
-    sizes, all_prices = jnp.asarray(sizes_of(space)), jnp.asarray(prices)
+    levels, sizes = jnp.asarray(pairs(space)), jnp.asarray(sizes_of(space))
+    prices = jnp.asarray(energy.table.sram_fj_per_byte(sizes_of(space)))
+    fixed = energy.fixed() + energy.tile(prices[0])
+
+    def cost(swept: Array, column: Array, swept_fj: Array, column_fj: Array) -> Array:
+        joules: Any = 0
+        if objective is not Objective.CYCLES:
+            joules = fixed + energy.swept(swept, swept_fj) + energy.column(column, column_fj)
+        if objective is Objective.ENERGY:
+            return joules
+        swept, column = (size.astype(timing.bandwidth.dtype) for size in (swept, column))
+        busy = timing.busy_bytes(timing.sweep(swept), timing.spills(column))
+        # A float's quotient needs a correction, which integers do not.
+        divide = _ceil_div if jnp.issubdtype(busy.dtype, np.floating) else ceil_div
+        return objective_value(objective, divide(busy, timing.bandwidth), joules)
 
     def step(other: Array, best: tuple[Array, Array]) -> tuple[Array, Array]:
         a, b = levels[other, 0], levels[other, 1]
-        swept, column = sizes[a - 1], sizes[b - 1]
-        joules = fixed + energy.swept(swept, all_prices[a - 1])
-        joules = joules + energy.column(column, all_prices[b - 1])
-        warm, spills = timing.sweep(swept.astype(float)), timing.spills(column.astype(float))
-        cycles = _ceil_div(timing.busy_bytes(warm, spills), timing.bandwidth)
-        product = objective_value(Objective.EDP, cycles, joules)
-        better = (product < best[1]) & (steps >= a + b)
+        found = cost(sizes[a - 1], sizes[b - 1], prices[a - 1], prices[b - 1])
+        better = (found < best[1]) & (steps >= a + b)
         return (
             jnp.where(better, other.astype(jnp.int32), best[0]),
-            jnp.where(better, product, best[1]),
+            jnp.where(better, found, best[1]),
         )
 
-    nothing = jnp.zeros(steps.shape, jnp.int32), jnp.full(steps.shape, jnp.inf)
+    worst = jnp.inf if objective is Objective.EDP else np.iinfo(np.int64).max
+    nothing = jnp.zeros(steps.shape, jnp.int32), jnp.full(steps.shape, worst)
     index, best = lax.fori_loop(0, len(levels), step, nothing)
     return index, best
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +28,13 @@ from airchitect_jax.cost import (
     ideal_costs,
     objective_value,
 )
-from airchitect_jax.oracle.batch import exact_labels, valid_rows
+from airchitect_jax.oracle.batch import (
+    exact_labels,
+    in_exact_arithmetic,
+    no_labels,
+    valid_rows,
+)
+from airchitect_jax.oracle.buffer_int64 import cheapest_in_int64
 from airchitect_jax.oracle.buffer_search import cheapest_cycles, cheapest_energy, ids_of_pairs
 from airchitect_jax.spaces import BufferSpace
 from airchitect_jax.types import (
@@ -136,15 +143,34 @@ def label_buffer_columns(
     Columns as in `buffer_limits`, int32 or int64. Labels of invalid workloads are undefined; those
     of optima that are not exact here are -1.
     """
+    settings: Any = {"space": space, "platform": platform, "objective": objective}
     with jax.enable_x64(True):
-        steps, *fields, valid = _prepare_jit(columns, space=space)
-        if objective is Objective.CYCLES:
-            index, cost, exact = cheapest_cycles(steps, fields, space=space, platform=platform)
-        else:
-            index, cost, exact = cheapest_energy(
-                steps, fields, space=space, platform=platform, objective=objective
-            )
-        return _labels_jit(fields[5], index, cost, exact, space=space), valid
+        return in_exact_arithmetic(
+            columns,
+            functools.partial(_in_float64, **settings),
+            functools.partial(_in_int64, **settings),
+        )
+
+
+def _in_float64(
+    columns: Sequence[Any], *, space: BufferSpace, platform: Platform, objective: Objective
+) -> tuple[Labels, Bool[Array, "rows"]]:
+    steps, *fields, valid = _prepare_jit(columns, space=space)
+    if objective is Objective.CYCLES:
+        found = cheapest_cycles(steps, fields, space=space, platform=platform)
+    else:
+        found = cheapest_energy(steps, fields, space=space, platform=platform, objective=objective)
+    return _labels_jit(fields[5], *found, space=space), valid
+
+
+def _in_int64(
+    columns: Sequence[Any], *, space: BufferSpace, platform: Platform, objective: Objective
+) -> tuple[Labels, Bool[Array, "rows"]]:
+    steps, *fields, valid = _prepare_jit(columns, space=space)
+    if objective is Objective.EDP:  # a float64
+        return no_labels(valid, objective), valid
+    found = cheapest_in_int64(steps, fields, space=space, platform=platform, objective=objective)
+    return _labels_jit(fields[5], *found, space=space), valid
 
 
 def _prepare(columns: Sequence[Array], space: BufferSpace) -> tuple[Array, ...]:

@@ -12,7 +12,7 @@ permutations, and those share their parts. Two passes over the subsets of worklo
 The batch lies in the vector lanes and the subsets are unrolled at trace time. The second pass has
 the permutation in the low bits of the sum, so that one minimum settles both. All numbers are whole
 and below 2**53, where float64 is exact; inexact optima are detected and computed in Python
-integers.
+integers. Where a device has no exact float64 the numbers are int64.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Int, Num
 
 from airchitect_jax._support import (
     MAX_DIM,
@@ -50,12 +50,13 @@ from airchitect_jax.cost import (
     smaller,
     sum_of_cycles,
 )
-from airchitect_jax.oracle.batch import exact_labels, valid_rows
+from airchitect_jax.oracle.batch import exact_labels, in_exact_arithmetic, valid_rows
 from airchitect_jax.spaces import ScheduleSpace
 from airchitect_jax.types import ArrayShape, Dataflow, Gemm, Labels, RuntimeModel
 
 _EXACT = 2.0**53
-_NEVER = 2.0**90  # cycles of a pair that would delay the makespan; sums of these stay finite
+# Cycles of a pair that would delay the makespan, in float64 and in int64; sums of these fit.
+_NEVER, _NEVER_IN_INT64 = 2.0**90, 2**60
 
 
 def label_schedules(
@@ -133,12 +134,28 @@ def label_schedule_columns(
     Columns as in `schedule_limits`, int32 or int64. Labels of invalid sets are undefined; those of
     optima that are not exact here are -1.
     """
+    in_float64, in_int64 = (
+        functools.partial(_search, space=space, platform=platform, kind=kind)
+        for kind in (jnp.float64, jnp.int64)
+    )
     with jax.enable_x64(True):
-        *dims, valid = _prepare_jit(columns, space=space)
-        # Separate programs: XLA's CPU backend would compute a minimum with two users twice.
-        least = _least_makespan_jit(dims, space=space, platform=platform)
-        key = _least_sum_jit(dims, least, space=space, platform=platform)
-        return _labels_jit(dims, least, key, space=space, platform=platform), valid
+        return in_exact_arithmetic(columns, in_float64, in_int64)
+
+
+def _search(
+    columns: Sequence[Int[np.ndarray | Array, "rows"]],
+    *,
+    space: ScheduleSpace,
+    platform: Platform,
+    kind: Any,
+) -> tuple[Labels, Bool[Array, "rows"]]:
+    """`label_schedule_columns` in float64 or int64, under 64-bit mode."""
+    settings: Any = {"space": space, "platform": platform, "kind": kind}
+    *dims, valid = _prepare_jit(columns, space=space)
+    # Separate programs: XLA's CPU backend would compute a minimum with two users twice.
+    least = _least_makespan_jit(dims, **settings)
+    key = _least_sum_jit(dims, least, **settings)
+    return _labels_jit(dims, least, key, **settings), valid
 
 
 def _prepare(columns: Sequence[Array], space: ScheduleSpace) -> tuple[Array, ...]:
@@ -152,29 +169,43 @@ def _gemms(dims: Sequence[Array]) -> list[Gemm]:
     return [Gemm(m=m, n=n, k=k) for m, n, k in zip(*[iter(dims)] * 3, strict=True)]
 
 
-def _wide_cycles(gemm: Gemm, array: ArrayShape, platform: Platform) -> list[Array]:
-    """`dataflow_cycles` plus `last_cycle_offset`, in float64, with folds counted in int32."""
+def _wide_cycles(
+    gemm: Gemm, array: ArrayShape, space: ScheduleSpace, platform: Platform, kind: Any
+) -> list[Array]:
+    """`dataflow_cycles` plus `last_cycle_offset`, with folds counted in int32.
+
+    In int64 what exceeds `_most_cycles` is one more than these.
+    """
 
     def folds(size: Array, side: int) -> Array:
         before_last = size - 1
         if side & (side - 1):
-            return (lax.div(before_last, np.int32(side)) + 1).astype(jnp.float64)
-        return ((before_last >> (side.bit_length() - 1)) + 1).astype(jnp.float64)
+            return (lax.div(before_last, np.int32(side)) + 1).astype(kind)
+        return ((before_last >> (side.bit_length() - 1)) + 1).astype(kind)
 
-    wide = jax.tree.map(lambda dim: dim.astype(jnp.float64), gemm)
+    wide = jax.tree.map(lambda dim: dim.astype(kind), gemm)
     counts = []
     for dataflow in Dataflow:
         s_r, s_c, t = mapped_dims(gemm, dataflow)
-        fold = fold_cycles(array, t.astype(jnp.float64), dataflow, platform.runtime_model)
-        count = folds(s_r, int(array.rows)) * folds(s_c, int(array.cols)) * fold
+        fold = fold_cycles(array, t.astype(kind), dataflow, platform.runtime_model)
+        num_folds = folds(s_r, int(array.rows)) * folds(s_c, int(array.cols))
+        count = num_folds * fold
+        if kind is jnp.int64:
+            most = _most_cycles(space)
+            count = jnp.where(num_folds <= lax.div(jnp.int64(most), fold), count, most + 1)
         counts.append(add_cycles(platform.terms, count, wide, array, dataflow))
     return counts
 
 
-def _pairs(dims: Sequence[Array], space: ScheduleSpace, platform: Platform) -> list[list[Array]]:
+def _pairs(
+    dims: Sequence[Array], space: ScheduleSpace, platform: Platform, kind: Any
+) -> list[list[Array]]:
     """Fewest cycles, plus the offset, of each workload (first index) on each array."""
     return [
-        [functools.reduce(smaller, _wide_cycles(gemm, array, platform)) for array in space.arrays]
+        [
+            functools.reduce(smaller, _wide_cycles(gemm, array, space, platform, kind))
+            for array in space.arrays
+        ]
         for gemm in _gemms(dims)
     ]
 
@@ -198,57 +229,75 @@ def _over_subsets(num: int, pair: Any, join: Any) -> Any:
 
 
 def _least_makespan(
-    dims: Sequence[Array], *, space: ScheduleSpace, platform: Platform
-) -> Float[Array, "*batch"]:
+    dims: Sequence[Array], *, space: ScheduleSpace, platform: Platform, kind: Any
+) -> Num[Array, "*batch"]:
     """The least makespan plus the offset."""
-    cycles = _pairs(dims, space, platform)
+    cycles = _pairs(dims, space, platform, kind)
     return _over_subsets(space.num_arrays, lambda w, a: cycles[w][a], larger)
 
 
-def _scale(space: ScheduleSpace) -> float:
+def _scale(space: ScheduleSpace) -> int:
     """A factor that leaves room for a permutation below a sum: one base-N digit per array."""
-    return float(1 << (space.num_arrays**space.num_arrays - 1).bit_length())
+    return 1 << (space.num_arrays**space.num_arrays - 1).bit_length()
+
+
+def _most_cycles(space: ScheduleSpace) -> int:
+    """The cycles, plus the offset, of which the keys of all arrays add up to less than never."""
+    return _NEVER_IN_INT64 // (8 * _scale(space)) - 2  # there are at most six
 
 
 def _least_sum(
     dims: Sequence[Array],
-    least: Float[Array, "*batch"],
+    least: Num[Array, "*batch"],
     *,
     space: ScheduleSpace,
     platform: Platform,
-) -> Float[Array, "*batch"]:
+    kind: Any,
+) -> Num[Array, "*batch"]:
     """Least sum over the schedules of least makespan, times `_scale`, plus the permutation."""
-    num, cycles = space.num_arrays, _pairs(dims, space, platform)
+    num, cycles = space.num_arrays, _pairs(dims, space, platform, kind)
+    never = _NEVER if kind is jnp.float64 else _NEVER_IN_INT64
 
     def pair(w: int, a: int) -> Array:
-        key = cycles[w][a] * _scale(space) + float(w * num ** (num - 1 - a))
-        return jnp.where(cycles[w][a] > least, _NEVER, key)
+        key = cycles[w][a] * _scale(space) + w * num ** (num - 1 - a)
+        return jnp.where(cycles[w][a] > least, never, key)
 
     return _over_subsets(num, pair, lambda a, b: a + b)
 
 
 def _labels(
     dims: Sequence[Array],
-    least: Float[Array, "*batch"],
-    key: Float[Array, "*batch"],
+    least: Num[Array, "*batch"],
+    key: Num[Array, "*batch"],
     *,
     space: ScheduleSpace,
     platform: Platform,
+    kind: Any,
 ) -> Labels:
+    if kind is jnp.float64:
+        exact = key < _EXACT
+    else:  # cost terms could exceed int64 unnoticed
+        exact = least <= (-1 if platform.terms else _most_cycles(space))
+    design_id = _design_id(dims, key, space=space, platform=platform, kind=kind)
+    cycles = least.astype(jnp.int64) - last_cycle_offset(platform.runtime_model)
     return Labels(
-        design_id=_design_id(dims, key, space=space, platform=platform),
-        cost=jnp.where(
-            key < _EXACT, least.astype(jnp.int64) - last_cycle_offset(platform.runtime_model), -1
-        ),
+        design_id=jnp.where(exact, design_id, -1).astype(jnp.int32),
+        cost=jnp.where(exact, cycles, -1),
     )
 
 
 def _design_id(
-    dims: Sequence[Array], key: Float[Array, "*batch"], *, space: ScheduleSpace, platform: Platform
+    dims: Sequence[Array],
+    key: Num[Array, "*batch"],
+    *,
+    space: ScheduleSpace,
+    platform: Platform,
+    kind: Any,
 ) -> Int[Array, "*batch"]:
     """The id of the permutation in a key, each array with its best dataflow."""
-    num, gemms = space.num_arrays, _gemms(dims)
-    code = (key - jnp.floor(key / _scale(space)) * _scale(space)).astype(jnp.int32)
+    num, gemms, scale = space.num_arrays, _gemms(dims), _scale(space)
+    code = key - jnp.floor(key / scale) * scale if kind is jnp.float64 else key & (scale - 1)
+    code = code.astype(jnp.int32)
     on_array = [lax.div(code, np.int32(num**power)) % num for power in reversed(range(num))]
     # A permutation's index counts, at each array, the later workloads that are smaller.
     index: Any = 0
@@ -260,11 +309,11 @@ def _design_id(
         gemm = gemms[0]
         for number in range(1, num):
             gemm = jax.tree.map(functools.partial(select, workload == number), gemms[number], gemm)
-        dataflows.append(best_dataflow(_wide_cycles(gemm, array, platform))[1])
-    return jnp.where(key < _EXACT, space.design_id(index, dataflows), -1).astype(jnp.int32)
+        dataflows.append(best_dataflow(_wide_cycles(gemm, array, space, platform, kind))[1])
+    return space.design_id(index, dataflows)
 
 
-_MODEL = ("space", "platform")
+_MODEL = ("space", "platform", "kind")
 _prepare_jit = jax.jit(_prepare, static_argnames="space")
 _least_makespan_jit = jax.jit(_least_makespan, static_argnames=_MODEL)
 _least_sum_jit = jax.jit(_least_sum, static_argnames=_MODEL)

@@ -4,7 +4,7 @@
 only the cycles are needed, for millions of designs and many networks: one array shape at a time,
 with its sizings as a cube whose axes are the three SRAMs. The cycles of a layer under a dataflow
 depend on two sizes, so a layer is three planes, and its cube is their minimum. Float64, exact below
-2**53.
+2**53, on the CPU where the default device has none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from airchitect_jax._support import refuse_after_fork
+from airchitect_jax._support import on_exact_float64, refuse_after_fork
 from airchitect_jax.cost import Platform, ideal_cycles
 from airchitect_jax.oracle.buffer_search import sizes_of
 from airchitect_jax.oracle.joint.survey import cost_bounds
@@ -72,7 +72,7 @@ def cycle_cubes(
     check_exact(workload, space, platform)
     dims, counts = np.array(workload.gemms, np.float64), np.array(workload.counts, np.float64)
     sides = (side.astype(np.float64) for side in (space.rows, space.cols))
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), on_exact_float64():
         return np.asarray(_cubes(dims, counts, *sides, buffers=space.buffers, platform=platform))
 
 

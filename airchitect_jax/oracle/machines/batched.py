@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from airchitect_jax._support import on_exact_float64
 from airchitect_jax.cost import MachinePrices
 from airchitect_jax.cost.tiled import flow_of, order_of
 from airchitect_jax.cost.tiled_loops import Loop, Wires
@@ -159,7 +160,7 @@ def screen(work: Work, boxes: Boxes) -> Floors:
 
     The sizes of memories do not matter. A program is compiled for each number of boxes.
     """
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), on_exact_float64():
         return Floors(*map(np.asarray, floors_of(work, boxes)))
 
 

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from airchitect_jax._support import on_exact_float64
 from airchitect_jax.cost import ceil_div, larger, smaller
 from airchitect_jax.cost.tiled import order_of
 from airchitect_jax.cost.tiled_loops import Loop, loop, tile_bits
@@ -74,7 +75,7 @@ def search_boxes(
     """
     # In steps, so that other workloads can have the same program.
     num_trips = [4 * (math.isqrt(int(most)) // 4 + 1) for most in work.gemms.max(axis=0)]
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), on_exact_float64():
         return np.asarray(
             found_in(
                 work,

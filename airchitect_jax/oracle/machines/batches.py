@@ -8,6 +8,7 @@ from typing import TypeVar
 import jax
 import numpy as np
 
+from airchitect_jax._support import float64_is_exact
 from airchitect_jax.oracle.machines.answer import Corner, Line
 from airchitect_jax.oracle.machines.batched import boxes_of, screen, work_of
 from airchitect_jax.oracle.machines.batched_search import search_boxes
@@ -58,5 +59,5 @@ class Batches:
 
 
 def are_fast() -> bool:
-    """Whether the default device is an accelerator."""
-    return bool(jax.default_backend() != "cpu")
+    """Whether the default device is an accelerator with exact float64."""
+    return bool(jax.default_backend() != "cpu") and float64_is_exact()
