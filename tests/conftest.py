@@ -2,6 +2,8 @@
 
 import importlib.util
 import os
+import pathlib
+import shutil
 import tempfile
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -23,14 +25,16 @@ _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 collect_ignore = [] if importlib.util.find_spec("scalesim") else ["test_scalesim_package.py"]
 
 # Tests and the scripts that they run share what they compile. Each of pytest's own processes has a
-# folder for that: JAX writes there without a lock.
+# folder for that, because JAX writes there without a lock; after each file it gives the others what
+# is new (`_compiled_programs_are_shared`).
 if _WORKER:
-    _folder = f"{os.environ['JAX_COMPILATION_CACHE_DIR']}/{_WORKER}"
+    _folder = pathlib.Path(os.environ["JAX_COMPILATION_CACHE_DIR"], _WORKER)
+    _folder.mkdir(exist_ok=True)
 else:
     _programs = tempfile.TemporaryDirectory(prefix="airchitect_jax_tests_")
-    _folder = _programs.name
+    _folder = pathlib.Path(_programs.name)
 for _name, _value in (
-    ("jax_compilation_cache_dir", _folder),
+    ("jax_compilation_cache_dir", str(_folder)),
     ("jax_persistent_cache_min_compile_time_secs", 0),
 ):
     os.environ[_name.upper()] = str(_value)
@@ -47,3 +51,15 @@ if _WORKER and hasattr(os, "sched_setaffinity"):
 def _x64_is_never_left_on():
     yield
     assert not jax.config.jax_enable_x64
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled_programs_are_shared():
+    yield
+    others = _folder.parent.glob("gw*") if _WORKER else []
+    for other in others:
+        known = {path.name for path in other.iterdir()}
+        for path in _folder.iterdir():
+            if path.name not in known:
+                whole = shutil.copy(path, other.parent / f"{_WORKER}_{path.name}")
+                whole.rename(other / path.name)

@@ -1,6 +1,7 @@
-"""What a network has learnt after a short training."""
+"""What a network answers, and what it has learnt after a short training."""
 
 import jax
+from flax import nnx
 
 from airchitect_jax.learning import (
     Loss,
@@ -14,6 +15,12 @@ from airchitect_jax.learning import (
     loss_fn,
     sample_dataset,
 )
+
+
+@nnx.jit
+def logits(model, workloads):
+    """In one program: outside of one, each operation is compiled for itself."""
+    return model(workloads)
 
 
 def learn(

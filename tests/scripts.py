@@ -1,7 +1,7 @@
 """Runs a script as a user does, in a process of its own.
 
-These processes are forked from one that has imported the libraries and done nothing else: to import
-them takes longer than most of the runs.
+These processes are forked from one that has imported the libraries and the package, and done
+nothing else: to import them takes longer than most of the runs.
 """
 
 import multiprocessing
@@ -11,6 +11,8 @@ import runpy
 import subprocess
 import sys
 import tempfile
+
+import jax
 
 ROOT = pathlib.Path(__file__).parent.parent
 # For processes in other folders: ours first, then what there is for this process.
@@ -25,16 +27,28 @@ _LIBRARIES = [
     "pyarrow.parquet",
 ]
 _LIBRARIES += ["rich.table", "sklearn.ensemble"]
+_FOLDERS = ["case_studies", "labelling", "learning", "recommendation", "search"]
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(_LIBRARIES)
+_FORKS.set_forkserver_preload([*_LIBRARIES, *(f"airchitect_jax.{name}" for name in _FOLDERS)])
 _TIMEOUT = 900  # seconds: other jobs may use the machine
 
 
-def run(module, *arguments, folder=ROOT, **environment):
-    """The finished process of `python -m module` in a folder, the environment changed as given."""
+def run(module, *arguments, folder=ROOT, optimized=True, **environment):
+    """The finished process of `python -m module` in a folder, the environment changed as given.
+
+    Where only success counts, it need not be `optimized`: XLA then compiles in half the time, for
+    programs that are slower.
+    """
     with tempfile.TemporaryDirectory() as temporary:
         outputs = [pathlib.Path(temporary, name) for name in ("stdout", "stderr")]
-        process = start(module, *arguments, outputs=outputs, folder=folder, **environment)
+        process = start(
+            module,
+            *arguments,
+            outputs=outputs,
+            folder=folder,
+            optimized=optimized,
+            **environment,
+        )
         process.join(_TIMEOUT)
         if process.exitcode is None:
             process.kill()
@@ -43,16 +57,18 @@ def run(module, *arguments, folder=ROOT, **environment):
     return subprocess.CompletedProcess([module, *arguments], process.exitcode, *texts)
 
 
-def start(module, *arguments, outputs, folder=ROOT, **environment):
+def start(module, *arguments, outputs, folder=ROOT, optimized=True, **environment):
     """The same while it runs; `outputs` are the files of its stdout and its stderr."""
+    environment = os.environ | environment
     process = _FORKS.Process(
-        target=_script, args=(module, arguments, folder, os.environ | environment, outputs)
+        target=_script, args=(module, arguments, folder, optimized, environment, outputs)
     )
     process.start()
     return process
 
 
-def _script(module, arguments, folder, environment, outputs):
+def _script(module, arguments, folder, optimized, environment, outputs):
+    jax.config.update("jax_disable_most_optimizations", not optimized)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

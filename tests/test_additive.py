@@ -1,5 +1,6 @@
 """Inputs at several resolutions, and the network that adds up log costs."""
 
+import functools
 import math
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 import lessons
 import numpy as np
 import pytest
+from flax import nnx
 
 from airchitect_jax.case_studies import ArrayDataflowCase, BufferCase
 from airchitect_jax.learning import Recommender, Split, evaluate_recommender, sample_dataset
@@ -15,6 +17,7 @@ from airchitect_jax.learning.models import additive, make_model
 from airchitect_jax.learning.models.additive import GAIN, Additive
 from airchitect_jax.learning.models.resolutions import Resolutions, log_resolutions
 
+log_terms = nnx.jit(Additive.log_terms)
 CASE = ArrayDataflowCase(min_mac_exponent=6, max_mac_exponent=8, max_dim=500)
 
 
@@ -40,7 +43,8 @@ def random_network():
 
 def test_resolutions_are_folds_and_lengths_at_powers_of_two():
     values = [1, 2, 3, 16, 17, 9999]
-    found = np.asarray(log_resolutions(jnp.array([values, values[::-1]]))).reshape(2, 6, -1)
+    found = np.asarray(jax.jit(log_resolutions)(jnp.array([values, values[::-1]])))
+    found = found.reshape(2, 6, -1)
     np.testing.assert_array_equal(found[0], found[1, ::-1])
     for value, row in zip(values, found[0], strict=True):
         folds = [math.log(-(-value // 2**power)) for power in range(19)]
@@ -51,7 +55,7 @@ def test_resolutions_are_folds_and_lengths_at_powers_of_two():
 def test_inputs_are_decorrelated():
     samples = np.random.default_rng(0).integers(1, 3000, (20_000, 2), np.int32)
     inputs = Resolutions(samples)
-    rows = np.asarray(inputs(jnp.asarray(samples)), np.float64)
+    rows = np.asarray(nnx.jit(inputs)(jnp.asarray(samples)), np.float64)
     covariance = np.cov(rows.T)
     variances = np.diag(covariance)
     np.testing.assert_allclose(rows.mean(axis=0), 0, atol=0.02)
@@ -63,7 +67,7 @@ def test_inputs_are_decorrelated():
 
 def test_costs_are_sums_over_the_inputs(random_network):
     def term(m, n, k):
-        return np.asarray(random_network.log_terms(jnp.array([[7], [m], [n], [k]])))[0]
+        return np.asarray(log_terms(random_network, jnp.array([[7], [m], [n], [k]])))[0]
 
     joint, base = term(30, 400, 5), term(1, 1, 1)
     apart = term(30, 1, 1) + term(1, 400, 1) + term(1, 1, 5)
@@ -73,13 +77,13 @@ def test_costs_are_sums_over_the_inputs(random_network):
 def test_a_budget_is_no_input(random_network):
     model = random_network
     low, high = (jnp.array([[budget], [3], [40], [500]]) for budget in (2, 18))
-    np.testing.assert_array_equal(model(low), model(high))
-    np.testing.assert_array_equal(model(low), -GAIN * model.log_terms(low))
+    np.testing.assert_array_equal(lessons.logits(model, low), lessons.logits(model, high))
+    np.testing.assert_array_equal(lessons.logits(model, low), -GAIN * log_terms(model, low))
 
 
 def test_loss_is_the_squared_error_and_shuts_out_the_infeasible():
     workloads = some_workloads(64)
-    exact = CASE.log_terms(workloads)
+    exact = jax.jit(CASE.log_terms)(workloads)
 
     class Off:
         """Wrong by 0.1 for one design of each workload, and else exact."""
@@ -90,14 +94,15 @@ def test_loss_is_the_squared_error_and_shuts_out_the_infeasible():
         def logits(self, log_terms):
             return -GAIN * exact
 
-    loss, accuracy = of_costs(Off(), CASE, workloads, CASE.label(workloads))
+    loss_of = jax.jit(functools.partial(of_costs, Off(), CASE))
+    loss, accuracy = loss_of(workloads, CASE.label(workloads))
     assert loss == pytest.approx(0.01, rel=0.01)
     assert accuracy > 0.95  # all but the ties that float32 does not see
 
 
 def test_log_terms_are_the_costs_of_all_designs():
     workloads = some_workloads(64)
-    terms, costs = CASE.log_terms(workloads), CASE.log_costs(workloads)
+    terms, costs = (jax.jit(f)(workloads) for f in (CASE.log_terms, CASE.log_costs))
     feasible = np.asarray(CASE.feasible(workloads))
     np.testing.assert_array_equal(np.isfinite(costs), feasible)
     np.testing.assert_array_equal(np.asarray(terms)[feasible], np.asarray(costs)[feasible])

@@ -7,6 +7,7 @@ new command is covered or noticed.
 
 import functools
 import importlib.util
+import itertools
 import re
 import shlex
 import socket
@@ -57,7 +58,8 @@ SIZES = {
         "--evaluations=16",
         "--train_seconds=0.2",
         "--seeds=1",
-        "--networks=dlrm",  # with --space
+        "--networks=dlrm",  # with --space, as the next one
+        "--optimum_seconds=1",
     ],
     "experiments.design_space": ["--num_workloads=10000"],
     "experiments.evaluate_designs": [],
@@ -91,7 +93,7 @@ SIZES = {
 SIZES_WHERE_GIVEN = {"sample": 1000, "forest_trees": 0}
 # Every searcher runs on case study 1. Other commands that name none run these, by a flag of theirs.
 SEARCHERS_WHERE_GIVEN = {
-    "joint": "random,gradient",
+    "joint": "random",
     "space": "random",
     "optimizer": "gradient,surrogate",
     "plugin": "random,rerank",
@@ -116,10 +118,37 @@ def module_of(words):
     return words[2] if words[:2] == ["python", "-m"] else None
 
 
+def run_of(words):
+    """What a command runs, with its sizes and without its folder."""
+    module = module_of(words)
+    if module not in SIZES:
+        return words
+    own, arguments = words[words.index(module) + 1 :], resized(module, words)
+    sizes = arguments[len(own) :]
+    replaced = {"--workdir", *(name_of(flag) for flag in sizes)}
+    return [module, *sorted(flag for flag in own if name_of(flag) not in replaced), *sizes]
+
+
+def name_of(flag):
+    return flag.partition("=")[0]
+
+
 def scripts_of(page):
-    """The commands that are run for a page: one that several pages have, on the last of them."""
+    """The commands that are run for a page.
+
+    Of several that run the same, this is the last one on the last page; also one whose folder a
+    later command of its page reads.
+    """
     later = [words for other in PAGES[PAGES.index(page) + 1 :] for words in COMMANDS[other]]
-    return [words for words in COMMANDS[page] if module_of(words) and words not in later]
+    runs, found = [run_of(words) for words in later if module_of(words)], []
+    for words in reversed(COMMANDS[page]):
+        if module_of(words):
+            folders = [word.partition("=")[2] for word in words if name_of(word) == "--workdir"]
+            is_read = any(folder in word for folder in folders for word in itertools.chain(*found))
+            if is_read or run_of(words) not in runs:
+                found.insert(0, words)
+            runs.append(run_of(words))
+    return found
 
 
 def check_targets(words):
@@ -330,6 +359,7 @@ def check_run(page, folder, words):
         module,
         *resized(module, words),
         folder=folder,
+        optimized=module != "experiments.compare_search",  # which compiles long and runs briefly
         HOME=str(folder),
         PYTHONPATH=scripts.PYTHONPATH,
         COLUMNS="200",

@@ -4,8 +4,10 @@ import math
 
 import jax
 import jax.numpy as jnp
+import lessons
 import numpy as np
 import pytest
+from flax import nnx
 
 from airchitect_jax.case_studies import BufferCase
 from airchitect_jax.learning import (
@@ -45,8 +47,15 @@ def network():
     return model
 
 
+_label_logits = nnx.jit(BufferSizer.label_logits)
+
+
+def label_logits(network, workloads):
+    return np.asarray(_label_logits(network, jnp.asarray(workloads)))
+
+
 def test_inputs_are_logarithms_of_folds_lengths_and_products(network):
-    found = np.asarray(network.logs(jnp.asarray(WORKLOADS)))
+    found = np.asarray(nnx.jit(BufferSizer.logs)(network, jnp.asarray(WORKLOADS)))
     for (_, m, n, k, row, col, _, bandwidth), logs in zip(WORKLOADS.T.tolist(), found, strict=True):
         sides = range(3, 10)
         expected = [m, n, k]
@@ -62,11 +71,11 @@ def test_inputs_are_logarithms_of_folds_lengths_and_products(network):
 def test_a_step_of_the_budget_changes_the_logits_of_all_larger_budgets(network):
     workloads = np.repeat(WORKLOADS[:, 2:], 3, axis=1)
     workloads[0] = [11, 12, 30]
-    before = np.asarray(network.label_logits(jnp.asarray(workloads)))
+    before = label_logits(network, workloads)
     np.testing.assert_array_equal(before[1:], before[:-1])
     kernel = network.allowed.kernel[...]
     network.allowed.kernel[...] = kernel.at[9, 4].set(0.5)  # the step to 12
-    changes = np.asarray(network.label_logits(jnp.asarray(workloads))) - before
+    changes = label_logits(network, workloads) - before
     network.allowed.kernel[...] = kernel
     np.testing.assert_allclose(changes[1:, 4], 5.0, atol=1e-4)
     changes[1:, 4] = 0
@@ -76,19 +85,19 @@ def test_a_step_of_the_budget_changes_the_logits_of_all_larger_budgets(network):
 def test_each_dataflow_has_a_matrix_of_its_own(network):
     workloads = np.repeat(WORKLOADS[:, 1:2], 3, axis=1)
     workloads[-2] = [Dataflow.OS, Dataflow.WS, Dataflow.IS]
-    before = np.asarray(network.label_logits(jnp.asarray(workloads)))
+    before = label_logits(network, workloads)
     layer = network.by_dataflow[Dataflow.WS]
     kernel = layer.kernel[...]
     layer.kernel[...] = 2 * kernel
-    after = np.asarray(network.label_logits(jnp.asarray(workloads)))
+    after = label_logits(network, workloads)
     layer.kernel[...] = kernel
     np.testing.assert_array_equal(after[[0, 2]], before[[0, 2]])
     assert not np.allclose(after[1], before[1])
 
 
 def test_only_designs_that_occur_as_labels_are_chosen(network):
-    logits = np.asarray(network(jnp.asarray(WORKLOADS)))
-    few = np.asarray(network.label_logits(jnp.asarray(WORKLOADS)))
+    logits = np.asarray(lessons.logits(network, jnp.asarray(WORKLOADS)))
+    few = label_logits(network, WORKLOADS)
     np.testing.assert_array_equal(logits[:, CASE.label_ids], few)
     others = np.setdiff1d(np.arange(1000), CASE.label_ids)
     assert logits[:, others].max() < few.min()
@@ -109,8 +118,8 @@ def test_all_ids_may_occur_where_costs_are_replayed():
 
 def test_the_loss_of_labels_does_not_need_the_other_designs(network):
     workloads, ids = jnp.asarray(WORKLOADS), jnp.asarray(CASE.label_ids[[5, 0, 270]])
-    nats, accuracy = loss_fn(CASE, Loss.LABEL)(network, workloads, ids)
-    logits = np.asarray(network(workloads), np.float64)
+    nats, accuracy = nnx.jit(loss_fn(CASE, Loss.LABEL))(network, workloads, ids)
+    logits = np.asarray(lessons.logits(network, workloads), np.float64)
     expected = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(3), ids]
     np.testing.assert_allclose(nats, expected.mean(), rtol=1e-5)
     np.testing.assert_allclose(accuracy, (logits.argmax(axis=1) == ids).mean())
