@@ -1,9 +1,9 @@
 """The array shape and dataflow with the fewest cycles under a MAC budget (case study 1).
 
-Exhaustive, but factored. With rows 2**i, cols 2**j and F = rowfolds(i) * colfolds(j), the
+Exhaustive, but factored. With rows 2**i, cols 2**j and F = row_folds(i) * col_folds(j), the
 cycles of `airchitect_jax.cost.compute` are
 
-    rowfolds(i) * [ colfolds(j) * q(i) + colfolds(j) * 2**j ],    q(i) = p 2**i + t - 2,
+    row_folds(i) * [ col_folds(j) * q(i) + col_folds(j) * 2**j ],    q(i) = p 2**i + t - 2,
 
 so for each i and dataflow the best j is the lowest of a few straight lines in q: one multiply-add
 and one comparison per design. Four techniques keep this cost on a vector unit:
