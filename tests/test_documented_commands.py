@@ -58,8 +58,7 @@ SIZES = {
         "--evaluations=16",
         "--train_seconds=0.2",
         "--seeds=1",
-        "--networks=dlrm",  # with --space, as the next one
-        "--optimum_seconds=1",
+        "--networks=dlrm",  # with --space
     ],
     "experiments.design_space": ["--num_workloads=10000"],
     "experiments.evaluate_designs": [],
