@@ -64,7 +64,9 @@ from .workloads import (
     network_names,
     open_network,
     read_onnx,
+    read_stablehlo,
     read_topology,
+    read_torch,
     write_topology,
 )
 
@@ -129,7 +131,9 @@ __all__ = [
     "pretrained_names",
     "read_onnx",
     "read_platform",
+    "read_stablehlo",
     "read_topology",
+    "read_torch",
     "recommend",
     "recommend_machine",
     "register",

@@ -1,20 +1,23 @@
-"""Labelling from Parquet to Parquet compared with labelling in memory, over the size.
+"""Labelling from Parquet to Parquet compared with labelling in memory, and with writing.
 
+  python -m benchmarks.label_files --rows=100000000 --repeats=3
   python -m benchmarks.label_files --largest=8 --figure=docs/figures/labelling_growth.png
 
-Files go to a temporary folder: 6 GB for the default of 10**8 workloads.
+Files go to a temporary folder (TMPDIR): 6 GB for 10**8 workloads.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -33,13 +36,23 @@ from airchitect_jax.reporting.style import BLUE, legend_below, new_figure, style
 from benchmarks import common
 
 flags.adopt_module_key_flags(common)
+ROWS = flags.DEFINE_integer("rows", 10**7, "Workloads to label.", lower_bound=1000)
 LARGEST = flags.DEFINE_integer(
-    "largest", 8, "Largest number of workloads, as a power of 10.", lower_bound=4, upper_bound=9
+    "largest",
+    8,
+    "Largest number of workloads in the figure, as a power of 10.",
+    lower_bound=4,
+    upper_bound=9,
 )
-FIGURE = flags.DEFINE_string("figure", None, "PNG file for the figure.")
+FIGURE = flags.DEFINE_string(
+    "figure", None, "PNG file: the time over the numbers of workloads and designs."
+)
+flags.set_default(common.REPEATS, 3)
 
 _PIECE = 10**7  # maximum number of workloads in memory
 _LANES = 1 << 20
+_INPUT = "input.parquet"
+_COST_ROWS = 10**6  # the most for which --report=costs is allowed
 
 
 def draw(rows: int, seed: int) -> dict[str, np.ndarray]:
@@ -50,39 +63,147 @@ def draw(rows: int, seed: int) -> dict[str, np.ndarray]:
     return {"mac_budget": np.left_shift(np.int32(1), exponents), **dims}
 
 
-def in_memory(rows: int) -> float:
-    """Seconds to label NumPy arrays, compilation excluded."""
+def in_memory(rows: int) -> Callable[[], None]:
+    """Labels NumPy arrays."""
     workloads = BudgetedGemm(**draw(min(rows, _PIECE), common.SEED.value))
-    label(workloads)
-    start = time.perf_counter()
-    for _ in range(-(-rows // _PIECE)):
-        label(workloads)
-    return time.perf_counter() - start
+
+    def run() -> None:
+        for _ in range(-(-rows // _PIECE)):
+            label(workloads)
+
+    return run
 
 
-def from_file(rows: int, folder: pathlib.Path) -> tuple[float, float]:
-    """Seconds of a whole process, Parquet to Parquet, and its peak memory in GB."""
-    source = folder / f"{rows}.parquet"
+def write_input(path: pathlib.Path, rows: int, **options: Any) -> None:
+    """Writes random workloads with pyarrow."""
+    path.parent.mkdir()
     schema = pa.schema([(name, pa.int32()) for name in ("mac_budget", "m", "n", "k")])
-    with pq.ParquetWriter(source, schema, compression="none", use_dictionary=False) as writer:
+    with pq.ParquetWriter(path, schema, **options) as writer:
         for first in range(0, rows, _PIECE):
             writer.write_table(pa.table(draw(min(_PIECE, rows - first), first), schema=schema))
-    command = [sys.executable, "-m", "experiments.label_workloads", f"--input={source}"]
-    start = time.perf_counter()
-    process = subprocess.Popen(  # noqa: S603 - our own script
-        [*command, f"--workdir={folder}/{rows}"], stdout=subprocess.DEVNULL
-    )
-    peak = 0.0
-    while process.poll() is None:
-        peak = max(peak, _peak_memory_gb(process.pid))
-        time.sleep(0.02)
-    seconds = time.perf_counter() - start
-    summary = json.loads((folder / str(rows) / "summary.json").read_text())
-    if summary["rows_labelled"] != rows:
-        raise AssertionError(f"{summary['rows_labelled']} of {rows} rows were labelled")
-    source.unlink()
-    shutil.rmtree(folder / str(rows))
-    return seconds, peak
+
+
+@dataclasses.dataclass
+class LabelFile:
+    """Labels a file in a process of its own.
+
+    Attributes:
+      folder: has the input; gets the output, which replaces that of the last call.
+      rows: of the input.
+      options: of the script.
+      peak_memory_gb: of the last call.
+      after_start: seconds of each call without the start of the process.
+    """
+
+    folder: pathlib.Path
+    rows: int
+    options: Sequence[str] = ()
+    peak_memory_gb: float = 0.0
+    after_start: list[float] = dataclasses.field(default_factory=list)
+
+    @property
+    def output(self) -> pathlib.Path:
+        """The workdir."""
+        return self.folder / "-".join(["run", *self.options])
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the labels."""
+        return sum(path.stat().st_size for path in (self.output / "labels").iterdir())
+
+    def __call__(self) -> None:
+        """Runs the process and checks that it labelled every row."""
+        shutil.rmtree(self.output, ignore_errors=True)
+        command = [sys.executable, "-m", "experiments.label_workloads", *self.options]
+        command += [f"--input={self.folder / _INPUT}", f"--workdir={self.output}"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - our own script
+        self.peak_memory_gb = 0.0
+        while process.poll() is None:
+            self.peak_memory_gb = max(self.peak_memory_gb, _peak_memory_gb(process.pid))
+            time.sleep(0.02)
+        summary = json.loads((self.output / "summary.json").read_text())
+        if summary["rows_labelled"] != self.rows:
+            raise AssertionError(f"{summary['rows_labelled']} of {self.rows} rows were labelled")
+        self.after_start.append(summary["wall_seconds"])
+
+    def relative(self, seconds: float, reference: float) -> dict[str, float]:
+        """The rate of a run, and of its part after the start, to that of a reference."""
+        after_start = statistics.median(self.after_start[1:])  # the first round compiles
+        return {
+            "seconds": round(seconds, 3),
+            "relative_rate": round(reference / seconds, 3),
+            "seconds_after_start": round(after_start, 3),
+            "relative_rate_after_start": round(reference / after_start, 3),
+        }
+
+
+def by_compression(folder: pathlib.Path) -> list[dict[str, Any]]:
+    """Whole processes beside labelling in memory, in turn."""
+    rows = ROWS.value
+    plain, default = folder / "plain", folder / "default"
+    write_input(plain / _INPUT, rows, compression="none", use_dictionary=False)
+    write_input(default / _INPUT, rows)
+    runs = {
+        f"plain input, output {compression}": LabelFile(
+            plain, rows, [f"--compression={compression}"]
+        )
+        for compression in ("none", "snappy", "zstd")
+    }
+    runs["input of pyarrow's default, output none"] = LabelFile(default, rows)
+    memory = "in memory"
+    seconds = common.interleaved_seconds({memory: in_memory(rows), **runs}, common.REPEATS.value)
+    row = {"benchmark": "labelling files, case study 1", "workloads": rows}
+    return [{**row, "run": memory, "seconds": round(seconds[memory], 3)}] + [
+        {
+            **row,
+            "run": name,
+            **run.relative(seconds[name], seconds[memory]),
+            "bytes_per_workload": round(run.num_bytes / rows, 2),
+            "peak_memory_gb": round(run.peak_memory_gb, 2),
+        }
+        for name, run in runs.items()
+    ]
+
+
+def all_costs(folder: pathlib.Path) -> list[dict[str, Any]]:
+    """`--report=costs` beside writing as many bytes from memory, in turn."""
+    rows = min(ROWS.value, _COST_ROWS)
+    write_input(folder / "costs" / _INPUT, rows)
+    run = LabelFile(folder / "costs", rows, ["--report=costs"])
+    block = np.random.default_rng(0).bytes(1 << 24)
+
+    def write() -> None:
+        with (folder / "raw").open("wb") as file:
+            for first in range(0, run.num_bytes, len(block)):
+                file.write(block[: run.num_bytes - first])
+        (folder / "raw").unlink()
+
+    seconds = common.interleaved_seconds({"costs": run, "write": write}, common.REPEATS.value)
+    return [
+        {
+            "benchmark": "all costs of workloads, case study 1",
+            "workloads": rows,
+            "bytes_per_workload": round(run.num_bytes / rows, 1),
+            "seconds_to_write_as_many_bytes": round(seconds["write"], 3),
+            **run.relative(seconds["costs"], seconds["write"]),
+        }
+    ]
+
+
+def by_workloads(folder: pathlib.Path) -> dict[str, list[tuple[int, float]]]:
+    """(workloads, seconds) per method, over the number of workloads."""
+    found: dict[str, list[tuple[int, float]]] = {
+        "in memory, NumPy to NumPy": [],
+        "a process, Parquet to Parquet": [],
+    }
+    for rows in (10**power for power in range(3, LARGEST.value + 1)):
+        write_input(folder / str(rows) / _INPUT, rows, compression="none", use_dictionary=False)
+        runs = (in_memory(rows), LabelFile(folder / str(rows), rows))
+        contenders: dict[str, Callable[[], None]] = dict(zip(found, runs, strict=True))
+        for name, seconds in common.interleaved_seconds(contenders, 1).items():
+            found[name].append((rows, seconds))
+        shutil.rmtree(folder / str(rows))
+    return found
 
 
 def _peak_memory_gb(pid: int) -> float:
@@ -115,22 +236,21 @@ def by_designs() -> list[tuple[int, float]]:
 
 def main() -> None:
     """Measures, prints the rows and draws the figure."""
-    sizes = [10**power for power in range(3, LARGEST.value + 1)]
-    memory = {rows: in_memory(rows) for rows in sizes}
-    with tempfile.TemporaryDirectory() as folder:
-        streamed = {rows: from_file(rows, pathlib.Path(folder)) for rows in sizes}
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        if not FIGURE.value:
+            common.emit([*by_compression(folder), *all_costs(folder)])
+            return
+        workloads, designs = by_workloads(folder), by_designs()
     rows: list[dict[str, Any]] = [
         {
-            "benchmark": "labelling files, case study 1",
-            "workloads": size,
-            "in_memory_seconds": round(memory[size], 4),
-            "parquet_to_parquet_seconds": round(streamed[size][0], 3),
-            "parquet_to_parquet_of_in_memory_rate": round(memory[size] / streamed[size][0], 3),
-            "peak_memory_gb": round(streamed[size][1], 2),
+            "benchmark": f"labelling, {method}",
+            "workloads": count,
+            "seconds": round(seconds, 4),
         }
-        for size in sizes
+        for method, points in workloads.items()
+        for count, seconds in points
     ]
-    designs = by_designs()
     rows += [
         {
             "benchmark": "labelling, size of the space",
@@ -140,18 +260,8 @@ def main() -> None:
         for count, nanoseconds in designs
     ]
     common.emit(rows)
-    if FIGURE.value:
-        figure = labelling_growth(
-            {
-                "in memory, NumPy to NumPy": list(memory.items()),
-                "a process, Parquet to Parquet": [
-                    (size, seconds) for size, (seconds, _) in streamed.items()
-                ],
-            },
-            designs,
-        )
-        with files.atomic_path(pathlib.Path(FIGURE.value)) as temporary:
-            temporary.write_bytes(style.to_png(figure))
+    with files.atomic_path(pathlib.Path(FIGURE.value)) as temporary:
+        temporary.write_bytes(style.to_png(labelling_growth(workloads, designs)))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from airchitect_jax.labelling import (
     LabelTask,
     Location,
     Manifest,
+    Process,
     SampledSource,
     row_bytes,
 )
@@ -157,7 +158,6 @@ def run(
     )
     flag_values = {**identity, **runner.values(runner.WORKDIR, OUTPUT)}
     with hosts.joined() as group, group.claim(name, flag_values, resume=True):
-        process = group.process
         engine = Engine(
             task=task,
             source=source,
@@ -165,10 +165,10 @@ def run(
             strict=STRICT.value,
             compression=COMPRESSION.value,
             metadata={"seed": str(runner.SEED.value)} if isinstance(source, SampledSource) else {},
-            process=process,
+            process=Process(index=group.index, count=group.count),
         )
-        ours = None if total is None else total // process.count
-        with RowProgress(console, "labelling", total if process.count == 1 else ours) as progress:
+        ours = None if total is None else total // group.count
+        with RowProgress(console, "labelling", ours) as progress:
             on_shard = _Counted(progress)
             on_damage = functools.partial(runner.say, console)
             if ray_cluster.ENGINE.value == "ray":
@@ -178,7 +178,7 @@ def run(
             else:
                 engine.run(on_shard, on_damage)
         group.wait_for_all("labelled")
-        if process.index == 0:
+        if group.index == 0:
             seconds = time.perf_counter() - start
             _close(manifest, task, done, console, seconds, progress.made_now)
 

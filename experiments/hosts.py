@@ -18,7 +18,6 @@ from absl import flags
 from jax._src import clusters  # no public function finds the processes without starting them
 from jax.experimental import multihost_utils
 
-from airchitect_jax.labelling import Process
 from experiments import host_watch, interrupts, runner
 
 DISTRIBUTED = flags.DEFINE_boolean(
@@ -41,10 +40,12 @@ _STATUS = {interrupts.INTERRUPTED: 130, interrupts.TERMINATED: 143}
 class Group:
     """The processes that share a run, seen from one of them. Alone, it waits for nobody."""
 
-    def __init__(self, process: Process, watch: host_watch.Watch | None, host: str) -> None:
-        self.process = process
-        self._watch = watch
-        self._host = host
+    def __init__(
+        self, index: int = 0, count: int = 1, watch: host_watch.Watch | None = None, host: str = ""
+    ) -> None:
+        """`watch` has joined the others at `host`."""
+        self.index, self.count = index, count
+        self._watch, self._host = watch, host
 
     def wait_for_all(self, what: str) -> None:
         """Waits until every process has done `what`, which is said once in a run."""
@@ -61,7 +62,7 @@ class Group:
         free: Collection[str] = (),
     ) -> Iterator[pathlib.Path | None]:
         """`runner.claim` by process 0, for all; the others wait for it, and get None."""
-        if self.process.index:
+        if self.index:
             self.wait_for_all("claimed")
             yield None
             return
@@ -78,7 +79,7 @@ class Group:
         if self._watch is None:
             return
         port = 0
-        if self.process.index == 0:
+        if self.index == 0:
             with socket.socket() as free:
                 free.bind(("", 0))
                 port = free.getsockname()[1]
@@ -89,12 +90,12 @@ class Group:
         with interrupts.muted():
             jax.distributed.initialize(
                 coordinator_address=f"{host}:{port}",
-                num_processes=self.process.count,
-                process_id=self.process.index,
+                num_processes=self.count,
+                process_id=self.index,
                 cluster_detection_method="deactivate",
             )
             multihost_utils.sync_global_devices("connected")
-            if self.process.index and jax.default_backend() == "cpu":
+            if self.index and jax.default_backend() == "cpu":
                 jax.distributed.shutdown()
 
 
@@ -112,20 +113,20 @@ def joined() -> Iterator[Group]:
         for flag in (COORDINATOR, NUM_PROCESSES, PROCESS_ID):
             if flag.value is not None:
                 raise ValueError(f"--{flag.name}: needs --{DISTRIBUTED.name}")
-        yield Group(Process(), None, "")
+        yield Group()
         return
-    host, port, process = _place()
-    if process.count == 1:
-        yield Group(process, None, host)
+    host, port, index, count = _place()
+    if count == 1:
+        yield Group()
         return
-    watch = host_watch.Watch(process.index, process.count, _end)
+    watch = host_watch.Watch(index, count, _end)
     interrupts.on_signal(watch.end)
     try:
         try:
             watch.join(host, port, JOIN_SECONDS.value)
         except ValueError as error:
             raise ValueError(f"--{DISTRIBUTED.name}: {error}") from None
-        yield Group(process, watch, host)
+        yield Group(index, count, watch, host)
     except Exception as error:
         if isinstance(error, jax.errors.JaxRuntimeError):
             time.sleep(_VERDICT_SECONDS)
@@ -142,13 +143,14 @@ def _end(index: int, how: str) -> None:
     interrupts.stop(text, status)
 
 
-def _place() -> tuple[str, int, Process]:
-    """Host and port of process 0, and which process this is.
+def _place() -> tuple[str, int, int, int]:
+    """Host and port of process 0, the index of this one, and their number.
 
     Raises:
       ValueError: a flag is not allowed, or missing where nothing else says it.
     """
     address, count, index = COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value
+    place = None if address is None else _checked(address)
     if address is None or count is None or index is None:
         address, count, index = _detected(address, count, index)
     if index >= count:
@@ -156,8 +158,8 @@ def _place() -> tuple[str, int, Process]:
             f"--{PROCESS_ID.name}: {index} is not allowed; expected less than"
             f" --{NUM_PROCESSES.name}={count}"
         )
-    host, port = _checked(address)
-    return host, port, Process(index=index, count=count)
+    host, port = place or _checked(address)
+    return host, port, index, count
 
 
 def _detected(address: str | None, count: int | None, index: int | None) -> tuple[str, int, int]:

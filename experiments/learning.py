@@ -235,7 +235,7 @@ def learn(
     written = settings(config, script_flags) | dict(resolved or {})
     resume = resume_flag.RESUME.value
     with hosts.joined() as group:
-        processes, single = group.process.count, recipe_of(case, config.model).single_threaded
+        processes, single = group.count, recipe_of(case, config.model).single_threaded
         if single or processes > 1:
             # As many as one process with all devices has: in the last bit, sums depend on it.
             runner.train_on_threads(max(processes, 1 if single else runner.cores()))

@@ -7,7 +7,8 @@ from absl import flags
 WORKLOAD = flags.DEFINE_multi_string(
     "workload",
     ["resnet50"],
-    "A packaged network, a SCALE-Sim topology (.csv) or an ONNX model (.onnx); may be given several"
+    "A packaged network, a SCALE-Sim topology (.csv), an ONNX model (.onnx), a StableHLO program"
+    " (.mlir, .mlirbc, .stablehlo) or an exported PyTorch program (.pt2); may be given several"
     " times.",
 )
 WEIGHT = flags.DEFINE_multi_integer(
@@ -18,7 +19,11 @@ WEIGHT = flags.DEFINE_multi_integer(
     upper_bound=2**31 - 1,
 )
 DIM = flags.DEFINE_multi_string(
-    "dim", [], "Size of a symbolic dimension of an ONNX model, as in --dim=batch=8."
+    "dim",
+    [],
+    "Size of a symbolic dimension of an ONNX or PyTorch model by name, as in --dim=batch=8, or by"
+    " input and axis, as in '--dim=x[0]=8'; or the value of an ONNX model's input that is one whole"
+    " number.",
 )
 ALL = (WORKLOAD, WEIGHT, DIM)
 

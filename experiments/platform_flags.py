@@ -21,13 +21,14 @@ from airchitect_jax._support import (
 )
 from airchitect_jax.cost import Platform, platform_names, read_platform, resolve_terms
 from airchitect_jax.recommendation.machines import Budgets
+from airchitect_jax.scalesim import read_config_platform
 from airchitect_jax.types import ArrayShape
 
 PLATFORM = flags.DEFINE_string(
     "platform",
     None,
-    f"A machine in physical units: a YAML file, or a packaged one ({', '.join(platform_names())})."
-    " What the file leaves open is searched.",
+    f"A machine in physical units: a YAML file, a packaged one ({', '.join(platform_names())}), or"
+    " a SCALE-Sim configuration (.cfg) at 1 GHz. What the file leaves open is searched.",
 )
 COMPARE = flags.DEFINE_multi_string(
     "compare",
@@ -74,11 +75,15 @@ def platforms(
       ValueError: a file or a flag is refused.
     """
     names = [*([PLATFORM.value] if PLATFORM.value else []), *COMPARE.value]
-    found = [_overridden(read_platform(name), array, bandwidth) for name in names]
+    found = [_overridden(_read(name), array, bandwidth) for name in names]
     return [
         dataclasses.replace(platform, terms=(*platform.terms, *resolve_terms(terms)))
         for platform in found
     ]
+
+
+def _read(name: str) -> Platform:
+    return read_config_platform(name) if name.endswith(".cfg") else read_platform(name)
 
 
 def _overridden(platform: Platform, array: ArrayShape | None, bandwidth: str | None) -> Platform:

@@ -71,8 +71,14 @@ def connected(console: rich.console.Console) -> Iterator[ModuleType]:
     # Ray logs a lot, to both streams.
     with interrupts.muted(), contextlib.redirect_stdout(sys.stderr):
         try:
-            ray.init(log_to_driver=False, **options)
-            signal.signal(signal.SIGTERM, on_termination)  # Ray has put its own in place
+            terminated = False
+            try:
+                ray.init(log_to_driver=False, **options)
+            except SystemExit:  # raised by the handler that Ray has put in place of ours
+                terminated = True
+            signal.signal(signal.SIGTERM, on_termination)
+            if terminated:
+                signal.raise_signal(signal.SIGTERM)
             yield ray_engine
         finally:
             ray.shutdown()

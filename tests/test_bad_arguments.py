@@ -286,7 +286,9 @@ TABLE = {
         {},
     ),
     "read_onnx": (aj.read_onnx, {"path": "x.onnx"}, {"path": w.PATHS}, {}),
+    "read_stablehlo": (aj.read_stablehlo, {"path": "x.mlir"}, {"path": w.PATHS}, {}),
     "read_topology": (aj.read_topology, {"path": "x.csv"}, {"path": w.PATHS}, {}),
+    "read_torch": (aj.read_torch, {"path": "x.pt2"}, {"path": w.PATHS}, {}),
     "write_topology": (
         aj.write_topology,
         {"path": "x.csv", "network": w.NETWORK},

@@ -61,6 +61,18 @@ def test_ranks_that_float64_does_not_hold_are_searched_in_int64(tmp_path):
         assert result["runner_up_cycles"] == best[1][0]
 
 
+def test_costs_that_float64_does_not_hold_are_computed_in_int64(tmp_path):
+    # The last has costs on either side of 2**53 and of 2**63.
+    rows = [(64, 3, 4, 5), (64, 2**20 + 1, 2**19, 2**17), (2**18, 2**22, 2**22 - 1, 2**22 - 3)]
+    results = label_file(ArrayDataflowTask(report=Report.COSTS), rows, tmp_path)
+    beyond = 0
+    for row, result in zip(rows, results, strict=True):
+        costs = {design_id: cost for cost, design_id in sorted_costs(*row) if cost < 2**63}
+        assert result["design_cycles"] == [costs.get(design_id) for design_id in range(459)]
+        beyond += len(sorted_costs(*row)) - len(costs)
+    assert beyond
+
+
 def test_costs_beyond_int64_are_left_out_not_wrapped():
     columns = [np.array([value], np.int64) for value in (64, 2**31 - 1, 2**31 - 1, 2**31 - 1)]
     with jax.enable_x64(True):

@@ -183,12 +183,22 @@ def test_symbolic_dimensions_are_bound_by_name():
         helper.make_node("MatMul", ["r", "w"], ["y"], name="dense"),
     ]
     proto = models.model(nodes, [models.value("x", "batch", None, 4)], [models.weights("w", 4, 5)])
-    proto.graph.output[0].CopyFrom(models.value("y", "batch", "x.1", 5))
-    assert models.gemms(proto, batch=3, **{"x.1": 7}) == [(21, 5, 4, 1)]
-    (relu,) = models.parse(proto, batch=3, **{"x.1": 7}).operators
+    proto.graph.output[0].CopyFrom(models.value("y", "batch", "other", 5))
+    assert models.gemms(proto, batch=3, **{"x[1]": 7}) == [(21, 5, 4, 1)]
+    (relu,) = models.parse(proto, batch=3, **{"x[1]": 7}).operators
     assert (relu.operations, relu.input_elements, relu.output_elements) == (84, 84, 84)
-    with pytest.raises(ValueError, match=r"MatMul 'dense': dimension 'batch' of 'r' is dynamic"):
+    # By input and axis as well, whether the dimension has a name or not.
+    assert models.gemms(proto, **{"x[0]": 3, "x[1]": 7}) == [(21, 5, 4, 1)]
+    needed = (
+        r"MatMul 'dense' and others need the sizes of dimensions of inputs, for example"
+        r" --dim=batch=1 '--dim=x\[1\]=128' \(dims=\{'batch': 1, 'x\[1\]': 128\}\)$"
+    )
+    with pytest.raises(ValueError, match=needed):
         models.parse(proto)
+    with pytest.raises(ValueError, match=r"dimensions of inputs, for example '--dim=x\[1\]=128'"):
+        models.parse(proto, batch=3)
+    with pytest.raises(ValueError, match="dimension x\\[0\\]: 4 is not allowed; 'batch' is 3"):
+        models.parse(proto, batch=3, **{"x[0]": 4})
     with pytest.raises(ValueError, match="dimension 'bacth' is not one of the model's; there are"):
         models.parse(proto, bacth=3)
     with pytest.raises(ValueError, match="dimension batch: 0 is not allowed"):

@@ -6,6 +6,7 @@ import pathlib
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 import engine_runs
@@ -36,9 +37,11 @@ def cluster(environment):
 
     head = {**NODE, "num_cpus": 0, "include_dashboard": False}
     head["_system_config"] = {"health_check_period_ms": 500, "health_check_failure_threshold": 3}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    yield cluster
-    cluster.shutdown()
+    # A short path, for sockets. In Ray's own folder the address would stay for other programs.
+    with tempfile.TemporaryDirectory() as folder:
+        cluster = Cluster(initialize_head=True, head_node_args={**head, "temp_dir": folder})
+        yield cluster
+        cluster.shutdown()
 
 
 @pytest.mark.slow

@@ -171,10 +171,10 @@ def test_budgets_that_the_space_does_not_reach_are_said():
         ),
         ({"weights": [1, 2]}, r"weights: \[1, 2\] is not allowed; expected 1 whole numbers"),
         ({"weights": [0.5]}, r"weights: \[0.5\] is not allowed"),
-        ({"workload": "resnet51"}, "'resnet51' is neither a .csv nor an .onnx file nor a packaged"),
+        ({"workload": "resnet51"}, "'resnet51' is neither a file"),
         ({"workload": []}, "without layers"),
         ({"workload": Network(name="none", layers=())}, "without layers"),
-        ({"dims": {"batch": 1}, "workload": "gpt2"}, "bound in .onnx files only"),
+        ({"dims": {"batch": 1}, "workload": "gpt2"}, "bound in .onnx and .pt2 files only"),
     ],
 )
 def test_bad_arguments_are_one_line(arguments, message):
@@ -377,7 +377,7 @@ def test_the_terminal_has_each_gemm_once_within_80_columns(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--workload=nothing"], "neither a .csv nor an .onnx file"),
+        (["--workload=nothing"], "neither a file (.csv, .mlir, .mlirbc, .onnx, .pt2, .stablehlo)"),
         (["--dim=batch=x"], "--dim: 'batch=x' is not allowed; expected name=size"),
         (["--mac_bugdet=4"], "Unknown command line flag 'mac_bugdet'"),
         (["--trained=/none"], "/none: no finished run"),

@@ -91,6 +91,7 @@ EXTRAS = [
     "ray",
     "scalesim",
     "sklearn",
+    "torch",
     "xgboost",
     "xxhash",
 ]

@@ -7,7 +7,7 @@ addition with the normalisation that follows it, a scale and a mask with their s
 inference, batch normalisation is folded into the weights of its convolution, and biases are
 preloaded into the accumulators, so neither is counted. Heads and cached keys and values are
 addressed in place. The last result is the logits, unless the publication says otherwise.
-Operations per element are those of `airchitect_jax.workloads.onnx_operators`.
+Operations per element are those of `airchitect_jax.workloads.onnx.operators`.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def run(
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(min_size=1, max_size=len(pieces)),
         num_cpus=1,
-        num_gpus=1 if ray.cluster_resources().get("GPU") else None,
+        num_gpus=1 if ray.cluster_resources().get("GPU") else None,  # type: ignore[no-untyped-call]
     )
     labelled.context.enable_progress_bars = False
     labelled.context.execution_no_progress_timeout_s = _PATIENCE_SECONDS

@@ -13,9 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, PyTree
 
+from airchitect_jax._support import float64_is_exact
 from airchitect_jax._support.arrow import pa
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.cost import Platform
+from airchitect_jax.labelling.results import Coded, Column, coded
 from airchitect_jax.oracle import array_dataflow, ranking, retry, wide_chunks
 from airchitect_jax.spaces import ArrayDataflowSpace
 from airchitect_jax.types import Dataflow, Labels, Objective, RuntimeModel
@@ -77,7 +79,7 @@ class LabelTask(Protocol):
         """Computes such a row in Python, or raises ValueError."""
         ...
 
-    def outputs(self, results: PyTree[np.ndarray]) -> list[pa.Array]:
+    def outputs(self, results: PyTree[np.ndarray]) -> list[Column]:
         """The output columns."""
         ...
 
@@ -131,12 +133,12 @@ class CaseTask:
         }
 
     @functools.cached_property
-    def _designs(self) -> dict[str, np.ndarray]:
-        fields = self.case.space.fields(np.arange(self.case.space.num_designs))
-        return {
-            name: values.astype(np.int32 if values.max() < 2**31 else np.int64)
-            for name, values in fields.items()
-        }
+    def _designs(self) -> Mapping[str, Int[np.ndarray, "designs"]]:
+        return self.case.space.fields(np.arange(self.case.space.num_designs))
+
+    @functools.cached_property
+    def _parameters(self) -> list[Coded | Int[np.ndarray, "designs"]]:
+        return [coded(values) for values in self._designs.values()]
 
     @functools.cached_property
     def schema(self) -> pa.Schema:
@@ -146,7 +148,7 @@ class CaseTask:
         names.append(("design_id", pa.int32()))
         for name, values in self._designs.items():
             shown = f"best_{name}" if name in self.inputs else name
-            names.append((shown, pa.from_numpy_dtype(values.dtype)))
+            names.append((shown, whole_type(int(values.max()))))
         names.append((self.case.objective.value, cost))
         fields = [pa.field(name, kind, nullable=False) for name, kind in names]
         return pa.schema(fields, metadata=self.metadata)
@@ -170,11 +172,11 @@ class CaseTask:
         values = (int(column[row]) for column in columns)
         results["design_id"][row], results["cost"][row] = self.case.label_in_python(*values)
 
-    def outputs(self, results: PyTree[np.ndarray]) -> list[pa.Array]:
+    def outputs(self, results: PyTree[np.ndarray]) -> list[Column]:
         """See `LabelTask`."""
         ids = results["design_id"]
-        designs = [pa.array(values[ids]) for values in self._designs.values()]
-        return [pa.array(ids), *designs, pa.array(results["cost"])]
+        parameters = [parameter.take(ids) for parameter in self._parameters]
+        return [ids, *parameters, results["cost"]]
 
     def objection(self, columns: Columns, row: int) -> tuple[str, str]:
         """See `LabelTask`."""
@@ -216,7 +218,7 @@ class ArrayDataflowTask:
     @property
     def chunk(self) -> int:
         """Few rows if every cost is written, which takes kilobytes per row."""
-        return 1 << 20 if self.report is Report.LABELS else 1 << 14
+        return 1 << 20 if self.report is Report.LABELS else 1 << 12
 
     @property
     def _ranked(self) -> bool:
@@ -266,31 +268,41 @@ class ArrayDataflowTask:
         results |= {"design_id": labels.design_id, "cycles": labels.cost}
         if self.report is Report.COSTS:
             with jax.enable_x64(True):
-                # Invalid rows are rejected later; until then they are replaced by 2 x 2 x 2.
-                safe = [jnp.where(valid, jnp.asarray(c), 4).astype(jnp.int64) for c in columns]
-                results["costs"] = ranking.cost_matrix(safe, **settings)
+                if float64_is_exact():
+                    results["costs"] = ranking.quick_cycle_matrix(columns, valid, **settings)
+                else:
+                    # Invalid rows are rejected later; until then they are replaced by 4 x 4 x 4.
+                    safe = [jnp.where(valid, c, 4).astype(jnp.int64) for c in columns]
+                    results["costs"] = ranking.cost_matrix(safe, **settings)
         return results, valid
 
     def inexact(self, results: PyTree[np.ndarray]) -> Bool[np.ndarray, "rows"]:
         """See `LabelTask`."""
         inexact = results["design_id"] < 0
-        return inexact | (results["ranked_ids"][0] < 0) if self._ranked else inexact
+        if self._ranked:
+            inexact |= results["ranked_ids"][0] < 0
+        if self.report is Report.COSTS:
+            inexact |= results["costs"].min(axis=1) < 0
+        return inexact
 
     def retry(self, results: PyTree[np.ndarray], columns: Columns) -> None:
-        """See `LabelTask`: ranks by all costs in int64. Labels are left to Python."""
+        """See `LabelTask`: all costs in int64. Labels are left to Python."""
+        settings: Any = {"space": self.space, "platform": self._platform}
+        if self.report is Report.COSTS:
+            rows = np.flatnonzero(results["costs"].min(axis=1) < 0)
+            for some, padded in wide_chunks(rows, columns):
+                with jax.enable_x64(True):
+                    costs = ranking.cost_matrix(padded, **settings)
+                results["costs"][some] = costs[: len(some)]
         if not self._ranked:
             return
         rows = np.flatnonzero(results["ranked_ids"][0] < 0)
         count = len(results["ranked_ids"])
         for some, padded in wide_chunks(rows, columns):
             with jax.enable_x64(True):
+                columns_in_int64 = [jnp.asarray(column, jnp.int64) for column in padded]
                 ids, cycles, num_ties = jax.device_get(
-                    ranking.best_designs(
-                        [jnp.asarray(column, jnp.int64) for column in padded],
-                        count=count,
-                        space=self.space,
-                        platform=self._platform,
-                    )
+                    ranking.best_designs(columns_in_int64, count=count, **settings)
                 )
             for place in range(count):
                 results["ranked_ids"][place][some] = ids[: len(some), place]
@@ -303,32 +315,30 @@ class ArrayDataflowTask:
             *(int(column[row]) for column in columns), space=self.space, platform=self._platform
         )
 
+    @functools.cached_property
+    def _parameters(self) -> list[Coded | Int[np.ndarray, "designs"]]:
+        space, one = self.space, np.int32(1)
+        rows, cols = (coded(one << power) for power in (space.row_exponent, space.col_exponent))
+        names = [dataflow.name for dataflow in Dataflow]
+        return [rows, cols, Coded(codes=space.dataflow.astype(np.uint8), values=names)]
+
     @property
     def _platform(self) -> Platform:
         return Platform(runtime_model=self.runtime_model)
 
-    def outputs(self, results: PyTree[np.ndarray]) -> list[pa.Array]:
+    def outputs(self, results: PyTree[np.ndarray]) -> list[Column]:
         """See `LabelTask`."""
         ids = results["design_id"]
-        rows, cols = (
-            np.left_shift(np.int32(1), exponent)
-            for exponent in (self.space.row_exponent, self.space.col_exponent)
-        )
-        codes = self.space.dataflow.astype(np.int8)
-        names = pa.array([dataflow.name for dataflow in Dataflow])
-        arrays = [pa.array(ids), pa.array(rows[ids]), pa.array(cols[ids])]
-        arrays += [pa.DictionaryArray.from_arrays(pa.array(codes[ids]), names)]
-        arrays += [pa.array(results["cycles"])]
+        parameters = [parameter.take(ids) for parameter in self._parameters]
+        arrays: list[Column] = [ids, *parameters, results["cycles"]]
         if self.runner_up:
-            arrays += [pa.array(results["ranked_cycles"][1]), pa.array(results["num_ties"])]
+            arrays += [results["ranked_cycles"][1], results["num_ties"]]
         if self.topk > 1:
             for name in ("ranked_ids", "ranked_cycles"):
-                values = pa.array(np.stack(results[name][: self.topk], axis=1).reshape(-1))
-                arrays.append(pa.FixedSizeListArray.from_arrays(values, self.topk))
+                arrays.append(np.stack(results[name][: self.topk], axis=1))
         if self.report is Report.COSTS:
-            costs = results["costs"].reshape(-1)
-            values = pa.array(costs, mask=costs == ranking.NEVER)
-            arrays.append(pa.FixedSizeListArray.from_arrays(values, self.space.num_designs))
+            costs = results["costs"]
+            arrays.append(np.ma.MaskedArray(costs, mask=costs == ranking.NEVER))
         return arrays
 
     def objection(self, columns: Columns, row: int) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, Num
+from jaxtyping import Array, Bool, Int, Num
 
 from airchitect_jax._support import INT64_SAFE
 from airchitect_jax.cost import (
@@ -64,6 +64,34 @@ def cost_matrix(
         never = jnp.inf if objective is Objective.EDP else NEVER
         by_dataflow.append(jnp.where(usable, costs, never))
     return jnp.stack(by_dataflow, axis=-1).reshape(len(m), space.num_designs)
+
+
+@functools.partial(jax.jit, static_argnames=("space", "platform"))
+def quick_cycle_matrix(
+    columns: Sequence[Int[Array, "rows"]],
+    valid: Bool[Array, "rows"],
+    *,
+    space: ArrayDataflowSpace,
+    platform: Platform,
+) -> Int[Array, "rows designs"]:
+    """`cost_matrix` of cycles by way of float64, several times as fast.
+
+    -1 where the cycles of a feasible design reach 2**53 and may not be exact. Invalid rows have the
+    costs of some valid workload.
+    """
+    safe = [jnp.where(valid, column, 4) for column in columns]
+    budget, m, n, k = (column.astype(jnp.float64)[:, None] for column in safe)
+    rows, cols = (
+        jnp.asarray(2.0**exponent)[None, :] for exponent in (space.row_exponent, space.col_exponent)
+    )
+    gemm, array = Gemm(m=m, n=n, k=k), ArrayShape(rows=rows, cols=cols)
+    # Every dataflow for every design: XLA's CPU backend takes longer to interleave columns.
+    by_dataflow = [stall_free_cycles(gemm, array, flow, platform) for flow in Dataflow]
+    cycles = by_dataflow[Dataflow.OS]
+    for flow in (Dataflow.WS, Dataflow.IS):
+        cycles = jnp.where(space.dataflow == flow, by_dataflow[flow], cycles)
+    costs = jnp.where(cycles < 2.0**53, cycles, -1.0).astype(jnp.int64)
+    return jnp.where(rows * cols <= budget, costs, NEVER)
 
 
 def design_cost(

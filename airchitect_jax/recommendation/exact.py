@@ -189,7 +189,7 @@ def recommend(
     total cycles is minimised, over all combinations of dataflows as well.
 
     Args:
-      workload: a `Network`, the name of a packaged one, a `.csv` or `.onnx` file, or several.
+      workload: a `Network`, the name of a packaged one, a file for `open_network`, or several.
       mac_budget: the largest number of MAC units, in 4..2**30.
       sram_budget_kb: the largest total size of the three buffers; by default that of the largest
         sizing.

@@ -1,5 +1,6 @@
 from .config import ScalesimConfig, read_config, write_config
 from .package import PackageRun, run_gemm
+from .platforms import platform_of, read_config_platform
 from .replay import ReplayReport
 from .reports import LayerReport, printed_settings, printed_text
 from .settings import Settings
@@ -16,9 +17,11 @@ __all__ = [
     "ScalesimLayer",
     "ScalesimResult",
     "Settings",
+    "platform_of",
     "printed_settings",
     "printed_text",
     "read_config",
+    "read_config_platform",
     "read_plan",
     "run",
     "run_gemm",

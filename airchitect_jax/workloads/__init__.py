@@ -1,4 +1,4 @@
-"""Sources of workloads: samplers, JAX functions, ONNX and SCALE-Sim files, packaged networks."""
+"""Sources of workloads: samplers, JAX functions, files of several formats, packaged networks."""
 
 from airchitect_jax.workloads.jaxpr import from_jax
 from airchitect_jax.workloads.network import GemmCounts, Layer, Network, Operator
@@ -11,6 +11,8 @@ from airchitect_jax.workloads.scalesim_csv import (
     write_topology,
 )
 from airchitect_jax.workloads.source import open_network
+from airchitect_jax.workloads.stablehlo import parse_stablehlo, read_stablehlo
+from airchitect_jax.workloads.torch_export import read_torch
 from airchitect_jax.workloads.zoo import EVALUATION_NETWORKS, load_network, network_names
 
 __all__ = [
@@ -26,9 +28,12 @@ __all__ = [
     "open_network",
     "overlapping_windows",
     "parse_onnx",
+    "parse_stablehlo",
     "parse_topology",
     "read_onnx",
+    "read_stablehlo",
     "read_topology",
+    "read_torch",
     "sample_integers",
     "write_topology",
 ]

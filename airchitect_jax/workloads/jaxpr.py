@@ -6,24 +6,18 @@ import dataclasses
 import math
 import re
 import warnings
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import jax
 from jax.extend import core
 from jax.interpreters import partial_eval
 
+from airchitect_jax.workloads.found import Found
 from airchitect_jax.workloads.fusion import Tape, View
-from airchitect_jax.workloads.gemms import (
-    Axis,
-    Product,
-    convolution,
-    dilated_convolution,
-    even_parts,
-)
 from airchitect_jax.workloads.jaxpr_operators import RULES, elements
-from airchitect_jax.workloads.network import Layer, Network, Operator, with_distinct_names
+from airchitect_jax.workloads.jaxpr_products import PRODUCTS
+from airchitect_jax.workloads.network import Layer, Network
 
 # Layout operations, which keep the name of a weight.
 _LAYOUT = {
@@ -109,34 +103,7 @@ def from_jax(fn: Callable[..., Any], *args: Any, name: str | None = None) -> Net
         warnings.warn(note, stacklevel=2)
     if not found.layers:
         raise ValueError("fn: no matrix work found: no dot_general and no conv_general_dilated")
-    return Network(
-        name=name or str(getattr(fn, "__name__", type(fn).__name__)),
-        layers=with_distinct_names(found.layers),
-        operators=with_distinct_names(found.operators),
-        skipped=dict(sorted(found.skipped.items())),
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class _Found:
-    """The contents of a jaxpr; `notes` say what could not be counted exactly."""
-
-    layers: list[Layer] = dataclasses.field(default_factory=list)
-    operators: list[Operator] = dataclasses.field(default_factory=list)
-    skipped: Counter[str] = dataclasses.field(default_factory=Counter)
-    notes: list[str] = dataclasses.field(default_factory=list)
-
-    @property
-    def work(self) -> tuple[int, int]:
-        """MACs, and the operations of operators."""
-        operations = sum(operator.operations * operator.count for operator in self.operators)
-        return sum(layer.macs for layer in self.layers), operations
-
-    def add(self, other: _Found) -> None:
-        self.layers.extend(other.layers)
-        self.operators.extend(other.operators)
-        self.skipped.update(other.skipped)
-        self.notes.extend(other.notes)
+    return found.network(name or str(getattr(fn, "__name__", type(fn).__name__)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,7 +143,7 @@ class _Frame:
         return f"{label} (backward)" if label and "transpose(" in self.scope else label
 
 
-def _traced(jaxpr: core.Jaxpr, times: int, frame: _Frame) -> _Found:
+def _traced(jaxpr: core.Jaxpr, times: int, frame: _Frame) -> Found:
     """The work of running `jaxpr` `times` times with a tape of its own."""
     found = _walk(jaxpr, times, frame)
     frame.tape.store(map(frame.view, jaxpr.outvars))
@@ -188,9 +155,9 @@ def _traced(jaxpr: core.Jaxpr, times: int, frame: _Frame) -> _Found:
     return found
 
 
-def _walk(jaxpr: core.Jaxpr, times: int, frame: _Frame) -> _Found:
+def _walk(jaxpr: core.Jaxpr, times: int, frame: _Frame) -> Found:
     """The work of running `jaxpr` `times` times, its operators left on the tape."""
-    found = _Found()
+    found = Found()
     read = [var for eqn in jaxpr.eqns for var in eqn.invars] + list(jaxpr.outvars)
     used = {var for var in read if isinstance(var, core.Var)}
     for eqn in jaxpr.eqns:
@@ -199,10 +166,10 @@ def _walk(jaxpr: core.Jaxpr, times: int, frame: _Frame) -> _Found:
         kind = eqn.primitive.name
         inputs = [here.view(variable) for variable in eqn.invars]
         outputs: Sequence[View | None] | None = None
-        if kind in _PRODUCTS:
+        if kind in PRODUCTS:
             rhs_first = here.label((*eqn.invars[1:2], *eqn.invars[:1]))
             layer_name = here.directed(rhs_first or kind)
-            for product in _PRODUCTS[kind](eqn):
+            for product in PRODUCTS[kind](eqn):
                 if times and min(product):  # empty products are not layers
                     m, n, k, count = product
                     found.layers.append(Layer(name=layer_name, m=m, n=n, k=k, count=count * times))
@@ -233,7 +200,7 @@ def _bodies(eqn: core.JaxprEqn, used: Collection[Any]) -> list[core.Jaxpr]:
 
 def _inside(
     eqn: core.JaxprEqn, bodies: Sequence[core.Jaxpr], times: int, frame: _Frame
-) -> tuple[_Found, Sequence[View | None] | None]:
+) -> tuple[Found, Sequence[View | None] | None]:
     """The work of the jaxprs within an equation, and its results unless these are in memory."""
     kind = eqn.primitive.name
     if kind == "scan":
@@ -260,7 +227,7 @@ def _inside(
         parts.append(_traced(body, times, inside))
     if kind == "cond":
         parts = [max(parts, key=lambda part: part.work)]
-    found = _Found()
+    found = Found()
     for part in parts:
         found.add(part)
     if kind == "while" and (found.layers or found.operators):
@@ -285,86 +252,3 @@ def _live_loop(eqn: core.JaxprEqn, read: Collection[Any]) -> list[core.Jaxpr]:
             live, _ = partial_eval.dce_jaxpr(body, used, instantiate=True)
             return [condition, live]
         used = wider
-
-
-def _shape(variable: Any) -> tuple[int, ...]:
-    return variable.aval.shape
-
-
-def _dot_dims(
-    lhs: tuple[int, ...], rhs: tuple[int, ...], numbers: Any, groups: tuple[int, ...] = ()
-) -> Product:
-    (lhs_contracting, rhs_contracting), (lhs_batch, rhs_batch) = numbers
-    return Product(
-        math.prod(
-            side for axis, side in enumerate(lhs) if axis not in (*lhs_contracting, *lhs_batch)
-        ),
-        math.prod(
-            side
-            for axis, side in enumerate(rhs)
-            if axis not in (*rhs_contracting, *rhs_batch, *groups)
-        ),
-        math.prod(lhs[axis] for axis in lhs_contracting),
-        math.prod(lhs[axis] for axis in lhs_batch),
-    )
-
-
-def _dot(eqn: core.JaxprEqn) -> Iterator[Product]:
-    lhs, rhs = (_shape(variable) for variable in eqn.invars[:2])
-    yield _dot_dims(lhs, rhs, eqn.params["dimension_numbers"])
-
-
-def _ragged_dot(eqn: core.JaxprEqn) -> Iterator[Product]:
-    """One product per group, each with an equal share of the ragged dimension."""
-    lhs, rhs, sizes = (_shape(variable) for variable in eqn.invars[:3])
-    numbers = eqn.params["ragged_dot_dimension_numbers"]
-    dot = numbers.dot_dimension_numbers
-    whole = _dot_dims(lhs, rhs, dot, tuple(numbers.rhs_group_dimensions))
-    (ragged,) = numbers.lhs_ragged_dimensions
-    (lhs_contracting, _), (lhs_batch, _) = dot
-    if ragged in lhs_batch:
-        yield whole
-        return
-    field = "k" if ragged in lhs_contracting else "m"
-    rest = getattr(whole, field) // max(lhs[ragged], 1)
-    for size, count in even_parts(lhs[ragged], sizes[-1]):
-        yield whole._replace(**{field: size * rest, "times": whole.times * count})
-
-
-def _convolution(eqn: core.JaxprEqn) -> Iterator[Product]:
-    params = eqn.params
-    numbers = params["dimension_numbers"]
-    lhs, rhs = (_shape(variable) for variable in eqn.invars)
-    out = _shape(eqn.outvars[0])
-    axes = [
-        Axis(lhs[i], rhs[j], out[o], stride, dilation, spacing, padding)
-        for i, j, o, stride, dilation, spacing, (padding, _) in zip(
-            numbers.lhs_spec[2:],
-            numbers.rhs_spec[2:],
-            numbers.out_spec[2:],
-            params["window_strides"],
-            params["rhs_dilation"],
-            params["lhs_dilation"],
-            params["padding"],
-            strict=True,
-        )
-    ]
-    batch_groups = params["batch_group_count"]
-    dims = {
-        "batch": lhs[numbers.lhs_spec[0]] // batch_groups,
-        "filters": rhs[numbers.rhs_spec[0]],
-        "channels": rhs[numbers.rhs_spec[1]],
-        "groups": params["feature_group_count"] * batch_groups,
-    }
-    if any(axis.spacing > 1 for axis in axes):
-        yield from dilated_convolution(axes=axes, **dims)
-    else:
-        taps = math.prod(axis.taps for axis in axes)
-        yield convolution(out_sides=[axis.outputs for axis in axes], taps=taps, **dims)
-
-
-_PRODUCTS: Mapping[str, Callable[[core.JaxprEqn], Iterator[Product]]] = {
-    "conv_general_dilated": _convolution,
-    "dot_general": _dot,
-    "ragged_dot_general": _ragged_dot,
-}

@@ -50,7 +50,7 @@ def optimize(
     the answer. Ctrl-C ends the search with the best machine so far and its gap.
 
     Args:
-      workload: a `Network`, the name of a packaged one, a `.csv` or `.onnx` file, or several.
+      workload: a `Network`, the name of a packaged one, a file for `open_network`, or several.
       space: machines to choose from; None takes those that the platform leaves open.
       platform: clock, widths, technology and so on: a `Platform`, a packaged one by name, a file.
       objective: latency, energy, edp or throughput_per_area.
@@ -121,7 +121,7 @@ def recommend_machine(
     This is `optimize` over the platform's own space, to the end.
 
     Args:
-      workload: a `Network`, the name of a packaged one, a `.csv` or `.onnx` file, or several.
+      workload: a `Network`, the name of a packaged one, a file for `open_network`, or several.
       platform: the machine with its open values: a `Platform`, a packaged one by name, a file.
       objective: latency, energy, edp or throughput_per_area.
       budgets: limits of the machine; none by default.

@@ -2,96 +2,50 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from airchitect_jax._support import one_line, shown
+from airchitect_jax._support import shown
 from airchitect_jax.workloads.gemms import Product, convolution, matmul, transposed_convolution
+from airchitect_jax.workloads.onnx.shapes import Shapes, UnknownShapeError
 
 # GEMMs of an operator by the suffix of its name.
 Products = Mapping[str, Product]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Shapes:
-    """Known shapes and constants of a graph.
-
-    Attributes:
-      symbols: symbolic dimensions that are not bound.
-      of: shapes by name; a dimension of unknown size is a name or empty.
-      constants: stored single integers by name, for the length of loops.
-    """
-
-    symbols: tuple[str, ...] = ()
-    of: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
-    constants: Mapping[str, int] = dataclasses.field(default_factory=dict)
-
-    def size(self, name: str) -> int:
-        """The elements of a tensor; 0 if they are not known."""
-        shape = self.of.get(name, ("",))
-        known = all(isinstance(side, int) and side >= 0 for side in shape)
-        return math.prod(shape) if known else 0
-
-    def within(self, graph: Any) -> Shapes:
-        """Adds the values of an inner graph, which can use those of the outer ones."""
-        of, constants = dict(self.of), dict(self.constants)
-        for value in (*graph.input, *graph.value_info, *graph.output):
-            if value.type.tensor_type.HasField("shape"):
-                of[value.name] = tuple(
-                    dim.dim_value if dim.HasField("dim_value") else dim.dim_param
-                    for dim in value.type.tensor_type.shape.dim
-                )
-        stored = [(tensor.name, tensor) for tensor in graph.initializer]
-        for node in graph.node:
-            if node.op_type == "Constant" and node.output:
-                for attribute in node.attribute:
-                    if attribute.name == "value":
-                        stored.append((node.output[0], attribute.t))
-                    elif attribute.name == "value_int":
-                        constants[node.output[0]] = attribute.i
-                    elif attribute.name == "value_ints" and len(attribute.ints) == 1:
-                        constants[node.output[0]] = attribute.ints[0]
-        for name, tensor in stored:
-            of[name] = tuple(tensor.dims)
-            if tensor.data_type == tensor.INT64 and math.prod(tensor.dims) == 1:
-                if tensor.int64_data:
-                    constants[name] = tensor.int64_data[0]
-                elif len(tensor.raw_data) == 8:
-                    constants[name] = int.from_bytes(tensor.raw_data, "little", signed=True)
-        return Shapes(symbols=self.symbols, of=of, constants=constants)
-
-
 class Node:
     """An operator with the shapes of its inputs and outputs; errors name it."""
 
-    def __init__(self, proto: Any, shapes: Shapes) -> None:
-        self._proto = proto
-        self._shapes = shapes
-        self.name = proto.name or next(iter(proto.output), "") or proto.op_type
-        self.op_type = str(proto.op_type)
-        self.inputs = list(proto.input)
-        self.outputs = list(proto.output)
+    def __init__(
+        self,
+        op_type: str,
+        name: str,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        tensors: Shapes,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.op_type = op_type
+        self.name = name
+        self.inputs = list(inputs)
+        self.outputs = list(outputs)
+        self._tensors = tensors
+        self._attributes = attributes or {}
 
     def error(self, reason: str) -> ValueError:
         """An error about this operator."""
-        return ValueError(f"{self._proto.op_type} {shown(self.name)}: {reason}")
+        return ValueError(f"{self.op_type} {shown(self.name)}: {reason}")
 
     def attribute(self, name: str, default: Any) -> Any:
         """An attribute with the type of `default`: a number, a string or a tuple."""
-        for attribute in self._proto.attribute:
-            if attribute.name == name:
-                if isinstance(default, str):
-                    return attribute.s.decode("utf-8", "replace")
-                return tuple(attribute.ints) if isinstance(default, tuple) else attribute.i
-        return default
+        return self._attributes.get(name, default)
 
     def constant(self, index: int) -> int | None:
         """The value of a constant integer input; None if it is not constant."""
         name = self.inputs[index] if index < len(self.inputs) else ""
-        return self._shapes.constants.get(name)
+        return self._tensors.constant(name)
 
     def has(self, index: int) -> bool:
         """Whether an optional input is given."""
@@ -118,22 +72,35 @@ class Node:
         return math.prod(self.out_shape(index))
 
     def _known(self, name: str, rank: int | None, least: int) -> tuple[int, ...]:
-        shape = self._shapes.of.get(name)
-        if shape is None:
-            raise self.error(f"the shape of {shown(name)} is not known")
-        for side in shape:
-            if side in self._shapes.symbols:
-                raise self.error(
-                    f"dimension {shown(side)} of {shown(name)} is dynamic; give its size, for"
-                    f" example --dim {one_line(side, 80)}=1 (dims={{{shown(side)}: 1}})"
-                )
-            if isinstance(side, str):
-                raise self.error(f"{shown(name)} has a dimension of unknown size")
-            if side < 0:
-                raise self.error(f"{shown(name)} has a negative dimension")
-        if (rank is not None and len(shape) != rank) or len(shape) < least:
-            raise self.error(f"{shown(name)} has {len(shape)} dimensions; expected {rank or least}")
-        return shape
+        shape = self._tensors.shape(name)
+        if shape is not None and any(isinstance(side, int) and side < 0 for side in shape):
+            raise self.error(f"{shown(name)} has a negative dimension")
+        known = self._tensors.known_shape(name)
+        if known is None:
+            reason = self._tensors.reasons.get(name, "nothing says it")
+            where = f"{self.op_type} {shown(self.name)}"
+            raise UnknownShapeError(f"{where}: the shape of {shown(name)} is not known: {reason}")
+        if (rank is not None and len(known) != rank) or len(known) < least:
+            raise self.error(f"{shown(name)} has {len(known)} dimensions; expected {rank or least}")
+        return known
+
+
+class ProtoNode(Node):
+    """An operator of an ONNX file."""
+
+    def __init__(self, proto: Any, tensors: Shapes) -> None:
+        name = proto.name or next(iter(proto.output), "") or proto.op_type
+        super().__init__(str(proto.op_type), name, proto.input, proto.output, tensors)
+        self._proto = proto
+
+    def attribute(self, name: str, default: Any) -> Any:
+        """An attribute with the type of `default`: a number, a string or a tuple."""
+        for attribute in self._proto.attribute:
+            if attribute.name == name:
+                if isinstance(default, str):
+                    return attribute.s.decode("utf-8", "replace")
+                return tuple(attribute.ints) if isinstance(default, tuple) else attribute.i
+        return default
 
 
 def _conv(weights_at: int) -> Callable[[Node], Products]:
@@ -271,7 +238,19 @@ def _attention(node: Node) -> Products:
         raise node.error(f"{heads} query heads cannot share {kv_heads} key heads")
     if node.has(4):
         keys += node.shape(4, rank=4)[2]
-    rows, times = heads // kv_heads * queries, batch * kv_heads
+    return attention_products(
+        rows=heads // kv_heads * queries,
+        keys=keys,
+        width=width,
+        value_width=value_width,
+        times=batch * kv_heads,
+    )
+
+
+def attention_products(
+    *, rows: int, keys: int, width: int, value_width: int, times: int
+) -> Products:
+    """Scores and values of one head."""
     return {
         "/scores": Product(rows, keys, width, times),
         "/values": Product(rows, value_width, keys, times),
@@ -290,7 +269,8 @@ def _recurrent(node: Node) -> Products:
     }
 
 
-def _scan_length(node: Node) -> int:
+def scan_length(node: Node) -> int:
+    """The number of iterations of a Scan."""
     scans = int(node.attribute("num_scan_inputs", 0))
     if not 1 <= scans <= len(node.inputs):
         raise node.error("num_scan_inputs does not fit its inputs")
@@ -301,15 +281,21 @@ def _scan_length(node: Node) -> int:
     return shape[axis]
 
 
-def _loop_length(node: Node) -> int:
+def loop_length(node: Node) -> int | None:
+    """The number of iterations of a Loop; None, with a warning, if it is not known.
+
+    A `while` has no number, or the largest one.
+    """
     length = node.constant(0)
-    if length is None:
+    if node.has(1) and node.constant(1) == 0:
+        return 0
+    if length is None or length >= 2**31:
         warnings.warn(
             f"Loop {shown(node.name)}: the number of iterations is not known; its layers are"
             " counted once",
             stacklevel=2,
         )
-        return 1
+        return None
     return max(length, 0)
 
 
@@ -328,10 +314,4 @@ PRODUCTS: Mapping[str, Callable[[Node], Products]] = {
     "QLinearConv": _conv(3),
     "QLinearMatMul": _matmul(3),
     "RNN": _recurrent,
-}
-# The number of runs of control-flow subgraphs.
-GRAPHS: Mapping[str, Callable[[Node], int]] = {
-    "If": lambda _: 1,
-    "Loop": _loop_length,
-    "Scan": _scan_length,
 }

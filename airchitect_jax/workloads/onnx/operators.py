@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from airchitect_jax.types import OperatorKind
 from airchitect_jax.workloads.fusion import log2_ceil
-from airchitect_jax.workloads.onnx_nodes import PRODUCTS, Node
+from airchitect_jax.workloads.onnx.nodes import PRODUCTS, Node, Products
 
 # As views: they cost nothing. Expand is a broadcast, and Cast an affair of the platform's widths.
 VIEWS = frozenset(
@@ -52,12 +52,12 @@ class Work(NamedTuple):
     times: int = 1
 
 
-_Rule = Callable[[Node], Work]
+Rule = Callable[[Node], Work | None]
 
 
-def _per_element(
+def per_element(
     kind: OperatorKind, operations: int, role: str = "", num_inputs: int | None = None
-) -> _Rule:
+) -> Rule:
     """`operations` per element of the first output."""
     return lambda node: Work(kind, operations * node.output_size(), role, num_inputs)
 
@@ -90,7 +90,7 @@ def _local_response(node: Node) -> Work:
     return Work(OperatorKind.NORMALIZATION, operations * node.output_size())
 
 
-def _reduce(per_input: int, per_output: int, role: str = "") -> _Rule:
+def _reduce(per_input: int, per_output: int, role: str = "") -> Rule:
     """A reduction that computes `per_input` beside the sum, and `per_output` afterwards."""
 
     def rule(node: Node) -> Work:
@@ -187,21 +187,33 @@ def _einsum(node: Node) -> Work:
     return Work(OperatorKind.REDUCTION, max(inputs - outputs, 0))
 
 
-def _attention(node: Node) -> Work:
+def _fourier(node: Node) -> Work:
+    """Fast transforms of real numbers: 2.5 n log2 n operations for each frame of n."""
+    frame = node.shape(2, rank=1)[0] if node.has(2) else node.constant(3) or 1
+    batch, frames, *_ = node.out_shape(least=3)
+    operations = 5 * batch * frames * frame * log2_ceil(frame) // 2
+    return _separate(node, OperatorKind.ELEMENTWISE, operations)
+
+
+def attention(products: Callable[[Node], Products], mask_at: int | None = None) -> Rule:
     """Scale and softmax of the scores, and the mask."""
-    scores = PRODUCTS["Attention"](node)["/scores"]
-    size = scores.m * scores.n * scores.times
-    mask = node.input_size(3) if node.has(3) else 0
-    operations = (6 + bool(mask)) * size
-    work = _separate(node, OperatorKind.SOFTMAX, operations, read=size + mask)
-    return work._replace(written=size)
+
+    def rule(node: Node) -> Work:
+        scores = products(node)["/scores"]
+        size = scores.m * scores.n * scores.times
+        mask = node.input_size(mask_at) if mask_at is not None and node.has(mask_at) else 0
+        operations = (6 + bool(mask)) * size
+        work = _separate(node, OperatorKind.SOFTMAX, operations, read=size + mask)
+        return work._replace(written=size)
+
+    return rule
 
 
-def _cell(gates: int, operations: int, states: int) -> _Rule:
+def cell(products: Callable[[Node], Products], gates: int, operations: int, states: int) -> Rule:
     """A step of a recurrent network: sums of the products, gates and new states."""
 
     def rule(node: Node) -> Work:
-        recurrent = PRODUCTS[node.op_type](node)["/recurrent"]
+        recurrent = products(node)["/recurrent"]
         size = recurrent.m * recurrent.k
         return Work(
             OperatorKind.ACTIVATION,
@@ -243,9 +255,9 @@ _ACTIVATIONS = {
 }
 # A word of a counter-based generator, as for JAX.
 _RANDOM = 58
-RULES: Mapping[str, Callable[[Node], Work | None]] = {
-    **dict.fromkeys(_ONE_OPERATION, _per_element(_E, 1)),
-    **{name: _per_element(_A, operations) for name, operations in _ACTIVATIONS.items()},
+RULES: Mapping[str, Rule] = {
+    **dict.fromkeys(_ONE_OPERATION, per_element(_E, 1)),
+    **{name: per_element(_A, operations) for name, operations in _ACTIVATIONS.items()},
     **dict.fromkeys(("Max", "Mean", "Min", "Sum"), _variadic),
     **dict.fromkeys(("ArgMax", "ArgMin", "ReduceMax", "ReduceMin", "ReduceProd"), _reduce(0, 0)),
     **dict.fromkeys(("AveragePool", "LpPool", "MaxPool"), _pool),
@@ -262,37 +274,37 @@ RULES: Mapping[str, Callable[[Node], Work | None]] = {
     ),
     **dict.fromkeys(
         ("Bernoulli", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"),
-        _per_element(_E, _RANDOM, num_inputs=0),
+        per_element(_E, _RANDOM, num_inputs=0),
     ),
     **dict.fromkeys(
         ("ConstantOfShape", "EyeLike", "Range"),
-        _per_element(OperatorKind.DATA_MOVEMENT, 0, num_inputs=0),
+        per_element(OperatorKind.DATA_MOVEMENT, 0, num_inputs=0),
     ),
-    "Attention": _attention,
-    "BatchNormalization": _per_element(_N, 2, num_inputs=3),
+    "Attention": attention(PRODUCTS["Attention"], mask_at=3),
+    "BatchNormalization": per_element(_N, 2, num_inputs=3),
     "Clip": _clip,
     "Concat": lambda _: Work(OperatorKind.DATA_MOVEMENT, 0, is_fused=False),
     "Col2Im": _reduce(0, 0),
-    "CumSum": _per_element(OperatorKind.REDUCTION, 1, num_inputs=1),
-    "DequantizeLinear": _per_element(_E, 2),
-    "DynamicQuantizeLinear": _per_element(_E, 6),
+    "CumSum": per_element(OperatorKind.REDUCTION, 1, num_inputs=1),
+    "DequantizeLinear": per_element(_E, 2),
+    "DynamicQuantizeLinear": per_element(_E, 6),
     "Einsum": _einsum,
-    "Exp": _per_element(_A, 1, "exp"),
-    "GRU": _cell(gates=3, operations=20, states=1),
+    "Exp": per_element(_A, 1, "exp"),
+    "GRU": cell(PRODUCTS["GRU"], gates=3, operations=20, states=1),
     "Gelu": _gelu,
     "GridSample": _grid_sample,
-    "Hardmax": _per_element(OperatorKind.REDUCTION, 2),
-    "InstanceNormalization": _per_element(_N, 7),
+    "Hardmax": per_element(OperatorKind.REDUCTION, 2),
+    "InstanceNormalization": per_element(_N, 7),
     "LRN": _local_response,
-    "LSTM": _cell(gates=4, operations=26, states=2),
+    "LSTM": cell(PRODUCTS["LSTM"], gates=4, operations=26, states=2),
     "LayerNormalization": _layer_norm,
-    "LogSoftmax": _per_element(OperatorKind.SOFTMAX, 5),
-    "LpNormalization": _per_element(_N, 3),
-    "MeanVarianceNormalization": _per_element(_N, 5),
-    "OneHot": _per_element(_E, 1, num_inputs=1),
-    "QuantizeLinear": _per_element(_E, 4),
-    "RMSNormalization": _per_element(_N, 4),
-    "RNN": _cell(gates=1, operations=3, states=1),
+    "LogSoftmax": per_element(OperatorKind.SOFTMAX, 5),
+    "LpNormalization": per_element(_N, 3),
+    "MeanVarianceNormalization": per_element(_N, 5),
+    "OneHot": per_element(_E, 1, num_inputs=1),
+    "QuantizeLinear": per_element(_E, 4),
+    "RMSNormalization": per_element(_N, 4),
+    "RNN": cell(PRODUCTS["RNN"], gates=1, operations=3, states=1),
     "ReduceL1": _reduce(1, 0, "sum"),
     "ReduceL2": _reduce(1, 1, "sum"),
     "ReduceLogSum": _reduce(0, 1, "sum"),
@@ -300,9 +312,10 @@ RULES: Mapping[str, Callable[[Node], Work | None]] = {
     "ReduceMean": _reduce(0, 1, "sum"),
     "ReduceSum": _reduce(0, 0, "sum"),
     "ReduceSumSquare": _reduce(1, 0, "sum"),
-    "RotaryEmbedding": _per_element(_E, 3),
-    "Softmax": _per_element(OperatorKind.SOFTMAX, 5),
-    "Sqrt": _per_element(_E, 1, "root"),
+    "RotaryEmbedding": per_element(_E, 3),
+    "STFT": _fourier,
+    "Softmax": per_element(OperatorKind.SOFTMAX, 5),
+    "Sqrt": per_element(_E, 1, "root"),
     "TopK": _top_k,
     "Transpose": _transpose,
 }
