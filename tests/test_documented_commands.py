@@ -358,7 +358,6 @@ def check_run(page, folder, words):
         module,
         *resized(module, words),
         folder=folder,
-        optimized=module != "experiments.compare_search",  # which compiles long and runs briefly
         HOME=str(folder),
         PYTHONPATH=scripts.PYTHONPATH,
         COLUMNS="200",
