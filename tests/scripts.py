@@ -12,8 +12,6 @@ import subprocess
 import sys
 import tempfile
 
-import jax
-
 ROOT = pathlib.Path(__file__).parent.parent
 # For processes in other folders: ours first, then what there is for this process.
 PYTHONPATH = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
@@ -33,22 +31,11 @@ _FORKS.set_forkserver_preload([*_LIBRARIES, *(f"airchitect_jax.{name}" for name 
 _TIMEOUT = 900  # seconds: other jobs may use the machine
 
 
-def run(module, *arguments, folder=ROOT, optimized=True, **environment):
-    """The finished process of `python -m module` in a folder, the environment changed as given.
-
-    Where only success counts, it need not be `optimized`: XLA then compiles in half the time, for
-    programs that are slower.
-    """
+def run(module, *arguments, folder=ROOT, **environment):
+    """The finished process of `python -m module` in a folder, the environment changed as given."""
     with tempfile.TemporaryDirectory() as temporary:
         outputs = [pathlib.Path(temporary, name) for name in ("stdout", "stderr")]
-        process = start(
-            module,
-            *arguments,
-            outputs=outputs,
-            folder=folder,
-            optimized=optimized,
-            **environment,
-        )
+        process = start(module, *arguments, outputs=outputs, folder=folder, **environment)
         process.join(_TIMEOUT)
         if process.exitcode is None:
             process.kill()
@@ -57,18 +44,16 @@ def run(module, *arguments, folder=ROOT, optimized=True, **environment):
     return subprocess.CompletedProcess([module, *arguments], process.exitcode, *texts)
 
 
-def start(module, *arguments, outputs, folder=ROOT, optimized=True, **environment):
+def start(module, *arguments, outputs, folder=ROOT, **environment):
     """The same while it runs; `outputs` are the files of its stdout and its stderr."""
-    environment = os.environ | environment
     process = _FORKS.Process(
-        target=_script, args=(module, arguments, folder, optimized, environment, outputs)
+        target=_script, args=(module, arguments, folder, os.environ | environment, outputs)
     )
     process.start()
     return process
 
 
-def _script(module, arguments, folder, optimized, environment, outputs):
-    jax.config.update("jax_disable_most_optimizations", not optimized)
+def _script(module, arguments, folder, environment, outputs):
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -58,8 +58,7 @@ SIZES = {
         "--evaluations=16",
         "--train_seconds=0.2",
         "--seeds=1",
-        "--networks=dlrm",  # with --space, as the next one
-        "--optimum_seconds=1",
+        "--networks=dlrm",  # with --space
     ],
     "experiments.design_space": ["--num_workloads=10000"],
     "experiments.evaluate_designs": [],
@@ -359,7 +358,6 @@ def check_run(page, folder, words):
         module,
         *resized(module, words),
         folder=folder,
-        optimized=module != "experiments.compare_search",  # which compiles long and runs briefly
         HOME=str(folder),
         PYTHONPATH=scripts.PYTHONPATH,
         COLUMNS="200",
