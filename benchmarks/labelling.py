@@ -8,6 +8,8 @@ from __future__ import annotations
 import functools
 import importlib.util
 import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,10 +20,10 @@ from jaxtyping import Array, Int
 from airchitect_jax import BudgetedGemm, Dataflow, Gemm, label
 from airchitect_jax.case_studies import ArrayDataflowCase
 from airchitect_jax.cost import compute_cycles
-from airchitect_jax.oracle import array_dataflow
+from airchitect_jax.oracle import array_dataflow, ranking
 from airchitect_jax.scalesim import run_gemm
 from airchitect_jax.scalesim.package_process import Package
-from airchitect_jax.types import ArrayShape
+from airchitect_jax.types import ArrayShape, Objective
 from benchmarks import common
 
 flags.adopt_module_key_flags(common)
@@ -71,6 +73,68 @@ def vectorised_numpy(columns: Int[np.ndarray, "4 batch"]) -> Int[np.ndarray, "ba
     return choice
 
 
+class Contender(NamedTuple):
+    """What is timed, how many workloads it labels, and how long its first call took."""
+
+    workloads: int
+    run: Callable[[], Any]
+    first_call_seconds: float | None = None
+
+
+def first_call(run: Callable[[], Any]) -> tuple[Any, float]:
+    """The result and the seconds, compilation included."""
+    start = time.perf_counter()
+    result = jax.block_until_ready(run())
+    return result, round(time.perf_counter() - start, 2)
+
+
+def energies(columns: list[Array], few: list[Array]) -> dict[str, Contender]:
+    """Labels of energy and energy-delay product, checked against a comparison of all designs.
+
+    Args:
+      columns: mac_budget, m, n and k on the device.
+      few: the first of them, for the comparison.
+    """
+    contenders = {}
+    for objective in (Objective.ENERGY, Objective.EDP):
+        settings: Any = {"space": CASE.space, "platform": CASE.platform, "objective": objective}
+        ours = functools.partial(array_dataflow.label_columns, columns, **settings)
+        compare = functools.partial(array_dataflow.label_wide_columns, few, **settings)
+        (labels, _), seconds = first_call(ours)
+        check_ids(labels.design_id, compare()[0].design_id)
+        contenders[f"ours, {objective.value}"] = Contender(len(columns[0]), ours, seconds)
+        contenders[f"all designs, {objective.value}"] = Contender(len(few[0]), compare)
+    return contenders
+
+
+def ranks(columns: list[Array], few: list[Array]) -> dict[str, Contender]:
+    """As `energies`, of the best five designs and of the runner-up."""
+    settings: Any = {"space": CASE.space, "platform": CASE.platform}
+
+    def compare(count: int) -> Any:
+        with jax.enable_x64(True):
+            wide = [column.astype(jnp.int64) for column in few]
+            return ranking.best_designs(wide, count=count, **settings)
+
+    contenders = {}
+    for flag, count in (("--topk=5", 5), ("--runner_up", 2)):
+        ours = functools.partial(array_dataflow.ranked_columns, columns, count=count, **settings)
+        (_, labels, _, _), seconds = first_call(ours)
+        for ids, expected in zip(labels.design_id, compare(count)[0].T, strict=True):
+            check_ids(ids, expected)
+        contenders[f"ours, {flag}"] = Contender(len(columns[0]), ours, seconds)
+        contenders[f"all designs, {flag}"] = Contender(
+            len(few[0]), functools.partial(compare, count)
+        )
+    return contenders
+
+
+def check_ids(ours: Array, expected: Array) -> None:
+    """The first of our ids are these, where they are exact."""
+    found = np.asarray(ours)[: len(expected)]
+    np.testing.assert_array_equal(found, np.where(found < 0, found, expected))
+
+
 def scalesim_runs(package: Package, sides: list[int]) -> None:
     """Square GEMMs of these sides on a 16 x 16 array, output stationary, one design each."""
     array = ArrayShape(rows=16, cols=16)
@@ -112,41 +176,48 @@ def main() -> None:
         with jax.enable_x64(True):
             return jax.block_until_ready(plain_vmap(small_columns))
 
-    start = time.perf_counter()
-    labels = np.asarray(jax.block_until_ready(ours()))
-    compile_seconds = time.perf_counter() - start
+    found, compile_seconds = first_call(ours)
+    labels = np.asarray(found)
     np.testing.assert_array_equal(labels[: small.shape[1]], plain())
     np.testing.assert_array_equal(labels[: small.shape[1]], vectorised_numpy(small))
     np.testing.assert_array_equal(labels[:20], pure_python())
-    sizes = {
-        "ours, on the device": (WORKLOADS.value, lambda: jax.block_until_ready(ours())),
-        "ours, from and to NumPy, with cycles": (WORKLOADS.value, lambda: label(budgeted)),
-        "plain jit(vmap)": (small.shape[1], plain),
-        "vectorised NumPy": (small.shape[1], lambda: vectorised_numpy(small)),
-        "pure Python": (tiny.shape[1], pure_python),
+    few = min(small.shape[1], array_dataflow.MATRIX_CHUNK)
+    on_device = [jnp.asarray(column) for column in vars(budgeted).values()]
+    first = [column[:few] for column in on_device]
+    contenders = {
+        "ours, on the device": Contender(WORKLOADS.value, ours, compile_seconds),
+        "ours, from and to NumPy, with cycles": Contender(WORKLOADS.value, lambda: label(budgeted)),
+        "plain jit(vmap)": Contender(small.shape[1], plain),
+        "vectorised NumPy": Contender(small.shape[1], lambda: vectorised_numpy(small)),
+        "pure Python": Contender(tiny.shape[1], pure_python),
+        **energies(on_device, first),
+        **ranks(on_device, first),
     }
     if importlib.util.find_spec("scalesim"):
-        few = 128  # small, because the package simulates cycle by cycle
+        side = 128  # small, because the package simulates cycle by cycle
         package = Package()
-        sizes[SCALESIM] = (2, lambda: scalesim_runs(package, [few, few // 2]))
+        contenders[SCALESIM] = Contender(2, lambda: scalesim_runs(package, [side, side // 2]))
+
+    def wait_for(run: Callable[[], Any]) -> None:
+        jax.block_until_ready(run())
+
     seconds = common.interleaved_seconds(
-        {name: contender for name, (_, contender) in sizes.items()}, common.REPEATS.value
+        {name: functools.partial(wait_for, one.run) for name, one in contenders.items()},
+        common.REPEATS.value,
     )
-    rates = {name: size / seconds[name] for name, (size, _) in sizes.items()}
+    rates = {name: one.workloads / seconds[name] for name, one in contenders.items()}
     common.emit(
         [
             {
                 "benchmark": "labelling, case study 1",
                 "contender": name,
-                "workloads": sizes[name][0],
+                "workloads": contenders[name].workloads,
                 "labels_per_second": float(f"{rate:.4g}"),
                 "design_evaluations_per_second": float(
                     f"{rate * (1 if name == SCALESIM else CASE.space.num_designs):.4g}"
                 ),
                 "times_plain_vmap": float(f"{rate / rates['plain jit(vmap)']:.3g}"),
-                "first_call_seconds": round(compile_seconds, 2)
-                if name.startswith("ours, on")
-                else None,
+                "first_call_seconds": contenders[name].first_call_seconds,
             }
             for name, rate in rates.items()
         ]

@@ -21,8 +21,8 @@ from airchitect_jax import (
     evaluate,
     label,
 )
-from airchitect_jax.cost import Platform
-from airchitect_jax.oracle import array_dataflow, batch
+from airchitect_jax.cost import EnergyTable, Platform
+from airchitect_jax.oracle import array_dataflow, array_energy, batch, ranking
 
 budgets = st.one_of(st.integers(4, 64), st.integers(4, 2**20))
 dims = st.one_of(
@@ -217,15 +217,18 @@ def test_energy_objectives_equal_brute_force(objective):
 
 
 @pytest.mark.parametrize("objective", [Objective.ENERGY, Objective.EDP])
-def test_factored_energies_equal_a_comparison_of_all_designs(objective):
+def test_factored_energies_equal_a_comparison_of_all_designs(objective, monkeypatch):
+    monkeypatch.setattr(array_energy, "_SHAPES", 10)  # two programs for the products
     space = ArrayDataflowSpace(max_mac_exponent=6)
     exponents, dims = np.meshgrid(np.arange(2, 10), [1, 7, 64, 1000, 9999])
     rng = np.random.default_rng(3)
     mac_budget = 2 ** exponents.reshape(-1)
     m, n, k = (rng.permutation(dims.reshape(-1)) for _ in range(3))
-    for width in (1, 2, 3):  # half of the default buffers is no multiple of 3 bytes
+    free = EnergyTable(sram_pj_per_byte=0)  # where nothing spills, all numbers of rows tie
+    # Half of the default buffers is no multiple of 3 bytes.
+    for width, table in ((1, EnergyTable()), (2, EnergyTable()), (3, EnergyTable()), (2, free)):
         memory = dataclasses.replace(array_dataflow.DEFAULT_MEMORY, element_bytes=width)
-        platform = Platform().with_memory(memory)
+        platform = Platform(energy_table=table).with_memory(memory)
         assert array_dataflow.is_factored(platform, objective) == (width != 3)
         settings = {"space": space, "platform": platform, "objective": objective}
         columns = [np.asarray(column) for column in (mac_budget, m, n, k)]
@@ -238,6 +241,22 @@ def test_factored_energies_equal_a_comparison_of_all_designs(objective):
             np.testing.assert_array_equal(
                 np.asarray(getattr(found, name))[exact], np.asarray(getattr(expected, name))[exact]
             )
+
+
+def test_ranks_and_ties_equal_a_comparison_of_all_designs():
+    """Seven places, which takes two rounds; a budget of 4 MACs has three designs."""
+    rng = np.random.default_rng(5)
+    columns = [2 ** rng.integers(2, 6, 400), *rng.choice([1, 2, 5, 8, 33, 1000], (3, 400))]
+    settings = {"space": ArrayDataflowSpace(max_mac_exponent=5), "platform": Platform()}
+    _, found, num_ties, _ = array_dataflow.ranked_columns(columns, count=7, **settings)
+    with jax.enable_x64(True):
+        wide = [jnp.asarray(column, jnp.int64) for column in columns]
+        ids, costs, expected_ties = ranking.best_designs(wide, count=7, **settings)
+    np.testing.assert_array_equal(np.stack(found.design_id, axis=1), ids)
+    np.testing.assert_array_equal(np.stack(found.cost, axis=1), costs)
+    np.testing.assert_array_equal(num_ties, expected_ties)
+    assert (np.asarray(ids) < 0).any()
+    assert expected_ties.max() >= 3
 
 
 def test_products_of_energies_beyond_float64_are_rounded_once():

@@ -240,9 +240,16 @@ def ranked_columns(
             places = jax.tree.map(lambda field: [field] * count, unknown)
             return best, places, unknown.design_id, valid
         *fields, valid = _prepare_jit(*columns, space=space)
-        packed = [_packed_minimum_jit(*fields, **settings)]
-        for _ in range(count - 1):
-            packed.append(_packed_minimum_jit(*fields, above=packed[-1], **settings))
+        packed: list[Array] = []
+        while len(packed) < count:
+            few = min(count - len(packed), array_cycles.MAX_GROUPS)
+            above = packed[-1] if packed else None
+            groups = _packed_groups_jit(*fields, above=above, count=few, **settings)
+            packed.append(groups.real)
+            for place in range(2, few + 1):
+                packed.append(
+                    _packed_next_jit(groups, packed[-1], *fields, count=place, **settings)
+                )
         best, ranked = _ranked_jit(packed, fields[0], **settings)
         return best, ranked, _num_ties_jit(packed[0], *fields, **settings), valid
 
@@ -259,7 +266,7 @@ def _ranked_jit(
     feasible = len(Dataflow) * (mac_exponent * (mac_exponent - 1) // 2)
     exact = functools.reduce(
         jnp.logical_and,
-        [(found.design_id >= 0) | (feasible <= place) for place, found in enumerate(labels)],
+        [(one < array_cycles.EXACT) | (feasible <= place) for place, one in enumerate(packed)],
     )
     ranked = Labels(
         design_id=[jnp.where(exact, found.design_id, -1) for found in labels],
@@ -285,6 +292,10 @@ def _label_by_matrix(
 _label_by_matrix_jit = jax.jit(_label_by_matrix, static_argnames=("space", "platform", "objective"))
 _prepare_jit = jax.jit(_prepare, static_argnames="space")
 _packed_minimum_jit = jax.jit(array_cycles.packed_minimum, static_argnames=("space", "platform"))
+_packed_groups_jit = jax.jit(
+    array_cycles.packed_groups, static_argnames=("count", "space", "platform")
+)
+_packed_next_jit = jax.jit(array_cycles.packed_next, static_argnames=("count", "space", "platform"))
 _num_ties_jit = jax.jit(array_cycles.num_ties, static_argnames=("space", "platform"))
 _unpack_jit = jax.jit(array_cycles.unpack, static_argnames=("space", "platform"))
 
