@@ -63,7 +63,7 @@ REPORT = flags.DEFINE_enum(
     "report",
     Report.LABELS.value,
     [report.value for report in Report],
-    "labels, or costs: also the cycles of every design, up to 4 kilobytes per row, for small sets.",
+    "labels, or costs: also the cycles of every design, 4 kilobytes per row, for small sets.",
 )
 _MAX_COST_ROWS = 1_000_000
 _COST_SHARD_ROWS = 1 << 14  # 60 megabytes of costs, several times in flight

@@ -48,7 +48,7 @@ def test_topk_runner_up_ties_and_costs(tmp_path):
         assert result["runner_up_cycles"] == best[1][0]
         assert result["num_ties"] == sum(cost == best[0][0] for cost, _ in ranked)
         costs = {design_id: cost for cost, design_id in ranked}
-        assert result["design_cycles"] == [costs.get(design_id) for design_id in range(459)]
+        assert result["design_cycles"] == [costs.get(design_id, -1) for design_id in range(459)]
 
 
 def test_ranks_that_float64_does_not_hold_are_searched_in_int64(tmp_path):
@@ -68,7 +68,7 @@ def test_costs_that_float64_does_not_hold_are_computed_in_int64(tmp_path):
     beyond = 0
     for row, result in zip(rows, results, strict=True):
         costs = {design_id: cost for cost, design_id in sorted_costs(*row) if cost < 2**63}
-        assert result["design_cycles"] == [costs.get(design_id) for design_id in range(459)]
+        assert result["design_cycles"] == [costs.get(design_id, -1) for design_id in range(459)]
         beyond += len(sorted_costs(*row)) - len(costs)
     assert beyond
 

@@ -1,6 +1,7 @@
-"""Columns of foreign files as integers, whatever their type; anything else becomes `INVALID`.
+"""Columns from and to files.
 
-No input may have this value, so the check for validity that runs on the device finds it.
+Those of foreign files become integers, whatever their type; anything else becomes `INVALID`. No
+input may have this value, so the check for validity that runs on the device finds it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from jaxtyping import Int
 
 from airchitect_jax._support import one_line
 from airchitect_jax._support.arrow import pa, pc
+from airchitect_jax.types import Dataflow
 
 INVALID = -(2**31)
 _MAX_DIGITS = 18  # that int64 holds in any case
@@ -78,3 +80,13 @@ def shown(column: pa.ChunkedArray, row: int) -> str:
     """A cell as text for a message: one line, escaped and shortened."""
     value = column[row].as_py()
     return "null" if value is None else one_line(str(value), 80)
+
+
+def to_arrow(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+    """Results as a column of a type: a matrix as lists, values of `Dataflow` as their names."""
+    if pa.types.is_fixed_size_list(kind):
+        return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), type=kind)
+    if pa.types.is_dictionary(kind):
+        names = pa.array([dataflow.name for dataflow in Dataflow])
+        return pa.DictionaryArray.from_arrays(pa.array(values), names)
+    return pa.array(values, kind)

@@ -22,7 +22,6 @@ from airchitect_jax.cost import (
 )
 from airchitect_jax.cost.evaluate import evaluate
 from airchitect_jax.cost.platform import BUFFERS
-from airchitect_jax.labelling.results import Column
 from airchitect_jax.labelling.tasks import DATAFLOWS, Columns, outside, whole_type
 from airchitect_jax.scalesim.replay import replay
 from airchitect_jax.types import (
@@ -217,7 +216,7 @@ class EvaluationTask:
         except ValueError as error:
             raise ValueError(str(error).replace(" at row 0", "")) from None
 
-    def outputs(self, results: PyTree[np.ndarray]) -> list[Column]:
+    def outputs(self, results: PyTree[np.ndarray]) -> list[np.ndarray]:
         """See `LabelTask`."""
         return [results[name] for name in self._fields]
 

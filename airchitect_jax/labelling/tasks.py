@@ -17,7 +17,6 @@ from airchitect_jax._support import float64_is_exact
 from airchitect_jax._support.arrow import pa
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.cost import Platform
-from airchitect_jax.labelling.results import Coded, Column, coded
 from airchitect_jax.oracle import array_dataflow, ranking, retry, wide_chunks
 from airchitect_jax.spaces import ArrayDataflowSpace
 from airchitect_jax.types import Dataflow, Labels, Objective, RuntimeModel
@@ -79,8 +78,8 @@ class LabelTask(Protocol):
         """Computes such a row in Python, or raises ValueError."""
         ...
 
-    def outputs(self, results: PyTree[np.ndarray]) -> list[Column]:
-        """The output columns."""
+    def outputs(self, results: PyTree[np.ndarray]) -> list[np.ndarray]:
+        """The output columns; matrices for lists, values of `Dataflow` for their names."""
         ...
 
     def objection(self, columns: Columns, row: int) -> tuple[str, str]:
@@ -137,10 +136,6 @@ class CaseTask:
         return self.case.space.fields(np.arange(self.case.space.num_designs))
 
     @functools.cached_property
-    def _parameters(self) -> list[Coded | Int[np.ndarray, "designs"]]:
-        return [coded(values) for values in self._designs.values()]
-
-    @functools.cached_property
     def schema(self) -> pa.Schema:
         """See `LabelTask`. A parameter that has the name of an input is prefixed with "best_"."""
         cost = pa.float64() if self.case.objective is Objective.EDP else pa.int64()
@@ -172,15 +167,20 @@ class CaseTask:
         values = (int(column[row]) for column in columns)
         results["design_id"][row], results["cost"][row] = self.case.label_in_python(*values)
 
-    def outputs(self, results: PyTree[np.ndarray]) -> list[Column]:
+    def outputs(self, results: PyTree[np.ndarray]) -> list[np.ndarray]:
         """See `LabelTask`."""
         ids = results["design_id"]
-        parameters = [parameter.take(ids) for parameter in self._parameters]
-        return [ids, *parameters, results["cost"]]
+        designs = [values.take(ids) for values in self._designs.values()]
+        return [ids, *designs, results["cost"]]
 
     def objection(self, columns: Columns, row: int) -> tuple[str, str]:
         """See `LabelTask`."""
         return outside(self.case.limits, columns, row)
+
+
+def lists_of(kind: pa.DataType, length: int) -> pa.DataType:
+    """The type of a column of lists of one length, without nulls."""
+    return pa.list_(pa.field("element", kind, nullable=False), length)
 
 
 def whole_type(high: int) -> pa.DataType:
@@ -237,7 +237,7 @@ class ArrayDataflowTask:
 
     @property
     def schema(self) -> pa.Schema:
-        """See `LabelTask`. Only the cycles of infeasible designs can be null."""
+        """See `LabelTask`."""
         names = [(name, pa.int32()) for name in self.inputs]
         names += [("design_id", pa.int32()), ("rows", pa.int32()), ("cols", pa.int32())]
         names += [("dataflow", pa.dictionary(pa.int8(), pa.string())), ("cycles", pa.int64())]
@@ -245,11 +245,11 @@ class ArrayDataflowTask:
             names += [("runner_up_cycles", pa.int64()), ("num_ties", pa.int32())]
         if self.topk > 1:
             names += [
-                ("topk_design_id", pa.list_(pa.int32(), self.topk)),
-                ("topk_cycles", pa.list_(pa.int64(), self.topk)),
+                ("topk_design_id", lists_of(pa.int32(), self.topk)),
+                ("topk_cycles", lists_of(pa.int64(), self.topk)),
             ]
         if self.report is Report.COSTS:
-            names += [("design_cycles", pa.list_(pa.int64(), self.space.num_designs))]
+            names += [("design_cycles", lists_of(pa.int64(), self.space.num_designs))]
         fields = [pa.field(name, kind, nullable=False) for name, kind in names]
         return pa.schema(fields, metadata=self.metadata)
 
@@ -315,22 +315,17 @@ class ArrayDataflowTask:
             *(int(column[row]) for column in columns), space=self.space, platform=self._platform
         )
 
-    @functools.cached_property
-    def _parameters(self) -> list[Coded | Int[np.ndarray, "designs"]]:
-        space, one = self.space, np.int32(1)
-        rows, cols = (coded(one << power) for power in (space.row_exponent, space.col_exponent))
-        names = [dataflow.name for dataflow in Dataflow]
-        return [rows, cols, Coded(codes=space.dataflow.astype(np.uint8), values=names)]
-
     @property
     def _platform(self) -> Platform:
         return Platform(runtime_model=self.runtime_model)
 
-    def outputs(self, results: PyTree[np.ndarray]) -> list[Column]:
+    def outputs(self, results: PyTree[np.ndarray]) -> list[np.ndarray]:
         """See `LabelTask`."""
         ids = results["design_id"]
-        parameters = [parameter.take(ids) for parameter in self._parameters]
-        arrays: list[Column] = [ids, *parameters, results["cycles"]]
+        exponents = self.space.row_exponent, self.space.col_exponent
+        sides = [np.left_shift(np.int32(1), exponent).take(ids) for exponent in exponents]
+        dataflows = self.space.dataflow.astype(np.int8).take(ids)
+        arrays = [ids, *sides, dataflows, results["cycles"]]
         if self.runner_up:
             arrays += [results["ranked_cycles"][1], results["num_ties"]]
         if self.topk > 1:
@@ -338,7 +333,7 @@ class ArrayDataflowTask:
                 arrays.append(np.stack(results[name][: self.topk], axis=1))
         if self.report is Report.COSTS:
             costs = results["costs"]
-            arrays.append(np.ma.MaskedArray(costs, mask=costs == ranking.NEVER))
+            arrays.append(np.where(costs == ranking.NEVER, -1, costs))
         return arrays
 
     def objection(self, columns: Columns, row: int) -> tuple[str, str]:

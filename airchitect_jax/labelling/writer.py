@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
@@ -13,9 +12,8 @@ from jaxtyping import Array, Bool, Int
 
 from airchitect_jax._support import files
 from airchitect_jax._support.arrow import pa, pq, xxhash
-from airchitect_jax.labelling.columns import shown
+from airchitect_jax.labelling.columns import shown, to_arrow
 from airchitect_jax.labelling.manifest import Finished, Manifest
-from airchitect_jax.labelling.results import to_arrow
 from airchitect_jax.labelling.sources import Shard
 from airchitect_jax.labelling.tasks import LabelTask
 
@@ -59,16 +57,19 @@ class ShardWriter:
         rejects: list[list[object]] = []
         with self.manifest.labels(shard.name).writing() as file:
             output = _Checked(file)
-            with contextlib.ExitStack() as stack:
-                writer = None
+            with pq.ParquetWriter(
+                output,
+                schema,
+                compression=self.compression,
+                use_dictionary=["dataflow"],
+                write_statistics=False,  # rows in no order: minima and maxima would be useless
+                write_batch_size=1 << 17,
+            ) as writer:
                 while chunks:
                     part, values = self._labelled(shard, columns, chunks.pop(0), rejects)
                     fields = zip([*part, *self.task.outputs(values)], schema.types, strict=True)
                     arrays = [to_arrow(column, kind) for column, kind in fields]
-                    if writer is None:
-                        encoded = _encoded(schema, arrays)
-                        writer = stack.enter_context(self._parquet(output, encoded))
-                    writer.write_table(pa.Table.from_arrays(arrays, schema=encoded))
+                    writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
         text = files.csv_text(rejects).encode()
         if rejects:
             self.manifest.rejects(shard.name).write(text)
@@ -82,17 +83,6 @@ class ShardWriter:
         )
         self.manifest.record(shard.name, finished)
         return finished
-
-    def _parquet(self, output: _Checked, schema: pa.Schema) -> pq.ParquetWriter:
-        coded = [field.name for field in schema if pa.types.is_dictionary(field.type)]
-        return pq.ParquetWriter(
-            output,
-            schema,
-            compression=self.compression,
-            use_dictionary=coded,
-            write_statistics=False,  # rows in no order: minima and maxima would be useless
-            write_batch_size=1 << 17,
-        )
 
     def _labelled(
         self, shard: Shard, columns: HostColumns, chunk: Chunk, rejects: list[list[object]]
@@ -150,13 +140,6 @@ class ShardWriter:
 
 def _objection(column: object, value: object, allowed: object) -> str:
     return f"{column}: {value} is not allowed; expected {allowed}" if value else str(allowed)
-
-
-def _encoded(schema: pa.Schema, arrays: Sequence[pa.Array]) -> pa.Schema:
-    """The schema with the types of the arrays: dictionaries where columns are coded."""
-    pairs = zip(schema, arrays, strict=True)
-    fields = [field.with_type(array.type) for field, array in pairs]
-    return pa.schema(fields, metadata=schema.metadata)
 
 
 class _Checked:
