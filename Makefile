@@ -20,13 +20,13 @@ case_study1: $(VENV)/installed
 	$(BIN)/python -m experiments.case_study1 --resume $(FLAGS)
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 test_slow: $(VENV)/installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder -m slow
 
 test_all: $(VENV)/installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2
 
 # Against the scalesim package itself, in an environment with the NumPy that it needs.
 test_package: $(VENV)_scalesim/installed

@@ -63,3 +63,16 @@ def _compiled_programs_are_shared():
             if path.name not in known:
                 whole = shutil.copy(path, other.parent / f"{_WORKER}_{path.name}")
                 whole.rename(other / path.name)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Hands out whole files, which share fixtures, but the documented commands page by page."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            # In one process these would take longer than all other slow tests in the other.
+            alone = "::test_commands_run_in_the_order_of_their_page" in nodeid
+            return nodeid if alone else super()._split_scope(nodeid)
+
+    return Scheduling(config, log)
