@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import math
+import types
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,7 @@ from airchitect_jax.oracle.machines import Budgets, Question
 from airchitect_jax.oracle.mappings import best_mapping, compulsory, network_optimum
 from airchitect_jax.search import MachineProblem, batch_questions, proposals, repair, simple
 from airchitect_jax.spaces import HardwareSpace, RelaxedPoint
-from airchitect_jax.studies.search import train_machine_network
+from airchitect_jax.studies.search import optima, train_machine_network
 from airchitect_jax.types import BufferSizes, Gemm, Hardware, Objective, OperatorKind
 from airchitect_jax.workloads import GemmCounts, Operator
 
@@ -291,3 +292,12 @@ def test_what_machines_can_be_searched_with():
     subject = search.machine_subject(problem_of())
     assert "exhaustive" not in search.entries(subject)
     assert {"rerank", "surrogate", "gradient"} <= set(search.entries(subject))
+
+
+def test_an_optimum_without_a_bound_is_refused(monkeypatch):
+    found = types.SimpleNamespace(
+        is_interrupted=False, machine={"rows": 4}, is_finished=False, certified_gap=math.inf
+    )
+    monkeypatch.setattr(optima, "best_machine", lambda question, time_limit: found)
+    with pytest.raises(ValueError, match=r"0\.5 s of search prove no bound of the optimum"):
+        optima.optimal_cost(None, seconds=0.5)
