@@ -65,6 +65,7 @@ def _compiled_programs_are_shared():
                 whole.rename(other / path.name)
 
 
+@pytest.hookimpl(optionalhook=True)  # where pytest-xdist is not installed
 def pytest_xdist_make_scheduler(config, log):
     """Hands out whole files, which share fixtures, but the documented commands page by page."""
     from xdist.scheduler import LoadFileScheduling

@@ -30,6 +30,7 @@ DISTRIBUTIONS = {
     "absl": "absl_py",
     "orbax": "orbax_checkpoint",
     "sklearn": "scikit_learn",
+    "xdist": "pytest_xdist",
     "yaml": "pyyaml",
 }
 STARTED = {"nbclient": "ipykernel"}  # by name, without an import
