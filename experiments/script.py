@@ -59,8 +59,7 @@ def run(
             sys.stdout.flush()  # here a full disk or a closed pipe is an error like others
 
         try:
-            shown = _as_json if _logs_json() else _as_text
-            interrupts.run(work, hint, keeps_traces=debugging, shown=shown)
+            interrupts.run(work, hint, keeps_traces=debugging, shown=_line)
         except _expected() as error:
             is_bug = isinstance(error, _jax_errors()) and _OUT_OF_MEMORY not in str(error)
             if debugging or is_bug:
@@ -82,12 +81,9 @@ def _logs_json() -> bool:
     return "log_format" in FLAGS and FLAGS["log_format"].value == "json"
 
 
-def _as_json(text: str) -> str:
-    return json_line(event="end", message=text)
-
-
-def _as_text(text: str) -> str:
-    return f"{text}\n"
+def _line(text: str) -> str:
+    """The last line of a script."""
+    return json_line(event="end", message=text) if _logs_json() else f"{text}\n"
 
 
 def _expected() -> tuple[type[Exception], ...]:
@@ -137,8 +133,7 @@ def describe(error: BaseException) -> str:
 def _fail(message: str) -> NoReturn:
     """Prints one line and ends the script with status 2."""
     with contextlib.suppress(OSError):
-        text = f"error: {one_line(message)}"
-        sys.stderr.write(_as_json(text) if _logs_json() else _as_text(text))
+        sys.stderr.write(_line(f"error: {one_line(message)}"))
     try:
         sys.stdout.flush()
     except OSError:

@@ -23,6 +23,7 @@ from .files import (
     check_regular,
     csv_text,
     inert,
+    read_bytes,
     read_json,
     write_text,
 )
@@ -111,6 +112,7 @@ __all__ = [
     "parse_yaml",
     "quantity",
     "quantity_text",
+    "read_bytes",
     "read_config",
     "read_json",
     "read_sealed",

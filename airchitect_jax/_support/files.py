@@ -101,6 +101,19 @@ def check_regular(path: pathlib.Path) -> None:
         raise ValueError(f"{path}: cannot be read: not a regular file")
 
 
+def read_bytes(path: pathlib.Path) -> bytes:
+    """The contents of a file.
+
+    Raises:
+      ValueError: it is not a regular file or cannot be read; names it.
+    """
+    check_regular(path)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+
+
 def read_json(path: pathlib.Path) -> Any:
     """Reads JSON.
 

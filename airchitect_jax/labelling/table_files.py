@@ -46,10 +46,7 @@ class TableFile:
         if not self._is_parquet:
             return None
         with self.location.open() as file:
-            metadata = reading(self.location, lambda: pq.read_metadata(file))
-        groups = range(metadata.num_row_groups)
-        counts = (metadata.row_group(group).num_rows for group in groups)
-        return list(itertools.accumulate(counts, initial=0))
+            return _row_group_starts(reading(self.location, lambda: pq.read_metadata(file)))
 
     @property
     def num_rows(self) -> int | None:
@@ -84,7 +81,7 @@ class TableFile:
         # Buffered: otherwise the columns of a whole row group, maybe of the file, are read at once.
         file = pq.ParquetFile(self.location.open(), pre_buffer=False, buffer_size=_READ_BUFFER)
         names = self._names(file.schema_arrow.names)
-        starts = self.row_group_starts or [0]
+        starts = _row_group_starts(file.metadata)
         # Neighbours are read as one stream.
         runs = itertools.groupby(
             range(len(starts) - 1), lambda group: wanted(starts[group], starts[group + 1])
@@ -147,6 +144,12 @@ class TableFile:
             absent = ", ".join(column for column in self.columns if column in missing)
             raise ValueError(f"there is no column {absent}, only {_listed(found)}")
         return names
+
+
+def _row_group_starts(metadata: pq.FileMetaData) -> list[int]:
+    groups = range(metadata.num_row_groups)
+    counts = (metadata.row_group(group).num_rows for group in groups)
+    return list(itertools.accumulate(counts, initial=0))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, PyTree
 
-from airchitect_jax._support import float64_is_exact
 from airchitect_jax._support.arrow import pa
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.cost import Platform
@@ -268,12 +267,7 @@ class ArrayDataflowTask:
         results |= {"design_id": labels.design_id, "cycles": labels.cost}
         if self.report is Report.COSTS:
             with jax.enable_x64(True):
-                if float64_is_exact():
-                    results["costs"] = ranking.quick_cycle_matrix(columns, valid, **settings)
-                else:
-                    # Invalid rows are rejected later; until then they are replaced by 4 x 4 x 4.
-                    safe = [jnp.where(valid, c, 4).astype(jnp.int64) for c in columns]
-                    results["costs"] = ranking.cost_matrix(safe, **settings)
+                results["costs"] = ranking.cycle_matrix(columns, valid, **settings)
         return results, valid
 
     def inexact(self, results: PyTree[np.ndarray]) -> Bool[np.ndarray, "rows"]:

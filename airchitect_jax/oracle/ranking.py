@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Num
 
-from airchitect_jax._support import INT64_SAFE
+from airchitect_jax._support import INT64_SAFE, float64_is_exact
 from airchitect_jax.cost import (
     Number,
     Platform,
@@ -66,21 +66,29 @@ def cost_matrix(
     return jnp.stack(by_dataflow, axis=-1).reshape(len(m), space.num_designs)
 
 
-@functools.partial(jax.jit, static_argnames=("space", "platform"))
-def quick_cycle_matrix(
-    columns: Sequence[Int[Array, "rows"]],
+def cycle_matrix(
+    columns: Sequence[Int[np.ndarray | Array, "rows"]],
     valid: Bool[Array, "rows"],
     *,
     space: ArrayDataflowSpace,
     platform: Platform,
 ) -> Int[Array, "rows designs"]:
-    """`cost_matrix` of cycles by way of float64, several times as fast.
+    """`cost_matrix` of cycles, several times as fast where float64 is exact.
 
-    -1 where the cycles of a feasible design reach 2**53 and may not be exact. Invalid rows have the
-    costs of some valid workload.
+    -1 where the cycles of a feasible design may not be exact. Invalid rows have the costs of some
+    valid workload.
     """
-    safe = [jnp.where(valid, column, 4) for column in columns]
-    budget, m, n, k = (column.astype(jnp.float64)[:, None] for column in safe)
+    safe = [jnp.where(valid, column, 4).astype(jnp.int64) for column in columns]
+    matrix = _cycle_matrix_in_float64 if float64_is_exact() else cost_matrix
+    return matrix(safe, space=space, platform=platform)
+
+
+@functools.partial(jax.jit, static_argnames=("space", "platform"))
+def _cycle_matrix_in_float64(
+    columns: Sequence[Int[Array, "rows"]], *, space: ArrayDataflowSpace, platform: Platform
+) -> Int[Array, "rows designs"]:
+    """-1 where the cycles of a feasible design reach 2**53."""
+    budget, m, n, k = (column.astype(jnp.float64)[:, None] for column in columns)
     rows, cols = (
         jnp.asarray(2.0**exponent)[None, :] for exponent in (space.row_exponent, space.col_exponent)
     )

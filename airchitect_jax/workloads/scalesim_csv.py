@@ -22,11 +22,11 @@ from collections.abc import Sequence
 
 from airchitect_jax._support import (
     MAX_DIM,
-    check_regular,
     file_path,
     inert,
     instance,
     one_line,
+    read_bytes,
     shown,
     write_text,
 )
@@ -65,12 +65,7 @@ def read_topology(path: str | pathlib.Path) -> Network:
       ValueError: the file cannot be read, is empty, or has a bad cell; names file, row and column.
     """
     path = file_path("path", path)
-    check_regular(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
-    return parse_topology(data, name=path.stem, source=str(path))
+    return parse_topology(read_bytes(path), name=path.stem, source=str(path))
 
 
 def write_topology(path: str | pathlib.Path, network: Network, *, counts: bool = True) -> None:

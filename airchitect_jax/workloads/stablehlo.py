@@ -15,7 +15,7 @@ from typing import Any
 
 from jax.interpreters import mlir
 
-from airchitect_jax._support import check_regular, file_path, one_line, shown
+from airchitect_jax._support import file_path, one_line, read_bytes, shown
 from airchitect_jax.workloads.found import Found
 from airchitect_jax.workloads.fusion import Tape, View
 from airchitect_jax.workloads.jaxpr_operators import RULES
@@ -50,12 +50,7 @@ def read_stablehlo(path: str | pathlib.Path) -> Network:
         dimension of unknown size.
     """
     path = file_path("path", path)
-    check_regular(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
-    return parse_stablehlo(data, name=path.stem, source=str(path))
+    return parse_stablehlo(read_bytes(path), name=path.stem, source=str(path))
 
 
 def parse_stablehlo(data: bytes, *, name: str, source: str) -> Network:

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from airchitect_jax._support import check_regular, file_path, one_line
+from airchitect_jax._support import file_path, one_line, read_bytes
 from airchitect_jax.workloads.binding import with_sizes
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.onnx.binding import bind, input_names
@@ -48,13 +48,12 @@ def read_onnx(path: str | pathlib.Path, dims: Mapping[str, int] | None = None) -
         dimensions that need a size.
     """
     path = file_path("path", path)
-    check_regular(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
     return parse_onnx(
-        data, name=path.stem, source=str(path), dims=dims or {}, folder=path.absolute().parent
+        read_bytes(path),
+        name=path.stem,
+        source=str(path),
+        dims=dims or {},
+        folder=path.absolute().parent,
     )
 
 
