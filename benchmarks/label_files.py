@@ -264,10 +264,6 @@ def main() -> None:
         temporary.write_bytes(style.to_png(labelling_growth(workloads, designs)))
 
 
-if __name__ == "__main__":
-    common.run(main)
-
-
 @styled
 def labelling_growth(
     by_workloads: Mapping[str, Sequence[tuple[int, float]]], by_designs: Sequence[tuple[int, float]]
@@ -290,3 +286,7 @@ def labelling_growth(
     right.set_xlim(left=0)
     right.set_ylim(bottom=0)
     return figure
+
+
+if __name__ == "__main__":
+    common.run(main)
