@@ -3,6 +3,6 @@
 import sys
 
 if sys.argv[:1] == ["-m"]:  # see experiments/__init__.py
-    from experiments import interrupts
+    from airchitect_jax.experiments import interrupts
 
     interrupts.install()

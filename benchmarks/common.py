@@ -12,7 +12,7 @@ from typing import Any
 from absl import flags
 
 from airchitect_jax._support import environment, files
-from experiments import script
+from airchitect_jax.experiments import script
 
 SEED = flags.DEFINE_integer("seed", 0, "Seed of the workloads.")
 REPEATS = flags.DEFINE_integer("repeats", 7, "Timed runs per contender.", lower_bound=1)

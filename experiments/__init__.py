@@ -1,10 +1,8 @@
-"""Scripts: flags to configuration to library to results."""
+"""The scripts of `airchitect_jax.experiments`, as `python -m experiments.NAME` in a clone.
 
-import sys
+The installed package has them as `airchitect NAME`.
+"""
 
-# `python -m experiments.NAME` imports this package before the script, and until it has found the
-# script its name is "-m". Nothing runs earlier; and whoever imports a script sees no side effect.
-if sys.argv[:1] == ["-m"]:
-    from experiments import interrupts
+from airchitect_jax import experiments as _scripts
 
-    interrupts.install()
+__path__ = _scripts.__path__

@@ -14,7 +14,7 @@ from absl import flags
 from absl.testing import flagsaver
 
 from airchitect_jax.case_studies import ArrayDataflowCase
-from experiments import case_study1, learning
+from airchitect_jax.experiments import case_study1, learning
 
 SCRIPT = "experiments.case_study1"
 TINY = [

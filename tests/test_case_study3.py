@@ -14,7 +14,7 @@ from absl.testing import flagsaver
 from airchitect_jax import Gemm, Layer, Network
 from airchitect_jax.case_studies import ScheduleCase
 from airchitect_jax.case_studies.schedules import parse_arrays
-from experiments import case_study3
+from airchitect_jax.experiments import case_study3
 
 SCRIPT = "experiments.case_study3"
 TINY = [

@@ -10,7 +10,7 @@ import rich.console
 from absl import flags
 from absl.testing import flagsaver
 
-from experiments import case_study1
+from airchitect_jax.experiments import case_study1
 
 TINY = [
     "--model=paper",

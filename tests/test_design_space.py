@@ -247,7 +247,7 @@ import numpy as np
 
 from airchitect_jax.studies.design_space import report
 from airchitect_jax.studies.design_space.samples import Sample
-from experiments import design_space, runner
+from airchitect_jax.experiments import design_space, runner
 
 
 def interrupted(table, path):

@@ -17,7 +17,7 @@ import scripts
 from airchitect_jax import Layer, Network, recommend
 from airchitect_jax._support import host_memory, one_line
 from airchitect_jax._support.printable import printable
-from experiments import script
+from airchitect_jax.experiments import script
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 \x9b \u202e \udcff"
 TINY_RUN = (
@@ -145,7 +145,7 @@ def test_a_full_disk_takes_one_line(tmp_path):
 
 def ending(source, tmp_path):
     """Return code and stderr of a script whose main is given, in a process of its own."""
-    code = f"from experiments import runner\nimport os, signal, time\n{source}\n"
+    code = f"from airchitect_jax.experiments import runner\nimport os, signal, time\n{source}\n"
     code += "runner.run_main(main, interrupted='start again')"
     result = finished([sys.executable, "-c", code, f"--workdir={tmp_path}"])
     return result.returncode, result.stderr

@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from experiments import host_watch
-from experiments.host_watch import DIED, FAILED, Watch
+from airchitect_jax.experiments import host_watch
+from airchitect_jax.experiments.host_watch import DIED, FAILED, Watch
 
 
 def free_port():

@@ -6,7 +6,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from experiments import hosts
+from airchitect_jax.experiments import hosts
 
 SLURM = {
     "SLURM_JOB_ID": "7",

@@ -7,8 +7,8 @@ from absl import flags
 from absl.testing import flagsaver
 
 from airchitect_jax import Dataflow, read_platform, write_platform
+from airchitect_jax.experiments import platform_flags
 from airchitect_jax.scalesim import ScalesimConfig, platform_of, read_config_platform, write_config
-from experiments import platform_flags
 
 CONFIG = ScalesimConfig(
     rows=16,

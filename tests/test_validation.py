@@ -336,7 +336,7 @@ def script(code, *arguments):
 
 LYING = """
 import sys
-from experiments import runner, validate_scalesim
+from airchitect_jax.experiments import runner, validate_scalesim
 from test_validation import liar
 runner.run_main(
     lambda console: sys.exit(validate_scalesim.compare(console, liar)), interrupted=""

@@ -108,7 +108,7 @@ def needs(path: pathlib.Path) -> set[str]:
             pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
             text += "".join(page.read_text(encoding="utf-8") for page in pages)
         modules |= {top for top in SCRIPTS if re.search(rf'"{top}\.|-m {top}\.', text)}
-        ours = rf"^from ((?:airchitect_jax|{'|'.join(SCRIPTS)})[\w.]*) import"
+        ours = r"^from ((?:airchitect_jax|benchmarks)[\w.]*) import"
         modules |= set(re.findall(ours, text, re.MULTILINE))
     found = set()
     for module in modules:

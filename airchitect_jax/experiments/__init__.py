@@ -1,0 +1,10 @@
+"""Scripts: flags to configuration to library to results."""
+
+import sys
+
+# `python -m experiments.NAME` imports this package before the script, and until it has found the
+# script its name is "-m". Nothing runs earlier; and whoever imports a script sees no side effect.
+if sys.argv[:1] == ["-m"]:
+    from airchitect_jax.experiments import interrupts
+
+    interrupts.install()
