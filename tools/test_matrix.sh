@@ -38,7 +38,7 @@ for python in "$@"; do
   run airchitect recommend --workload=resnet50 --workdir=runs/bare
   [ ! -e runs/bare/figures ] && [ -e runs/bare/report.html ]
   run airchitect optimize --workload=dlrm --area_budget=5mm2 --workdir=runs/bare_optimize
-  run pip install --quiet "$wheel[all]"
+  run pip install --quiet 'airchitect-jax[all]' # as errors and docs say, published or not
   run airchitect recommend --workload=resnet50 --workdir=runs/recommend
   [ -e runs/recommend/figures ]
   run airchitect case_study1 --preset=smoke --workdir=runs/smoke
