@@ -227,6 +227,11 @@ def to_svg(figure: Figure, name: str) -> str:
     return page_svg(buffer.getvalue(), name, records)
 
 
+def to_svgs(drawn: Mapping[str, tuple[str, Figure]]) -> dict[str, tuple[str, str]]:
+    """Captions and figures by name as `html.figures` takes them."""
+    return {name: (caption, to_svg(figure, name)) for name, (caption, figure) in drawn.items()}
+
+
 def save_pngs(folder: pathlib.Path, pngs: Mapping[str, bytes]) -> None:
     """Writes each PNG as figures/NAME.png below the folder."""
     for name, png in pngs.items():
