@@ -10,7 +10,7 @@ from browser import browser, open_page, problems  # noqa: F401 - a fixture
 
 from airchitect_jax import Layer, Network, Operator, OperatorKind, recommend
 from airchitect_jax.cost import Platform, VectorUnit
-from airchitect_jax.experiments import platform_answer
+from airchitect_jax.experiments import platform_answer, script
 from airchitect_jax.recommendation import plots, report
 from airchitect_jax.recommendation.machines import recommend_machine
 from airchitect_jax.reporting import style
@@ -78,7 +78,7 @@ def recommended():
 @functools.cache
 def on_platforms():
     found = [recommend_machine(LITTLE, platform) for platform in (PLATFORM, "gemmini")]
-    return platform_answer.rendered(SETTINGS, found).pages
+    return platform_answer.rendered(SETTINGS, found, script.make_console()).pages
 
 
 # Each a function that makes a page of small answers.

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import pathlib
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import rich.console
@@ -29,6 +30,7 @@ from airchitect_jax.experiments import (
     design_flags,
     interrupts,
     network_flags,
+    optional_figures,
     platform_answer,
     platform_flags,
     resume_flag,
@@ -123,7 +125,7 @@ def main(console: rich.console.Console) -> None:
                 state=folder / STATE,
             )
         print_answer(answer, console)
-        contents = platform_answer.rendered(settings, [answer])
+        contents = platform_answer.rendered(settings, [answer], console)
         platform_answer.write(folder, contents)
         write_certificate(folder / "certificate.json", answer.question, answer.optimum)
         files.write_json(folder / "summary.json", _summary(answer, start))
@@ -137,9 +139,6 @@ def _write_front(
     folder: pathlib.Path, answer: MachineAnswer, console: rich.console.Console
 ) -> None:
     """Searches the points of the front; searches that were stopped go on."""
-    from airchitect_jax.recommendation.machines import front_plot
-    from airchitect_jax.reporting import style
-
     with LateProgress(console, "searching", "point") as progress:
         points = pareto_front(
             answer.question,
@@ -149,8 +148,14 @@ def _write_front(
             state=folder / "front",
         )
     files.write_text(folder / "pareto.csv", front_csv(points))
+
+    def draw() -> Mapping[str, tuple[str, Any]]:
+        from airchitect_jax.recommendation.machines import front_plot
+
+        return {"front": ("", front_plot.front(points))}
+
     if points:
-        style.save_figures(folder, {"front": front_plot.front(points)})
+        optional_figures.finished(console, draw).save(folder)
     runner.say(console, f"{folder}: {len(points)} points of the front in pareto.csv")
 
 

@@ -21,7 +21,6 @@ from airchitect_jax.reporting import (
     document,
     escape,
     facts,
-    figure,
     figures,
     number_text,
     table,
@@ -80,10 +79,10 @@ def comparison_page(
     title: str,
     answers: Sequence[MachineAnswer],
     *,
-    drawn: tuple[str, str],
+    drawn: Mapping[str, tuple[str, str]],
     config: Mapping[str, object],
 ) -> str:
-    """Machines side by side, in total and layer by layer, as HTML; `drawn` is caption and SVG."""
+    """Machines side by side, in total and layer by layer, as HTML; see `page`."""
     names = [answer.platform.name for answer in answers]
     headlines = [dict(headline(answer)) for answer in answers]
     main = [
@@ -105,14 +104,13 @@ def comparison_page(
     ]
     machines = [[key, *(rows.get(key, "") for rows in headlines)] for key in keys]
     columns = [*(f"{name} (ms)" for name in names), *(f"mapping on {name}" for name in names)]
-    caption, svg = drawn
     return document(
         title,
         f"""{facts("Question", [row for row in question(answers[0]) if row[0] != "platform"])}
 {tiles("Answer", main)}
 {table(["of each machine", *names], machines, "Machines side by side")}
 <h2>Layers</h2>
-{figure(svg, caption)}
+{figures(drawn)}
 <p>Milliseconds of all runs of a layer on each machine, then its mappings.</p>
 {table(["layer", "m x n x k", "runs", *columns], layers, "Layers on each machine")}
 {configuration(config)}""",
