@@ -1,6 +1,7 @@
 """Figures, report, progress and files."""
 
 import csv
+import dataclasses
 import html.parser
 import io
 import os
@@ -112,7 +113,7 @@ def test_figures_are_drawn_from_any_names_and_are_deterministic():
     makers = {
         "curves": lambda: plots.training_curves(history),
         "histogram": lambda: plots.design_histogram(optimal, chosen, 459),
-        "performance": lambda: plots.normalized_performance(
+        "above": lambda: plots.cost_above_optimum(
             np.linspace(0.1, 1, 10), {"square": np.ones(10)}, metrics
         ),
         "confusion": lambda: plots.confusion(space.attributes, optimal, chosen),
@@ -135,6 +136,33 @@ def test_figures_are_drawn_from_any_names_and_are_deterministic():
         assert first.startswith(b"\x89PNG"), name
         assert style.to_png(make()) == first, name
         figure_checks.check(figure)
+
+
+def test_every_network_has_a_row_and_optimal_costs_a_place():
+    """However many there are, none shares a colour with another, and none is left out."""
+    chosen = {"a": (5, 5), "b": (5, 10)}
+    results = [
+        dataclasses.replace(network_result(name, context), chosen_cost=cost)
+        for name, costs in chosen.items()
+        for context, cost in zip("xy", costs, strict=True)
+    ]
+    (axes,) = plots.networks(results).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]  # the dearer on top
+    by_label = {line.get_label(): line.get_xdata() for line in axes.lines}
+    np.testing.assert_allclose(by_label["one design per layer, as recommended"], [0, 50])
+    np.testing.assert_allclose(by_label["the best single design for all layers"], [100, 100])
+    low, _ = axes.get_xlim()
+    assert low < 0
+    assert axes.get_xticklabels()[0].get_text() == "optimal"
+
+
+def test_confusion_has_numbers_where_cells_have_room():
+    space = ArrayDataflowSpace()
+    optimal = np.array([0, 0, 0, 1])
+    figure = plots.confusion(space.attributes, optimal, np.array([0, 0, 1, 1]))
+    dataflow, shape, *_ = figure.axes
+    assert [text.get_text() for text in dataflow.texts] == ["67", "33", "100"]
+    assert not shape.texts
 
 
 def test_confusion_counts_agreement():

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from airchitect_jax.reporting import style
 from airchitect_jax.spaces import Attribute
@@ -90,6 +91,7 @@ def sizes_by_budget(
 
 # What runs on which lane, from when, and for how long.
 Bar = tuple[str, int, float, float]
+_LIGHT = (style.SKY, style.ORANGE, style.GREEN, style.PURPLE, "#F0E442", "#DDDDDD")  # under black
 
 
 @style.styled
@@ -99,7 +101,7 @@ def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> style
     Args:
       lanes: their names, first on top.
       schedules: for each panel by title its bars (text, lane, start, length), in cycles. The first
-        word of a text names the workload and determines the colour; light colours repeat if there
+        word of a text names the workload and determines the colour; all are of one colour if there
         are more workloads than colours.
     """
     figure, panels = style.new_figure(
@@ -107,7 +109,7 @@ def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> style
     )
     end = max(start + length for bars in schedules.values() for _, _, start, length in bars)
     names = sorted({text.split()[0] for bars in schedules.values() for text, *_ in bars})
-    light = style.CYCLE[:-1] if len(names) < len(style.CYCLE) else (style.SKY,) * len(names)
+    light = _LIGHT if len(names) <= len(_LIGHT) else (style.SKY,) * len(names)
     colors = dict(zip(names, light, strict=False))
     for axes, (title, bars) in zip(np.atleast_1d(panels), schedules.items(), strict=True):
         for text, lane, start, length in bars:
@@ -120,7 +122,8 @@ def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> style
                     style.plain(text),
                     ha="center",
                     va="center",
-                    fontsize=7,
+                    fontsize=8,
+                    color="black",
                 )
         last = max(start + length for _, _, start, length in bars)
         axes.axvline(last, color=style.BLACK, linestyle="--", linewidth=1)
@@ -128,5 +131,7 @@ def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> style
         axes.invert_yaxis()
         axes.set_xlim(0, end * 1.02)
         axes.set_xlabel("cycles")
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.set_title(title, fontsize=10)
     return figure

@@ -136,13 +136,7 @@ def main(console: rich.console.Console) -> None:
             flags=settings,
             about={"case_study": case.name, **case.settings},
         )
-        save_figures(
-            folder,
-            {
-                "accuracy_against_examples": plots.learning_curves(rows),
-                "sorted_performance": plots.sorted_performance(rows),
-            },
-        )
+        save_figures(folder, {name: one for name, (_, one) in plots.figures(rows).items()})
         runner.say(console, f"{folder}: comparison.md, .csv, .json, figures")
 
 

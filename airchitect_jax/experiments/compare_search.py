@@ -308,13 +308,7 @@ def main(console: rich.console.Console) -> None:
                 **({"optima": optima} if optima else {}),
             },
         )
-        save_figures(
-            folder,
-            {
-                "quality_against_evaluations": plots.quality_against_spending(found),
-                "quality_against_seconds": plots.quality_against_time(found),
-            },
-        )
+        save_figures(folder, {name: one for name, (_, one) in plots.figures(found).items()})
         runner.say(
             console, f"{folder}: comparison.md, .csv, .json, curves.csv, summary.json, figures"
         )

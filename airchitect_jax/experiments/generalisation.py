@@ -168,14 +168,8 @@ def write(
     for name in ("sets", "regions"):
         files.write_text(folder / f"{name}.csv", _csv(audits, name))
     limits = {feature.name: feature.high for feature in trained.features}
-    save_figures(
-        folder,
-        {
-            "reliability": plots.reliability(audits),
-            "risk_coverage": plots.risk_coverage(audits),
-            "regions": plots.regions(audits, limits),
-        },
-    )
+    figures = plots.figures(audits, limits)
+    save_figures(folder, {name: one for name, (_, one) in figures.items()})
 
 
 def tables(audits: Mapping[str, Mapping[str, Any]]) -> str:

@@ -268,22 +268,22 @@ def _figures(
             "How often each design is optimal, and how often the network chooses it.",
             plots.design_histogram(optimal, chosen, case.space.num_designs),
         ),
-        "normalized_performance": (
-            f"Optimal over chosen {case.objective.value} on the test set, sorted.",
-            plots.normalized_performance(
-                evaluation.normalized_performance, others, evaluation.metrics
-            ),
+        "cost_above_optimum": (
+            f"How far the {case.objective.value} of the choices for the test set lie above the"
+            " optimum, the worst workloads at the left.",
+            plots.cost_above_optimum(evaluation.normalized_performance, others, evaluation.metrics),
         ),
         "confusion": (
-            "Chosen against optimal, by attributes of the designs.",
+            "Chosen against optimal, by attributes of the designs: of the workloads with the same"
+            " optimum, the share of each choice.",
             plots.confusion(case.space.attributes, optimal, chosen),
         ),
     }
     if results:
         figures["networks"] = (
             "Real networks: one design per layer as recommended, and one design for all layers,"
-            " both relative to the best design per layer. Of more than"
-            f" {style.MOST_LINES} networks, those furthest from it; the tables have all.",
+            " both against the best design per layer. A line reaches from the constraint with the"
+            " least cost above it to that with the most, a marker is the median.",
             plots.networks([result for group in results for result in group]),
         )
     return figures

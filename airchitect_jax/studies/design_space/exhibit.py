@@ -17,6 +17,14 @@ from airchitect_jax.reporting.style import BLUE, ORANGE, legend_below
 from airchitect_jax.studies.design_space.samples import Sample
 
 SMALL = 10  # points: titles of panels
+# Names whose unit is not in their words.
+_IN_WORDS = {
+    "mac_exponent": "log2(MAC budget)",
+    "row_exponent": "log2(rows)",
+    "col_exponent": "log2(cols)",
+    "bandwidth_bytes_per_cycle": "bandwidth (bytes/cycle)",
+    "budget_steps": "SRAM budget (steps)",
+}
 _UNIFORM, _LOG_UNIFORM = (BLUE, "o", "-"), (ORANGE, "s", "--")
 
 
@@ -64,6 +72,11 @@ def panels(rows: int, columns: int, *, width: float, height: float) -> tuple[Fig
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
+def readable(name: object) -> str:
+    """The heading of a column of a table, or of an input, from the name that code uses."""
+    return _IN_WORDS.get(str(name)) or str(name).replace("_", " ")
+
+
 def percent(share: Any) -> str:
     """A share in percent, with two significant digits however small it is."""
     share = float(share)
@@ -87,9 +100,11 @@ def grouped_bars(draw: Callable[..., Any], group: int, values: Any, sample: Samp
     return draw(positions, values, 0.36, color=look(sample)["color"], label=sample.name)
 
 
-def annotated(axes: Axes, shares: Float[np.ndarray, "rows columns"], highest: float = 1.0) -> Any:
+def annotated(
+    axes: Axes, shares: Float[np.ndarray, "rows columns"], highest: float = 1.0, **options: Any
+) -> Any:
     """A matrix of shares with a number in each cell; returns what a colour bar needs."""
-    image = axes.imshow(shares, cmap="viridis", vmin=0, vmax=highest)
+    image = axes.imshow(shares, cmap="viridis", vmin=0, vmax=highest, **options)
     axes.grid(visible=False)
     for (y, x), share in np.ndenumerate(shares):
         color = "white" if share < highest / 2 else "black"
