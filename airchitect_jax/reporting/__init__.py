@@ -1,6 +1,18 @@
 """Figure style, HTML and tables, for every report."""
 
-from airchitect_jax.reporting.html import document, escape, image, table
+from airchitect_jax.reporting.html import (
+    answer,
+    configuration,
+    document,
+    escape,
+    facts,
+    figure,
+    figures,
+    folded,
+    image,
+    number_text,
+    table,
+)
 from airchitect_jax.reporting.tables import (
     Column,
     Row,
@@ -15,10 +27,17 @@ __all__ = [
     "Row",
     "Spread",
     "SpreadTable",
+    "answer",
     "by_name",
+    "configuration",
     "document",
     "escape",
+    "facts",
+    "figure",
+    "figures",
+    "folded",
     "image",
     "markdown_table",
+    "number_text",
     "table",
 ]
