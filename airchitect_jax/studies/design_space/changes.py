@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.reporting.axes import log_from_zero
 from airchitect_jax.reporting.style import GREEN, PURPLE, RED, Figure, legend_below, styled
+from airchitect_jax.reporting.words import in_words
 from airchitect_jax.studies.design_space import exhibit
 from airchitect_jax.studies.design_space.samples import Sample, labels_of, letter_of
 from airchitect_jax.types import Objective, RuntimeModel
@@ -102,7 +103,7 @@ def _draw_boundaries(
     right.set_xlim(0, 1.05 * max(shares.max(), _LEAST_PERCENT))
     if shares.min() < shares.max() / 20:
         log_from_zero(right, "x", _LEAST_PERCENT)
-    right.set_yticks(range(len(names)), [exhibit.readable(name) for name in names])
+    right.set_yticks(range(len(names)), [in_words(name) for name in names])
     right.invert_yaxis()
     right.set_xlabel("labels that change with a step of one (%)")
     legend_below(figure, (left, right), columns=1 + len(found))

@@ -17,14 +17,6 @@ from airchitect_jax.reporting.style import BLUE, ORANGE, legend_below
 from airchitect_jax.studies.design_space.samples import Sample
 
 SMALL = 10  # points: titles of panels
-# Names whose unit is not in their words.
-_IN_WORDS = {
-    "mac_exponent": "log2(MAC budget)",
-    "row_exponent": "log2(rows)",
-    "col_exponent": "log2(cols)",
-    "bandwidth_bytes_per_cycle": "bandwidth (bytes/cycle)",
-    "budget_steps": "SRAM budget (steps)",
-}
 _UNIFORM, _LOG_UNIFORM = (BLUE, "o", "-"), (ORANGE, "s", "--")
 
 
@@ -70,11 +62,6 @@ def panels(rows: int, columns: int, *, width: float, height: float) -> tuple[Fig
     """A figure without global state, and its axes [rows, columns]."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False)
-
-
-def readable(name: object) -> str:
-    """The heading of a column of a table, or of an input, from the name that code uses."""
-    return _IN_WORDS.get(str(name)) or str(name).replace("_", " ")
 
 
 def percent(share: Any) -> str:

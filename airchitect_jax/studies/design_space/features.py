@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.reporting import style
 from airchitect_jax.reporting.style import Figure, legend_below, styled
+from airchitect_jax.reporting.words import in_words
 from airchitect_jax.spaces import Attribute
 from airchitect_jax.studies.design_space import exhibit
 from airchitect_jax.studies.design_space.estimators import (
@@ -109,7 +110,7 @@ def _draw_information(
     changed: Sequence[Float[np.ndarray, "features"]],
 ) -> Figure:
     case, labels = samples[0].case, samples[0].design_ids
-    names = [exhibit.readable(feature.name) for feature in case.features]
+    names = [in_words(feature.name) for feature in case.features]
     attributes = case.space.attributes
     height = 1.8 + 0.3 * len(names)
     figure, ((left, middle, right),) = exhibit.panels(1, 3, width=12, height=height)
@@ -235,7 +236,7 @@ def projection(samples: Sequence[Sample]) -> exhibit.Exhibit:
     """Principal components, and linear discriminants of an attribute, one row per distribution."""
     case = samples[0].case
     names, attribute = input_names(case), shown_attribute(samples[0])
-    words = [exhibit.readable(name) for name in names]
+    words = [in_words(name) for name in names]
     figure, axes = exhibit.panels(len(samples), 2, width=11.5, height=4.2 * len(samples))
     rows: list[list[Any]] = [["distribution", "projection", "axis", *names]]
     summary = {}
