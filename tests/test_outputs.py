@@ -154,7 +154,7 @@ def test_every_network_has_a_row_and_optimal_costs_a_place():
     np.testing.assert_allclose(by_label["the best single design for all layers"], [100, 100])
     low, _ = axes.get_xlim()
     assert low < 0
-    assert axes.get_xticklabels()[0].get_text() == "optimal"
+    assert axes.get_xticks()[0] == 0
 
 
 def test_confusion_has_numbers_where_cells_have_room():

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from airchitect_jax.learning.real_networks import NetworkResult
 from airchitect_jax.reporting.axes import ABOVE, LEAST_ABOVE, log_from_zero
@@ -15,7 +15,10 @@ from airchitect_jax.reporting.style import (
     BLACK,
     BLUE,
     GREEN,
+    ON_DARK,
+    ON_LIGHT,
     ORANGE,
+    PHONE,
     PURPLE,
     Axes,
     Figure,
@@ -33,7 +36,7 @@ _MAX_NUMBERS = 12  # categories whose cells have room for a number
 @styled
 def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     """Loss and accuracy against examples seen, in training and on the validation split."""
-    figure, (left, right) = new_figure(columns=2)
+    figure, (left, right) = new_figure(rows=2, width=PHONE, height=5.6)
     examples = [row["examples"] / 1e6 for row in history]
     checked = [row for row in history if "validation_loss" in row]
     for axes, name, label in ((left, "loss", "loss"), (right, "accuracy", "accuracy")):
@@ -47,6 +50,7 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
         )
         axes.set(xlabel="examples seen (millions)", ylabel=label)
         axes.set_xlim(left=0)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
     legend_below(figure, (left,), columns=2)
     left.set_yscale("log")  # squared errors of costs fall by orders of magnitude
     left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -61,8 +65,7 @@ def design_histogram(
     optimal: Int[np.ndarray, "num"], chosen: Int[np.ndarray, "num"], num_designs: int
 ) -> Figure:
     """How often each design id is optimal, above how often it is chosen."""
-    figure = Figure(figsize=(8.0, 5.0), layout="constrained")
-    panels = figure.subplots(2, 1, sharex=True, sharey=True)
+    figure, panels = new_figure(rows=2, width=PHONE, height=5.6)
     edges = np.arange(num_designs + 1)
     for axes, ids, color, label in zip(
         panels,
@@ -75,7 +78,7 @@ def design_histogram(
         axes.set(ylabel=label, xlim=(0, num_designs))
         axes.set_yscale("symlog", linthresh=1)
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 2 * max(np.bincount(optimal).max(), np.bincount(chosen).max()))
     panels[-1].set_xlabel("design id (tie order: fewer resources first)")
     return figure
 
@@ -90,7 +93,7 @@ def cost_above_optimum(
 
     The network's geomean, first percentile and worst are lines. Optimal choices are at zero.
     """
-    figure, axes = new_figure(height=4.8)
+    figure, axes = new_figure(width=PHONE, height=4.8)
     for (name, values), color in zip(
         {"network": network, **others}.items(), (BLUE, ORANGE, GREEN, PURPLE), strict=False
     ):
@@ -110,7 +113,7 @@ def cost_above_optimum(
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlim(right=100)
     log_from_zero(axes, "y", LEAST_ABOVE, "optimal")
-    legend_below(figure, (axes,), columns=3)
+    legend_below(figure, (axes,), columns=2)
     return figure
 
 
@@ -122,7 +125,8 @@ def confusion(
 
     Each row, an optimal category, has the shares of the choices made for it in percent.
     """
-    figure, panels = new_figure(columns=len(attributes), width=4.4 * len(attributes), height=4.4)
+    num = len(attributes)
+    figure, panels = new_figure(rows=num, width=PHONE, height=1 + 4 * num)
     for axes, attribute in zip(np.atleast_1d(panels), attributes, strict=True):
         size = len(attribute.categories)
         counts = np.zeros((size, size), np.int64)
@@ -134,7 +138,9 @@ def confusion(
         axes.set_title(f"{attribute.name}: {agreement:.1%} agree", fontsize=10)
         axes.set(xlabel="chosen", ylabel="optimal")
         _category_ticks(axes, attribute.categories)
-    figure.colorbar(drawn, ax=panels, shrink=0.8, label="choices for this optimum (%)")
+    figure.colorbar(
+        drawn, ax=panels, label="choices for this optimum (%)", location="top", aspect=40
+    )
     return figure
 
 
@@ -144,8 +150,11 @@ def _numbered(axes: Axes, percent: Float[np.ndarray, "size size"]) -> Any:
     )
     for (y, x), value in np.ndenumerate(percent):
         if value > 0:
-            text, color = f"{value:.0f}" if value >= 1 else "<1", "white" if value < 50 else "black"
-            axes.text(x, y, text, ha="center", va="center", fontsize=8, color=color)
+            text, color = (
+                f"{value:.0f}" if value >= 1 else "<1",
+                ON_DARK if value < 50 else ON_LIGHT,
+            )
+            axes.text(x, y, text, ha="center", va="center", color=color)
     return image
 
 
@@ -167,8 +176,8 @@ def _category_ticks(axes: Axes, categories: Sequence[str]) -> None:
     ticks = range(0, len(categories), step)
     names = [categories[tick] for tick in ticks]
     crowded = step > 1 or sum(map(len, names)) > 24
-    axes.set_xticks(ticks, names, rotation=45 if crowded else 0, fontsize=8)
-    axes.set_yticks(ticks, names, fontsize=8)
+    axes.set_xticks(ticks, names, rotation=45 if crowded else 0)
+    axes.set_yticks(ticks, names)
 
 
 @styled
@@ -188,7 +197,7 @@ def networks(results: Sequence[NetworkResult]) -> Figure:
         for name, rows in groups.items()
     }
     names = sorted(above, key=lambda name: max(above[name][0]))
-    figure, axes = new_figure(width=8.0, height=1.6 + 0.3 * len(names))
+    figure, axes = new_figure(width=PHONE, height=1.8 + 0.3 * len(names))
     for index, (label, color, marker) in enumerate(
         (
             ("one design per layer, as recommended", BLUE, "o"),
@@ -201,9 +210,9 @@ def networks(results: Sequence[NetworkResult]) -> Figure:
             axes.plot(ends, (row, row), color=color, linewidth=2, alpha=0.5)
         medians = [np.median(above[name][index]) for name in names]
         axes.plot(medians, rows, color=color, marker=marker, linestyle="none", label=label)
-    axes.set_yticks(range(len(names)), [plain(name) for name in names], fontsize=8)
+    axes.set_yticks(range(len(names)), [plain(name) for name in names], fontsize=9)
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.set_xlabel(ABOVE)
-    log_from_zero(axes, "x", LEAST_ABOVE, "optimal")
-    legend_below(figure, (axes,), columns=2)
+    log_from_zero(axes, "x", LEAST_ABOVE)
+    legend_below(figure, (axes,), columns=1)
     return figure

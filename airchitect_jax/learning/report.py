@@ -28,7 +28,7 @@ PAPER_GEOMEAN = 0.999
 # Headings by attribute.
 _CONTEXT_COLUMNS = {
     "context": "constraint",
-    "optimal_cost": "optimal cost, one design per layer",
+    "optimal_cost": "optimal cost",
     "chosen_cost": "cost as recommended",
     "normalized_performance": "optimal / recommended",
     "num_out_of_range": "layers out of range",
@@ -178,9 +178,10 @@ def page(
 <h2>Figures</h2>
 {figures(drawn)}
 <h2>Real networks</h2>
-<p>Costs of whole networks, each layer as often as it occurs. Exact search answers for layers with a
-dimension outside the trained range. The layers are those of the constraint with the lowest
-performance; layers.csv has all.</p>
+<p>Costs of whole networks, each layer as often as it occurs: with the best design for each layer,
+with the recommended ones, and with the best single design for all layers. Exact search answers for
+layers with a dimension outside the trained range. The layers are those of the constraint with the
+lowest performance; layers.csv has all.</p>
 {sections}
 <h2>Summary</h2>
 {folded("Contents of summary.json", table(["key", "value"], _flat(summary).items()))}

@@ -13,7 +13,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from airchitect_jax.reporting.style import BLUE, ORANGE, legend_below
+from airchitect_jax.reporting.style import BLUE, ON_DARK, ON_LIGHT, ORANGE, legend_below
 from airchitect_jax.studies.design_space.samples import Sample
 
 SMALL = 10  # points: titles of panels
@@ -94,7 +94,7 @@ def annotated(
     image = axes.imshow(shares, cmap="viridis", vmin=0, vmax=highest, **options)
     axes.grid(visible=False)
     for (y, x), share in np.ndenumerate(shares):
-        color = "white" if share < highest / 2 else "black"
+        color = ON_DARK if share < highest / 2 else ON_LIGHT
         axes.text(x, y, percent(share), ha="center", va="center", fontsize=8, color=color)
     return image
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from airchitect_jax.reporting.axes import log_from_zero
-from airchitect_jax.reporting.style import legend_below, line_style, new_figure, styled
+from airchitect_jax.reporting.style import PHONE, legend_below, line_style, new_figure, styled
 
 _LEAST = 0.001  # percent: smaller regrets are drawn between here and the optimum
 
@@ -17,7 +17,7 @@ _LEAST = 0.001  # percent: smaller regrets are drawn between here and the optimu
 @styled
 def regret_figure(rows: Sequence[dict[str, Any]], largest: int) -> Figure:
     """Sorted regrets, one-shot and re-ranked, with the largest and with smaller SRAM budgets."""
-    figure, panels = new_figure(columns=2, width=11, height=4.4)
+    figure, panels = new_figure(rows=2, width=PHONE, height=7.2)
     groups = {
         "the largest SRAM budget": [row for row in rows if row["sram_steps"] == largest],
         "smaller SRAM budgets": [row for row in rows if row["sram_steps"] < largest],
