@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 
 from airchitect_jax.oracle.joint import FrontPoint
 from airchitect_jax.recommendation.exact import LayerPlan, Recommendation, objective_cost
+from airchitect_jax.recommendation.roofline import roofline_of
 from airchitect_jax.recommendation.tables import (
     beginning,
     by_gemm,
@@ -21,20 +22,18 @@ from airchitect_jax.reporting import number_text
 from airchitect_jax.reporting.style import (
     BLACK,
     BLUE,
-    OF_DATAFLOW,
     ORANGE,
     PHONE,
     RED,
     Drawing,
     LogNorm,
-    label_points,
     legend_below,
     new_figure,
     plain,
     plain_log,
     styled,
 )
-from airchitect_jax.types import Dataflow, Objective
+from airchitect_jax.types import Objective
 
 _MOST_GEMMS = 16
 
@@ -43,8 +42,8 @@ def figures(
     recommendation: Recommendation, points: Sequence[FrontPoint]
 ) -> Mapping[str, tuple[str, Drawing]]:
     """Caption and figure by file name."""
-    best = {
-        Objective.CYCLES: "cycles",
+    cost = {
+        Objective.CYCLES: "number of cycles",
         Objective.ENERGY: "energy",
         Objective.EDP: "product of energy and cycles",
     }[recommendation.objective]
@@ -56,10 +55,9 @@ def figures(
             roofline(recommendation),
         ),
         "utilization": (
-            "The GEMMs with the most cycles, all their runs together. Above: utilization of the"
-            f" recommended array, stalls included. Below: {best} of a run on the recommended design"
-            " over those on the design that is best for this GEMM alone within the same budgets; 1"
-            " is no loss.",
+            "The GEMMs with the most cycles, by their first layers. Left: utilization of the"
+            f" recommended array, stalls included. Right: by how much the {cost} of a run is above"
+            " that on the design that is best for this GEMM alone within the same budgets.",
             utilization(recommendation),
         ),
         "pareto": (
@@ -103,89 +101,12 @@ def roofline(recommendation: Recommendation) -> Drawing:
     )
 
 
-def roofline_of(
-    plans: Sequence[Any],
-    *,
-    shares: Sequence[float],
-    intensity: Sequence[float],
-    rates: Sequence[float],
-    bandwidth: float,
-    peak: float,
-    roofs: tuple[str, str],
-    unit: str,
-) -> Drawing:
-    """Layers under the roofs of bandwidth and arrays.
-
-    Args:
-      plans: layers on a design.
-      shares: of the time, for each; the areas of the markers.
-      intensity: MACs per byte of DRAM traffic, for each.
-      rates: what each reaches.
-      bandwidth: the roof per MAC per byte.
-      peak: the roof of the arrays.
-      roofs: texts for both.
-      unit: of rates and roofs.
-    """
-    figure, axes = new_figure(width=PHONE, height=4.2)
-    ridge = peak / bandwidth
-    low, high = min(*intensity, ridge) / 3, max(*intensity, ridge) * 3
-    axes.loglog([low, ridge, high], [low * bandwidth, peak, peak], color=BLACK, linewidth=1.2)
-    for flow in Dataflow:
-        here = [index for index, plan in enumerate(plans) if plan.dataflow is flow]
-        if not here:
-            continue
-        marks = axes.scatter(
-            [intensity[index] for index in here],
-            [rates[index] for index in here],
-            s=[20 + 500 * shares[index] for index in here],
-            color=OF_DATAFLOW[flow]["color"],
-            alpha=0.6,
-            edgecolor=BLACK,
-            linewidth=0.5,
-            label=f"{flow.name}: {len(here)} layers",
-        )
-        figure.tell(
-            marks,
-            [
-                (
-                    ("layer", plans[index].layer.name),
-                    ("m x n x k", dims_text(plans[index].gemm)),
-                    ("dataflow", flow.name),
-                    ("runs", f"{plans[index].runs:,}"),
-                    ("share of the time", f"{shares[index]:.1%}"),
-                    ("MACs per byte of DRAM traffic", number_text(intensity[index])),
-                    (unit, number_text(rates[index])),
-                )
-                for index in here
-            ],
-        )
-    axes.set_ylim(top=peak * 3)
-    axes.set_xlim(low, high)
-    axes.set_xlabel("MACs per byte of DRAM traffic")
-    axes.set_ylabel(unit)
-    plain_log(axes.xaxis)
-    plain_log(axes.yaxis)
-    legend_below(figure, (axes,), columns=3)
-    for handle in figure.legends[0].legend_handles:
-        handle.set_sizes([40])  # type: ignore[union-attr]
-    axes.text(0.02, 0.98, f"roof: {roofs[0]}, then {roofs[1]}", va="top", transform=axes.transAxes)
-    order = sorted(range(len(plans)), key=lambda index: -shares[index])
-    names: dict[str, tuple[float, float]] = {}  # layers of the same GEMM are at the same place
-    for index in order:
-        place = (intensity[index], rates[index])
-        if place not in names.values():
-            names.setdefault(beginning(plans[index].layer.name, 20), place)
-    label_points(axes, list(names.values()), list(names))
-    return figure
-
-
 @styled
 def utilization(recommendation: Recommendation) -> Drawing:
-    """Bars of the costliest GEMMs: utilization, and the cost over that on its own best design."""
+    """Bars of the costliest GEMMs: utilization, and the loss against its own best design."""
     rows = by_gemm(recommendation.layers)[:_MOST_GEMMS]
     plans = [plan for plan, _, _ in rows]
-    figure, panels = new_figure(width=PHONE, height=1.4 + 0.5 * len(rows), rows=2)
-    losses = [_loss(recommendation, plan) for plan in plans]
+    losses = [_loss_percent(recommendation, plan) for plan in plans]
     records = [
         (
             ("layer", plan.layer.name),
@@ -197,28 +118,31 @@ def utilization(recommendation: Recommendation) -> Drawing:
             ("cycles", f"{plan.total_cycles:,}"),
             ("best design alone", plan.own_design.describe()),
             ("cycles there", f"{plan.own_cycles:,}"),
-            ("cost over that there", number_text(loss)),
+            ("loss", f"{number_text(loss)}%"),
         )
         for (plan, _, runs), loss in zip(rows, losses, strict=True)
     ]
+    figure, panels = new_figure(columns=2, width=PHONE, height=0.9 + 0.24 * len(rows))
     across = np.arange(len(rows))
     for axes, values, label, color in (
         (panels[0], [100 * plan.overall_utilization for plan in plans], "utilization (%)", BLUE),
-        (panels[1], losses, "cost over that on its own best design", ORANGE),
+        (panels[1], losses, "loss (%)", ORANGE),
     ):
         figure.tell(axes.barh(across, values, color=color), records)
-        axes.set_yticks(across, [plain(beginning(plan.layer.name, 20)) for plan in plans])
         axes.invert_yaxis()
         axes.set_xlabel(label)
+        axes.set_yticks(across, [""] * len(rows))
+    panels[0].set_yticks(across, [plain(beginning(plan.layer.name, 18)) for plan in plans])
     panels[0].set_xlim(0, 100)
-    panels[1].axvline(1, color=BLACK, linewidth=1)
+    panels[1].set_xlim(0, 1.05 * max(*losses, 1))
     return figure
 
 
-def _loss(recommendation: Recommendation, plan: LayerPlan) -> float:
+def _loss_percent(recommendation: Recommendation, plan: LayerPlan) -> float:
+    """How much more a layer costs than on the design that is best for it alone."""
     objective = recommendation.objective
     own = objective_cost(objective, plan.own_cycles, plan.own_energy_fj)
-    return objective_cost(objective, plan.total_cycles, plan.energy_fj) / own
+    return 100 * (objective_cost(objective, plan.total_cycles, plan.energy_fj) / own - 1)
 
 
 @styled

@@ -16,13 +16,13 @@ from airchitect_jax.recommendation.tables import (
     short_name,
 )
 from airchitect_jax.reporting import (
-    answer,
     configuration,
     document,
     facts,
     figures,
     folded,
     table,
+    tiles,
 )
 
 # The rows of the headline in large type.
@@ -69,7 +69,7 @@ def page(
     return document(
         title,
         f"""{facts("Question", asked)}
-{answer("Answer", main, more)}
+{tiles("Answer", main, more)}
 <h2>Figures</h2>
 {figures(drawn)}
 <h2>Workload</h2>

@@ -295,6 +295,13 @@ def pareto_records(
     return records
 
 
+_OBJECTIVES = {
+    Objective.CYCLES: "fewest cycles",
+    Objective.ENERGY: "least energy",
+    Objective.EDP: "least product of energy and cycles",
+}
+
+
 def question(
     recommendation: Recommendation, *, mac_budget: int, sram_budget_kb: int
 ) -> list[tuple[str, str]]:
@@ -303,7 +310,7 @@ def question(
     one_array = f"{space.rows[0]}x{space.cols[0]}"
     return [
         ("workload", weighted_names(recommendation.networks, recommendation.weights)),
-        ("objective", f"least {recommendation.objective.value} ({recommendation.objective.unit})"),
+        ("objective", _OBJECTIVES[recommendation.objective]),
         ("MAC units at most", f"{mac_budget:,}"),
         ("SRAM at most", f"{sram_budget_kb:,} KB"),
         (

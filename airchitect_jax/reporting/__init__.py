@@ -1,7 +1,6 @@
 """Figure style, HTML and tables, for every report."""
 
 from airchitect_jax.reporting.html import (
-    answer,
     configuration,
     document,
     escape,
@@ -12,6 +11,7 @@ from airchitect_jax.reporting.html import (
     image,
     number_text,
     table,
+    tiles,
 )
 from airchitect_jax.reporting.tables import (
     Column,
@@ -27,7 +27,6 @@ __all__ = [
     "Row",
     "Spread",
     "SpreadTable",
-    "answer",
     "by_name",
     "configuration",
     "document",
@@ -40,4 +39,5 @@ __all__ = [
     "markdown_table",
     "number_text",
     "table",
+    "tiles",
 ]

@@ -101,7 +101,7 @@ def facts(title: str, rows: Iterable[tuple[str, object]]) -> str:
     return f"<section><h2>{escape(title)}</h2>{_pairs('facts', rows)}</section>"
 
 
-def answer(
+def tiles(
     title: str, main: Iterable[tuple[str, object]], more: Iterable[tuple[str, object]] = ()
 ) -> str:
     """The section of the answer: the main values, with their units, in large type; then others."""

@@ -29,7 +29,11 @@ tip.setAttribute("role", "tooltip");
 tip.hidden = true;
 document.body.append(tip);
 
-const recordOf = (mark) => JSON.parse(mark.dataset.record);
+function recordOf(mark) {
+  const values = JSON.parse(mark.dataset.record);
+  const headings = JSON.parse(mark.closest("[data-headings]").dataset.headings);
+  return headings.map((heading, index) => [heading, values[index]]);
+}
 
 function element(tag, text = "") {
   const made = document.createElement(tag);

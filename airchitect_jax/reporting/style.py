@@ -58,7 +58,10 @@ _STYLE: Any = {
     "figure.dpi": 100,
     "font.size": 10,
     "grid.alpha": 0.3,
+    "legend.columnspacing": 1.2,
+    "legend.fontsize": 10,
     "legend.frameon": False,
+    "legend.handletextpad": 0.4,
     "savefig.dpi": 130,
     "svg.fonttype": "none",
     "svg.hashsalt": "airchitect",
@@ -160,7 +163,6 @@ def label_points(
                 textcoords="offset points",
                 ha={1: "left", 0: "center", -1: "right"}[(across > 0) - (across < 0)],
                 va={1: "bottom", 0: "center", -1: "top"}[(up > 0) - (up < 0)],
-                fontsize=9,
                 in_layout=False,
             )
             box = name.get_window_extent()
@@ -198,13 +200,12 @@ def legend_below(figure: Figure, axes: Iterable[Axes], columns: int) -> None:
     if entries:
         figure.legend(
             list(entries.values()), list(entries), loc="outside lower center", ncols=columns,
-            fontsize=8,
         )  # fmt: skip
 
 
 def legend_beside(axes: Axes) -> None:
     """A legend at the right of the axes, where it covers no data."""
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 @styled

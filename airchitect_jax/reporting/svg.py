@@ -7,7 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 
-# Heading and text pairs of one mark.
+# Heading and text pairs of one mark; all marks of an artist have the same headings.
 Record = Sequence[tuple[str, str]]
 
 # These follow the scheme of the page; `page.css` has the names.
@@ -73,8 +73,10 @@ def _carry(group: ET.Element, records: Sequence[Record]) -> None:
     marks = [mark for mark in group.iter() if mark.tag in ("path", "use") and mark not in hidden]
     if len(marks) != len(records):
         raise ValueError(f"records: {len(records)} for {len(marks)} marks of {group.get('id')}")
+    headings = [name for name, _ in records[0]] if records else []
+    group.set("data-headings", json.dumps(headings, ensure_ascii=False))
     for mark, record in zip(marks, records, strict=True):
-        mark.set("data-record", json.dumps(list(record), ensure_ascii=False))
+        mark.set("data-record", json.dumps([text for _, text in record], ensure_ascii=False))
 
 
 def _rename(root: ET.Element, name: str) -> None:
@@ -82,7 +84,7 @@ def _rename(root: ET.Element, name: str) -> None:
     used: set[str] = set()
     for element in root.iter():
         for key, value in element.attrib.items():
-            if key == "data-record":
+            if key.startswith("data-"):
                 continue
             for found in re.findall(r"^#(\S+)$|url\(#([^)]+)\)", value):
                 used.update(filter(None, found))
