@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from airchitect_jax.recommendation.machines.answer import MachineAnswer
 from airchitect_jax.recommendation.machines.tables import (
+    count_text,
     describe,
     headline,
+    limits,
     mapping_text,
     milliseconds,
     part_text,
@@ -55,7 +57,7 @@ def page(
     area, energy = answer.physical.area_mm2_by_part, answer.physical.energy_mj_by_part
     return document(
         title,
-        f"""{facts("Question", question(answer))}
+        f"""{facts("Question", _asked(answer))}
 {tiles("Answer", main, more)}
 <h2>Figures</h2>
 {figures(drawn)}
@@ -123,6 +125,18 @@ def title_of(answers: Sequence[MachineAnswer]) -> str:
     if len(answers) == 1:
         return f"{answers[0].platform.name} for {names}: {describe(answers[0])}"
     return f"{' and '.join(answer.platform.name for answer in answers)} for {names}"
+
+
+def _asked(answer: MachineAnswer) -> list[tuple[str, str]]:
+    """The question, and what the platform says of the interface and of what is searched."""
+    rates = answer.platform.hardware.bandwidth_bytes_per_second
+    ends = dict.fromkeys(f"{rate / 1e9:g}" for rate in (rates[0], rates[-1]))
+    return [
+        *question(answer),
+        *([] if limits(answer.budgets) else [("budgets", "none")]),
+        ("DRAM bandwidth", f"{' to '.join(ends)} GB/s"),
+        ("machines of the platform", count_text(answer.num_machines)),
+    ]
 
 
 def _layer_rows(answer: MachineAnswer) -> list[list[object]]:
