@@ -11,7 +11,6 @@ from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.learning.losses import Loss
 from airchitect_jax.learning.real_networks import NetworkResult
 from airchitect_jax.reporting import (
-    answer,
     configuration,
     document,
     escape,
@@ -19,6 +18,7 @@ from airchitect_jax.reporting import (
     figures,
     folded,
     table,
+    tiles,
 )
 from airchitect_jax.reporting.words import in_words
 
@@ -172,7 +172,7 @@ def page(
     return document(
         title,
         f"""{facts("Question", question)}
-{answer("How good the network is", main)}
+{tiles("How good the network is", main)}
 <h2>All measures</h2>
 {table(header, claims, "Measures of this run beside the paper's")}
 <h2>Figures</h2>

@@ -175,7 +175,7 @@ def page(
     tiles = [(f"{first[0]}, {name}", value) for name, value in zip(names, first[1:], strict=True)]
     parts = [
         html.facts("Question", question),
-        html.answer("Which designs are best", tiles),
+        html.tiles("Which designs are best", tiles),
         html.table(["measure", *names], others, "Measures by distribution"),
         f"<p>Where a figure shows one distribution, it is {html.escape(names[0])}.</p>",
     ]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airchitect_jax._support import environment, files
-from airchitect_jax.reporting import answer, document, escape, facts, table
+from airchitect_jax.reporting import document, escape, facts, table, tiles
 from airchitect_jax.reporting.titled_tables import Table
 from airchitect_jax.studies.mappers.agreement import Outcome, agreement_summary, golden_rows
 from airchitect_jax.studies.mappers.best import Comparison, Found, Goal
@@ -212,6 +212,6 @@ def _page(shown: Sequence[Table], versions: Mapping[str, str], *, num: int, diff
     values = [("mappings compared", num), ("mappings whose counts differ", differing)]
     return document(
         "Mappings beside AccelForge and ZigZag",
-        f"{facts('Question', question)}{answer('Agreement', values)}{body}"
+        f"{facts('Question', question)}{tiles('Agreement', values)}{body}"
         "<p>An asterisk marks a mapping that needs more than working halves of the buffers.</p>",
     )

@@ -10,7 +10,6 @@ import rich.box
 import rich.table
 
 from airchitect_jax.reporting import (
-    answer,
     by_name,
     configuration,
     document,
@@ -19,6 +18,7 @@ from airchitect_jax.reporting import (
     folded,
     style,
     table,
+    tiles,
 )
 
 # Headings of the page, and of the terminal for some of them.
@@ -100,7 +100,7 @@ def page(summary: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     return document(
         "Buffer sizes by the scalesim package: learning",
         f"""{facts("Question", _QUESTION)}
-{answer("How good the network is", main)}
+{tiles("How good the network is", main)}
 <h2>Unseen workloads</h2>
 <p>All learners are told the cycles of every sizing of the replayed workloads, and closed forms of
 each buffer by itself; the heuristics are told nothing. The budget only limits the choice, so no

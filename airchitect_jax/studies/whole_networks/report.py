@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airchitect_jax.reporting import answer, configuration, document, facts, figure, folded, table
+from airchitect_jax.reporting import configuration, document, facts, figure, folded, table, tiles
 
 _COLUMNS = {
     "family": "family",
@@ -61,7 +61,7 @@ def page(
     return document(
         "One machine for a whole network, in one inference",
         f"""{facts("Question", _QUESTION)}
-{answer("How good one inference is", main)}
+{tiles("How good one inference is", main)}
 {table(header, groups, "Regrets")}
 <h2>Figure</h2>
 {figure(svg, CAPTION)}
