@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -95,6 +96,15 @@ def comparison_page(
         for key, words in _JUDGED.items()
         if (spread := best[key].spreads[key])
     ]
+    # All columns side by side are wider than most windows.
+    parts = {
+        label: dataclasses.replace(
+            found,
+            columns=tuple(column for column in found.columns if column.is_share is is_share),
+            texts=() if is_share else found.texts,
+        )
+        for label, is_share in (("Quality", True), ("Effort", False))
+    }
     drawings = "".join(figure(svg, caption) for caption, svg in style.to_svgs(drawn).values())
     return document(
         title,
@@ -102,7 +112,7 @@ def comparison_page(
 {tiles("The best of each measure", values)}
 <h2>All {escape(found.subject)}s</h2>
 {"".join(f"<p>{escape(note)}</p>" for note in (_SPREAD, *notes))}
-{table(found.header, found.rows, title)}
+{"".join(table(one.header, one.rows, label) for label, one in parts.items())}
 <h2>Figures</h2>
 {drawings}
 {configuration(flags)}""",

@@ -49,14 +49,13 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
             label="validation",
         )
         axes.set(xlabel="examples seen (millions)", ylabel=label)
-        axes.set_xlim(left=0)
         axes.xaxis.set_major_locator(MaxNLocator(5))
     legend_below(figure, (left,), columns=2)
     left.set_yscale("log")  # squared errors of costs fall by orders of magnitude
     left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     left.yaxis.set_major_formatter("{x:g}")
     left.yaxis.set_minor_formatter("")
-    right.set_ylim(0, 1)
+    right.set_ylim(-0.03, 1.03)
     return figure
 
 
@@ -176,7 +175,7 @@ def _category_ticks(axes: Axes, categories: Sequence[str]) -> None:
     ticks = range(0, len(categories), step)
     names = [categories[tick] for tick in ticks]
     crowded = step > 1 or sum(map(len, names)) > 24
-    axes.set_xticks(ticks, names, rotation=45 if crowded else 0)
+    axes.set_xticks(ticks, names, rotation=90 if crowded else 0)
     axes.set_yticks(ticks, names)
 
 

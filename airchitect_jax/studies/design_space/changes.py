@@ -205,7 +205,7 @@ def _draw_agreement(results: Mapping[str, tuple[Any, Any]], names: Sequence[str]
         left.set_title(f"{name}:\nequal labels", fontsize=exhibit.SMALL)
         right.set_title(f"{name}:\nextra cost (geometric mean)", fontsize=exhibit.SMALL)
         for panel in (left, right):
-            panel.set_xticks(range(num), names, rotation=30, ha="right")
+            panel.set_xticks(range(num), names, rotation=90)
             panel.set_yticks(range(num), names)
             panel.set_xlabel("label made for")
     return figure

@@ -289,7 +289,7 @@ def _draw_near_ties(found: Sequence[tuple[Sample, NearTies]]) -> Figure:
         right.plot(100 * ties.gaps, share, label=sample.name, **{**look(sample), "marker": ""})
     right.set(xlabel="next higher cost above the best (%)", ylabel="share of workloads")
     for axes in (*counted, right):
-        axes.set(xscale="log", ylim=(0, 1.03))
+        axes.set(xscale="log", ylim=(-0.03, 1.03))
     right.set_xlim(left=1e-3)
     right.xaxis.set_major_formatter("{x:g}")
     right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8)

@@ -62,7 +62,7 @@ def reliability(audits: Audits) -> Figure:
                 style = line_style(index) | {"linestyle": dashes, "label": label}
                 axes.plot(report["confidence"], report["accuracy"], **style)
         axes.set_title(name, fontsize=10)
-        axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+        axes.set(xlabel="confidence", ylabel="accuracy", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
         axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
     return figure
 
@@ -80,8 +80,8 @@ def risk_coverage(audits: Audits) -> Figure:
                 axes.plot(report["coverage"], report["risk"], **style)
         axes.set_title(name, fontsize=10)
         axes.set_xlabel("share answered by the network, surest first")
-        axes.set(ylabel="share of answers that are not optimal", xlim=(0, 1))
-        axes.set_ylim(bottom=0)
+        axes.set(ylabel="share of answers that are not optimal", xlim=(-0.03, 1.03))
+        axes.set_ylim(bottom=-0.03 * axes.get_ylim()[1])
     legend_below(figure, np.atleast_1d(panels), columns=4)
     return figure
 

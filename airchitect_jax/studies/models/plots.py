@@ -10,7 +10,14 @@ from matplotlib.figure import Figure
 
 from airchitect_jax.reporting import Row, by_name
 from airchitect_jax.reporting.axes import ABOVE, LEAST_ABOVE, log_from_zero, one_panel_each
-from airchitect_jax.reporting.style import legend_beside, line_style, new_figure, plain, styled
+from airchitect_jax.reporting.style import (
+    legend_beside,
+    line_style,
+    new_figure,
+    plain,
+    plain_log,
+    styled,
+)
 from airchitect_jax.studies.models.rows import SHARES
 
 
@@ -52,7 +59,8 @@ def learning_curves(rows: Sequence[Row]) -> Figure | None:
         return None
     figure, panels = one_panel_each(lines)
     for axes in panels:
-        axes.set(xscale="log", ylim=(0, 1))
+        axes.set(xscale="log", ylim=(-0.03, 1.03))
+    plain_log(panels[0].xaxis)  # the panels share it
     figure.supxlabel("examples seen (logarithmic)", fontsize=10)
     figure.supylabel("validation accuracy", fontsize=10)
     return figure

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from airchitect_jax.reporting.axes import ABOVE, LEAST_ABOVE, log_from_zero, one_panel_each
-from airchitect_jax.reporting.style import BLUE, ORANGE, styled
+from airchitect_jax.reporting.style import BLUE, ORANGE, plain_log, styled
 from airchitect_jax.studies.search.rows import Curve
 
 _MOST = 1000  # percent above the optimum: what is worse is of no use
@@ -87,7 +87,7 @@ def _panels(
         low, high = np.maximum(middle - half, 0), middle + half
         axes.fill_between(x, low, high, color=BLUE, alpha=0.2, linewidth=0)
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
+    plain_log(panels[0].xaxis)  # the panels share it
     figure.supxlabel(label, fontsize=10)
     return figure, panels
 
