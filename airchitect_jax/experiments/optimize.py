@@ -7,8 +7,8 @@ machine or, with --gap, --time_limit or Ctrl-C, with the best so far and a prove
 it can be from the best (docs/optimize.md).
 
 Prints the machine; writes summary.json, certificate.json, platform.yaml, layers.csv, operators.csv,
-report.html and figures into the workdir; with --pareto also pareto.csv and a figure. A run that was
-stopped or killed goes on with --resume, to the same answer.
+report.html and figures into the workdir; with --pareto also pareto.csv, front.html and a figure. A
+run that was stopped or killed goes on with --resume, to the same answer.
 
   airchitect optimize --workload=resnet50 --area_budget=20mm2 --objective=edp
   airchitect optimize --workload=bert_base --platform=mine.yaml --gap=0.01
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import pathlib
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import rich.console
@@ -130,14 +131,17 @@ def main(console: rich.console.Console) -> None:
         for name in contents.pages:
             runner.say(console, f"report: {folder / name}")
         if PARETO.value:
-            _write_front(folder, answer, console)
+            _write_front(folder, answer, settings, console)
 
 
 def _write_front(
-    folder: pathlib.Path, answer: MachineAnswer, console: rich.console.Console
+    folder: pathlib.Path,
+    answer: MachineAnswer,
+    settings: Mapping[str, Any],
+    console: rich.console.Console,
 ) -> None:
     """Searches the points of the front; searches that were stopped go on."""
-    from airchitect_jax.recommendation.machines import front_plot
+    from airchitect_jax.recommendation.machines import front_plot, report
     from airchitect_jax.reporting import style
 
     with LateProgress(console, "searching", "point") as progress:
@@ -150,7 +154,15 @@ def _write_front(
         )
     files.write_text(folder / "pareto.csv", front_csv(points))
     if points:
-        style.save_figures(folder, {"front": front_plot.front(points)})
+        figure = front_plot.front(points)
+        style.save_figures(folder, {"front": figure})
+        page = report.front_page(
+            answer,
+            points,
+            drawn=(front_plot.CAPTION, style.to_svg(figure, "front")),
+            config=settings,
+        )
+        files.write_text(folder / "front.html", page)
     runner.say(console, f"{folder}: {len(points)} points of the front in pareto.csv")
 
 

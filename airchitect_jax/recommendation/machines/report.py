@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from airchitect_jax.oracle.machines import FrontPoint
 from airchitect_jax.recommendation.machines.answer import MachineAnswer
+from airchitect_jax.recommendation.machines.front import FRONT_HEADER, front_rows
+from airchitect_jax.recommendation.machines.front import figures as front_figures
 from airchitect_jax.recommendation.machines.tables import (
     count_text,
     describe,
@@ -115,6 +118,38 @@ def comparison_page(
 {figure(svg, caption)}
 <p>Milliseconds of all runs of a layer on each machine, then its mappings.</p>
 {table(["layer", "m x n x k", "runs", *columns], layers, "Layers on each machine")}
+{configuration(config)}""",
+    )
+
+
+def front_page(
+    answer: MachineAnswer,
+    points: Sequence[FrontPoint],
+    *,
+    drawn: tuple[str, str],
+    config: Mapping[str, object],
+) -> str:
+    """The front of latency, energy and area as HTML; `drawn` is caption and SVG."""
+    caption, svg = drawn
+    names = ", ".join(network.name for network in answer.networks)
+    latency, energy, area = (
+        number_text(min(values)) for values in zip(*map(front_figures, points), strict=True)
+    )
+    main = [
+        ("machines on the front", len(points)),
+        ("shortest latency", f"{latency} ms"),
+        ("least energy", f"{energy} mJ"),
+        ("smallest area", f"{area} mm2"),
+    ]
+    return document(
+        f"{answer.platform.name} for {names}: the front of latency, energy and area",
+        f"""{facts("Question", _asked(answer))}
+{tiles("Answer", main)}
+{figure(svg, caption)}
+<h2>Machines</h2>
+<p>No machine beats one of these in latency, energy and area at once, but for its gap: by so
+much its objective can be above the least within its limits. pareto.csv has more.</p>
+{table(FRONT_HEADER, front_rows(points), "Machines on the front")}
 {configuration(config)}""",
     )
 
