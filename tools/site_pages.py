@@ -1,20 +1,20 @@
 """Pages of the documentation's site that are no files of docs/; MkDocs calls the functions.
 
 These are a page per public face of the package, under api/, and the Markdown files beside docs/.
-Links between both lead to the site's pages, as they lead to the files in the repository.
+Links to them lead to the files in the repository, and to the pages on the site.
 """
 
 from __future__ import annotations
 
 import pathlib
+import re
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE = ROOT / "airchitect_jax"
-# Faces without names for others.
-INNER = ("_support", "experiments", "studies")
+INNER = ("_support", "experiments", "studies")  # no names for others
 BESIDE = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 
 
@@ -33,7 +33,7 @@ def on_page_markdown(markdown: str, **_: object) -> str:
     """Leads links out of docs/ to their pages."""
     for name, page in BESIDE.items():
         markdown = markdown.replace(f"](../{name}", f"]({page}")
-    return markdown
+    return re.sub(r"\]\(\.\./(?:airchitect_jax/)?(\w+)/__init__\.pyi?\)", r"](api/\1.md)", markdown)
 
 
 def faces() -> list[str]:

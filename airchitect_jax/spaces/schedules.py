@@ -27,7 +27,8 @@ from airchitect_jax.spaces.base import Attribute, Fields
 from airchitect_jax.spaces.layout import Layout
 from airchitect_jax.types import ArrayShape, Dataflow, Schedule
 
-MIN_ARRAYS, MAX_ARRAYS = 2, 6
+MIN_ARRAYS = 2
+MAX_ARRAYS = 6
 # Six that really differ; case study 3 takes the first four unless told otherwise.
 DEFAULT_ARRAYS = tuple(
     ArrayShape(rows=rows, cols=cols)
