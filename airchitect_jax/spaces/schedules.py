@@ -53,6 +53,11 @@ class ScheduleSpace:
 
     Attributes:
       arrays: two to six, in order; whole numbers of rows and columns.
+
+    Example:
+      >>> space = aj.ScheduleSpace()
+      >>> space.num_designs, space.describe(0)
+      (1944, '64x64 OS: 0, 32x32 OS: 1, 16x128 OS: 2, 128x16 OS: 3')
     """
 
     arrays: tuple[ArrayShape, ...] = DEFAULT_ARRAYS[:4]
