@@ -46,6 +46,15 @@ def read_onnx(path: str | pathlib.Path, dims: Mapping[str, int] | None = None) -
       ValueError: the file cannot be read, is not an ONNX model, refers to files outside its folder,
         has no matrix work, or a required shape is unknown; names file and node, and all
         dimensions that need a size.
+
+    Example:
+      >>> import onnx
+      >>> text = "net (float[8, 64] x, float[64, 32] w) => (float[8, 32] y) { y = MatMul(x, w) }"
+      >>> model = onnx.parser.parse_model('<ir_version: 8, opset_import: ["": 17]>' + text)
+      >>> onnx.save(model, "net.onnx")
+      >>> layer = aj.read_onnx("net.onnx").layers[0]
+      >>> layer.m, layer.n, layer.k
+      (8, 32, 64)
     """
     path = file_path("path", path)
     return parse_onnx(
