@@ -70,7 +70,7 @@ class Workloads:
     def _read(self, question: Question) -> ReadNetwork:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            network = self._parse(question) if question.file else load_network(question.workload)
+            network = self._parse(question) if question.file else _packaged(question)
         if not network.layers:
             raise ValueError(f"{network.name}: a network without layers is not allowed")
         return network, tuple(one_line(str(warning.message)) for warning in caught)
@@ -81,18 +81,28 @@ class Workloads:
         def missing() -> bytes:
             raise ValueError(f"{one_line(name, 80)}: not at this server; choose the file again")
 
-        data = self._files.get(question.file, missing)
+        data, more = self._files.get(question.file, missing), {}
         if suffix not in _READERS:
-            raise ValueError(f"workload: {shown(name)} is not allowed; expected {FILE_SUFFIXES}")
+            raise ValueError(f"workload: {shown(name)} is not a file of this page")
         if suffix == ".onnx":
             more = {"dims": dict(question.dims), "folder": _NO_FOLDER}
-        elif question.dims:
-            raise ValueError(f"{one_line(name, 80)}: dimensions can be bound in .onnx files only")
         else:
-            more = {}
+            _refuse_dims(question)
         stem = pathlib.PurePath(name).stem
         return _READERS[suffix](data, name=stem, source=one_line(name, 80), **more)
 
 
 def _suffix(name: str) -> str:
     return pathlib.PurePath(name).suffix.lower()
+
+
+def _packaged(question: Question) -> Network:
+    network = load_network(question.workload)
+    _refuse_dims(question)
+    return network
+
+
+def _refuse_dims(question: Question) -> None:
+    if question.dims:
+        name = one_line(question.workload, 80)
+        raise ValueError(f"{name}: dimensions can be bound in .onnx files only")
