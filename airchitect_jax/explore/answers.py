@@ -1,8 +1,8 @@
 """Answers questions of the page as `recommend` does, from surveys that they share.
 
-What a survey costs does not depend on budgets and objective: one survey of all designs per network
-and bandwidth answers every move of the other sliders. Within the budgets the search is that of
-`recommend`, over the same tables, so the numbers are the same.
+A survey does not depend on budgets and objective: one of all designs per network and bandwidth,
+with its Pareto front, answers every move of the other sliders. Within the budgets the search is
+that of `recommend`, over the same tables, so the numbers are the same.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ _MOST_ANSWERS = 32
 _FIGURES = ("total_cycles", "stall_cycles", "overall_utilization", "energy_fj", "dram_bytes")
 
 
+_Surveyed = tuple[Survey, list[FrontPoint]]
+
+
 class Answers:
     """Answers questions; keeps the latest surveys and answers. For one thread at a time.
 
@@ -47,7 +50,7 @@ class Answers:
 
     def __init__(self, workloads: Workloads) -> None:
         self._workloads = workloads
-        self._surveys = Recent[Survey](_MOST_SURVEYS)
+        self._surveys = Recent[_Surveyed](_MOST_SURVEYS)
         self._answers = Recent[dict[str, Any]](_MOST_ANSWERS)
 
     def answer(self, question: Question, on_progress: OnProgress) -> dict[str, Any]:
@@ -67,17 +70,11 @@ class Answers:
         network, notes = self._workloads.network(question)
         counts = GemmCounts.of_layers(network.layers)
         platform = Platform(bandwidth_bytes_per_cycle=question.bandwidth_bytes_per_cycle)
-        everything = self._surveys.get(
-            (counts, platform.bandwidth_bytes_per_cycle),
-            lambda: survey(
-                counts,
-                JointSpace.within(MAX_MACS, MAX_SRAM_KB * 1024),
-                platform,
-                Objective.CYCLES,
-                on_progress=on_progress,
-            ),
+        everything, points = self._surveys.get(
+            (counts, platform), lambda: _surveyed(counts, platform, on_progress)
         )
-        found = _within(everything, question.mac_budget, question.sram_budget_kb * 1024)
+        sram_budget_bytes = question.sram_budget_kb * 1024
+        found = _within(everything, question.mac_budget, sram_budget_bytes)
         best = best_design(found, question.objective)
         on_progress("planning", 0, len(network.layers))
         layers = [
@@ -103,8 +100,21 @@ class Answers:
             "utilization": network.macs / (cycles * best.design.num_macs),
             "bandwidth_bytes_per_cycle": platform.bandwidth_bytes_per_cycle,
             "layers": layers,
-            "front": [_point(found.space, point) for point in front(found)],
+            # What beats a design takes no more MACs and SRAM, so it is within the same budgets.
+            "front": [
+                _point(everything.space, point)
+                for point in points
+                if point.num_macs <= question.mac_budget and point.sram_bytes <= sram_budget_bytes
+            ],
         }
+
+
+def _surveyed(counts: GemmCounts, platform: Platform, on_progress: OnProgress) -> _Surveyed:
+    """The survey of all designs, and its front."""
+    space = JointSpace.within(MAX_MACS, MAX_SRAM_KB * 1024)
+    found = survey(counts, space, platform, Objective.CYCLES, on_progress=on_progress)
+    on_progress("comparing", 0, space.num_designs)
+    return found, front(found)
 
 
 def _within(everything: Survey, mac_budget: int, sram_budget_bytes: int) -> Survey:

@@ -106,11 +106,11 @@ def survey(
         lowest: tuple[Any, int, OwnBest] | None = None
         for shapes in _chunks(space):
             tables = layer_tables(gemm, space, platform, shapes)
+            chosen = {policy: choose(policy, *tables) for policy in {*POLICIES, objective}}
             for policy in POLICIES:
-                _, chosen_cycles, chosen_energy = choose(policy, *tables)
-                _add(cycles[policy][shapes], chosen_cycles, count)
-                _add(energy[policy][shapes], chosen_energy, count)
-            found = _own_best(space, shapes, *choose(objective, *tables))
+                _add(cycles[policy][shapes], chosen[policy][1], count)
+                _add(energy[policy][shapes], chosen[policy][2], count)
+            found = _own_best(space, shapes, *chosen[objective])
             lowest = found if lowest is None else min(lowest, found, key=lambda own: own[:2])
         assert lowest is not None  # noqa: S101 - a space has at least one shape
         own_best.append(lowest[2])
