@@ -105,20 +105,19 @@ def rendered(settings: Mapping[str, Any], answers: Sequence[MachineAnswer]) -> C
     from airchitect_jax.reporting import style
 
     first = answers[0]
-    figures = {
-        name: (caption, style.to_png(figure))
-        for name, (caption, figure) in plots.figures(first).items()
-    }
-    pngs = {name: png for name, (_, png) in figures.items()}
-    pages = {
-        "report.html": report.page(
-            report.title_of(answers[:1]), first, figures=figures, config=settings
-        )
-    }
+    drawn = plots.figures(first)
+    pngs = {name: style.to_png(figure) for name, (_, figure) in drawn.items()}
+    title = report.title_of(answers[:1])
+    page = report.page(title, first, drawn=style.to_svgs(drawn), config=settings)
+    pages = {"report.html": page}
     if len(answers) > 1:
-        pngs["comparison"] = style.to_png(plots.comparison(answers))
+        compared = plots.comparison(answers)
+        pngs["comparison"] = style.to_png(compared)
         pages["comparison.html"] = report.comparison_page(
-            report.title_of(answers), answers, png=pngs["comparison"], config=settings
+            report.title_of(answers),
+            answers,
+            drawn=(plots.COMPARISON, style.to_svg(compared, "comparison")),
+            config=settings,
         )
     return Contents(
         pngs=pngs,

@@ -117,7 +117,10 @@ OUTPUTS = (
     "COMPUTE_REPORT.csv",
     "layers.csv",
     "pareto.csv",
-    *(f"figures/{name}.png" for name in ("roofline", "utilization", "pareto", "heatmap")),
+    *(
+        f"figures/{name}.png"
+        for name in ("roofline", "utilization", "pareto", "pareto_macs", "heatmap")
+    ),
     *(f"scalesim/{flow.name.lower()}.{kind}" for flow in Dataflow for kind in ("cfg", "csv")),
     "scalesim/layout.csv",
 )
@@ -235,31 +238,28 @@ def _answer(
             soft_wrap=True,
         )
     points = recommendation.front()
-    figures = {
-        name: (caption, style.to_png(figure))
-        for name, (caption, figure) in plots.figures(recommendation, points).items()
-    }
+    drawn = plots.figures(recommendation, points)
+    pngs = {name: style.to_png(figure) for name, (_, figure) in drawn.items()}
+    page = report.page(
+        f"Recommended accelerator for {', '.join(one.name for one in recommendation.networks)}",
+        recommendation,
+        points,
+        proposal,
+        replayed,
+        mac_budget=mac_budget,
+        sram_budget_kb=sram_budget_kb,
+        drawn=style.to_svgs(drawn),
+        config=settings,
+    )
     _remove_earlier(folder)
     workdir.write_config(folder, "recommend", settings)
-    style.save_pngs(folder, {name: png for name, (_, png) in figures.items()})
+    style.save_pngs(folder, pngs)
     write_simulator_inputs(recommendation, folder / "scalesim")
-    names = ", ".join(network.name for network in recommendation.networks)
     for name, text in (
         ("COMPUTE_REPORT.csv", compute_report_csv(recommendation.layers)),
         ("layers.csv", layers_csv(recommendation.layers, replayed)),
         ("pareto.csv", pareto_csv(recommendation, points)),
-        (
-            "report.html",
-            report.page(
-                f"Recommended accelerator for {names}",
-                recommendation,
-                points,
-                proposal,
-                replayed,
-                figures=figures,
-                config=settings,
-            ),
-        ),
+        ("report.html", page),
     ):
         files.write_text(folder / name, text)
     summary = summary_of(recommendation, points, proposal, replayed)
