@@ -281,7 +281,7 @@ function showLayers() {
   byId("layers").replaceChildren(
     element(
       "table",
-      { "aria-labelledby": "layers_title" },
+      { className: "needs-60", "aria-label": "Layers" },
       element("thead", {}, element("tr", {}, ...headings)),
       element("tbody", {}, ...body),
     ),

@@ -127,7 +127,7 @@ function draw(container) {
   svg.append(...places.map(({ point, x, y }) => marker(point, x, y)));
   const ring = drawn("circle", { class: "ring", r: 9, visibility: "hidden" });
   svg.append(ring);
-  const tooltip = element("div", { className: "tooltip", role: "status", hidden: true });
+  const tooltip = element("div", { className: "tip", role: "status", hidden: true });
   const hadFocus = container.contains(document.activeElement);
   container.replaceChildren(svg, tooltip);
   if (hadFocus) svg.focus({ preventScroll: true });

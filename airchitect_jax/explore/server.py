@@ -25,15 +25,18 @@ from airchitect_jax._support import one_line
 from airchitect_jax.explore.answers import Answers
 from airchitect_jax.explore.question import MAX_MACS, MAX_SRAM_KB, Question
 from airchitect_jax.explore.workloads import FILE_SUFFIXES, Workloads
+from airchitect_jax.reporting import stylesheet
 from airchitect_jax.workloads import load_network, network_names
 from airchitect_jax.workloads.binding import UnboundDimsError
 
 MOST_FILE_BYTES = 256 << 20
 _LOCAL = ("localhost", "127.0.0.1")
 _TIMEOUT = 60.0  # seconds that a silent connection stays open
+_TABLE_EM = 60  # what the table of layers needs
+_CSS = "text/css; charset=utf-8"
 _ASSETS = {
     "/": ("page.html", "text/html; charset=utf-8"),
-    "/explore.css": ("explore.css", "text/css; charset=utf-8"),
+    "/explore.css": ("explore.css", _CSS),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
     **{
         f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
@@ -113,7 +116,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 raise
 
     def _get(self, url: urllib.parse.SplitResult) -> None:
-        if url.path in _ASSETS:
+        if url.path == "/page.css":
+            self._send(HTTPStatus.OK, stylesheet([_TABLE_EM]).encode(), _CSS)
+        elif url.path in _ASSETS:
             name, kind = _ASSETS[url.path]
             folder = importlib.resources.files("airchitect_jax.explore")
             self._send(HTTPStatus.OK, (folder / name).read_bytes(), kind)
