@@ -126,6 +126,8 @@ def test_open_dimensions_of_a_model_come_back_as_fields(server):
     status, found = answer(server, **sent, dim="batch=7")
     assert status == 200
     assert [(layer["m"], layer["n"], layer["k"]) for layer in found["layers"]] == [(7, 40, 48)]
+    status, refused = answer(server, **sent, dim="other=7")
+    assert (status, set(refused)) == (400, {"error"})
 
 
 def test_warnings_of_a_reader_are_notes(server):
@@ -201,6 +203,13 @@ def test_only_this_machine_is_served(server):
         for path in ("/", "/answer", "/limits"):
             assert request(server, "GET", path, Host=host)[0] == 403
     assert server.server_address[0] == "127.0.0.1"
+
+
+def test_other_sites_may_link_here_and_load_nothing(server):
+    foreign = {"Sec_Fetch_Site": "cross-site"}
+    assert request(server, "GET", "/?bandwidth=8", **foreign, Sec_Fetch_Mode="navigate")[0] == 200
+    for path in ("/answer", "/icon.svg"):
+        assert request(server, "GET", path, **foreign, Sec_Fetch_Mode="no-cors")[0] == 403
 
 
 def test_files_come_from_the_page_only(server):

@@ -14,6 +14,28 @@ pytestmark = pytest.mark.slow
 QUESTION = "workload=gpt2&mac_budget=1024&sram_budget=900&bandwidth=64&clock_ghz=2&objective=cycles"
 TIMES = "\N{MULTIPLICATION SIGN}"
 
+# Texts with a contrast below 4.5 to what is behind them.
+FAINT = """
+() => {
+  const channels = (color) => color.match(/[\\d.]+/g).map(Number);
+  const light = (color) => channels(color).slice(0, 3).map((value) => value / 255)
+    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, value, index) => sum + value * [0.2126, 0.7152, 0.0722][index], 0);
+  const behind = (one) => {
+    const color = getComputedStyle(one).backgroundColor;
+    return channels(color)[3] === 0 ? behind(one.parentElement) : color;
+  };
+  return [...document.querySelectorAll("body *:not(svg *, option)")]
+    .filter((one) => one.checkVisibility()
+      && [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()))
+    .filter((one) => {
+      const [less, more] = [light(getComputedStyle(one).color), light(behind(one))];
+      return (Math.max(less, more) + 0.05) / (Math.min(less, more) + 0.05) < 4.5;
+    })
+    .map((one) => one.textContent);
+}
+"""
+
 
 @pytest.fixture(scope="module")
 def server():
@@ -246,6 +268,7 @@ def test_all_is_visible_at_any_width(pages, width, scheme):
           .map(one => one.textContent)"""
     )
     assert clipped == []
+    assert page.evaluate(FAINT) == []
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", dark)[:3])) < 200) == (scheme == "dark")
     unnamed = page.evaluate(

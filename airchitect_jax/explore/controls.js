@@ -61,16 +61,16 @@ export function show(question) {
   byId("physical").textContent =
     `${digits(Number(question.get("bandwidth")) * clock)} GB/s of DRAM bandwidth, up to ` +
     `${digits((2 * Number(question.get("mac_budget")) * clock) / 1e3)} TOPS at ${digits(clock)} GHz.`;
-  showDims(question.getAll("dim").map((text) => splitDim(text)));
+  showDims(question);
 }
 
-function splitDim(text) {
-  const at = text.lastIndexOf("=");
-  return [text.slice(0, at), text.slice(at + 1)];
-}
-
-/** Shows fields for dimensions: pairs of name and size. */
-export function showDims(dims) {
+/** Shows fields for the dimensions of a question, and for others with sizes to begin with. */
+export function showDims(question, others = {}) {
+  const given = question.getAll("dim").map((text) => {
+    const at = text.lastIndexOf("=");
+    return [text.slice(0, at), text.slice(at + 1)];
+  });
+  const dims = [...given, ...Object.entries(others)];
   byId("dims").hidden = !dims.length;
   byId("dim_fields").replaceChildren(
     ...dims.map(([name, size]) =>

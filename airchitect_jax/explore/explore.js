@@ -68,7 +68,7 @@ async function ask() {
 
 function fail(error) {
   answer.refuse(error instanceof TypeError ? "the server does not answer" : error.message);
-  if (error.dims) controls.showDims(Object.entries(error.dims));
+  if (error.dims) controls.showDims(question, error.dims);
 }
 
 /** Sends a file, and asks about it. */

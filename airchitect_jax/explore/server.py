@@ -102,6 +102,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             try:
                 if _host(self.headers.get("Host", "")) not in _LOCAL:
                     self._refuse(HTTPStatus.FORBIDDEN, "Host: expected localhost or 127.0.0.1")
+                elif self._is_foreign():
+                    self._refuse(HTTPStatus.FORBIDDEN, "Sec-Fetch-Site: only links from elsewhere")
                 else:
                     route(urllib.parse.urlsplit(self.path))
             except UnboundDimsError as error:
@@ -114,6 +116,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             except Exception:  # a bug: its trace is printed by the base class
                 self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "a bug; the terminal has its trace")
                 raise
+
+    def _is_foreign(self) -> bool:
+        """Whether a page of another site loads this without showing it."""
+        site, mode = (self.headers.get(f"Sec-Fetch-{name}") for name in ("Site", "Mode"))
+        return site == "cross-site" and mode != "navigate"
 
     def _get(self, url: urllib.parse.SplitResult) -> None:
         if url.path == "/page.css":

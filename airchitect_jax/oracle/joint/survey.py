@@ -33,7 +33,7 @@ from airchitect_jax.spaces import JointSpace
 from airchitect_jax.types import ArrayShape, BufferSizes, Dataflow, Gemm, Memory, Objective
 from airchitect_jax.workloads import GemmCounts
 
-_CHUNK = 1 << 17  # designs at a time: what fits the caches
+_CHUNK = 160_000  # designs at a time: all arrays of 2**18 MACs, with 1000 sizings
 # Called with the current stage, the number of finished GEMMs, and their total number.
 OnProgress = Callable[[str, int, int], None]
 # The objectives that choose the dataflow of each layer; an energy-delay product is in
