@@ -1,7 +1,7 @@
 // The answer: tiles, figures, table.
 
 import { plot } from "./plot.js";
-import { byId, bytes, digits, duration, element, millijoules, percent, whole } from "./text.js";
+import { byId, bytes, digits, duration, element, energy, millijoules, percent, whole } from "./text.js";
 
 const SHAPES = { OS: "circle", WS: "square", IS: "triangle" };
 const NAMES = { OS: "output stationary", WS: "weight stationary", IS: "input stationary" };
@@ -102,11 +102,9 @@ function tiles() {
     ],
     [
       "Energy",
-      `${digits(millijoules(energy_fj))} mJ`,
+      energy(energy_fj),
       `${bytes(found.dram_bytes)} from and to DRAM`,
-      other(
-        (point) => `${digits(millijoules(point.energy_fj))} mJ (${more(point.energy_fj, energy_fj)})`,
-      ),
+      other((point) => `${energy(point.energy_fj)} (${more(point.energy_fj, energy_fj)})`),
     ],
     [
       "Utilization",
@@ -151,7 +149,7 @@ function showFront() {
       ...more,
       `${point.rows} × ${point.cols}, ${srams(point)}`,
       `${whole(point.cycles)} cycles, ${duration(seconds(point.cycles))}`,
-      `${digits(millijoules(point.energy_fj))} mJ, utilization ${percent(utilization(point))}`,
+      `${energy(point.energy_fj)}, utilization ${percent(utilization(point))}`,
     ],
   });
   const points = found.front.map((point) => ({
@@ -202,7 +200,7 @@ function showRoofline() {
       radius: 3.5 + 14 * Math.sqrt(share(layer)),
       lines: [
         layer.layer,
-        `${layer.m} × ${layer.n} × ${layer.k}, ${layer.dataflow}, ${whole(layer.runs)} runs`,
+        `${layer.m} × ${layer.n} × ${layer.k}, ${layer.dataflow}, runs: ${whole(layer.runs)}`,
         `${digits(macsOf(layer) / layer.total_cycles)} MACs per cycle, ` +
           `${digits(macsOf(layer) / layer.dram_bytes)} per byte of DRAM traffic`,
         `${percent(share(layer))} of the cycles`,
@@ -245,6 +243,8 @@ const COLUMNS = [
   ["DRAM (MB)", (layer) => (layer.dram_bytes * layer.runs) / 1e6, (value) => digits(value, 3)],
 ];
 
+const kind = (value) => (typeof value === "number" ? "number" : "");
+
 function showLayers() {
   const rows = found.layers.map((layer, index) =>
     COLUMNS.map(([, of, text]) => {
@@ -263,7 +263,8 @@ function showLayers() {
       byId("layers").querySelectorAll("th button")[index].focus();
     });
     const sort = index === column ? (falls ? "descending" : "ascending") : "none";
-    return element("th", { scope: "col", "aria-sort": sort }, button);
+    const className = kind(rows[0][index].value);
+    return element("th", { className, scope: "col", "aria-sort": sort }, button);
   });
   const body = rows.map((cells) =>
     element(
@@ -272,7 +273,7 @@ function showLayers() {
       ...cells.map(({ value, text }, index) =>
         element(
           "td",
-          { className: typeof value === "number" ? "number" : "", "data-label": COLUMNS[index][0] },
+          { className: kind(value), "data-label": COLUMNS[index][0] },
           text,
         ),
       ),

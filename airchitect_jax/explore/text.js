@@ -27,6 +27,12 @@ export function duration(seconds) {
 
 export const millijoules = (femtojoules) => femtojoules / 1e12;
 
+/** Femtojoules in the unit that suits them. */
+export function energy(femtojoules) {
+  if (femtojoules >= 1e10) return `${digits(millijoules(femtojoules))} mJ`;
+  return `${digits(femtojoules / 1e9)} µJ`;
+}
+
 /** Bytes in decimal units. */
 export function bytes(value) {
   if (value >= 1e9) return `${digits(value / 1e9)} GB`;
