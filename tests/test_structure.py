@@ -36,6 +36,7 @@ FOLDERS = [
     "test_sets",
     "pretrained",
     "studies",
+    "explore",
     "experiments",
 ]
 # Faces that need an extra: these folders serve nobody without it.

@@ -10,6 +10,7 @@ from airchitect_jax.reporting.html import (
     folded,
     image,
     number_text,
+    stylesheet,
     table,
     tiles,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "image",
     "markdown_table",
     "number_text",
+    "stylesheet",
     "table",
     "tiles",
 ]
