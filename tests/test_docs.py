@@ -74,9 +74,9 @@ def flags_of(script):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_flags_that_are_named_exist(page):
     for command in blocks(page, "sh"):
-        for script, arguments in re.findall(r"-m (experiments\.\w+)(.*)", command):
+        for script, arguments in re.findall(r"^airchitect (\w+)(.*)", command, re.MULTILINE):
             for flag in re.findall(r"--(\w+)", arguments):
-                assert flag in flags_of(script), (script, flag)
+                assert flag in flags_of(f"experiments.{script}"), (script, flag)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -39,12 +39,13 @@ PACKAGED = (
     "*/config.json",
     "*/weights.safetensors",
     "labels/*",
+    "flags.json",
     "measured/*",
     "networks/**/*.csv",
     "platforms/*.yaml",
     "tables/*.csv",
 )
-UNLOCKED = ("torch",)  # requirements_lock.txt says why
+UNLOCKED = ("stable_baselines3", "torch")  # requirements_lock.txt says why
 
 HEADER = '\npackage(default_visibility = ["//visibility:public"])\n\n'
 LOADS = dict.fromkeys(("py_binary", "py_library"), "@rules_python//python:defs.bzl")

@@ -8,8 +8,8 @@ trap 'rm -rf "$folder"' EXIT
 "$folder/bin/python" -m pip install --quiet uv
 cat > "$folder/lock" <<'END'
 # What the Bazel targets are resolved to, for Python 3.11 on Linux, x86-64; `make lock` writes it.
-# All extras but torch: its wheels bring gigabytes of CUDA, and no target needs it. NumPy is below
-# 2.4 because of scalesim. pip users need no lock.
+# All extras but torch, whose wheels bring gigabytes of CUDA and which no target needs, and
+# stable-baselines3, which needs it. NumPy is below 2.4 because of scalesim. pip users need no lock.
 END
 "$folder/bin/uv" --no-config pip compile --quiet --no-header --no-annotate --generate-hashes \
   --no-emit-index-url --only-binary :all: --python-version 3.11 \

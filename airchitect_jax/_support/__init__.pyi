@@ -18,6 +18,7 @@ from .checksums import (
 )
 from .compilation import compiled
 from .device_arithmetic import float64_is_exact, on_exact_float64
+from .extras import MissingExtraError
 from .files import (
     atomic_path,
     check_regular,
@@ -81,6 +82,7 @@ __all__ = [
     "RATE",
     "SIZE",
     "TIME",
+    "MissingExtraError",
     "Unit",
     "YamlValue",
     "as_array",

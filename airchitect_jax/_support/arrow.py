@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from airchitect_jax._support.extras import MissingExtraError
+
 try:
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -10,8 +12,6 @@ try:
     import pyarrow.parquet as pq
     import xxhash
 except ImportError as error:  # pragma: no cover - depends on the installation
-    raise ImportError(
-        "Parquet and CSV sets need pyarrow and xxhash: pip install 'airchitect-jax[parquet]'"
-    ) from error
+    raise MissingExtraError("Parquet and CSV sets need pyarrow and xxhash", "parquet") from error
 
 __all__ = ["pa", "pacsv", "pafs", "pc", "pq", "xxhash"]

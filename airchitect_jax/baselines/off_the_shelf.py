@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from airchitect_jax._support import MissingExtraError
 from airchitect_jax.baselines.classifiers import Classifier
 
 _TREES = 100
@@ -24,8 +25,7 @@ def _extra() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        message = f"{error.name} is needed: pip install 'airchitect-jax[baselines]'"
-        raise ImportError(message) from error
+        raise MissingExtraError(f"{error.name} is needed", "baselines") from error
 
 
 class _ScikitLearn:

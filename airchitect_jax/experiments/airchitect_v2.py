@@ -4,9 +4,9 @@ Reads one of the data set's files, convolutions or GEMMs, trains a few networks 
 and scores them on a 5% that is always the same, beside constant answers, random forests and, for
 convolutions, a closed form. Writes metrics.jsonl, figures and summary.json into the workdir.
 
-  python -m experiments.airchitect_v2 --data=conv_dataset_100k.csv
-  python -m experiments.airchitect_v2 --data=gemm_dataset_100k.csv --workdir=runs/gemm
-  python -m experiments.airchitect_v2 --data=conv_dataset_100k.csv --num_networks=1 --forest_trees=0
+  airchitect airchitect_v2 --data=conv_dataset_100k.csv
+  airchitect airchitect_v2 --data=gemm_dataset_100k.csv --workdir=runs/gemm
+  airchitect airchitect_v2 --data=conv_dataset_100k.csv --num_networks=1 --forest_trees=0
 """
 
 from __future__ import annotations

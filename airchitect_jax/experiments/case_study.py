@@ -3,7 +3,7 @@
 Draws workloads, labels them by exact search, trains a network on them, and evaluates it on unseen
 workloads and on the layers of real networks. Writes figures, report.html and summary.json.
 
-  python -m experiments.case_study --plugin=my_module --case_study=my_name --workdir=runs/mine
+  airchitect case_study --plugin=my_module --case_study=my_name --workdir=runs/mine
 """
 
 from __future__ import annotations

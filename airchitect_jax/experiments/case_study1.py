@@ -12,9 +12,9 @@ summary.json into the workdir.
 On two CPU cores smoke takes half a minute, default 5 minutes (airchitect) or 2 to 3, and paper 45
 minutes (airchitect) or 5 to 10.
 
-  python -m experiments.case_study1 --preset=smoke --workdir=/tmp/smoke
-  python -m experiments.case_study1 --model=paper --workdir=runs/paper
-  python -m experiments.case_study1 --eval_workloads=my_network.csv
+  airchitect case_study1 --preset=smoke --workdir=/tmp/smoke
+  airchitect case_study1 --model=paper --workdir=runs/paper
+  airchitect case_study1 --eval_workloads=my_network.csv
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 import rich.console
 from absl import flags
-from matplotlib.figure import Figure
 
 from airchitect_jax.case_studies import ArrayDataflowCase, plots
 from airchitect_jax.experiments import learning, objective_flags, runner, term_flags, workload_flags
 from airchitect_jax.learning import Dataset
+from airchitect_jax.reporting.style import Figure
 
 flags.adopt_module_key_flags(learning)
 flags.adopt_module_key_flags(workload_flags)

@@ -9,8 +9,8 @@ real networks. Writes figures, report.html and summary.json into the workdir.
   default  20 x 2097152, streamed        8 x 2097152, streamed    5 minutes
   paper    100 x 2097152, streamed       40 x 2097152, streamed   20 to 45 minutes
 
-  python -m experiments.case_study2 --preset=smoke --workdir=/tmp/smoke2
-  python -m experiments.case_study2 --objective=energy --max_bandwidth=32
+  airchitect case_study2 --preset=smoke --workdir=/tmp/smoke2
+  airchitect case_study2 --objective=energy --max_bandwidth=32
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Any
 
 import rich.console
 from absl import flags
-from matplotlib.figure import Figure
 
 from airchitect_jax.case_studies import BufferCase, plots
 from airchitect_jax.experiments import gemm_flags, learning, objective_flags, runner
 from airchitect_jax.learning import Dataset, Loss
 from airchitect_jax.learning.models import recipes
+from airchitect_jax.reporting.style import Figure
 from airchitect_jax.types import Dataflow, Interface, MemoryModel
 from airchitect_jax.workloads import overlapping_windows, read_topology
 

@@ -13,10 +13,10 @@ schedules a queue for each array instead, and writes that schedule.
 These are training examples. On two CPU cores, smoke takes half a minute, default 2 to 5 minutes,
 and paper 3 to 10 times as long as default.
 
-  python -m experiments.case_study3 --preset=smoke --workdir=/tmp/smoke3
-  python -m experiments.case_study3 --model=paper --workdir=runs/paper3
-  python -m experiments.case_study3 --arrays=64x64,256x8,8x256
-  python -m experiments.case_study3 --workloads=resnet50 --workloads=mine.csv --num_workloads=12
+  airchitect case_study3 --preset=smoke --workdir=/tmp/smoke3
+  airchitect case_study3 --model=paper --workdir=runs/paper3
+  airchitect case_study3 --arrays=64x64,256x8,8x256
+  airchitect case_study3 --workloads=resnet50 --workloads=mine.csv --num_workloads=12
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ import jax
 import numpy as np
 import rich.console
 from absl import flags
-from matplotlib.figure import Figure
 
 from airchitect_jax._support import files
 from airchitect_jax.case_studies import ScheduleCase, plots
@@ -38,6 +37,7 @@ from airchitect_jax.experiments import gemm_flags, learning, resume_flag, runner
 from airchitect_jax.learning import Dataset, Evaluation
 from airchitect_jax.oracle import MAX_WORKLOADS, QueueSchedule, schedule_queues
 from airchitect_jax.reporting import style
+from airchitect_jax.reporting.style import Figure
 from airchitect_jax.spaces import DEFAULT_ARRAYS, MAX_ARRAYS, MIN_ARRAYS
 from airchitect_jax.types import Dataflow, Gemm
 from airchitect_jax.workloads import Layer, Network, load_network, network_names, read_topology

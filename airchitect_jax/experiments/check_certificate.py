@@ -3,7 +3,7 @@
 All costs and bounds are computed again by code that shares nothing with the search. Prints what is
 proven; the first claim that does not hold ends the check with one line and status 1.
 
-  python -m experiments.check_certificate runs/optimize/certificate.json
+  airchitect check_certificate runs/optimize/certificate.json
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ on the same unseen workloads, and writes a table with means and spread over the 
 stopped continues with --resume, with more --models or --seeds if wanted, and a complete run only
 writes its tables and figures again.
 
-  python -m experiments.compare_models --case_study=1 --workdir=runs/compare1
-  python -m experiments.compare_models --case_study=3 --models=heuristics,random_forest,paper
+  airchitect compare_models --case_study=1 --workdir=runs/compare1
+  airchitect compare_models --case_study=3 --models=heuristics,random_forest,paper
 """
 
 from __future__ import annotations

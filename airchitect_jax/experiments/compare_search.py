@@ -8,10 +8,10 @@ comparison.md, .csv and .json, curves.csv, summary.json and figures. A row is ke
 and seed: a run that was stopped continues with --resume, with more --searchers or --seeds if
 wanted.
 
-  python -m experiments.compare_search --case_study=1 --workdir=runs/search1
-  python -m experiments.compare_search --case_study=3 --searchers=random,exhaustive --seeds=2
-  python -m experiments.compare_search --joint --seeds=2
-  python -m experiments.compare_search --space=large --area_budget=20mm2
+  airchitect compare_search --case_study=1 --workdir=runs/search1
+  airchitect compare_search --case_study=3 --searchers=random,exhaustive --seeds=2
+  airchitect compare_search --joint --seeds=2
+  airchitect compare_search --space=large --area_budget=20mm2
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ tables, report.html and summary.json into the workdir.
 Statistics are shown for both distributions. Where a figure has room for one, --distribution says
 which: log_uniform in case studies 1 and 3 and uniform in 2 unless given.
 
-  python -m experiments.design_space --case_study=1
-  python -m experiments.design_space --case_study=2 --num_workloads=100000 --workdir=/tmp/sizing
+  airchitect design_space --case_study=1
+  airchitect design_space --case_study=2 --num_workloads=100000 --workdir=/tmp/sizing
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ Rows come from Parquet and CSV files with the columns of the workload (m, n, k) 
 Rows that cannot be evaluated go to WORKDIR/rejects.csv. The same command, run again, continues
 after the finished shards.
 
-  python -m experiments.evaluate_designs --input=designs.csv --workdir=runs/costs
-  python -m experiments.evaluate_designs --input=mapped.csv --memory_model=tiled --platform=gemmini
+  airchitect evaluate_designs --input=designs.csv --workdir=runs/costs
+  airchitect evaluate_designs --input=mapped.csv --memory_model=tiled --platform=gemmini
 """
 
 from __future__ import annotations

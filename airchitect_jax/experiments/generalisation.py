@@ -7,8 +7,8 @@ network sees the nearest value in range. The temperature and the threshold for s
 are chosen on the validation split of the trained ranges. Writes generalisation.md and .json,
 sets.csv, regions.csv and figures. With --resume, trained networks are not trained again.
 
-  python -m experiments.generalisation --case_study=1 --workdir=runs/generalisation1
-  python -m experiments.generalisation --case_study=3 --models=symmetric --budget_seconds=300
+  airchitect generalisation --case_study=1 --workdir=runs/generalisation1
+  airchitect generalisation --case_study=3 --models=symmetric --budget_seconds=300
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ Rows come from --sample or from Parquet and CSV files with one column per input 
 for case study 1 m, n, k and mac_budget. Labels go to WORKDIR/labels in shards, rows that cannot be
 labelled to WORKDIR/rejects.csv. The same command, run again, continues after the finished shards.
 
-  python -m experiments.label_workloads --sample=1000000 --workdir=runs/labels
-  python -m experiments.label_workloads --input=a.parquet --input=b.csv --mac_budget=16384
-  python -m experiments.label_workloads --case_study=2 --objective=energy --sample=1000000
+  airchitect label_workloads --sample=1000000 --workdir=runs/labels
+  airchitect label_workloads --input=a.parquet --input=b.csv --mac_budget=16384
+  airchitect label_workloads --case_study=2 --objective=energy --sample=1000000
 """
 
 from __future__ import annotations

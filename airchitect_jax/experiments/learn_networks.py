@@ -9,8 +9,8 @@ recommenders are told costs: cycles of layers on arrays and memories.
 Writes summary.json, regrets.csv, report.html, a figure, and weights.npz with weights.json. With
 --resume, what is trained is not trained again.
 
-  python -m experiments.learn_networks --workdir=runs/networks
-  python -m experiments.learn_networks --preset=smoke --workdir=runs/smoke
+  airchitect learn_networks --workdir=runs/networks
+  airchitect learn_networks --preset=smoke --workdir=runs/smoke
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ Prints the machine; writes summary.json, certificate.json, platform.yaml, layers
 report.html and figures into the workdir; with --pareto also pareto.csv and a figure. A run that was
 stopped or killed goes on with --resume, to the same answer.
 
-  python -m experiments.optimize --workload=resnet50 --area_budget=20mm2 --objective=edp
-  python -m experiments.optimize --workload=bert_base --platform=mine.yaml --gap=0.01
+  airchitect optimize --workload=resnet50 --area_budget=20mm2 --objective=edp
+  airchitect optimize --workload=bert_base --platform=mine.yaml --gap=0.01
 """
 
 from __future__ import annotations

@@ -13,10 +13,10 @@ The column replay has the cycles that the scalesim 3.0.0 package reports for a l
 replay, over those of the model; files have both. Convolutions are GEMMs here, also those whose
 windows overlap.
 
-  python -m experiments.recommend --workload=resnet50 --mac_budget=16384
-  python -m experiments.recommend --workload=model.onnx --dim=batch=8 --objective=edp
-  python -m experiments.recommend --workload=resnet50 --workload=bert_base --weight=3 --weight=1
-  python -m experiments.recommend --workload=bert_base --platform=tpu_v4i
+  airchitect recommend --workload=resnet50 --mac_budget=16384
+  airchitect recommend --workload=model.onnx --dim=batch=8 --objective=edp
+  airchitect recommend --workload=resnet50 --workload=bert_base --weight=3 --weight=1
+  airchitect recommend --workload=bert_base --platform=tpu_v4i
 """
 
 from __future__ import annotations

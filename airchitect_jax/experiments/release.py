@@ -4,7 +4,7 @@ Writes weights.safetensors and config.json (settings, metrics, command, seed, ve
 into a folder, from which `airchitect_jax.load_pretrained` makes a predictor (docs/pretrained.md).
 Metrics are measured on the weights as they are stored.
 
-  python -m experiments.release --run=runs/case_study1 --name=case_study1 --to=case_study1
+  airchitect release --run=runs/case_study1 --name=case_study1 --to=case_study1
 """
 
 from __future__ import annotations

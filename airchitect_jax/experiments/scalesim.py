@@ -4,8 +4,8 @@ Takes the package's own command line and writes its files, byte for byte: COMPUT
 BANDWIDTH_REPORT.csv, DETAILED_ACCESS_REPORT.csv and, with sparsity, SPARSE_REPORT.csv into a folder
 of the run's name, and with -s Y six traces per layer. Nothing is written unless all layers run.
 
-  python -m experiments.scalesim -c scale.cfg -t topology.csv -p results -s N
-  python -m experiments.scalesim -c scale.cfg -t gemms.csv -i gemm -l layout.csv -p results
+  airchitect scalesim -c scale.cfg -t topology.csv -p results -s N
+  airchitect scalesim -c scale.cfg -t gemms.csv -i gemm -l layout.csv -p results
 """
 
 from __future__ import annotations
@@ -75,10 +75,7 @@ def main(console: rich.console.Console) -> None:
     _say(printed_settings(plan.settings, TOPOLOGY.value, LAYOUT.value))
     folder = pathlib.Path(OUTPUT.value) / plan.settings.run_name
     with _moved_when_done(folder) as temporary:
-        try:
-            reports = _simulate(plan, temporary)
-        except ImportError as error:  # of an extra
-            raise ValueError(str(error)) from None
+        reports = _simulate(plan, temporary)
         ScalesimResult(settings=plan.settings, layers=tuple(reports)).write(temporary)
     _say("************ SCALE SIM Run Complete ****************")
     _say(f"{len(reports)} layers; files are in {folder}")

@@ -3,7 +3,7 @@
 Prints accuracy, optimal-set accuracy, which counts ties, and normalized performance, beside choices
 that take no learning. An infeasible design counts as wrong.
 
-  python -m experiments.score --set=case_study1 --predictions=mine.csv --output=score.json
+  airchitect score --set=case_study1 --predictions=mine.csv --output=score.json
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import rich.console
 import rich.segment
 from absl import app, flags, logging
 
-from airchitect_jax._support import one_line
+from airchitect_jax._support import MissingExtraError, one_line
 from airchitect_jax._support.json_log import JsonConsole, json_line
 from airchitect_jax._support.printable import printable
 from airchitect_jax.experiments import interrupts
@@ -24,7 +24,15 @@ from airchitect_jax.experiments import interrupts
 FLAGS = flags.FLAGS
 
 # Raised by bad input and a bad environment; anything else is a bug, and shows its trace.
-_EXPECTED = (ValueError, OSError, MemoryError, EOFError, zipfile.BadZipFile, zlib.error)
+_EXPECTED = (
+    ValueError,
+    OSError,
+    MemoryError,
+    EOFError,
+    MissingExtraError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
 
 
@@ -118,6 +126,8 @@ def _parse(arguments: Sequence[str], argument: str | None = None) -> list[str]:
                 raise flags.Error(f"--{name}: {value} is not allowed; expected a finite number")
     except flags.Error as error:
         _fail(f"{error} (--help lists the flags)")
+    except SystemExit:  # of --help, after which Abseil ends with status 1
+        sys.exit(0)
     return rest
 
 

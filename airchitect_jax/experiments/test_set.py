@@ -1,9 +1,9 @@
 """Write the questions of a fixed test set, without answers (docs/pretrained.md).
 
 One row per question, in columns by name; `id` numbers the questions. `machines` has one row per
-layer of each network. `python -m experiments.score` scores what answers them.
+layer of each network. `airchitect score` scores what answers them.
 
-  python -m experiments.test_set --set=case_study1 --output=questions.csv
+  airchitect test_set --set=case_study1 --output=questions.csv
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ measurements given and the 148 packaged ones, without those of the machine that 
 the second split, without those of the layer. Writes summary.json, predictions.csv, validation.md, a
 figure, and calibration.json, which is fitted to all of them.
 
-  python -m experiments.validate_gemmini --data=layers_16x16_a.csv --data=layers_16x16_b.csv
-  python -m experiments.validate_gemmini  # the packaged measurements
+  airchitect validate_gemmini --data=layers_16x16_a.csv --data=layers_16x16_b.csv
+  airchitect validate_gemmini  # the packaged measurements
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ if a count that must agree differs.
 
 Each package has an interpreter of its own; the comparisons of one that is not given are left out.
 
-  python -m experiments.validate_mappings --accelforge_python=/opt/accelforge/bin/python
-  python -m experiments.validate_mappings --zigzag_python=/opt/zigzag/bin/python --num_layers=3
+  airchitect validate_mappings --accelforge_python=/opt/accelforge/bin/python
+  airchitect validate_mappings --zigzag_python=/opt/zigzag/bin/python --num_layers=3
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ Last, the replay stands in for the package: how far IDEAL is from it, whether it
 buffer sizes alike, and how much faster it is. Ends with status 1 at the first file that differs,
 or if the replay differs from the package anywhere.
 
-  python -m experiments.validate_scalesim --workdir=/tmp/validation
-  python -m experiments.validate_scalesim --package_python=/opt/scalesim/bin/python --num_files=1000
-  python -m experiments.validate_scalesim --topology=layers.csv --config=scale.cfg
+  airchitect validate_scalesim --workdir=/tmp/validation
+  airchitect validate_scalesim --package_python=/opt/scalesim/bin/python --num_files=1000
+  airchitect validate_scalesim --topology=layers.csv --config=scale.cfg
 """
 
 from __future__ import annotations

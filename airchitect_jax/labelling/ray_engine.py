@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from airchitect_jax._support import one_line
+from airchitect_jax._support import MissingExtraError, one_line
 from airchitect_jax.labelling.engine import Engine
 from airchitect_jax.labelling.manifest import Finished
 from airchitect_jax.labelling.sources import Piece
@@ -26,7 +26,7 @@ try:
     import ray.data
     import ray.exceptions
 except ImportError as error:
-    raise ImportError("Ray is needed: pip install 'airchitect-jax[ray]'") from error
+    raise MissingExtraError("Ray is needed", "ray") from error
 
 _MOST_TASKS = 10_000  # the driver holds a block for each
 # Without progress, until the run fails. A long CSV file is one piece; a piece whose workers die

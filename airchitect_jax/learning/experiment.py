@@ -14,7 +14,6 @@ import rich.console
 import rich.markup
 import rich.table
 from flax import nnx
-from matplotlib.figure import Figure
 
 from airchitect_jax._support import check_fits, files
 from airchitect_jax._support.progress import TrainingProgress
@@ -59,6 +58,7 @@ from airchitect_jax.learning.training import (
     fit,
 )
 from airchitect_jax.reporting import style
+from airchitect_jax.reporting.style import Figure
 from airchitect_jax.workloads import Network
 
 PAPER_ACCURACY = 0.943

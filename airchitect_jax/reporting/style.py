@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from airchitect_jax._support import files
+from airchitect_jax._support import MissingExtraError, files
 from airchitect_jax.types import Dataflow
 
 # Figures import these names from here, the one place that says which extra brings them.
@@ -18,7 +18,7 @@ try:
     from matplotlib.figure import Figure as Figure
     from matplotlib.rcsetup import cycler
 except ImportError as error:  # pragma: no cover - depends on the installation
-    raise ImportError("figures need matplotlib: pip install 'airchitect-jax[plots]'") from error
+    raise MissingExtraError("figures need matplotlib", "plots") from error
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK = (

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from airchitect_jax._support import check_regular, file_path, one_line, shown
+from airchitect_jax._support import MissingExtraError, check_regular, file_path, one_line, shown
 from airchitect_jax.workloads.binding import Names, with_sizes
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.onnx.nodes import Node
@@ -56,7 +56,7 @@ def read_torch(path: str | pathlib.Path, dims: Mapping[str, int] | None = None) 
     try:
         import torch
     except ImportError as error:
-        raise ImportError(".pt2 files need torch: pip install 'airchitect-jax[torch]'") from error
+        raise MissingExtraError(".pt2 files need torch", "torch") from error
     try:
         try:
             program = torch.export.load(path)

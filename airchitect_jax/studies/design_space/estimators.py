@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from airchitect_jax._support import MissingExtraError
+
 try:
     from sklearn.decomposition import PCA
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -9,9 +11,8 @@ try:
     from sklearn.metrics import mutual_info_score
     from sklearn.neighbors import NearestNeighbors
 except ImportError as error:  # pragma: no cover - depends on the installation
-    raise ImportError(
-        "the statistics of a design space need scikit-learn: pip install 'airchitect-jax[analysis]'"
-    ) from error
+    reason = "the statistics of a design space need scikit-learn"
+    raise MissingExtraError(reason, "analysis") from error
 
 __all__ = [
     "PCA",

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from airchitect_jax._support import file_path, one_line, read_bytes
+from airchitect_jax._support import MissingExtraError, file_path, one_line, read_bytes
 from airchitect_jax.workloads.binding import with_sizes
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.onnx.binding import bind, input_names
@@ -64,7 +64,7 @@ def parse_onnx(
     try:
         import onnx
     except ImportError as error:  # pragma: no cover - depends on the installation
-        raise ImportError("ONNX files need onnx: pip install 'airchitect-jax[onnx]'") from error
+        raise MissingExtraError("ONNX files need onnx", "onnx") from error
     try:
         try:
             model = onnx.load_model_from_string(data)
