@@ -15,14 +15,17 @@ import math
 import re
 from typing import Any, SupportsFloat
 
-import gymnasium
 import jax
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
 from jaxtyping import Bool, Float, Int
 
-from airchitect_jax._support import find, instance, registered, whole_number
+from airchitect_jax._support import (
+    MissingExtraError,
+    find,
+    instance,
+    registered,
+    whole_number,
+)
 from airchitect_jax.case_studies.definition import DIMS
 from airchitect_jax.search.base import Workload
 from airchitect_jax.search.case_problem import CaseProblem
@@ -30,6 +33,13 @@ from airchitect_jax.search.joint import BudgetedNetwork
 from airchitect_jax.search.machines import NumberedWorkload
 from airchitect_jax.search.parameters import design_at, parameters
 from airchitect_jax.search.point_costs import PointCosts
+
+try:
+    import gymnasium
+    from gymnasium.vector import AutoresetMode, VectorEnv
+    from gymnasium.vector.utils import batch_space
+except ImportError as error:  # pragma: no cover - depends on the installation
+    raise MissingExtraError("environments need gymnasium", "agents") from error
 
 _MOST = 16.0  # halvings
 _LOG2_SCALE = 64.0  # what logarithms of counts are divided by

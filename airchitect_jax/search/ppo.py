@@ -4,7 +4,6 @@ J. Schulman, F. Wolski, P. Dhariwal, A. Radford, O. Klimov, "Proximal policy opt
 algorithms", 2017. As in ArchGym (Krishnan et al., ISCA 2023) an agent starts untrained on each
 workload, and each design that it proposes is a sample of its budget.
 """
-# mypy: disable-error-code="import-not-found"
 
 from __future__ import annotations
 
