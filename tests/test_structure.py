@@ -84,6 +84,7 @@ GENERAL = [
 EXTRAS = [
     "evosax",
     "fsspec",
+    "gymnasium",
     "joblib",
     "matplotlib",
     "onnx",
@@ -92,6 +93,7 @@ EXTRAS = [
     "ray",
     "scalesim",
     "sklearn",
+    "stable_baselines3",
     "torch",
     "xgboost",
     "xxhash",

@@ -50,14 +50,17 @@ class CaseProblem:
 
         A permutation decides several: its values are texts with a digit for each.
         """
-        cardinalities = self.layout.cardinalities
+        levels = self.layout.cardinalities
+        places = np.repeat(np.arange(len(levels)), levels)
+        points = np.zeros((len(places), len(levels)), np.int32)
+        points[np.arange(len(places)), places] = np.concatenate([*map(np.arange, levels)])
+        fields_at = self.case.space.fields_at
+        with jax.enable_x64(True):
+            fields = jax.jit(jax.vmap(fields_at))(jnp.asarray(points))
+            order = list(fields_at(jnp.asarray(points[0])))  # which JAX does not keep
         found: dict[str, tuple[Any, ...]] = {}
-        for place, levels in enumerate(cardinalities):
-            points = np.zeros((levels, len(cardinalities)), np.int32)
-            points[:, place] = np.arange(levels)
-            with jax.enable_x64(True):
-                fields = jax.vmap(self.case.space.fields_at)(jnp.asarray(points))
-            columns = {name: np.asarray(values) for name, values in fields.items()}
+        for place in range(len(levels)):
+            columns = {name: np.asarray(fields[name])[places == place] for name in order}
             decided = [name for name, column in columns.items() if (column != column[0]).any()]
             # A coordinate with one level decides nothing: it takes the next field without a name.
             names = decided or [name for name in columns if name not in found][:1]

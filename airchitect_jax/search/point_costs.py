@@ -12,6 +12,8 @@ from jaxtyping import Array, Float, Int
 
 from airchitect_jax.search.base import Problem, Workload, repair
 
+_FEWEST = 8  # rows of a compiled call
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PointCosts:
@@ -57,7 +59,7 @@ class PointCosts:
         A feasible point is its own nearest. Costs beyond a budget of power or latency are infinite.
         """
         rows = len(points)
-        padding = (1 << max(rows - 1, 0).bit_length()) - rows  # few shapes to compile
+        padding = max(_FEWEST, 1 << (rows - 1).bit_length()) - rows  # few shapes to compile
         numbers = np.pad(np.asarray(numbers, np.int32), (0, padding), mode="edge")
         points = np.pad(np.asarray(points, np.int32), ((0, padding), (0, 0)), mode="edge")
         with jax.enable_x64(True):
