@@ -2,6 +2,8 @@
 
 import functools
 import math
+import pathlib
+import re
 import warnings
 
 import jax
@@ -136,3 +138,12 @@ def test_ppo_keeps_its_budget_and_learns():
     assert first["optimal_set_accuracy"] == 1  # of 18 designs
     for key in ("evaluations", "geomean_normalized_performance"):
         assert first[key] == again[key]
+
+
+@pytest.mark.slow
+def test_the_agent_of_the_documentation_runs(capsys):
+    pytest.importorskip("stable_baselines3")
+    page = pathlib.Path(__file__).parent.parent / "docs" / "agents.md"
+    (code,) = re.findall(r"^```py\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    exec(compile(code, str(page), "exec"), {})
+    assert re.search(r"'rows': \d+.* reward -?\d", capsys.readouterr().out)

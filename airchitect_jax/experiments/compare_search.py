@@ -326,7 +326,9 @@ def main(console: rich.console.Console) -> None:
             {
                 "quality_against_evaluations": plots.quality_against_spending(found),
                 "quality_against_seconds": plots.quality_against_time(found),
-                "spread_over_seeds": spread_plots.seeds_of_searchers(spread),
+                **(
+                    {"spread_over_seeds": spread_plots.seeds_of_searchers(spread)} if spread else {}
+                ),
             },
         )
         runner.say(
