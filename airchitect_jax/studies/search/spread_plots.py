@@ -30,7 +30,7 @@ def seeds_of_searchers(spread: Sequence[Row]) -> Figure:
                 axes.hlines(place, above["q3"], above["q1"], color=BLUE, linewidth=5, alpha=0.5)
                 axes.plot(above["median"], place, "o", color=BLUE, markersize=4)
         axes.set_xscale("symlog", linthresh=_RESOLVED)
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, max(1.0, *(130 * (1 / row["worst"] - 1) for row in spread)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.tick_params(axis="x", labelsize=7)
         axes.set_ylim(-0.6, len(names) - 0.4)
