@@ -85,6 +85,7 @@ GENERAL = [
 EXTRAS = [
     "evosax",
     "fsspec",
+    "gymnasium",
     "joblib",
     "matplotlib",
     "onnx",
@@ -93,6 +94,7 @@ EXTRAS = [
     "ray",
     "scalesim",
     "sklearn",
+    "stable_baselines3",
     "torch",
     "xgboost",
     "xxhash",
