@@ -215,9 +215,10 @@ def test_marks_show_their_values_and_are_compared(browser, file_of):  # noqa: F8
         page.keyboard.press("Escape")
         assert not tip.is_visible()
         compared = figure.get_by_role("table", name="Chosen marks side by side")
-        assert compared.locator("tr").first.locator("td").count() == 1
+        assert compared.locator("tr").nth(1).locator("td").count() == 1
+        assert figure.locator("[aria-pressed=true]").count() == 2  # the same layer in both panels
         marks.nth(0).click()
-        layers = compared.locator("tr").first.locator("td").all_inner_texts()
+        layers = compared.locator("tr").nth(1).locator("td").all_inner_texts()
         assert len(layers) == 2
         assert layers[1] == "<script>alert(1)</script>"
         assert problems(page) == []
