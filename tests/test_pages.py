@@ -169,9 +169,8 @@ def test_problems_are_found(browser, tmp_path):  # noqa: F811
         ]
 
 
-@pytest.mark.parametrize("width", [400, 1400])
-def test_tables_sort_by_click_and_key(browser, file_of, width):  # noqa: F811
-    with open_page(browser, file_of("recommend"), width) as page:
+def test_tables_sort_by_click_and_key(browser, file_of):  # noqa: F811
+    with open_page(browser, file_of("recommend"), 400) as page:  # cards
         table = page.get_by_role("table", name="Layers")
         cells = table.locator("tbody tr :nth-child(5)")
 
@@ -183,14 +182,15 @@ def test_tables_sort_by_click_and_key(browser, file_of, width):  # noqa: F811
         heading.get_by_role("button").click()
         assert cycles() == sorted(before)
         assert heading.get_attribute("aria-sort") == "ascending"
+        page.set_viewport_size({"width": 1400, "height": 900})  # a table
         page.keyboard.press("Enter")
         assert cycles() == sorted(before, reverse=True)
         assert heading.get_attribute("aria-sort") == "descending"
         # Empty cells stay last; texts sort as texts.
         table.get_by_role("button", name="cycles in SCALE-Sim").click()
-        assert table.locator("tbody tr").first.inner_text().find("123,456") >= 0
+        assert "123,456" in table.locator("tbody tr").first.inner_text()
         table.get_by_role("button", name="layer").click()
-        names = [text.removeprefix("layer") for text in table.locator("tbody th").all_inner_texts()]
+        names = table.locator("tbody th").all_inner_texts()
         assert names[2:] == [*(f"conv{place}" for place in range(2, 9)), names[-1]]
         assert names[-1].startswith("encoder")
 
