@@ -10,7 +10,7 @@ from browser import browser, open_page, problems  # noqa: F401 - a fixture
 
 from airchitect_jax import Layer, Network, Operator, OperatorKind, recommend
 from airchitect_jax.cost import Platform, VectorUnit
-from airchitect_jax.experiments import platform_answer
+from airchitect_jax.experiments import platform_answer, script
 from airchitect_jax.oracle.machines import pareto_front
 from airchitect_jax.recommendation import plots, report
 from airchitect_jax.recommendation.machines import front_plot, recommend_machine
@@ -84,13 +84,12 @@ def answers():
 
 @functools.cache
 def on_platforms():
-    return platform_answer.rendered(SETTINGS, answers()).pages
+    return platform_answer.rendered(SETTINGS, answers(), script.make_console()).pages
 
 
 def front():
     points = pareto_front(answers()[0].question, num_points=2)
-    svg = style.to_svg(front_plot.front(points), "front")
-    drawn = (front_plot.CAPTION, svg)
+    drawn = style.to_svgs({"front": (front_plot.CAPTION, front_plot.front(points))})
     return front_page(answers()[0], points, drawn=drawn, config=SETTINGS)
 
 
