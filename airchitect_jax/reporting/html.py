@@ -141,7 +141,7 @@ def _setting(value: object) -> str:
 def figures(drawn: Mapping[str, tuple[str, str]]) -> str:
     """Figures side by side where there is room: caption and SVG (see `style.to_svg`) by name."""
     if not drawn:
-        return "<p>None: they need matplotlib (extra plots).</p>"
+        return "<p>No figures: they need matplotlib (extra plots).</p>"
     return (
         f'<div class="figures">{"".join(figure(svg, text) for text, svg in drawn.values())}</div>'
     )
