@@ -6,6 +6,7 @@ import importlib.resources
 import re
 
 import pytest
+import study_pages
 from browser import browser, open_page, problems  # noqa: F401 - a fixture
 
 from airchitect_jax import Layer, Network, Operator, OperatorKind, recommend
@@ -224,6 +225,31 @@ def test_marks_show_their_values_and_are_compared(browser, file_of):  # noqa: F8
         marks.nth(0).click()
         marks.nth(1).click()
         assert compared.count() == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name == "machines" else pytest.param(name, marks=pytest.mark.slow)
+        for name in study_pages.PAGES
+    ],
+)
+def test_pages_of_studies_are_whole(browser, tmp_path, name):  # noqa: F811
+    path = tmp_path / "report.html"
+    path.write_text(study_pages.PAGES[name]())
+    with open_page(browser, path, 400) as page:
+        for width in (400, 800, 1400):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert problems(page) == [], width
+        page.emulate_media(color_scheme="dark")
+        # The text of axes follows the scheme; that on colours does not.
+        fill = "(one) => getComputedStyle(one).fill"
+        assert page.locator("svg text").first.evaluate(fill) == page.evaluate(
+            "() => getComputedStyle(document.body).color"
+        )
+        # The question and the answer come first, with values.
+        assert page.locator("main > section").count() == 2
+        assert page.locator("section.answer dd").first.inner_text()
 
 
 def luminance(color):

@@ -34,7 +34,6 @@ from airchitect_jax.experiments.comparison_files import row_at, write_comparison
 from airchitect_jax.learning import Split, sample_dataset
 from airchitect_jax.oracle.machines import MachineObjective, Question
 from airchitect_jax.reporting import Row, SpreadTable
-from airchitect_jax.reporting.style import save_figures
 from airchitect_jax.studies.search import (
     curves,
     curves_csv,
@@ -294,6 +293,7 @@ def main(console: rich.console.Console) -> None:
             flags=settings,
             about=about,
             notes=notes(rows, len(subject), optima),
+            drawn=plots.figures(found),
         )
         files.write_text(folder / "curves.csv", curves_csv(found))
         files.write_json(
@@ -308,19 +308,13 @@ def main(console: rich.console.Console) -> None:
                 **({"optima": optima} if optima else {}),
             },
         )
-        save_figures(
-            folder,
-            {
-                "quality_against_evaluations": plots.quality_against_spending(found),
-                "quality_against_seconds": plots.quality_against_time(found),
-            },
-        )
         runner.say(
-            console, f"{folder}: comparison.md, .csv, .json, curves.csv, summary.json, figures"
+            console,
+            f"{folder}: report.html, comparison.md, .csv, .json, curves.csv, summary.json, figures",
         )
 
 
-def notes(rows: list[Row], num_workloads: int, optima: Mapping[str, Row]) -> str:
+def notes(rows: list[Row], num_workloads: int, optima: Mapping[str, Row]) -> list[str]:
     """Notes on the searchers and the optima, for above the table."""
     found = [
         "Milliseconds and searches per second are for all searches at once; training the shared"
@@ -337,7 +331,7 @@ def notes(rows: list[Row], num_workloads: int, optima: Mapping[str, Row]) -> str
         for name, row in optima.items()
         if row["certified_gap"]
     ]
-    return "".join(f"{note}\n\n" for note in found)
+    return found
 
 
 def means(whole: SpreadTable, key: str) -> dict[str, float]:
