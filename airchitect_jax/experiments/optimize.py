@@ -30,6 +30,7 @@ from airchitect_jax.experiments import (
     design_flags,
     interrupts,
     network_flags,
+    optional_figures,
     platform_answer,
     platform_flags,
     resume_flag,
@@ -43,7 +44,13 @@ from airchitect_jax.oracle.machines import (
     pareto_front,
     write_certificate,
 )
-from airchitect_jax.recommendation.machines import MachineAnswer, front_csv, optimize, summary_of
+from airchitect_jax.recommendation.machines import (
+    MachineAnswer,
+    front_csv,
+    optimize,
+    report,
+    summary_of,
+)
 from airchitect_jax.recommendation.machines.terminal import print_answer
 
 flags.adopt_module_key_flags(runner)
@@ -124,7 +131,7 @@ def main(console: rich.console.Console) -> None:
                 state=folder / STATE,
             )
         print_answer(answer, console)
-        contents = platform_answer.rendered(settings, [answer])
+        contents = platform_answer.rendered(settings, [answer], console)
         platform_answer.write(folder, contents)
         write_certificate(folder / "certificate.json", answer.question, answer.optimum)
         files.write_json(folder / "summary.json", _summary(answer, start))
@@ -141,9 +148,6 @@ def _write_front(
     console: rich.console.Console,
 ) -> None:
     """Searches the points of the front; searches that were stopped go on."""
-    from airchitect_jax.recommendation.machines import front_plot, report
-    from airchitect_jax.reporting import style
-
     with LateProgress(console, "searching", "point") as progress:
         points = pareto_front(
             answer.question,
@@ -153,15 +157,16 @@ def _write_front(
             state=folder / "front",
         )
     files.write_text(folder / "pareto.csv", front_csv(points))
+
+    def draw() -> Mapping[str, tuple[str, Any]]:
+        from airchitect_jax.recommendation.machines import front_plot
+
+        return {"front": (front_plot.CAPTION, front_plot.front(points))}
+
     if points:
-        figure = front_plot.front(points)
-        style.save_figures(folder, {"front": figure})
-        page = report.front_page(
-            answer,
-            points,
-            drawn=(front_plot.CAPTION, style.to_svg(figure, "front")),
-            config=settings,
-        )
+        figures = optional_figures.finished(console, draw)
+        figures.save(folder)
+        page = report.front_page(answer, points, drawn=figures.svgs, config=settings)
         files.write_text(folder / "front.html", page)
     runner.say(console, f"{folder}: {len(points)} points of the front in pareto.csv")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import importlib.resources
 import math
@@ -140,6 +139,8 @@ def _setting(value: object) -> str:
 
 def figures(drawn: Mapping[str, tuple[str, str]]) -> str:
     """Figures side by side where there is room: caption and SVG (see `style.to_svg`) by name."""
+    if not drawn:
+        return "<p>No figures: they need matplotlib (extra plots).</p>"
     return (
         f'<div class="figures">{"".join(figure(svg, text) for text, svg in drawn.values())}</div>'
     )
@@ -157,16 +158,6 @@ def figure(svg: str, caption: str) -> str:
         f'<figure><div class="frame" role="{"group" if has_records else "img"}"'
         f' aria-label="{escape(caption)}">{svg}</div>'
         f"<figcaption>{escape(caption)}</figcaption>{hint}</figure>"
-    )
-
-
-def image(png: bytes, caption: str) -> str:
-    """A figure with its data inside the page."""
-    data = base64.b64encode(png).decode("ascii")
-    return (
-        f'<figure><div class="frame"><img alt="{escape(caption)}"'
-        f' src="data:image/png;base64,{data}"></div>'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 
 

@@ -24,7 +24,6 @@ from airchitect_jax.reporting import (
     document,
     escape,
     facts,
-    figure,
     figures,
     number_text,
     table,
@@ -83,10 +82,10 @@ def comparison_page(
     title: str,
     answers: Sequence[MachineAnswer],
     *,
-    drawn: tuple[str, str],
+    drawn: Mapping[str, tuple[str, str]],
     config: Mapping[str, object],
 ) -> str:
-    """Machines side by side, in total and layer by layer, as HTML; `drawn` is caption and SVG."""
+    """Machines side by side, in total and layer by layer, as HTML; see `page`."""
     names = [answer.platform.name for answer in answers]
     headlines = [dict(headline(answer)) for answer in answers]
     main = [
@@ -108,14 +107,13 @@ def comparison_page(
     ]
     machines = [[key, *(rows.get(key, "") for rows in headlines)] for key in keys]
     columns = [*(f"{name} (ms)" for name in names), *(f"mapping on {name}" for name in names)]
-    caption, svg = drawn
     return document(
         title,
         f"""{facts("Question", [row for row in question(answers[0]) if row[0] != "platform"])}
 {tiles("Answer", main)}
 {table(["of each machine", *names], machines, "Machines side by side")}
 <h2>Layers</h2>
-{figure(svg, caption)}
+{figures(drawn)}
 <p>Milliseconds of all runs of a layer on each machine, then its mappings.</p>
 {table(["layer", "m x n x k", "runs", *columns], layers, "Layers on each machine")}
 {configuration(config)}""",
@@ -126,11 +124,10 @@ def front_page(
     answer: MachineAnswer,
     points: Sequence[FrontPoint],
     *,
-    drawn: tuple[str, str],
+    drawn: Mapping[str, tuple[str, str]],
     config: Mapping[str, object],
 ) -> str:
-    """The front of latency, energy and area as HTML; `drawn` is caption and SVG."""
-    caption, svg = drawn
+    """The front of latency, energy and area as HTML; see `page`."""
     names = ", ".join(network.name for network in answer.networks)
     latency, energy, area = (
         number_text(min(values)) for values in zip(*map(front_figures, points), strict=True)
@@ -145,7 +142,7 @@ def front_page(
         f"{answer.platform.name} for {names}: the front of latency, energy and area",
         f"""{facts("Question", _asked(answer))}
 {tiles("Answer", main)}
-{figure(svg, caption)}
+{figures(drawn)}
 <h2>Machines</h2>
 <p>No machine beats one of these in latency, energy and area at once, but for its gap: by so
 much its objective can be above the least within its limits. pareto.csv has more.</p>
