@@ -44,6 +44,8 @@ PACKAGED = (
     "flags.json",
     "measured/*",
     "networks/**/*.csv",
+    "page.css",
+    "page.js",
     "platforms/*.yaml",
     "tables/*.csv",
 )

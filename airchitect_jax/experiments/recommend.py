@@ -37,6 +37,7 @@ from airchitect_jax.experiments import (
     design_flags,
     network_flags,
     objective_flags,
+    optional_figures,
     platform_answer,
     platform_flags,
     runner,
@@ -50,6 +51,7 @@ from airchitect_jax.recommendation import (
     layers_csv,
     pareto_csv,
     recommend,
+    report,
     scalesim3_cycles,
     summary_of,
     unused_budgets,
@@ -117,7 +119,10 @@ OUTPUTS = (
     "COMPUTE_REPORT.csv",
     "layers.csv",
     "pareto.csv",
-    *(f"figures/{name}.png" for name in ("roofline", "utilization", "pareto", "heatmap")),
+    *(
+        f"figures/{name}.png"
+        for name in ("roofline", "utilization", "pareto", "pareto_macs", "heatmap")
+    ),
     *(f"scalesim/{flow.name.lower()}.{kind}" for flow in Dataflow for kind in ("cfg", "csv")),
     "scalesim/layout.csv",
 )
@@ -218,10 +223,6 @@ def _answer(
         recommendation, mac_budget=mac_budget, sram_budget_kb=sram_budget_kb
     ):
         runner.say(console, f"note: {note}")
-    # Nothing that the answer did not need was imported for it.
-    from airchitect_jax.recommendation import plots, report
-    from airchitect_jax.reporting import style
-
     proposal = None
     if TRAINED.value:
         from airchitect_jax.learning import load_trained
@@ -235,31 +236,33 @@ def _answer(
             soft_wrap=True,
         )
     points = recommendation.front()
-    figures = {
-        name: (caption, style.to_png(figure))
-        for name, (caption, figure) in plots.figures(recommendation, points).items()
-    }
+
+    def draw() -> Mapping[str, tuple[str, Any]]:
+        from airchitect_jax.recommendation import plots
+
+        return plots.figures(recommendation, points)
+
+    figures = optional_figures.finished(console, draw)
+    page = report.page(
+        f"Recommended accelerator for {', '.join(one.name for one in recommendation.networks)}",
+        recommendation,
+        points,
+        proposal,
+        replayed,
+        mac_budget=mac_budget,
+        sram_budget_kb=sram_budget_kb,
+        drawn=figures.svgs,
+        config=settings,
+    )
     _remove_earlier(folder)
     workdir.write_config(folder, "recommend", settings)
-    style.save_pngs(folder, {name: png for name, (_, png) in figures.items()})
+    figures.save(folder)
     write_simulator_inputs(recommendation, folder / "scalesim")
-    names = ", ".join(network.name for network in recommendation.networks)
     for name, text in (
         ("COMPUTE_REPORT.csv", compute_report_csv(recommendation.layers)),
         ("layers.csv", layers_csv(recommendation.layers, replayed)),
         ("pareto.csv", pareto_csv(recommendation, points)),
-        (
-            "report.html",
-            report.page(
-                f"Recommended accelerator for {names}",
-                recommendation,
-                points,
-                proposal,
-                replayed,
-                figures=figures,
-                config=settings,
-            ),
-        ),
+        ("report.html", page),
     ):
         files.write_text(folder / name, text)
     summary = summary_of(recommendation, points, proposal, replayed)

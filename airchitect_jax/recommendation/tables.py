@@ -9,7 +9,9 @@ from typing import Any, Protocol, TypeVar
 from airchitect_jax._support import csv_text
 from airchitect_jax.oracle.joint import Design, FrontPoint
 from airchitect_jax.recommendation.exact import LayerPlan, Proposal, Recommendation
-from airchitect_jax.types import MemoryModel, Objective
+from airchitect_jax.reporting import number_text
+from airchitect_jax.types import Interface, MemoryModel, Objective
+from airchitect_jax.workloads import Network
 
 # SCALE-Sim's header of COMPUTE_REPORT.csv, and the columns added to it.
 COMPUTE_REPORT = (
@@ -259,6 +261,80 @@ def pareto_rows(recommendation: Recommendation, points: Sequence[FrontPoint]) ->
         ]
         for point in points
     ]
+
+
+PARETO_HEADER = (
+    "array (rows x columns)",
+    "MAC units",
+    "ifmap, filter, ofmap SRAM",
+    "SRAM (KB)",
+    "dataflows",
+    "cycles",
+    "energy (mJ)",
+)
+
+
+def pareto_records(
+    recommendation: Recommendation, points: Sequence[FrontPoint]
+) -> list[list[tuple[str, str]]]:
+    """For each point, `PARETO_HEADER` with texts."""
+    records = []
+    for rows, cols, macs, *srams, sram, flows, cycles, energy in pareto_rows(
+        recommendation, points
+    ):
+        texts = (
+            f"{rows}x{cols}",
+            f"{macs:,}",
+            f"{'+'.join(map(str, srams))} KB",
+            f"{sram:,}",
+            str(flows),
+            f"{cycles:,}",
+            number_text(energy / 1e12),  # type: ignore[operator]
+        )
+        records.append(list(zip(PARETO_HEADER, texts, strict=True)))
+    return records
+
+
+_OBJECTIVES = {
+    Objective.CYCLES: "fewest cycles",
+    Objective.ENERGY: "least energy",
+    Objective.EDP: "least product of energy and cycles",
+}
+
+
+def question(
+    recommendation: Recommendation, *, mac_budget: int, sram_budget_kb: int
+) -> list[tuple[str, str]]:
+    """What was asked: rows of (name, value)."""
+    platform, space = recommendation.survey.platform, recommendation.survey.space
+    one_array = f"{space.rows[0]}x{space.cols[0]}"
+    return [
+        ("workload", weighted_names(recommendation.networks, recommendation.weights)),
+        ("objective", _OBJECTIVES[recommendation.objective]),
+        ("MAC units at most", f"{mac_budget:,}"),
+        ("SRAM at most", f"{sram_budget_kb:,} KB"),
+        (
+            "DRAM bandwidth",
+            f"{platform.bandwidth_bytes_per_cycle:,} bytes per cycle"
+            + ("" if platform.interface is Interface.SHARED else " for each operand"),
+        ),
+        ("width of an element", f"{platform.element_bytes} B"),
+        ("arrays", one_array if len(space.rows) == 1 else "all with powers of two as sides"),
+        ("runtime model", platform.runtime_model.value),
+    ]
+
+
+def weighted_names(networks: Sequence[Network], weights: Sequence[int]) -> str:
+    """A workload in a line, for example "resnet50, 3 x bert_base"."""
+    return ", ".join(
+        network.name if weight == 1 else f"{weight} x {network.name}"
+        for network, weight in zip(networks, weights, strict=True)
+    )
+
+
+def dims_text(gemm: tuple[int, int, int]) -> str:
+    """For example "100x20x30": m, n and k."""
+    return "x".join(map(str, gemm))
 
 
 def headline(recommendation: Recommendation, proposal: Proposal | None) -> list[tuple[str, str]]:

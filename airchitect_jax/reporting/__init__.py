@@ -1,6 +1,18 @@
 """Figure style, HTML and tables, for every report."""
 
-from airchitect_jax.reporting.html import document, escape, image, table
+from airchitect_jax.reporting.html import (
+    configuration,
+    document,
+    escape,
+    facts,
+    figure,
+    figures,
+    folded,
+    image,
+    number_text,
+    table,
+    tiles,
+)
 from airchitect_jax.reporting.tables import (
     Column,
     Row,
@@ -16,9 +28,16 @@ __all__ = [
     "Spread",
     "SpreadTable",
     "by_name",
+    "configuration",
     "document",
     "escape",
+    "facts",
+    "figure",
+    "figures",
+    "folded",
     "image",
     "markdown_table",
+    "number_text",
     "table",
+    "tiles",
 ]

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Iterable, Sequence
+import importlib.resources
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto;
-       padding: 0 1rem; }
-h1 { font-size: 1.6rem; overflow-wrap: anywhere; } h2 { font-size: 1.25rem; margin-top: 2.2rem; }
-h3 { font-size: 1.05rem; margin-bottom: 0.3rem; }
-table { border-collapse: collapse; margin: 0.6rem 0; }
-th, td { padding: 0.2rem 0.7rem; border-bottom: 1px solid #ddd; text-align: left; }
-th { vertical-align: bottom; } td:first-child { white-space: nowrap; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
-figure { margin: 1rem 0 1.6rem; } figure img { max-width: 100%; height: auto; }
-figcaption { color: #555; } .wide { overflow-x: auto; } details { margin: 0.4rem 0; }
-summary { cursor: pointer; }
-@media (max-width: 600px) {
-  td:first-child { white-space: normal; } th, td { padding: 0.2rem 0.35rem; }
-}
-"""
+# The browser refuses whatever a page would load.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+# A number with its sign, thousands separators, exponent and unit: "-1,234.5", "12.3%", "7e+09 fJ".
+_NUMBER = re.compile(r"([+-]?\d[\d,]*\.?\d*(?:e[+-]?\d+)?)(?: ?(?:%|[A-Za-z/]{1,4}))?")
+_MOST_LETTERS = 24  # of a column that wraps its text
+_STEP = 3  # the needed widths of tables are multiples of so many em
 
 
 def escape(value: object) -> str:
@@ -29,52 +22,182 @@ def escape(value: object) -> str:
     return html.escape(str(value))
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """An HTML table; numbers are right-aligned, integers with thousands separators."""
-    rows = [list(row) for row in rows]
-    body = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in rows)
-    # Headings are aligned as their columns.
-    kinds = [_is_number(value) for value in rows[0]] if rows else [False] * len(header)
-    head = "".join(
-        f'<th class="number">{escape(name)}</th>' if number else f"<th>{escape(name)}</th>"
-        for name, number in zip(header, kinds, strict=True)
+def number_text(value: float) -> str:
+    """A number with four digits or, from ten thousand, with thousands separators."""
+    if isinstance(value, int) or not math.isfinite(value):
+        return f"{value:,}"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:,.4g}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]], label: str = "") -> str:
+    """An HTML table that sorts by each column; where it is too wide, a card per row.
+
+    Args:
+      header: a heading for each column.
+      rows: cells; numbers, and texts that are a number with at most a unit, sort as numbers.
+      label: what the table shows, for readers who do not see the text around it.
+    """
+    cells = [[_text(value) for value in row] for row in rows]
+    columns = list(zip(*cells, strict=True)) if cells else [() for _ in header]
+    numeric = [_is_numeric(column) for column in columns]
+    widths = list(map(_width, header, columns, numeric))
+    needed = _STEP * math.ceil(sum(widths) / _STEP)
+    head = "".join(map(_heading, header, numeric, widths, [len(cells) > 1] * len(header)))
+    body = "".join(
+        f'<tr role="row">{"".join(map(_cell, header, row, numeric, range(len(row))))}</tr>'
+        for row in cells
     )
-    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+    return (
+        f'<div class="table"><table class="needs-{needed}" role="table"'
+        f' aria-label="{escape(label or ", ".join(filter(None, header)))}">'
+        f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>'
+        f'<tbody role="rowgroup">{body}</tbody></table></div>'
+    )
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number_text(value) if is_number else str(value)  # type: ignore[arg-type]
 
 
-def _cell(value: object) -> str:
-    if not _is_number(value):
-        return f"<td>{escape(value)}</td>"
-    text = f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
-    return f'<td class="number">{text}</td>'
+def _is_numeric(column: Sequence[str]) -> bool:
+    """Whether a column has numbers only, and some."""
+    filled = [text for text in column if text]
+    return bool(filled) and all(_NUMBER.fullmatch(text) for text in filled)
+
+
+def _width(name: str, column: Sequence[str], numeric: bool) -> float:
+    """What a column needs, in em, by the number of its letters."""
+    most = max(map(len, column), default=0)
+    word = max(map(len, name.split()), default=0) + 2  # and the arrow of the order
+    return 0.6 * max(word, most if numeric else min(most, _MOST_LETTERS)) + 1.3
+
+
+def _heading(name: str, numeric: bool, width: float, sortable: bool) -> str:
+    inner = f'<button type="button">{escape(name)}</button>' if sortable and name else escape(name)
+    look = f'{_class(numeric)} style="min-width: {width:.1f}em"'
+    return f'<th scope="col" role="columnheader"{look}>{inner}</th>'
+
+
+def _cell(name: str, text: str, numeric: bool, place: int) -> str:
+    found = _NUMBER.fullmatch(text) if numeric else None
+    value = f' data-value="{found[1].replace(",", "")}"' if found else ""
+    tag, role = ("td", "cell") if place else ("th", "rowheader")
+    scope = "" if place else ' scope="row"'
+    label = f' data-label="{escape(name)}"' if name else ""
+    return (
+        f'<{tag}{scope} role="{role}"{_class(numeric)}{label}{value}>'
+        f"<span>{escape(text)}</span></{tag}>"
+    )
+
+
+def _class(numeric: bool) -> str:
+    return ' class="number"' if numeric else ""
+
+
+def facts(title: str, rows: Iterable[tuple[str, object]]) -> str:
+    """A section of names and values, such as the question that a page answers."""
+    return f"<section><h2>{escape(title)}</h2>{_pairs('facts', rows)}</section>"
+
+
+def tiles(
+    title: str, main: Iterable[tuple[str, object]], more: Iterable[tuple[str, object]] = ()
+) -> str:
+    """The section of the answer: the main values, with their units, in large type; then others."""
+    others = list(more)
+    rest = _pairs("facts", others) if others else ""
+    return (
+        f'<section class="answer"><h2>{escape(title)}</h2>{_pairs("tiles", main)}{rest}</section>'
+    )
+
+
+def _pairs(kind: str, rows: Iterable[tuple[str, object]]) -> str:
+    items = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(_text(value))}</dd></div>" for name, value in rows
+    )
+    return f'<dl class="{kind}">{items}</dl>'
+
+
+def folded(summary: str, body: str) -> str:
+    """Markup that is shown when its summary is opened."""
+    return f"<details><summary>{escape(summary)}</summary>{body}</details>"
+
+
+def configuration(config: Mapping[str, object]) -> str:
+    """The flags of a run by name, folded away; those that are not set are left out."""
+    given = {name: value for name, value in config.items() if value not in (None, [], ())}
+    rows = [(f"--{name}", _setting(value)) for name, value in given.items()]
+    return f"<h2>Configuration</h2>{folded('Flags of this run', table(['flag', 'value'], rows))}"
+
+
+def _setting(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def figures(drawn: Mapping[str, tuple[str, str]]) -> str:
+    """Figures side by side where there is room: caption and SVG (see `style.to_svg`) by name."""
+    if not drawn:
+        return "<p>None: they need matplotlib (extra plots).</p>"
+    return (
+        f'<div class="figures">{"".join(figure(svg, text) for text, svg in drawn.values())}</div>'
+    )
+
+
+def figure(svg: str, caption: str) -> str:
+    """A figure over its caption, which is also its text for those who do not see it."""
+    has_records = "data-record" in svg
+    hint = (
+        '<p class="hint">Hover or focus a mark for its values; click marks to compare them.</p>'
+        if has_records
+        else ""
+    )
+    return (
+        f'<figure><div class="frame" role="{"group" if has_records else "img"}"'
+        f' aria-label="{escape(caption)}">{svg}</div>'
+        f"<figcaption>{escape(caption)}</figcaption>{hint}</figure>"
+    )
 
 
 def image(png: bytes, caption: str) -> str:
     """A figure with its data inside the page."""
     data = base64.b64encode(png).decode("ascii")
     return (
-        f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
+        f'<figure><div class="frame"><img alt="{escape(caption)}"'
+        f' src="data:image/png;base64,{data}"></div>'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 
 
 def document(title: str, body: str) -> str:
     """A whole page: the title, escaped, over a body of markup."""
+    style = _asset("page.css")
+    plain, cards = style.split("/* Cards */")
+    needed = sorted(set(re.findall(r'class="needs-(\d+)"', body)), key=int)
+    style = plain + "".join(cards.replace("NEEDED", width) for width in needed)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>{escape(title)}</title>
-<style>{_STYLE}</style>
+<style>{style}</style>
 </head>
 <body>
+<main>
 <h1>{escape(title)}</h1>
 {body}
+</main>
+<script>{_asset("page.js")}</script>
 </body>
 </html>
 """
+
+
+def _asset(name: str) -> str:
+    return importlib.resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from airchitect_jax._support import csv_text
 from airchitect_jax.oracle.machines import FrontPoint
-from airchitect_jax.recommendation.machines.tables import machine_text, number_text
+from airchitect_jax.recommendation.machines.tables import machine_text
+from airchitect_jax.reporting import number_text
 
 FRONT_COLUMNS = (
     "latency_ms",
@@ -30,10 +31,10 @@ FRONT_HEADER = (
     "energy (mJ)",
     "area (mm2)",
     "machine",
-    "least",
+    "objective",
     "area at most (mm2)",
     "latency at most (ms)",
-    "gap",
+    "certified gap",
 )
 
 

@@ -5,28 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from airchitect_jax.recommendation.machines.answer import MachineAnswer
-from airchitect_jax.recommendation.machines.tables import milliseconds, part_text
-from airchitect_jax.recommendation.tables import beginning, by_gemm
+from airchitect_jax.recommendation.machines.tables import (
+    bandwidth_bytes_per_second,
+    mapping_text,
+    milliseconds,
+    part_text,
+)
+from airchitect_jax.recommendation.roofline import roofline_of
+from airchitect_jax.recommendation.tables import beginning, by_gemm, dims_text
+from airchitect_jax.reporting import number_text
 from airchitect_jax.reporting.style import (
-    BLACK,
     BLUE,
-    OF_DATAFLOW,
     ORANGE,
+    PHONE,
+    Drawing,
+    legend_below,
     line_style,
     new_figure,
     plain,
+    plain_log,
     styled,
 )
-from airchitect_jax.types import Dataflow
 
 _MOST_BARS = 24
-_MOST_LETTERS = 24
+_MOST_LETTERS = 20
+COMPARISON = "Time of all runs of each layer on each machine, in the order of the workload."
 
 
-def figures(answer: MachineAnswer) -> Mapping[str, tuple[str, Figure]]:
+def figures(answer: MachineAnswer) -> Mapping[str, tuple[str, Drawing]]:
     """Caption and figure by file name."""
     return {
         "time": (
@@ -36,94 +45,101 @@ def figures(answer: MachineAnswer) -> Mapping[str, tuple[str, Figure]]:
         ),
         "roofline": (
             "Roofline: MACs per second of each layer over its MACs per byte of DRAM traffic. The"
-            " roof is set by the bandwidth, then by the arrays. Areas of the markers are shares of"
-            " the time.",
+            " roof is set by the bandwidth, then by the arrays. Areas of the marks are shares of"
+            " the time; the costliest layers have their names.",
             roofline(answer),
         ),
         "parts": (
-            "Energy of one run of the workload, and area of the machine, by part.",
+            "By part: energy of one run of the workload above, area of the machine below.",
             parts(answer),
         ),
     }
 
 
 @styled
-def time(answer: MachineAnswer) -> Figure:
+def time(answer: MachineAnswer) -> Drawing:
     """Horizontal bars, the longest first."""
     rows = [
         (
-            f"{beginning(plan.layer.name, _MOST_LETTERS)}" + (f" (x{runs})" if runs > 1 else ""),
+            plan.layer.name,
+            dims_text(plan.gemm),
+            runs,
             milliseconds(plan.compute_cycles * runs, answer),
             milliseconds((plan.total_cycles - plan.compute_cycles) * runs, answer),
+            mapping_text(plan),
         )
         for plan, _, runs in by_gemm(answer.layers)[:_MOST_BARS]
     ]
     if answer.operators:
         cycles = sum(plan.cycles * plan.runs for plan in answer.operators)
-        rows.append(("vector units", milliseconds(cycles, answer), 0.0))
-    names, computing, waiting = zip(*rows, strict=True)
-    figure, axes = new_figure(height=1.2 + 0.24 * len(rows))
+        runs = sum(plan.runs for plan in answer.operators)
+        rows.append(("vector units", "", runs, milliseconds(cycles, answer), 0.0, ""))
+    names, _, _, computing, waiting, _ = zip(*rows, strict=True)
+    figure, axes = new_figure(width=PHONE, height=1.2 + 0.24 * len(rows))
     across = np.arange(len(rows))
-    axes.barh(across, computing, color=BLUE, label="computing")
-    axes.barh(across, waiting, left=computing, color=ORANGE, label="waiting for DRAM")
-    axes.set_yticks(across, [plain(name) for name in names], fontsize=8)
+    records = [
+        (
+            ("layer", name),
+            ("m x n x k", dims),
+            ("runs", f"{runs:,}"),
+            ("computing (ms)", number_text(of_computing)),
+            ("waiting for DRAM (ms)", number_text(of_waiting)),
+            ("mapping", mapping),
+        )
+        for name, dims, runs, of_computing, of_waiting, mapping in rows
+    ]
+    figure.tell(axes.barh(across, computing, color=BLUE, label="computing"), records)
+    bars = axes.barh(across, waiting, left=computing, color=ORANGE, label="waiting for DRAM")
+    figure.tell(bars, records)
+    axes.set_yticks(across, [plain(beginning(name, _MOST_LETTERS)) for name in names])
     axes.invert_yaxis()
     axes.set_xlabel("time (ms)")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    legend_below(figure, (axes,), columns=2)
     return figure
 
 
 @styled
-def roofline(answer: MachineAnswer) -> Figure:
+def roofline(answer: MachineAnswer) -> Drawing:
     """Layers under the roofs of bandwidth and arrays."""
-    figure, axes = new_figure(height=4.6)
     hardware, clock = answer.hardware, answer.platform.clock_hz
-    peak = hardware.rows * hardware.cols * hardware.num_cores * clock
-    bandwidth = hardware.bandwidth_bytes * clock / hardware.bandwidth_cycles
+    peak = float(hardware.rows * hardware.cols * hardware.num_cores * clock / 1e9)
+    bandwidth = bandwidth_bytes_per_second(answer) / 1e9
     plans = answer.layers
-    macs = np.array([float(plan.layer.m * plan.layer.n * plan.layer.k) for plan in plans])
-    intensity = macs / np.array([plan.dram_bytes for plan in plans])
-    ridge = peak / bandwidth
-    across = np.geomspace(min(intensity.min(), ridge) / 2, max(intensity.max(), ridge) * 2, 200)
-    axes.loglog(
-        across,
-        np.minimum(peak, across * bandwidth) / 1e12,
-        color=BLACK,
-        linewidth=1.2,
-        label=f"roof: {bandwidth / 1e9:g} GB/s, {peak / 1e12:.3g} TMAC/s",
+    macs = [plan.layer.m * plan.layer.n * plan.layer.k for plan in plans]
+    return roofline_of(
+        plans,
+        shares=[plan.total_cycles * plan.runs / answer.cycles for plan in plans],
+        intensity=[count / plan.dram_bytes for count, plan in zip(macs, plans, strict=True)],
+        rates=[
+            count / plan.total_cycles * clock / 1e9 for count, plan in zip(macs, plans, strict=True)
+        ],
+        bandwidth=bandwidth,
+        peak=peak,
+        roofs=(f"{bandwidth:g} GB/s", f"{number_text(peak)} GMAC/s"),
+        unit="GMAC/s",
     )
-    cycles = np.array([float(plan.total_cycles) for plan in plans])
-    share = cycles * np.array([float(plan.runs) for plan in plans]) / answer.cycles
-    for flow in Dataflow:
-        here = [index for index, plan in enumerate(plans) if plan.dataflow is flow]
-        if here:
-            axes.scatter(
-                intensity[here],
-                macs[here] / cycles[here] * clock / 1e12,
-                s=20 + 600 * share[here],
-                color=OF_DATAFLOW[flow]["color"],
-                alpha=0.55,
-                edgecolor="white",
-                label=f"{flow.name}: {len(here)} layers",
-            )
-    axes.set_xlabel("MACs per byte of DRAM traffic")
-    axes.set_ylabel("10^12 MACs per second")
-    legend = axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=8)
-    for handle in legend.legend_handles[1:]:
-        handle.set_sizes([40])
-    return figure
 
 
 @styled
-def parts(answer: MachineAnswer) -> Figure:
+def parts(answer: MachineAnswer) -> Drawing:
     """Two panels of horizontal bars: energy and area."""
-    figure, panels = new_figure(columns=2, width=10, height=3.2)
+    energy, area = answer.physical.energy_mj_by_part, answer.physical.area_mm2_by_part
+    figure, panels = new_figure(rows=2, width=PHONE, height=1.4 + 0.24 * (len(energy) + len(area)))
     for axes, values, label in (
-        (panels[0], answer.physical.energy_mj_by_part, "energy (mJ)"),
-        (panels[1], answer.physical.area_mm2_by_part, "area (mm2)"),
+        (panels[0], energy, "energy (mJ)"),
+        (panels[1], area, "area (mm2)"),
     ):
         across = np.arange(len(values))
-        axes.barh(across, list(values.values()), color=BLUE)
+        total = sum(values.values())
+        records = [
+            (
+                ("part", part_text(name)),
+                (label, number_text(value)),
+                ("share", f"{value / total:.1%}"),
+            )
+            for name, value in values.items()
+        ]
+        figure.tell(axes.barh(across, list(values.values()), color=BLUE), records)
         axes.set_yticks(across, [part_text(name) for name in values])
         axes.invert_yaxis()
         axes.set_xlabel(label)
@@ -131,17 +147,39 @@ def parts(answer: MachineAnswer) -> Figure:
 
 
 @styled
-def comparison(answers: Sequence[MachineAnswer]) -> Figure:
+def comparison(answers: Sequence[MachineAnswer]) -> Drawing:
     """Time of each layer on each machine, layers in the order of the workload."""
-    figure, axes = new_figure(width=10)
+    figure, axes = new_figure(width=PHONE, height=4.0)
     for index, answer in enumerate(answers):
-        axes.plot(
-            [milliseconds(plan.total_cycles * plan.runs, answer) for plan in answer.layers],
+        times = [milliseconds(plan.total_cycles * plan.runs, answer) for plan in answer.layers]
+        places, look = range(1, len(times) + 1), line_style(index)
+        axes.plot(places, times, color=look["color"], linestyle=look["linestyle"], linewidth=1)
+        marks = axes.scatter(
+            places,
+            times,
+            color=look["color"],
+            marker=look["marker"],
+            s=24,
             label=plain(answer.platform.name),
-            **line_style(index),
+        )
+        figure.tell(
+            marks,
+            [
+                (
+                    ("machine", answer.platform.name),
+                    ("layer", plan.layer.name),
+                    ("m x n x k", dims_text(plan.gemm)),
+                    ("runs", f"{plan.runs:,}"),
+                    ("time of all runs (ms)", number_text(value)),
+                    ("mapping", mapping_text(plan)),
+                )
+                for plan, value in zip(answer.layers, times, strict=True)
+            ],
         )
     axes.set_yscale("log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("layers in order")
     axes.set_ylabel("time (ms)")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
+    plain_log(axes.yaxis)
+    legend_below(figure, (axes,), columns=2)
     return figure

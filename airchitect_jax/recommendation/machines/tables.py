@@ -11,6 +11,8 @@ from typing import Any
 from airchitect_jax._support import csv_text
 from airchitect_jax.oracle.machines import Budgets
 from airchitect_jax.recommendation.machines.answer import MachineAnswer, MachineLayer
+from airchitect_jax.recommendation.tables import weighted_names
+from airchitect_jax.reporting import number_text
 from airchitect_jax.types import Hardware, MemoryModel
 
 LAYER_COLUMNS = (
@@ -75,11 +77,6 @@ def size_text(num_bytes: int) -> str:
     return f"{num_bytes / 2**20:g} MB" if num_bytes >= 2**20 else f"{num_bytes / 2**10:g} KB"
 
 
-def number_text(value: float) -> str:
-    """A number with four digits or, from ten thousand, with thousands separators."""
-    return f"{value:,.0f}" if value >= 1e4 else f"{value:,.4g}"
-
-
 def count_text(count: int) -> str:
     """A whole number in full or, from 10^15, by its order of magnitude."""
     return f"{count:,}" if count < 10**15 else f"10^{math.log10(count):.1f}"
@@ -107,13 +104,7 @@ def question(answer: MachineAnswer) -> list[tuple[str, str]]:
     """What was asked: rows of (name, value)."""
     platform = answer.platform
     rows = [
-        (
-            "workload",
-            ", ".join(
-                network.name if weight == 1 else f"{weight} x {network.name}"
-                for network, weight in zip(answer.networks, answer.weights, strict=True)
-            ),
-        ),
+        ("workload", weighted_names(answer.networks, answer.weights)),
         ("platform", platform.name),
         ("objective", answer.objective.value.replace("_", " ")),
     ]
@@ -151,7 +142,7 @@ def headline(answer: MachineAnswer) -> list[tuple[str, str]]:
     vector_cycles = sum(plan.cycles * plan.runs for plan in answer.operators)
     return [
         ("array (rows x columns)", f"{cores}{hardware.rows}x{hardware.cols}"),
-        ("memories" + (" of a core" if hardware.num_cores > 1 else ""), memories),
+        ("memories", memories + (" per core" if hardware.num_cores > 1 else "")),
         (
             "clock, DRAM bandwidth",
             f"{platform.clock_hz / 1e9:g} GHz, {bandwidth_bytes_per_second(answer) / 1e9:g} GB/s",
