@@ -16,8 +16,8 @@ ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE = ROOT / "airchitect_jax"
 INNER = ("_support", "experiments", "studies")  # no names for others
 _IMPORTED = """\
-Examples run after `import airchitect_jax as aj`, `import numpy as np` and `import jax`, and in the
-namespace of this page."""
+Examples run after `import airchitect_jax as aj`, `import numpy as np` and `import jax`. Names
+without a prefix are those of the module."""
 BESIDE = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 
 
