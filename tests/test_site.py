@@ -2,14 +2,18 @@
 
 import ast
 import collections
+import functools
 import html.parser
+import http.server
 import pathlib
 import re
 import subprocess
 import sys
+import threading
 import urllib.parse
 
 import pytest
+from browser import browser  # noqa: F401 - a fixture
 from markdown_it import MarkdownIt
 
 from tools import site_pages
@@ -131,6 +135,43 @@ def names_of(face):
     stub = file.with_suffix(".pyi")
     text = (stub if stub.exists() else file).read_text()
     return ast.literal_eval(re.search(r"^__all__ = (\[.*?\])", text, re.M | re.S)[1])
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def address(folder):
+    handler = functools.partial(Quiet, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_in_a_browser(browser, address, scheme):  # noqa: F811 - the fixture
+    """On a phone and on a desk: nothing is wider than the window, and the search finds."""
+    context = browser.new_context(color_scheme=scheme)
+    page, said, requests = context.new_page(), [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    for width in (400, 1400):
+        page.set_viewport_size({"width": width, "height": 900})
+        for name in ("index", "commands", "results_models", "design_space", "api/cost"):
+            page.goto(f"{address}{name}.html")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
+    page.fill("input[name=query]", "makespan")
+    page.wait_for_selector(".md-search-result__article")
+    context.close()
+    assert said == []
+    assert all(url.startswith((address, "blob:", "data:")) for url in requests)
 
 
 def test_links_to_other_sites_are_well_formed():

@@ -15,13 +15,16 @@ from mkdocs.structure.files import File, Files
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE = ROOT / "airchitect_jax"
 INNER = ("_support", "experiments", "studies")  # no names for others
+_IMPORTED = """\
+Examples run after `import airchitect_jax as aj`, `import numpy as np` and `import jax`. Names
+without a prefix are those of the module."""
 BESIDE = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the pages."""
     for face in faces():
-        text = f"# {face}\n\n::: {face}\n"
+        text = f"# {face}\n\n{_IMPORTED}\n\n::: {face}\n"
         files.append(File.generated(config, f"api/{face.rpartition('.')[2]}.md", content=text))
     for name, page in BESIDE.items():
         text = (ROOT / name).read_text(encoding="utf-8").replace("](docs/", "](")

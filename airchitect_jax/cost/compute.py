@@ -69,7 +69,13 @@ def last_cycle_offset(runtime_model: RuntimeModel) -> int:
 def fold_cycles(
     array: ArrayShape, t: Number, dataflow: Dataflow, runtime_model: RuntimeModel
 ) -> Number:
-    """Cycles of one fold, partly filled or not: `R + C + T - 2`, or `2R + C + T - 2`."""
+    """Cycles of one fold, partly filled or not: `R + C + T - 2`, or `2R + C + T - 2`.
+
+    Example:
+      >>> array = aj.ArrayShape(rows=32, cols=32)
+      >>> fold_cycles(array, 64, aj.Dataflow.OS, aj.RuntimeModel.SCALESIM)  # 32 + 32 + 64 - 2
+      126
+    """
     return row_passes(dataflow, runtime_model) * array.rows + array.cols + t - 2
 
 

@@ -202,8 +202,8 @@ def sensitivity(cost: Callable[[Gemm], Float[Array, ""]], gemm: Gemm) -> Gemm:
     Example:
       >>> array = aj.RelaxedArray(log2_rows=5.0, log2_cols=5.0, dataflow=np.array([1.0, 0.0, 0.0]))
       >>> relaxation = aj.Relaxation(temperature=0.1)
-      >>> slopes = jax.jit(lambda g: sensitivity(lambda h: relaxation.compute_cycles(h, array), g))
-      >>> found = slopes(aj.Gemm(m=64.0, n=64.0, k=64.0))
+      >>> cost = lambda gemm: relaxation.compute_cycles(gemm, array)
+      >>> found = jax.jit(lambda gemm: aj.sensitivity(cost, gemm))(aj.Gemm(m=64.0, n=64.0, k=64.0))
       >>> round(float(found.m), 2), round(float(found.n), 2), round(float(found.k), 2)
       (1.07, 1.07, 0.51)
     """
