@@ -131,9 +131,11 @@ def test_flags_are_those_of_the_scripts():
 
 @pytest.mark.slow
 def test_missing_extras_end_each_script_with_one_line(tmp_path):
-    """At its import, if it needs them at all."""
+    """At its import, if it needs them at all; the recommendation goes without figures."""
     commands = [(name, "--help") for name in command.summaries()]
-    commands += [("recommend", "--workload=model.onnx", f"--workdir={tmp_path / 'exact'}")]
+    flags = ("--workload=dlrm", f"--workdir={tmp_path / 'exact'}")
+    commands += [("recommend", *flags), ("recommend", "--workload=model.onnx", flags[1])]
+    commands += [("recommend", flags[0], "--platform=gemmini", f"--workdir={tmp_path / 'chip'}")]
     commands += [("label_workloads", "--sample=10", f"--workdir={tmp_path / 'labels'}")]
     (tmp_path / "model.onnx").write_bytes(b"")
     done = subprocess.run(
@@ -153,3 +155,7 @@ def test_missing_extras_end_each_script_with_one_line(tmp_path):
     assert all("pip install 'airchitect-jax[" in line for line in errors), errors
     assert {"case_study1", "compare_models", "design_space", "label_workloads"} <= set(failed)
     assert failed.count("recommend") == 1  # of an ONNX file
+    for run in ("exact", "chip"):
+        assert (tmp_path / run / "summary.json").exists()
+        assert (tmp_path / run / "report.html").exists()
+        assert not (tmp_path / run / "figures").exists()

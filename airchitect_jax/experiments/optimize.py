@@ -7,8 +7,8 @@ machine or, with --gap, --time_limit or Ctrl-C, with the best so far and a prove
 it can be from the best (docs/optimize.md).
 
 Prints the machine; writes summary.json, certificate.json, platform.yaml, layers.csv, operators.csv,
-report.html and figures into the workdir; with --pareto also pareto.csv and a figure. A run that was
-stopped or killed goes on with --resume, to the same answer.
+report.html and figures into the workdir; with --pareto also pareto.csv, front.html and a figure. A
+run that was stopped or killed goes on with --resume, to the same answer.
 
   airchitect optimize --workload=resnet50 --area_budget=20mm2 --objective=edp
   airchitect optimize --workload=bert_base --platform=mine.yaml --gap=0.01
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import pathlib
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import rich.console
@@ -29,6 +30,7 @@ from airchitect_jax.experiments import (
     design_flags,
     interrupts,
     network_flags,
+    optional_figures,
     platform_answer,
     platform_flags,
     resume_flag,
@@ -42,7 +44,13 @@ from airchitect_jax.oracle.machines import (
     pareto_front,
     write_certificate,
 )
-from airchitect_jax.recommendation.machines import MachineAnswer, front_csv, optimize, summary_of
+from airchitect_jax.recommendation.machines import (
+    MachineAnswer,
+    front_csv,
+    optimize,
+    report,
+    summary_of,
+)
 from airchitect_jax.recommendation.machines.terminal import print_answer
 
 flags.adopt_module_key_flags(runner)
@@ -123,23 +131,23 @@ def main(console: rich.console.Console) -> None:
                 state=folder / STATE,
             )
         print_answer(answer, console)
-        contents = platform_answer.rendered(settings, [answer])
+        contents = platform_answer.rendered(settings, [answer], console)
         platform_answer.write(folder, contents)
         write_certificate(folder / "certificate.json", answer.question, answer.optimum)
         files.write_json(folder / "summary.json", _summary(answer, start))
         for name in contents.pages:
             runner.say(console, f"report: {folder / name}")
         if PARETO.value:
-            _write_front(folder, answer, console)
+            _write_front(folder, answer, settings, console)
 
 
 def _write_front(
-    folder: pathlib.Path, answer: MachineAnswer, console: rich.console.Console
+    folder: pathlib.Path,
+    answer: MachineAnswer,
+    settings: Mapping[str, Any],
+    console: rich.console.Console,
 ) -> None:
     """Searches the points of the front; searches that were stopped go on."""
-    from airchitect_jax.recommendation.machines import front_plot
-    from airchitect_jax.reporting import style
-
     with LateProgress(console, "searching", "point") as progress:
         points = pareto_front(
             answer.question,
@@ -149,8 +157,17 @@ def _write_front(
             state=folder / "front",
         )
     files.write_text(folder / "pareto.csv", front_csv(points))
+
+    def draw() -> Mapping[str, tuple[str, Any]]:
+        from airchitect_jax.recommendation.machines import front_plot
+
+        return {"front": (front_plot.CAPTION, front_plot.front(points))}
+
     if points:
-        style.save_figures(folder, {"front": front_plot.front(points)})
+        figures = optional_figures.finished(console, draw)
+        figures.save(folder)
+        page = report.front_page(answer, points, drawn=figures.svgs, config=settings)
+        files.write_text(folder / "front.html", page)
     runner.say(console, f"{folder}: {len(points)} points of the front in pareto.csv")
 
 

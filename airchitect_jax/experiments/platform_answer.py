@@ -12,7 +12,7 @@ import rich.console
 
 from airchitect_jax._support import files, workdir
 from airchitect_jax.cost import Platform, write_platform
-from airchitect_jax.experiments import runner
+from airchitect_jax.experiments import optional_figures, runner
 from airchitect_jax.experiments.search_progress import SearchProgress
 from airchitect_jax.recommendation.machines import (
     Budgets,
@@ -21,6 +21,7 @@ from airchitect_jax.recommendation.machines import (
     layers_csv,
     operators_csv,
     recommend_machine,
+    report,
     summary_of,
 )
 from airchitect_jax.recommendation.machines.terminal import print_answer
@@ -72,7 +73,7 @@ def answer(
             )
         print_answer(answers[-1], console)
     answered = time.perf_counter() - start
-    contents = rendered(settings, answers)
+    contents = rendered(settings, answers, console)
     remove_earlier(folder)
     workdir.write_config(folder, "recommend", settings)
     write(folder, contents)
@@ -86,41 +87,44 @@ class Contents:
     """What is written, by name of the file.
 
     Attributes:
-      pngs: figures.
+      figures: of all pages.
       pages: reports.
       tables: CSV files.
       platform: that has the machine only.
     """
 
-    pngs: Mapping[str, bytes]
+    figures: optional_figures.Figures
     pages: Mapping[str, str]
     tables: Mapping[str, str]
     platform: Platform
 
 
-def rendered(settings: Mapping[str, Any], answers: Sequence[MachineAnswer]) -> Contents:
+def rendered(
+    settings: Mapping[str, Any], answers: Sequence[MachineAnswer], console: rich.console.Console
+) -> Contents:
     """The files of the first answer, and its comparison with the others."""
-    # Nothing that the answer did not need was imported for it.
-    from airchitect_jax.recommendation.machines import plots, report
-    from airchitect_jax.reporting import style
-
     first = answers[0]
-    drawn = plots.figures(first)
-    pngs = {name: style.to_png(figure) for name, (_, figure) in drawn.items()}
+
+    def draw() -> Mapping[str, tuple[str, Any]]:
+        from airchitect_jax.recommendation.machines import plots
+
+        drawn = dict(plots.figures(first))
+        if len(answers) > 1:
+            drawn["comparison"] = plots.COMPARISON, plots.comparison(answers)
+        return drawn
+
+    figures = optional_figures.finished(console, draw)
+    svgs = dict(figures.svgs)
+    compared = {name: svgs.pop(name) for name in ("comparison",) if name in svgs}
     title = report.title_of(answers[:1])
-    page = report.page(title, first, drawn=style.to_svgs(drawn), config=settings)
-    pages = {"report.html": page}
+    pages = {"report.html": report.page(title, first, drawn=svgs, config=settings)}
     if len(answers) > 1:
-        compared = plots.comparison(answers)
-        pngs["comparison"] = style.to_png(compared)
+        title = report.title_of(answers)
         pages["comparison.html"] = report.comparison_page(
-            report.title_of(answers),
-            answers,
-            drawn=(plots.COMPARISON, style.to_svg(compared, "comparison")),
-            config=settings,
+            title, answers, drawn=compared, config=settings
         )
     return Contents(
-        pngs=pngs,
+        figures=figures,
         pages=pages,
         tables={"layers.csv": layers_csv(first), "operators.csv": operators_csv(first)},
         platform=first.fixed_platform,
@@ -129,9 +133,7 @@ def rendered(settings: Mapping[str, Any], answers: Sequence[MachineAnswer]) -> C
 
 def write(folder: pathlib.Path, contents: Contents) -> None:
     """Writes the files."""
-    from airchitect_jax.reporting import style
-
-    style.save_pngs(folder, contents.pngs)
+    contents.figures.save(folder)
     write_platform(folder / "platform.yaml", contents.platform)
     for name, text in {**contents.tables, **contents.pages}.items():
         files.write_text(folder / name, text)

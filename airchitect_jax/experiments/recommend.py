@@ -37,6 +37,7 @@ from airchitect_jax.experiments import (
     design_flags,
     network_flags,
     objective_flags,
+    optional_figures,
     platform_answer,
     platform_flags,
     runner,
@@ -50,6 +51,7 @@ from airchitect_jax.recommendation import (
     layers_csv,
     pareto_csv,
     recommend,
+    report,
     scalesim3_cycles,
     summary_of,
     unused_budgets,
@@ -221,10 +223,6 @@ def _answer(
         recommendation, mac_budget=mac_budget, sram_budget_kb=sram_budget_kb
     ):
         runner.say(console, f"note: {note}")
-    # Nothing that the answer did not need was imported for it.
-    from airchitect_jax.recommendation import plots, report
-    from airchitect_jax.reporting import style
-
     proposal = None
     if TRAINED.value:
         from airchitect_jax.learning import load_trained
@@ -238,8 +236,13 @@ def _answer(
             soft_wrap=True,
         )
     points = recommendation.front()
-    drawn = plots.figures(recommendation, points)
-    pngs = {name: style.to_png(figure) for name, (_, figure) in drawn.items()}
+
+    def draw() -> Mapping[str, tuple[str, Any]]:
+        from airchitect_jax.recommendation import plots
+
+        return plots.figures(recommendation, points)
+
+    figures = optional_figures.finished(console, draw)
     page = report.page(
         f"Recommended accelerator for {', '.join(one.name for one in recommendation.networks)}",
         recommendation,
@@ -248,12 +251,12 @@ def _answer(
         replayed,
         mac_budget=mac_budget,
         sram_budget_kb=sram_budget_kb,
-        drawn=style.to_svgs(drawn),
+        drawn=figures.svgs,
         config=settings,
     )
     _remove_earlier(folder)
     workdir.write_config(folder, "recommend", settings)
-    style.save_pngs(folder, pngs)
+    figures.save(folder)
     write_simulator_inputs(recommendation, folder / "scalesim")
     for name, text in (
         ("COMPUTE_REPORT.csv", compute_report_csv(recommendation.layers)),

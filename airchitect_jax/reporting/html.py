@@ -40,9 +40,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]], label: str = 
     cells = [[_text(value) for value in row] for row in rows]
     columns = list(zip(*cells, strict=True)) if cells else [() for _ in header]
     numeric = [_is_numeric(column) for column in columns]
-    widths = map(_width, header, columns, numeric)
+    widths = list(map(_width, header, columns, numeric))
     needed = _STEP * math.ceil(sum(widths) / _STEP)
-    head = "".join(map(_heading, header, numeric, [len(cells) > 1] * len(header)))
+    head = "".join(map(_heading, header, numeric, widths, [len(cells) > 1] * len(header)))
     body = "".join(
         f'<tr role="row">{"".join(map(_cell, header, row, numeric, range(len(row))))}</tr>'
         for row in cells
@@ -75,9 +75,10 @@ def _width(name: str, column: Sequence[str], numeric: bool) -> float:
     return 0.6 * max(word, most if numeric else min(most, _MOST_LETTERS)) + 1.3
 
 
-def _heading(name: str, numeric: bool, sortable: bool) -> str:
+def _heading(name: str, numeric: bool, width: float, sortable: bool) -> str:
     inner = f'<button type="button">{escape(name)}</button>' if sortable and name else escape(name)
-    return f'<th scope="col" role="columnheader"{_class(numeric)}>{inner}</th>'
+    look = f'{_class(numeric)} style="min-width: {width:.1f}em"'
+    return f'<th scope="col" role="columnheader"{look}>{inner}</th>'
 
 
 def _cell(name: str, text: str, numeric: bool, place: int) -> str:
@@ -139,6 +140,8 @@ def _setting(value: object) -> str:
 
 def figures(drawn: Mapping[str, tuple[str, str]]) -> str:
     """Figures side by side where there is room: caption and SVG (see `style.to_svg`) by name."""
+    if not drawn:
+        return "<p>None: they need matplotlib (extra plots).</p>"
     return (
         f'<div class="figures">{"".join(figure(svg, text) for text, svg in drawn.values())}</div>'
     )

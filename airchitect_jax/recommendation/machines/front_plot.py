@@ -17,6 +17,11 @@ from airchitect_jax.reporting.style import (
     styled,
 )
 
+CAPTION = (
+    "Latency and energy of the machines on the front, colours are areas; below, latency and area,"
+    " colours are energies."
+)
+
 
 @styled
 def front(points: Sequence[FrontPoint]) -> Drawing:

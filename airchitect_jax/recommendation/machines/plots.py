@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from airchitect_jax.recommendation.machines.answer import MachineAnswer
 from airchitect_jax.recommendation.machines.tables import (
@@ -151,10 +152,10 @@ def comparison(answers: Sequence[MachineAnswer]) -> Drawing:
     figure, axes = new_figure(width=PHONE, height=4.0)
     for index, answer in enumerate(answers):
         times = [milliseconds(plan.total_cycles * plan.runs, answer) for plan in answer.layers]
-        look = line_style(index)
-        axes.plot(times, color=look["color"], linestyle=look["linestyle"], linewidth=1)
+        places, look = range(1, len(times) + 1), line_style(index)
+        axes.plot(places, times, color=look["color"], linestyle=look["linestyle"], linewidth=1)
         marks = axes.scatter(
-            range(len(times)),
+            places,
             times,
             color=look["color"],
             marker=look["marker"],
@@ -176,6 +177,7 @@ def comparison(answers: Sequence[MachineAnswer]) -> Drawing:
             ],
         )
     axes.set_yscale("log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("layers in order")
     axes.set_ylabel("time (ms)")
     plain_log(axes.yaxis)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from airchitect_jax.oracle.machines import FrontPoint
 from airchitect_jax.recommendation.machines.answer import MachineAnswer
+from airchitect_jax.recommendation.machines.front import FRONT_HEADER, front_rows
+from airchitect_jax.recommendation.machines.front import figures as front_figures
 from airchitect_jax.recommendation.machines.tables import (
+    count_text,
     describe,
     headline,
+    limits,
     mapping_text,
     milliseconds,
     part_text,
@@ -19,7 +24,6 @@ from airchitect_jax.reporting import (
     document,
     escape,
     facts,
-    figure,
     figures,
     number_text,
     table,
@@ -55,7 +59,7 @@ def page(
     area, energy = answer.physical.area_mm2_by_part, answer.physical.energy_mj_by_part
     return document(
         title,
-        f"""{facts("Question", question(answer))}
+        f"""{facts("Question", _asked(answer))}
 {tiles("Answer", main, more)}
 <h2>Figures</h2>
 {figures(drawn)}
@@ -78,10 +82,10 @@ def comparison_page(
     title: str,
     answers: Sequence[MachineAnswer],
     *,
-    drawn: tuple[str, str],
+    drawn: Mapping[str, tuple[str, str]],
     config: Mapping[str, object],
 ) -> str:
-    """Machines side by side, in total and layer by layer, as HTML; `drawn` is caption and SVG."""
+    """Machines side by side, in total and layer by layer, as HTML; see `page`."""
     names = [answer.platform.name for answer in answers]
     headlines = [dict(headline(answer)) for answer in answers]
     main = [
@@ -103,16 +107,46 @@ def comparison_page(
     ]
     machines = [[key, *(rows.get(key, "") for rows in headlines)] for key in keys]
     columns = [*(f"{name} (ms)" for name in names), *(f"mapping on {name}" for name in names)]
-    caption, svg = drawn
     return document(
         title,
         f"""{facts("Question", [row for row in question(answers[0]) if row[0] != "platform"])}
 {tiles("Answer", main)}
 {table(["of each machine", *names], machines, "Machines side by side")}
 <h2>Layers</h2>
-{figure(svg, caption)}
+{figures(drawn)}
 <p>Milliseconds of all runs of a layer on each machine, then its mappings.</p>
 {table(["layer", "m x n x k", "runs", *columns], layers, "Layers on each machine")}
+{configuration(config)}""",
+    )
+
+
+def front_page(
+    answer: MachineAnswer,
+    points: Sequence[FrontPoint],
+    *,
+    drawn: Mapping[str, tuple[str, str]],
+    config: Mapping[str, object],
+) -> str:
+    """The front of latency, energy and area as HTML; see `page`."""
+    names = ", ".join(network.name for network in answer.networks)
+    latency, energy, area = (
+        number_text(min(values)) for values in zip(*map(front_figures, points), strict=True)
+    )
+    main = [
+        ("machines on the front", len(points)),
+        ("shortest latency", f"{latency} ms"),
+        ("least energy", f"{energy} mJ"),
+        ("smallest area", f"{area} mm2"),
+    ]
+    return document(
+        f"{answer.platform.name} for {names}: the front of latency, energy and area",
+        f"""{facts("Question", _asked(answer))}
+{tiles("Answer", main)}
+{figures(drawn)}
+<h2>Machines</h2>
+<p>No machine beats one of these in latency, energy and area at once, but for its gap: by so
+much its objective can be above the least within its limits. pareto.csv has more.</p>
+{table(FRONT_HEADER, front_rows(points), "Machines on the front")}
 {configuration(config)}""",
     )
 
@@ -123,6 +157,18 @@ def title_of(answers: Sequence[MachineAnswer]) -> str:
     if len(answers) == 1:
         return f"{answers[0].platform.name} for {names}: {describe(answers[0])}"
     return f"{' and '.join(answer.platform.name for answer in answers)} for {names}"
+
+
+def _asked(answer: MachineAnswer) -> list[tuple[str, str]]:
+    """The question, and what the platform says of the interface and of what is searched."""
+    rates = answer.platform.hardware.bandwidth_bytes_per_second
+    ends = dict.fromkeys(f"{rate / 1e9:g}" for rate in (rates[0], rates[-1]))
+    return [
+        *question(answer),
+        *([] if limits(answer.budgets) else [("budgets", "none")]),
+        ("DRAM bandwidth", f"{' to '.join(ends)} GB/s"),
+        ("machines of the platform", count_text(answer.num_machines)),
+    ]
 
 
 def _layer_rows(answer: MachineAnswer) -> list[list[object]]:

@@ -142,7 +142,7 @@ def headline(answer: MachineAnswer) -> list[tuple[str, str]]:
     vector_cycles = sum(plan.cycles * plan.runs for plan in answer.operators)
     return [
         ("array (rows x columns)", f"{cores}{hardware.rows}x{hardware.cols}"),
-        ("memories" + (" of a core" if hardware.num_cores > 1 else ""), memories),
+        ("memories", memories + (" per core" if hardware.num_cores > 1 else "")),
         (
             "clock, DRAM bandwidth",
             f"{platform.clock_hz / 1e9:g} GHz, {bandwidth_bytes_per_second(answer) / 1e9:g} GB/s",
