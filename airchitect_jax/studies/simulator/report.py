@@ -73,6 +73,8 @@ def quality(rows: Sequence[dict[str, Any]]) -> style.Figure:
             else:
                 axes.axhline(group[0][name], **look | {"marker": None, "linestyle": ":"})
             axes.set(xlabel="replayed workloads (logarithmic)", ylabel=label, xscale="log")
+    for axes in panels:
+        style.plain_log(axes.xaxis)
     style.legend_below(drawing, panels[:1], columns=2)
     return drawing
 
