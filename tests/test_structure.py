@@ -36,6 +36,7 @@ FOLDERS = [
     "test_sets",
     "pretrained",
     "studies",
+    "explore",
     "experiments",
 ]
 # Faces that need an extra: these folders serve nobody without it.
@@ -84,6 +85,7 @@ GENERAL = [
 EXTRAS = [
     "evosax",
     "fsspec",
+    "gymnasium",
     "joblib",
     "matplotlib",
     "onnx",
@@ -92,6 +94,7 @@ EXTRAS = [
     "ray",
     "scalesim",
     "sklearn",
+    "stable_baselines3",
     "torch",
     "xgboost",
     "xxhash",

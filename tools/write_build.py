@@ -38,6 +38,10 @@ DISTRIBUTIONS = {
 STARTED = {"nbclient": "ipykernel"}  # by name, without an import
 # Data beside the sources that read it.
 PACKAGED = (
+    "*.css",
+    "*.html",
+    "*.js",
+    "*.svg",
     "*/config.json",
     "*/weights.safetensors",
     "labels/*",

@@ -261,7 +261,7 @@ def recommend(
     }
     layers = []
     for name, layer, runs in occurrences:
-        costs = _costs(layer, best.design, best.dataflows[_dims(layer)], platform)
+        costs = layer_costs(layer, best.design, best.dataflows[_dims(layer)], platform)
         layers.append(LayerPlan(network=name, layer=layer, runs=runs, **own[_dims(layer)], **costs))
         if on_progress is not None:
             on_progress("planning", len(layers), len(occurrences))
@@ -304,7 +304,7 @@ def _dims(layer: Layer) -> tuple[int, int, int]:
     return layer.m, layer.n, layer.k
 
 
-def _costs(layer: Layer, design: Design, flow: Dataflow, platform: Platform) -> dict[str, Any]:
+def layer_costs(layer: Layer, design: Design, flow: Dataflow, platform: Platform) -> dict[str, Any]:
     """The figures of a layer on a design, in Python integers, independent of the survey."""
     gemm, array = Gemm(m=layer.m, n=layer.n, k=layer.k), design.array
     report = compute_report(gemm, array, flow, platform.runtime_model)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airchitect_jax._support import MissingExtraError, file_path, one_line, read_bytes
-from airchitect_jax.workloads.binding import with_sizes
+from airchitect_jax.workloads.binding import UnboundDimsError, with_sizes
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.onnx.binding import bind, input_names
 from airchitect_jax.workloads.onnx.checks import all_graphs, check_model
@@ -86,7 +86,10 @@ def parse_onnx(
             raise ValueError(f"no matrix work found, only {one_line(', '.join(kinds), 200)}")
         network = found.found.network(name)
     except ValueError as error:
-        raise ValueError(f"{source}: {one_line(str(error), 800)}") from None
+        line = f"{source}: {one_line(str(error), 800)}"
+        if isinstance(error, UnboundDimsError):
+            raise UnboundDimsError(line, error.proposed) from None
+        raise ValueError(line) from None
     foreign = [f"{name} ({count})" for name, count in network.skipped.items() if "." in name]
     if foreign:
         warnings.warn(
