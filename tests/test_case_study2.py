@@ -38,7 +38,7 @@ def finished(tmp_path_factory):
 @pytest.mark.slow
 def test_everything_is_written(finished):
     folder, result = finished
-    figures = ["training_curves", "design_histogram", "normalized_performance", "confusion"]
+    figures = ["training_curves", "design_histogram", "cost_above_optimum", "confusion"]
     figures += ["sizes_by_budget", "networks"]
     expected = [f"figures/{name}.png" for name in figures]
     expected += ["config.json", "metrics.jsonl", "layers.csv", "networks.csv", "report.html"]

@@ -49,7 +49,7 @@ def test_the_networks_end_to_end_and_a_finished_run_resumes_to_itself(tmp_path):
             for name in (
                 "training_curves",
                 "design_histogram",
-                "normalized_performance",
+                "cost_above_optimum",
                 "confusion",
                 "gantt",
                 "networks",

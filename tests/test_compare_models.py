@@ -5,6 +5,7 @@ import json
 import math
 import statistics
 
+import figure_checks
 import jax
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ import scripts
 from airchitect_jax.baselines import Task, competitors, networks, off_the_shelf
 from airchitect_jax.case_studies import ScheduleCase
 from airchitect_jax.learning import Split, sample_dataset
-from airchitect_jax.reporting.style import to_png
 from airchitect_jax.spaces import DEFAULT_ARRAYS
 from airchitect_jax.studies.models import plots
 from airchitect_jax.studies.models import rows as model_rows
@@ -112,7 +112,7 @@ def test_the_script_end_to_end_and_only_what_is_missing_again(tmp_path):
     written = json.loads((tmp_path / "comparison.json").read_text())
     models = [line["model"] for line in written["models"]]
     assert (models[0], models[-1], len(models)) == ("majority", "linear_svc", 4)
-    for name in ("accuracy_against_examples", "sorted_performance"):
+    for name in ("accuracy_against_examples", "cost_above_optimum"):
         assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 5000
     kept = {path.name: path.read_bytes() for path in (tmp_path / "rows").iterdir()}
     assert len(kept) == 4
@@ -141,6 +141,21 @@ def test_the_script_end_to_end_and_only_what_is_missing_again(tmp_path):
     assert f"{row}: damaged or edited" in error
 
 
-def test_a_figure_without_any_curve_can_be_drawn():
-    row = {"model": "rule", "curve": [], "performance_at_shares": [1.0] * len(model_rows.SHARES)}
-    assert to_png(plots.learning_curves([row])).startswith(b"\x89PNG")
+def test_figures_have_a_panel_per_model_and_no_empty_ones():
+    """More models than there are colours that can be told apart; heuristics are not trained."""
+    shares = np.linspace(0.5, 1, len(model_rows.SHARES)).tolist()
+    rows = [
+        {"model": f"model {number}", "curve": [], "performance_at_shares": shares}
+        for number in range(14)
+    ]
+    assert list(plots.figures(rows)) == ["cost_above_optimum"]
+    rows[0]["curve"] = [{"examples": 10, "accuracy": 0.5}, {"examples": 100, "accuracy": 0.75}]
+    found = plots.figures(rows)
+    assert len(found["accuracy_against_examples"][1].axes) == 1
+    figure = found["cost_above_optimum"][1]
+    figure_checks.check(figure)
+    assert [axes.get_title() for axes in figure.axes] == [row["model"] for row in rows]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()][:2] == [
+        "optimal",
+        "0.01",
+    ]

@@ -103,10 +103,11 @@ def test_curves_have_what_all_seeds_have():
     assert read[1]["searcher"] == "'=b"
     assert read[1]["optimal_set_accuracy_std"] == ""
     assert float(read[0]["optimal_set_accuracy_mean"]) == pytest.approx(0.6)
-    for figure in (
-        plots.quality_against_spending([first, second]),
-        plots.quality_against_time([first, second]),
-    ):
+    figures = plots.figures([first, second])
+    assert len(figures) == 4
+    for caption, figure in figures.values():
+        assert "one panel per searcher" in caption
+        assert [axes.get_title() for axes in figure.axes] == ["a", "=b"]
         assert to_png(figure).startswith(b"\x89PNG")
         figure_checks.check(figure)
 

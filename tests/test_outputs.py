@@ -1,6 +1,7 @@
 """Figures, report, progress and files."""
 
 import csv
+import dataclasses
 import html.parser
 import io
 import os
@@ -68,14 +69,16 @@ class Page(html.parser.HTMLParser):
 
 
 def test_the_report_is_self_contained_well_formed_and_escaped():
-    png = style.to_png(plots.training_curves([{"examples": 1, "loss": 1, "accuracy": 0}]))
+    figure = plots.training_curves([{"examples": 1, "loss": 1, "accuracy": 0}])
     page = Page(
         report.page(
             HOSTILE,
+            question=[("decision", HOSTILE)],
+            main=[(HOSTILE, "99%")],
             claims=[(HOSTILE, "1", "2")],
             summary={"key": HOSTILE, "count": 1234567, "share": 0.5},
             config={"eval_workloads": [HOSTILE]},
-            figures={"training_curves": (HOSTILE, png)},
+            drawn=style.to_svgs({"training_curves": (HOSTILE, figure)}),
             networks=[[network_result()]],
         )
     )
@@ -85,8 +88,7 @@ def test_the_report_is_self_contained_well_formed_and_escaped():
     assert "1,234,567" in page.text
     assert "out of range: exact search" in page.text
     links = [value for name, value in page.attributes if name in ("src", "href")]
-    assert links
-    assert all(link.startswith("data:image/png;base64,") for link in links)
+    assert all(link.startswith("#") for link in links)
 
 
 @pytest.mark.slow
@@ -112,7 +114,7 @@ def test_figures_are_drawn_from_any_names_and_are_deterministic():
     makers = {
         "curves": lambda: plots.training_curves(history),
         "histogram": lambda: plots.design_histogram(optimal, chosen, 459),
-        "performance": lambda: plots.normalized_performance(
+        "above": lambda: plots.cost_above_optimum(
             np.linspace(0.1, 1, 10), {"square": np.ones(10)}, metrics
         ),
         "confusion": lambda: plots.confusion(space.attributes, optimal, chosen),
@@ -135,6 +137,33 @@ def test_figures_are_drawn_from_any_names_and_are_deterministic():
         assert first.startswith(b"\x89PNG"), name
         assert style.to_png(make()) == first, name
         figure_checks.check(figure)
+
+
+def test_every_network_has_a_row_and_optimal_costs_a_place():
+    """However many there are, none shares a colour with another, and none is left out."""
+    chosen = {"a": (5, 5), "b": (5, 10)}
+    results = [
+        dataclasses.replace(network_result(name, context), chosen_cost=cost)
+        for name, costs in chosen.items()
+        for context, cost in zip("xy", costs, strict=True)
+    ]
+    (axes,) = plots.networks(results).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]  # the dearer on top
+    by_label = {line.get_label(): line.get_xdata() for line in axes.lines}
+    np.testing.assert_allclose(by_label["one design per layer, as recommended"], [0, 50])
+    np.testing.assert_allclose(by_label["the best single design for all layers"], [100, 100])
+    low, _ = axes.get_xlim()
+    assert low < 0
+    assert axes.get_xticks()[0] == 0
+
+
+def test_confusion_has_numbers_where_cells_have_room():
+    space = ArrayDataflowSpace()
+    optimal = np.array([0, 0, 0, 1])
+    figure = plots.confusion(space.attributes, optimal, np.array([0, 0, 1, 1]))
+    dataflow, shape, *_ = figure.axes
+    assert [text.get_text() for text in dataflow.texts] == ["67", "33", "100"]
+    assert not shape.texts
 
 
 def test_confusion_counts_agreement():

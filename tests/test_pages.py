@@ -6,6 +6,7 @@ import importlib.resources
 import re
 
 import pytest
+import study_pages
 from browser import browser, open_page, problems  # noqa: F401 - a fixture
 
 from airchitect_jax import Layer, Network, Operator, OperatorKind, recommend
@@ -168,9 +169,8 @@ def test_problems_are_found(browser, tmp_path):  # noqa: F811
         ]
 
 
-@pytest.mark.parametrize("width", [400, 1400])
-def test_tables_sort_by_click_and_key(browser, file_of, width):  # noqa: F811
-    with open_page(browser, file_of("recommend"), width) as page:
+def test_tables_sort_by_click_and_key(browser, file_of):  # noqa: F811
+    with open_page(browser, file_of("recommend"), 400) as page:  # cards
         table = page.get_by_role("table", name="Layers")
         cells = table.locator("tbody tr :nth-child(5)")
 
@@ -182,14 +182,15 @@ def test_tables_sort_by_click_and_key(browser, file_of, width):  # noqa: F811
         heading.get_by_role("button").click()
         assert cycles() == sorted(before)
         assert heading.get_attribute("aria-sort") == "ascending"
+        page.set_viewport_size({"width": 1400, "height": 900})  # a table
         page.keyboard.press("Enter")
         assert cycles() == sorted(before, reverse=True)
         assert heading.get_attribute("aria-sort") == "descending"
         # Empty cells stay last; texts sort as texts.
         table.get_by_role("button", name="cycles in SCALE-Sim").click()
-        assert table.locator("tbody tr").first.inner_text().find("123,456") >= 0
+        assert "123,456" in table.locator("tbody tr").first.inner_text()
         table.get_by_role("button", name="layer").click()
-        names = [text.removeprefix("layer") for text in table.locator("tbody th").all_inner_texts()]
+        names = table.locator("tbody th").all_inner_texts()
         assert names[2:] == [*(f"conv{place}" for place in range(2, 9)), names[-1]]
         assert names[-1].startswith("encoder")
 
@@ -214,15 +215,41 @@ def test_marks_show_their_values_and_are_compared(browser, file_of):  # noqa: F8
         page.keyboard.press("Escape")
         assert not tip.is_visible()
         compared = figure.get_by_role("table", name="Chosen marks side by side")
-        assert compared.locator("tr").first.locator("td").count() == 1
+        assert compared.locator("tr").nth(1).locator("td").count() == 1
+        assert figure.locator("[aria-pressed=true]").count() == 2  # the same layer in both panels
         marks.nth(0).click()
-        layers = compared.locator("tr").first.locator("td").all_inner_texts()
+        layers = compared.locator("tr").nth(1).locator("td").all_inner_texts()
         assert len(layers) == 2
         assert layers[1] == "<script>alert(1)</script>"
         assert problems(page) == []
         marks.nth(0).click()
         marks.nth(1).click()
         assert compared.count() == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name == "machines" else pytest.param(name, marks=pytest.mark.slow)
+        for name in study_pages.PAGES
+    ],
+)
+def test_pages_of_studies_are_whole(browser, tmp_path, name):  # noqa: F811
+    path = tmp_path / "report.html"
+    path.write_text(study_pages.PAGES[name]())
+    with open_page(browser, path, 400) as page:
+        for width in (400, 800, 1400):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert problems(page) == [], width
+        page.emulate_media(color_scheme="dark")
+        # The text of axes follows the scheme; that on colours does not.
+        fill = "(one) => getComputedStyle(one).fill"
+        assert page.locator("svg text").first.evaluate(fill) == page.evaluate(
+            "() => getComputedStyle(document.body).color"
+        )
+        # The question and the answer come first, with values.
+        assert page.locator("main > section").count() == 2
+        assert page.locator("section.answer dd").first.inner_text()
 
 
 def luminance(color):

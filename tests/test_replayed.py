@@ -264,7 +264,7 @@ def test_script_end_to_end(tmp_path):
     assert summary["times_faster_than_exhaustive_search"] > 100
     assert {row["network"] for row in summary["networks"]} >= {"bert_base", "resnet50"}
     assert (tmp_path / "figures" / "quality.png").exists()
-    assert "Quality against replayed workloads" in (tmp_path / "report.html").read_text()
+    assert "number of replayed workloads" in (tmp_path / "report.html").read_text()
     before = (tmp_path / "networks" / "256.npz").read_bytes()
     again = scripts.run("experiments.learn_simulator", *flags, "--resume")
     assert not again.returncode, again.stderr

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from airchitect_jax.reporting import style
 from airchitect_jax.spaces import Attribute
@@ -28,7 +29,9 @@ def aspect_ratio_map(
       dataflow: the attribute that names the panels.
       optimal: the optimal design ids.
     """
-    figure, panels = style.new_figure(columns=len(dataflow.categories), width=12, height=4.0)
+    figure, panels = style.new_figure(
+        rows=len(dataflow.categories), width=style.PHONE, height=3.6 * len(dataflow.categories)
+    )
     limit = np.quantile(np.abs(design_aspect), 0.99)
     image = None
     for index, (axes, name) in enumerate(zip(panels, dataflow.categories, strict=True)):
@@ -46,12 +49,12 @@ def aspect_ratio_map(
                 vmax=limit,
             )
         axes.set_title(f"{name} optimal: {here.mean():.1%} of workloads", fontsize=10)
-        axes.set_xlabel("log2(m / n)")
+        axes.set(xlabel="log2(m / n)", ylabel="log2(k / sqrt(m n))")
         axes.set_xlim(-6, 6)
         axes.set_ylim(-6, 6)
-    panels[0].set_ylabel("log2(k / sqrt(m n))")
     if image is not None:
-        figure.colorbar(image, ax=list(panels), label="mean log2(rows / cols)", shrink=0.9)
+        label = "mean log2(rows / cols)"
+        figure.colorbar(image, ax=list(panels), label=label, location="top", aspect=40)
     return figure
 
 
@@ -70,7 +73,7 @@ def sizes_by_budget(
       dataflows: its dataflow.
       names: of the dataflows.
     """
-    figure, panels = style.new_figure(columns=len(names), width=12, height=3.8)
+    figure, panels = style.new_figure(rows=len(names), width=style.PHONE, height=3.0 * len(names))
     for index, (axes, name) in enumerate(zip(panels, names, strict=True)):
         here = dataflows == index
         budgets = np.unique(budgets_kb[here])
@@ -80,16 +83,16 @@ def sizes_by_budget(
             means = [sizes_kb[here & (budgets_kb == budget), index].mean() for budget in budgets]
             axes.plot(budgets, means, marker=marker, markersize=3.5, label=operand)
         axes.set_title(f"{name}: {here.mean():.1%} of workloads", fontsize=10)
-        axes.set_xlabel("SRAM budget (KB)")
+        axes.set(xlabel="SRAM budget (KB)", ylabel="mean optimal size (KB)")
         axes.set_xlim(left=0)
         axes.set_ylim(0, 1.05 * sizes_kb.max())
-    panels[0].set_ylabel("mean optimal size (KB)")
     style.legend_below(figure, panels[:1], columns=3)
     return figure
 
 
 # What runs on which lane, from when, and for how long.
 Bar = tuple[str, int, float, float]
+_LIGHT = (style.SKY, style.ORANGE, style.GREEN, style.PURPLE, "#F0E442", "#DDDDDD")  # under black
 
 
 @style.styled
@@ -99,15 +102,17 @@ def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> style
     Args:
       lanes: their names, first on top.
       schedules: for each panel by title its bars (text, lane, start, length), in cycles. The first
-        word of a text names the workload and determines the colour; light colours repeat if there
+        word of a text names the workload and determines the colour; all are of one colour if there
         are more workloads than colours.
     """
     figure, panels = style.new_figure(
-        columns=len(schedules), width=5.5 * len(schedules), height=1.2 + 0.55 * len(lanes)
+        rows=len(schedules),
+        width=style.PHONE,
+        height=(1.2 + 0.5 * len(lanes)) * len(schedules),
     )
     end = max(start + length for bars in schedules.values() for _, _, start, length in bars)
     names = sorted({text.split()[0] for bars in schedules.values() for text, *_ in bars})
-    light = style.CYCLE[:-1] if len(names) < len(style.CYCLE) else (style.SKY,) * len(names)
+    light = _LIGHT if len(names) <= len(_LIGHT) else (style.SKY,) * len(names)
     colors = dict(zip(names, light, strict=False))
     for axes, (title, bars) in zip(np.atleast_1d(panels), schedules.items(), strict=True):
         for text, lane, start, length in bars:
@@ -120,7 +125,7 @@ def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> style
                     style.plain(text),
                     ha="center",
                     va="center",
-                    fontsize=7,
+                    color=style.ON_LIGHT,
                 )
         last = max(start + length for _, _, start, length in bars)
         axes.axvline(last, color=style.BLACK, linestyle="--", linewidth=1)
@@ -128,5 +133,7 @@ def gantt(lanes: Sequence[str], schedules: Mapping[str, Sequence[Bar]]) -> style
         axes.invert_yaxis()
         axes.set_xlim(0, end * 1.02)
         axes.set_xlabel("cycles")
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.set_title(title, fontsize=10)
     return figure

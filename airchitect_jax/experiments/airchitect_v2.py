@@ -72,7 +72,7 @@ def main(console: rich.console.Console) -> None:
     written = runner.values(runner.SEED, runner.WORKDIR, DATA, *_SIZES)
     with runner.claim("airchitect_v2", written, resume=True) as folder:  # may be run again
         run(table, settings, folder, console)
-        runner.say(console, f"{folder}: summary.json, metrics.jsonl, figures")
+        runner.say(console, f"{folder}: report.html, summary.json, metrics.jsonl, figures")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ from airchitect_jax.experiments import case_flags, comparison_flags, gemm_flags,
 from airchitect_jax.experiments.comparison_files import row_at, write_comparison
 from airchitect_jax.learning import Dataset, Split, sample_dataset
 from airchitect_jax.reporting import Row
-from airchitect_jax.reporting.style import save_figures
 from airchitect_jax.studies.models import measure, plots, row_name, table
 
 flags.adopt_module_key_flags(runner)
@@ -135,15 +134,9 @@ def main(console: rich.console.Console) -> None:
             title=f"{case.name}: {case.title}",
             flags=settings,
             about={"case_study": case.name, **case.settings},
+            drawn=plots.figures(rows),
         )
-        save_figures(
-            folder,
-            {
-                "accuracy_against_examples": plots.learning_curves(rows),
-                "sorted_performance": plots.sorted_performance(rows),
-            },
-        )
-        runner.say(console, f"{folder}: comparison.md, .csv, .json, figures")
+        runner.say(console, f"{folder}: report.html, comparison.md, .csv, .json, figures")
 
 
 if __name__ == "__main__":

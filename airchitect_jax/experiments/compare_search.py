@@ -34,7 +34,6 @@ from airchitect_jax.experiments.comparison_files import row_at, write_comparison
 from airchitect_jax.learning import Split, sample_dataset
 from airchitect_jax.oracle.machines import MachineObjective, Question
 from airchitect_jax.reporting import Row, SpreadTable
-from airchitect_jax.reporting.style import save_figures
 from airchitect_jax.studies.search import (
     curves,
     curves_csv,
@@ -298,6 +297,10 @@ def main(console: rich.console.Console) -> None:
         whole, found = table(rows), curves(rows)
         spread = spread_over_seeds(rows, num_evaluations())
         about = {"case_study": subject.name, **subject.settings}
+        drawn = dict(plots.figures(found))
+        if spread:
+            caption = "Range, quartiles and median of the seeds after each budget of evaluations."
+            drawn["spread_over_seeds"] = caption, spread_plots.seeds_of_searchers(spread)
         write_comparison(
             folder,
             whole,
@@ -305,6 +308,7 @@ def main(console: rich.console.Console) -> None:
             flags=settings,
             about=about,
             notes=notes(rows, len(subject), optima),
+            drawn=drawn,
         )
         files.write_text(folder / "curves.csv", curves_csv(found))
         files.write_text(folder / "spread.csv", spread_csv(spread))
@@ -321,20 +325,10 @@ def main(console: rich.console.Console) -> None:
                 **({"optima": optima} if optima else {}),
             },
         )
-        save_figures(
-            folder,
-            {
-                "quality_against_evaluations": plots.quality_against_spending(found),
-                "quality_against_seconds": plots.quality_against_time(found),
-                **(
-                    {"spread_over_seeds": spread_plots.seeds_of_searchers(spread)} if spread else {}
-                ),
-            },
-        )
         runner.say(
             console,
-            f"{folder}: comparison.md, .csv, .json, curves.csv, spread.md, .csv, summary.json,"
-            " figures",
+            f"{folder}: report.html, comparison.md, .csv, .json, curves.csv, spread.md, .csv,"
+            " summary.json, figures",
         )
 
 
@@ -347,7 +341,7 @@ def spread_text(spread: list[Row]) -> str:
     )
 
 
-def notes(rows: list[Row], num_workloads: int, optima: Mapping[str, Row]) -> str:
+def notes(rows: list[Row], num_workloads: int, optima: Mapping[str, Row]) -> list[str]:
     """Notes on the searchers and the optima, for above the table."""
     found = [
         "Milliseconds and searches per second are for all searches at once; training the shared"
@@ -364,7 +358,7 @@ def notes(rows: list[Row], num_workloads: int, optima: Mapping[str, Row]) -> str
         for name, row in optima.items()
         if row["certified_gap"]
     ]
-    return "".join(f"{note}\n\n" for note in found)
+    return found
 
 
 def means(whole: SpreadTable, key: str) -> dict[str, float]:

@@ -28,8 +28,18 @@ from airchitect_jax.baselines.registry import networks
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.experiments import case_flags, comparison_flags, gemm_flags, resume_flag, runner
 from airchitect_jax.experiments.comparison_files import row_at
-from airchitect_jax.reporting import markdown_table
-from airchitect_jax.reporting.style import save_figures
+from airchitect_jax.reporting import (
+    configuration,
+    document,
+    escape,
+    facts,
+    figure,
+    markdown_table,
+    table,
+    tiles,
+)
+from airchitect_jax.reporting.style import save_figures, to_svgs
+from airchitect_jax.reporting.words import in_words
 from airchitect_jax.studies.generalisation import (
     TestSet,
     network_sets,
@@ -64,16 +74,17 @@ _BUDGETS, _SMALL = "other budgets", "log-uniform"
 # Columns of generalisation.md.
 _SHARES = {
     "accuracy": "accuracy",
-    "accuracy_unmasked": "no mask",
+    "accuracy_unmasked": "accuracy, no mask",
     "optimal_set_accuracy": "optimal-set accuracy",
-    "optimal_set_accuracy_unmasked": "no mask",
+    "optimal_set_accuracy_unmasked": "optimal-set accuracy, no mask",
     "geomean_normalized_performance": "geomean",
     "p01_normalized_performance": "p1",
     "by_confidence_coverage": "answered",
-    "by_confidence_risk": "wrong of these",
+    "by_confidence_risk": "wrong of the answered",
     "by_range_coverage": "answered if in range",
-    "by_range_risk": "wrong of these",
+    "by_range_risk": "wrong of those in range",
 }
+_HEADER = ("test set", "workloads", *_SHARES.values())
 
 
 def cases() -> tuple[CaseStudy, CaseStudy, dict[str, CaseStudy]]:
@@ -168,49 +179,94 @@ def write(
     for name in ("sets", "regions"):
         files.write_text(folder / f"{name}.csv", _csv(audits, name))
     limits = {feature.name: feature.high for feature in trained.features}
-    save_figures(
-        folder,
-        {
-            "reliability": plots.reliability(audits),
-            "risk_coverage": plots.risk_coverage(audits),
-            "regions": plots.regions(audits, limits),
-        },
+    figures = plots.figures(audits, limits)
+    save_figures(folder, {name: one for name, (_, one) in figures.items()})
+    files.write_text(
+        folder / "report.html",
+        page(audits, to_svgs(figures), title=trained.title, limits=limits, settings=settings),
     )
 
 
 def tables(audits: Mapping[str, Mapping[str, Any]]) -> str:
     """A table of the test sets for each network, in Markdown."""
-    parts = []
-    for model, audited in audits.items():
-        parts.append(
-            f"## {model}\n\nTold {', '.join(audited['told'])}; {audited['examples']:,} examples;"
-            " beyond the trained ranges"
-            f" {audited['beyond_the_ranges']}; temperature {audited['temperature']:.3f}\n\n"
-            + markdown_table(
-                ["test set", "workloads", *_SHARES.values()],
-                (
-                    [
-                        f"{row['group']}: {row['name']}",
-                        f"{row['num']:,}",
-                        *("" if row[key] is None else f"{row[key]:.2%}" for key in _SHARES),
-                    ]
-                    for row in audited["sets"]
-                ),
-            )
-            + "\n"
-        )
-    return "".join(parts)
+    return "".join(
+        f"## {model}\n\n{_about(audited)}\n\n{markdown_table(_HEADER, _rows(audited))}\n"
+        for model, audited in audits.items()
+    )
+
+
+def _about(audited: Mapping[str, Any]) -> str:
+    return (
+        f"Told {', '.join(audited['told'])}; {audited['examples']:,} examples; beyond the trained"
+        f" ranges {audited['beyond_the_ranges']}; temperature {audited['temperature']:.3f}"
+    )
+
+
+def _rows(audited: Mapping[str, Any]) -> list[list[str]]:
+    """One row of texts per test set, as `_HEADER` says."""
+    return [
+        [
+            f"{row['group']}: {row['name']}",
+            f"{row['num']:,}",
+            *("" if row[key] is None else f"{row[key]:.2%}" for key in _SHARES),
+        ]
+        for row in audited["sets"]
+    ]
+
+
+def page(
+    audits: Mapping[str, Mapping[str, Any]],
+    drawn: Mapping[str, tuple[str, str]],
+    *,
+    title: str,
+    limits: Mapping[str, int],
+    settings: Mapping[str, Any],
+) -> str:
+    """The report as HTML.
+
+    Args:
+      audits: by the name of the network.
+      drawn: caption and SVG by name.
+      title: of the case study.
+      limits: the largest trained value by the name of a feature.
+      settings: the flags of the run.
+    """
+    question = [
+        ("decision", title),
+        ("networks", ", ".join(audits)),
+        *((f"largest {in_words(name)} in training", limit) for name, limit in limits.items()),
+    ]
+    found = [
+        (f"{model}: optimal choices, {row['group']}", f"{row['optimal_set_accuracy']:.2%}")
+        for model, audited in audits.items()
+        for row in audited["sets"][:2]
+    ]
+    sections = "".join(
+        f"<h2>{escape(model)}</h2><p>{escape(_about(audited))}.</p>"
+        f"{table(_HEADER, _rows(audited), f'Test sets of {model}')}"
+        for model, audited in audits.items()
+    )
+    drawings = "".join(figure(svg, caption) for caption, svg in drawn.values())
+    return document(
+        f"Within and beyond the trained ranges: {title}",
+        f"""{facts("Question", question)}
+{tiles("How far the networks generalise", found)}
+{sections}
+<h2>Figures</h2>
+{drawings}
+{configuration(settings)}""",
+    )
 
 
 def show(audits: Mapping[str, Mapping[str, Any]], console: rich.console.Console) -> None:
     """A few columns of the sampled test sets for each network."""
     for model, audited in audits.items():
-        table = rich.table.Table("test set", "optimal", "geomean", "answered", "wrong of these")
+        found = rich.table.Table("test set", "optimal", "geomean", "answered", "wrong of these")
         for row in audited["sets"]:
             if "networks" in row["group"]:
                 continue
             risk = row["by_confidence_risk"]
-            table.add_row(
+            found.add_row(
                 f"{row['group']}: {row['name']}",
                 f"{row['optimal_set_accuracy']:.2%}",
                 f"{row['geomean_normalized_performance']:.2%}",
@@ -218,7 +274,7 @@ def show(audits: Mapping[str, Mapping[str, Any]], console: rich.console.Console)
                 "" if risk is None else f"{risk:.2%}",
             )
         runner.say(console, f"{model}:")
-        console.print(table)
+        console.print(found)
 
 
 def main(console: rich.console.Console) -> None:
@@ -249,7 +305,7 @@ def main(console: rich.console.Console) -> None:
         }
         write(folder, audits, trained, settings)
         show(audits, console)
-        runner.say(console, f"{folder}: generalisation.md, .json, sets.csv, regions.csv, figures")
+        runner.say(console, f"{folder}: report.html, generalisation.md, .json, *.csv, figures")
 
 
 if __name__ == "__main__":

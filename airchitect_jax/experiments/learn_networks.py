@@ -41,7 +41,7 @@ from airchitect_jax.learning.whole_networks import (
     within,
 )
 from airchitect_jax.recommendation import recommend
-from airchitect_jax.reporting.style import save_pngs, to_png
+from airchitect_jax.reporting.style import save_figures, to_svg
 from airchitect_jax.studies.whole_networks import (
     Settings,
     left_out,
@@ -196,9 +196,10 @@ def main(console: rich.console.Console) -> None:
             folder / "regrets.csv",
             files.csv_text([columns, *([row[name] for name in columns] for row in rows)]),
         )
-        png = to_png(regret_figure(rows, 3 * designs.buffers.num_levels))
-        save_pngs(folder, {"regrets": png})
-        files.write_text(folder / "report.html", page(rows, summary["never_seen"], config, png))
+        figure = regret_figure(rows, 3 * designs.buffers.num_levels)
+        save_figures(folder, {"regrets": figure})
+        svg = to_svg(figure, "regrets")
+        files.write_text(folder / "report.html", page(rows, summary["never_seen"], config, svg))
         runner.say(console, json.dumps(summary["never_seen"]["default_sram"], indent=2))
         runner.say(console, f"{folder}: summary.json, regrets.csv, report.html, weights.npz")
 

@@ -20,11 +20,12 @@ from absl import flags
 from airchitect_jax._support import files, workdir
 from airchitect_jax._support.progress import Progress
 from airchitect_jax.experiments import runner
-from airchitect_jax.reporting.style import save_figures
+from airchitect_jax.reporting.style import save_figures, to_svg
 from airchitect_jax.studies.gemmini import (
     calibration_json,
     markdown,
     packaged_measurements,
+    page,
     pooled,
     predict,
     predictions_csv,
@@ -69,10 +70,13 @@ def main(console: rich.console.Console) -> None:
         files.write_json(folder / "calibration.json", calibration_json(pooled(rows, packaged)))
         files.write_text(folder / "predictions.csv", predictions_csv(predictions))
         files.write_text(folder / "validation.md", markdown(summary, [_FIGURE]))
-        save_figures(folder, {_FIGURE: measured_figure(predictions)})
+        figure = measured_figure(predictions)
+        save_figures(folder, {_FIGURE: figure})
+        config = runner.values(runner.SEED, runner.WORKDIR, DATA)
+        files.write_text(folder / "report.html", page(summary, to_svg(figure, _FIGURE), config))
         for table in rich_tables(summary):
             console.print(table)
-        runner.say(console, f"{folder}: summary.json, predictions.csv, validation.md, figures")
+        runner.say(console, f"{folder}: report.html, summary.json, predictions.csv, figures")
 
 
 if __name__ == "__main__":

@@ -188,7 +188,9 @@ def compare(
         for table in result.tables:
             console.print(table.rich())
         console.print(
-            f"{folder}: summary.json, validation.md, figures", highlight=False, markup=False
+            f"{folder}: report.html, summary.json, validation.md, figures",
+            highlight=False,
+            markup=False,
         )
         if result.differing:
             print(

@@ -61,9 +61,6 @@ from airchitect_jax.reporting import style
 from airchitect_jax.reporting.style import Figure
 from airchitect_jax.workloads import Network
 
-PAPER_ACCURACY = 0.943
-PAPER_GEOMEAN = 0.999
-
 # Makes a figure of the test set and of what the network chose.
 ExtraFigure = Callable[[Dataset, Evaluation], Figure]
 
@@ -159,21 +156,14 @@ def run(
         "train_examples_per_second": _examples_per_second(fitted.history),
         "inference_per_second": recommender.per_second(test.workloads),
     }
-    figures = {
-        name: (caption, style.to_png(figure))
-        for name, (caption, figure) in {
-            **_figures(case, fitted.history, evaluation, heuristics, results),
-            **{
-                name: (caption, make(test, evaluation))
-                for name, (caption, make) in extra_figures.items()
-            },
-        }.items()
+    figures = _figures(case, fitted.history, evaluation, heuristics, results) | {
+        name: (caption, make(test, evaluation)) for name, (caption, make) in extra_figures.items()
     }
     # Training time is that of all resumptions together, every other time that of this one.
     summary["wall_seconds"] = round(
         fitted.history[-1]["seconds"] + time.perf_counter() - start - fitted.seconds, 3
     )
-    style.save_pngs(workdir, {name: png for name, (_, png) in figures.items()})
+    style.save_figures(workdir, {name: figure for name, (_, figure) in figures.items()})
     flat_results = [result for group in results for result in group]
     files.write_text(workdir / "networks.csv", networks_csv(flat_results))
     files.write_text(workdir / "layers.csv", layers_csv(flat_results))
@@ -181,10 +171,12 @@ def run(
         workdir / "report.html",
         report.page(
             f"{case.name}: {case.title}",
-            claims=_claims(summary),
-            summary=_flat(summary),
-            config=_flat(settings),
-            figures=figures,
+            question=report.question(case, summary),
+            main=report.main_values(summary),
+            claims=report.claims(summary),
+            summary=summary,
+            config=settings,
+            drawn=style.to_svgs(figures),
             networks=results,
         ),
     )
@@ -268,22 +260,22 @@ def _figures(
             "How often each design is optimal, and how often the network chooses it.",
             plots.design_histogram(optimal, chosen, case.space.num_designs),
         ),
-        "normalized_performance": (
-            f"Optimal over chosen {case.objective.value} on the test set, sorted.",
-            plots.normalized_performance(
-                evaluation.normalized_performance, others, evaluation.metrics
-            ),
+        "cost_above_optimum": (
+            f"How far the {case.objective.value} of the choices for the test set lie above the"
+            " optimum, the worst workloads at the left.",
+            plots.cost_above_optimum(evaluation.normalized_performance, others, evaluation.metrics),
         ),
         "confusion": (
-            "Chosen against optimal, by attributes of the designs.",
+            "Chosen against optimal, by attributes of the designs: of the workloads with the same"
+            " optimum, the share of each choice.",
             plots.confusion(case.space.attributes, optimal, chosen),
         ),
     }
     if results:
         figures["networks"] = (
             "Real networks: one design per layer as recommended, and one design for all layers,"
-            " both relative to the best design per layer. Of more than"
-            f" {style.MOST_LINES} networks, those furthest from it; the tables have all.",
+            " both against the best design per layer. A line reaches from the constraint with the"
+            " least cost above it to that with the most, a marker is the median.",
             plots.networks([result for group in results for result in group]),
         )
     return figures
@@ -312,62 +304,6 @@ def _examples_per_second(history: list[Row]) -> float:
     return statistics.median(rates)
 
 
-def _claims(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Rows of (name, this run, the paper).
-
-    The paper's figures stand beside those of a network that is trained on labels, as the paper's.
-    """
-    geomean = "geomean_normalized_performance"
-    accuracy, performance = f"up to {PAPER_ACCURACY:.1%}", f"{PAPER_GEOMEAN:.1%}"
-    if summary["loss"] != Loss.LABEL.value:
-        accuracy = performance = ""
-    rows = [
-        ("the network is told", ", ".join(summary["told"]), "labels"),
-        ("test accuracy", f"{summary['test_accuracy_unmasked']:.2%}", accuracy),
-        ("test accuracy, infeasible designs masked", f"{summary['test_accuracy']:.2%}", ""),
-        ("geomean of normalized performance", f"{summary[geomean]:.3%}", performance),
-        ("optimal-set accuracy", f"{summary['optimal_set_accuracy_unmasked']:.2%}", ""),
-        (
-            "optimal-set accuracy, infeasible designs masked",
-            f"{summary['optimal_set_accuracy']:.2%}",
-            "",
-        ),
-        ("infeasible first choices", f"{summary['infeasible_first_choice_share']:.3%}", ""),
-        ("top-5 accuracy", f"{summary['top5_accuracy']:.2%}", ""),
-        ("1st percentile of performance", f"{summary['p01_normalized_performance']:.3%}", ""),
-        ("lowest performance", f"{summary['min_normalized_performance']:.2%}", ""),
-        ("accuracy of the majority class", f"{summary['majority_class_accuracy']:.2%}", ""),
-        ("label entropy (bits)", f"{summary['label_entropy_bits']:.2f}", ""),
-    ]
-    for name, metrics in summary["heuristics"].items():
-        rows += [
-            (f"{name}: optimal-set accuracy", f"{metrics['optimal_set_accuracy']:.2%}", ""),
-            (f"{name}: geomean", f"{metrics[geomean]:.3%}", ""),
-        ]
-    per_label, per_inference = (
-        f"{1e6 / summary[key]:.3f}" for key in ("labels_per_second", "inference_per_second")
-    )
-    return [
-        *rows,
-        ("microseconds per workload, exhaustive search", per_label, ""),
-        ("microseconds per workload, the network", per_inference, ""),
-        ("parameters of the network", f"{summary['num_parameters']:,}", ""),
-        ("training examples seen", f"{summary['num_train_examples_seen']:,}", ""),
-        ("test workloads", f"{summary['num_test']:,}", "100,000"),
-    ]
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, keys joined by dots."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
-
-
 def _print_closing(
     summary: Mapping[str, Any], workdir: pathlib.Path, console: rich.console.Console
 ) -> None:
@@ -385,6 +321,6 @@ def _print_closing(
             )
         console.print(table)
     table = rich.table.Table(summary["case_study"], "this run", "paper")
-    for row in _claims(summary):
+    for row in report.claims(summary):
         table.add_row(*row)
     console.print(table)

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from airchitect_jax.learning.real_networks import NetworkResult
+from airchitect_jax.reporting.axes import ABOVE, LEAST_ABOVE, log_from_zero
 from airchitect_jax.reporting.style import (
     BLACK,
     BLUE,
     GREEN,
-    MOST_LINES,
+    ON_DARK,
+    ON_LIGHT,
     ORANGE,
+    PHONE,
     PURPLE,
-    RED,
-    SKY,
     Axes,
     Figure,
-    LogNorm,
     legend_below,
-    legend_beside,
-    line_style,
     new_figure,
     plain,
     styled,
@@ -30,12 +30,13 @@ from airchitect_jax.reporting.style import (
 from airchitect_jax.spaces import Attribute
 
 _MAX_TICKS = 20  # more category names than this do not fit an axis
+_MAX_NUMBERS = 12  # categories whose cells have room for a number
 
 
 @styled
 def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     """Loss and accuracy against examples seen, in training and on the validation split."""
-    figure, (left, right) = new_figure(columns=2)
+    figure, (left, right) = new_figure(rows=2, width=PHONE, height=5.6)
     examples = [row["examples"] / 1e6 for row in history]
     checked = [row for row in history if "validation_loss" in row]
     for axes, name, label in ((left, "loss", "loss"), (right, "accuracy", "accuracy")):
@@ -48,10 +49,13 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
             label="validation",
         )
         axes.set(xlabel="examples seen (millions)", ylabel=label)
-        axes.set_xlim(left=0)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
     legend_below(figure, (left,), columns=2)
     left.set_yscale("log")  # squared errors of costs fall by orders of magnitude
-    right.set_ylim(0, 1)
+    left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    left.yaxis.set_major_formatter("{x:g}")
+    left.yaxis.set_minor_formatter("")
+    right.set_ylim(-0.03, 1.03)
     return figure
 
 
@@ -59,54 +63,56 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Figure:
 def design_histogram(
     optimal: Int[np.ndarray, "num"], chosen: Int[np.ndarray, "num"], num_designs: int
 ) -> Figure:
-    """How often each design id is optimal and how often it is chosen."""
-    figure, axes = new_figure()
+    """How often each design id is optimal, above how often it is chosen."""
+    figure, panels = new_figure(rows=2, width=PHONE, height=5.6)
     edges = np.arange(num_designs + 1)
-    for ids, color, label, filled in (
-        (optimal, SKY, "optimal", True),
-        (chosen, RED, "chosen by the network", False),
+    for axes, ids, color, label in zip(
+        panels,
+        (optimal, chosen),
+        (BLUE, ORANGE),
+        ("workloads with this optimum", "workloads with this choice"),
+        strict=True,
     ):
-        counts = np.bincount(ids, minlength=num_designs)
-        axes.stairs(counts, edges, color=color, fill=filled, label=label, linewidth=0.8)
-    axes.set_yscale("symlog", linthresh=1)
-    axes.set_ylim(bottom=0)
-    axes.set_xlim(0, num_designs)
-    axes.set(xlabel="design id (tie order: fewer resources first)", ylabel="workloads")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+        axes.stairs(np.bincount(ids, minlength=num_designs), edges, color=color, fill=True)
+        axes.set(ylabel=label, xlim=(0, num_designs))
+        axes.set_yscale("symlog", linthresh=1)
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.set_ylim(0, 2 * max(np.bincount(optimal).max(), np.bincount(chosen).max()))
+    panels[-1].set_xlabel("design id (tie order: fewer resources first)")
     return figure
 
 
 @styled
-def normalized_performance(
+def cost_above_optimum(
     network: Float[np.ndarray, "num"],
     others: Mapping[str, Float[np.ndarray, "num"]],
     metrics: Mapping[str, float],
 ) -> Figure:
-    """Normalised performance in ascending order, with geomean, p1 and minimum of the network."""
-    figure, axes = new_figure()
+    """Sorted cost above the optimum of the network and of others, from normalised performance.
+
+    The network's geomean, first percentile and worst are lines. Optimal choices are at zero.
+    """
+    figure, axes = new_figure(width=PHONE, height=4.8)
     for (name, values), color in zip(
         {"network": network, **others}.items(), (BLUE, ORANGE, GREEN, PURPLE), strict=False
     ):
         share = (np.arange(len(values)) + 0.5) / len(values)
-        axes.plot(share * 100, np.sort(values), color=color, label=name)
+        axes.plot(share * 100, 100 * (1 / np.sort(values) - 1), color=color, label=plain(name))
     for key, label, style in (
         ("geomean_normalized_performance", "geomean", "--"),
-        ("p01_normalized_performance", "p1", "-."),
-        ("min_normalized_performance", "min", ":"),
+        ("p01_normalized_performance", "1st percentile", "-."),
+        ("min_normalized_performance", "worst", ":"),
     ):
+        above = 100 * (1 / metrics[key] - 1)
         axes.axhline(
-            metrics[key],
-            color=BLACK,
-            linestyle=style,
-            linewidth=1,
-            label=f"{label} {metrics[key]:.4f}",
+            above, color=BLACK, linestyle=style, linewidth=1, label=f"{label}: {above:.3g}%"
         )
     axes.set_xlabel("workloads, worst first (%, logarithmic)")
-    axes.set(ylabel="optimal cost / chosen cost", xscale="log")
+    axes.set(ylabel=ABOVE, xscale="log")
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_ylim(0, 1.03)
     axes.set_xlim(right=100)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    log_from_zero(axes, "y", LEAST_ABOVE, "optimal")
+    legend_below(figure, (axes,), columns=2)
     return figure
 
 
@@ -114,25 +120,52 @@ def normalized_performance(
 def confusion(
     attributes: Sequence[Attribute], optimal: Int[np.ndarray, "num"], chosen: Int[np.ndarray, "num"]
 ) -> Figure:
-    """For each attribute of a design, the chosen category against the optimal one."""
-    figure, panels = new_figure(columns=len(attributes), width=3.8 * len(attributes), height=3.6)
+    """For each attribute of a design, the chosen category against the optimal one.
+
+    Each row, an optimal category, has the shares of the choices made for it in percent.
+    """
+    num = len(attributes)
+    figure, panels = new_figure(rows=num, width=PHONE, height=1 + 4 * num)
     for axes, attribute in zip(np.atleast_1d(panels), attributes, strict=True):
         size = len(attribute.categories)
         counts = np.zeros((size, size), np.int64)
         np.add.at(counts, (attribute.of_design[optimal], attribute.of_design[chosen]), 1)
-        image = axes.imshow(
-            np.where(counts > 0, counts, np.nan),
-            norm=LogNorm(vmin=1, vmax=max(counts.max(), 2)),
-            cmap="viridis",
-            origin="lower",
-        )
+        percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        drawn = (_numbered if size <= _MAX_NUMBERS else _dotted)(axes, percent)
         axes.grid(visible=False)
         agreement = np.trace(counts) / max(counts.sum(), 1)
         axes.set_title(f"{attribute.name}: {agreement:.1%} agree", fontsize=10)
         axes.set(xlabel="chosen", ylabel="optimal")
         _category_ticks(axes, attribute.categories)
-        figure.colorbar(image, ax=axes, shrink=0.8, label="workloads")
+    figure.colorbar(
+        drawn, ax=panels, label="choices for this optimum (%)", location="top", aspect=40
+    )
     return figure
+
+
+def _numbered(axes: Axes, percent: Float[np.ndarray, "size size"]) -> Any:
+    image = axes.imshow(
+        np.where(percent > 0, percent, np.nan), vmin=0, vmax=100, cmap="viridis", origin="lower"
+    )
+    for (y, x), value in np.ndenumerate(percent):
+        if value > 0:
+            text, color = (
+                f"{value:.0f}" if value >= 1 else "<1",
+                ON_DARK if value < 50 else ON_LIGHT,
+            )
+            axes.text(x, y, text, ha="center", va="center", color=color)
+    return image
+
+
+def _dotted(axes: Axes, percent: Float[np.ndarray, "size size"]) -> Any:
+    """Where cells are too small to be seen."""
+    rows, columns = np.nonzero(percent)
+    order = np.argsort(percent[rows, columns])
+    y, x = rows[order], columns[order]
+    dots = axes.scatter(x, y, c=percent[y, x], s=9, marker="s", vmin=0, vmax=100, cmap="viridis")
+    ends = -0.5, len(percent) - 0.5
+    axes.set(xlim=ends, ylim=ends, aspect="equal")
+    return dots
 
 
 def _category_ticks(axes: Axes, categories: Sequence[str]) -> None:
@@ -142,36 +175,43 @@ def _category_ticks(axes: Axes, categories: Sequence[str]) -> None:
     ticks = range(0, len(categories), step)
     names = [categories[tick] for tick in ticks]
     crowded = step > 1 or sum(map(len, names)) > 24
-    axes.set_xticks(ticks, names, rotation=45 if crowded else 0, fontsize=8)
-    axes.set_yticks(ticks, names, fontsize=8)
+    axes.set_xticks(ticks, names, rotation=90 if crowded else 0)
+    axes.set_yticks(ticks, names)
 
 
 @styled
 def networks(results: Sequence[NetworkResult]) -> Figure:
-    """Normalised performance of real networks over the contexts: chosen and best single design.
+    """Cost of real networks above the best design per layer, a row per network, the dearest first.
 
-    Of more than `MOST_LINES` networks those with the lowest performance are shown.
+    A line reaches from the constraint with the least to that with the most, a marker is the median.
     """
-    worst: dict[str, float] = {}
+    groups: dict[str, list[NetworkResult]] = {}
     for result in results:
-        known = worst.get(result.network, 1.0)
-        worst[result.network] = min(known, result.normalized_performance)
-    lowest = set(sorted(worst, key=worst.__getitem__)[:MOST_LINES])
-    names = [name for name in worst if name in lowest]
-    figure, (left, right) = new_figure(columns=2, width=11)
-    for index, name in enumerate(names):
-        rows = [result for result in results if result.network == name]
-        contexts = [result.context for result in rows]
-        style = line_style(index) | {"label": plain(name)}
-        left.plot(contexts, [row.normalized_performance for row in rows], **style)
-        right.plot(contexts, [row.optimal_cost / row.single_cost for row in rows], **style)
-    for axes, title in (
-        (left, "one design per layer, as recommended"),
-        (right, "the best single design for all layers"),
+        groups.setdefault(result.network, []).append(result)
+    above = {
+        name: [
+            [100 * (getattr(row, kind) / row.optimal_cost - 1) for row in rows]
+            for kind in ("chosen_cost", "single_cost")
+        ]
+        for name, rows in groups.items()
+    }
+    names = sorted(above, key=lambda name: max(above[name][0]))
+    figure, axes = new_figure(width=PHONE, height=1.8 + 0.3 * len(names))
+    for index, (label, color, marker) in enumerate(
+        (
+            ("one design per layer, as recommended", BLUE, "o"),
+            ("the best single design for all layers", ORANGE, "s"),
+        )
     ):
-        axes.set_title(title, fontsize=10)
-        axes.set(xlabel="constraint", ylim=(0, 1.03))
-        axes.tick_params(axis="x", rotation=60, labelsize=8)
-    left.set_ylabel("optimal cost / cost")
-    legend_beside(right)
+        rows = np.arange(len(names)) + 0.15 - 0.3 * index
+        for row, name in zip(rows, names, strict=True):
+            ends = min(above[name][index]), max(above[name][index])
+            axes.plot(ends, (row, row), color=color, linewidth=2, alpha=0.5)
+        medians = [np.median(above[name][index]) for name in names]
+        axes.plot(medians, rows, color=color, marker=marker, linestyle="none", label=label)
+    axes.set_yticks(range(len(names)), [plain(name) for name in names], fontsize=9)
+    axes.set_ylim(-0.6, len(names) - 0.4)
+    axes.set_xlabel(ABOVE)
+    log_from_zero(axes, "x", LEAST_ABOVE)
+    legend_below(figure, (axes,), columns=1)
     return figure

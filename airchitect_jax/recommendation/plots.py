@@ -10,7 +10,7 @@ from matplotlib.collections import PatchCollection
 from matplotlib.patches import Rectangle
 
 from airchitect_jax.oracle.joint import FrontPoint
-from airchitect_jax.recommendation.exact import LayerPlan, Recommendation, objective_cost
+from airchitect_jax.recommendation.exact import Recommendation, objective_cost
 from airchitect_jax.recommendation.roofline import roofline_of
 from airchitect_jax.recommendation.tables import (
     beginning,
@@ -47,6 +47,13 @@ def figures(
         Objective.ENERGY: "energy",
         Objective.EDP: "product of energy and cycles",
     }[recommendation.objective]
+    losses = (
+        f"Right: by how much the {cost} of a run is above that on the design that is best for this"
+        " GEMM alone within the same budgets."
+        if any(_losses(recommendation))
+        else f"No other design within the budgets has a lower {cost} for one of them."
+    )
+    one_array = len(recommendation.survey.space.rows) == 1
     drawn = {
         "roofline": (
             "Roofline: MACs per cycle of each layer over its MACs per byte of DRAM traffic, on the"
@@ -55,23 +62,22 @@ def figures(
             roofline(recommendation),
         ),
         "utilization": (
-            "The GEMMs with the most cycles, by their first layers. Left: utilization of the"
-            f" recommended array, stalls included. Right: by how much the {cost} of a run is above"
-            " that on the design that is best for this GEMM alone within the same budgets.",
+            "The GEMMs with the most cycles, by their first layers: utilization of the recommended"
+            f" array, stalls included. {losses}",
             utilization(recommendation),
         ),
         "pareto": (
-            "The Pareto front within the budgets: cycles over energy; colours are MAC units. Each"
-            " mark is an array and a sizing with its fastest or its most energy-efficient"
-            " dataflows; the star is the recommended design.",
+            "The Pareto front within the budgets: cycles over energy; colours are"
+            f" {'SRAM' if one_array else 'MAC units'}. Each mark is an array and a sizing with its"
+            " fastest or its most energy-efficient dataflows; the star is the recommended design.",
             pareto(recommendation, points),
         ),
-        "pareto_macs": (
+    }
+    if not one_array:
+        drawn["pareto_macs"] = (
             "The same front: cycles over MAC units; colours are SRAM.",
             pareto_macs(recommendation, points),
-        ),
-    }
-    if len(recommendation.survey.space.rows) > 1:
+        )
         drawn["heatmap"] = (
             "Cycles of the whole workload over the fewest, for each number of"
             " rows and columns of the array, with the best sizing and the fastest dataflows. The"
@@ -106,7 +112,7 @@ def utilization(recommendation: Recommendation) -> Drawing:
     """Bars of the costliest GEMMs: utilization, and the loss against its own best design."""
     rows = by_gemm(recommendation.layers)[:_MOST_GEMMS]
     plans = [plan for plan, _, _ in rows]
-    losses = [_loss_percent(recommendation, plan) for plan in plans]
+    losses = _losses(recommendation)
     records = [
         (
             ("layer", plan.layer.name),
@@ -122,40 +128,43 @@ def utilization(recommendation: Recommendation) -> Drawing:
         )
         for (plan, _, runs), loss in zip(rows, losses, strict=True)
     ]
-    figure, panels = new_figure(columns=2, width=PHONE, height=0.9 + 0.24 * len(rows))
+    drawn = [([100 * plan.overall_utilization for plan in plans], "utilization (%)", 100.0, BLUE)]
+    if any(losses):
+        drawn.append((losses, "loss (%)", 1.05 * max(losses), ORANGE))
+    figure = new_figure(columns=len(drawn), width=PHONE, height=0.9 + 0.24 * len(rows))[0]
     across = np.arange(len(rows))
-    for axes, values, label, color in (
-        (panels[0], [100 * plan.overall_utilization for plan in plans], "utilization (%)", BLUE),
-        (panels[1], losses, "loss (%)", ORANGE),
-    ):
+    names = [plain(beginning(plan.layer.name, 18)) for plan in plans]
+    for axes, (values, label, most, color) in zip(figure.axes, drawn, strict=True):
         figure.tell(axes.barh(across, values, color=color), records)
         axes.invert_yaxis()
         axes.set_xlabel(label)
-        axes.set_yticks(across, [""] * len(rows))
-    panels[0].set_yticks(across, [plain(beginning(plan.layer.name, 18)) for plan in plans])
-    panels[0].set_xlim(0, 100)
-    panels[1].set_xlim(0, 1.05 * max(*losses, 1))
+        axes.set_xlim(0, most)
+        axes.set_yticks(across, names if axes is figure.axes[0] else [""] * len(rows))
     return figure
 
 
-def _loss_percent(recommendation: Recommendation, plan: LayerPlan) -> float:
-    """How much more a layer costs than on the design that is best for it alone."""
+def _losses(recommendation: Recommendation) -> list[float]:
+    """How much more, in percent, the costliest GEMMs cost than each on its own best design."""
     objective = recommendation.objective
-    own = objective_cost(objective, plan.own_cycles, plan.own_energy_fj)
-    return 100 * (objective_cost(objective, plan.total_cycles, plan.energy_fj) / own - 1)
+    return [
+        100 * (objective_cost(objective, plan.total_cycles, plan.energy_fj) / own - 1)
+        for plan, _, _ in by_gemm(recommendation.layers)[:_MOST_GEMMS]
+        for own in [objective_cost(objective, plan.own_cycles, plan.own_energy_fj)]
+    ]
 
 
 @styled
 def pareto(recommendation: Recommendation, points: Sequence[FrontPoint]) -> Drawing:
-    """Cycles over energy, colours by MACs."""
+    """Cycles over energy, colours by MACs, or by SRAM if there is only one array."""
+    one_array = len(recommendation.survey.space.rows) == 1
     return _front(
         recommendation,
         points,
         across=[float(point.energy_fj) * 1e-12 for point in points],
         chosen=recommendation.energy_fj * 1e-12,
         label="energy (mJ)",
-        colors=[point.num_macs for point in points],
-        color_label="MAC units",
+        colors=[point.sram_bytes // 1024 if one_array else point.num_macs for point in points],
+        color_label="SRAM (KB)" if one_array else "MAC units",
     )
 
 

@@ -108,4 +108,6 @@ def _layer_rows(recommendation: Recommendation, replayed: Cycles) -> list[list[o
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} ({count})" for name, count in counts.items()) or "none"
+    return (
+        ", ".join(f"{name.replace('_', ' ')} ({count})" for name, count in counts.items()) or "none"
+    )

@@ -8,8 +8,8 @@ from airchitect_jax.reporting.html import (
     figure,
     figures,
     folded,
-    image,
     number_text,
+    stylesheet,
     table,
     tiles,
 )
@@ -35,9 +35,9 @@ __all__ = [
     "figure",
     "figures",
     "folded",
-    "image",
     "markdown_table",
     "number_text",
+    "stylesheet",
     "table",
     "tiles",
 ]

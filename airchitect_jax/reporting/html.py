@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import importlib.resources
 import math
@@ -141,7 +140,7 @@ def _setting(value: object) -> str:
 def figures(drawn: Mapping[str, tuple[str, str]]) -> str:
     """Figures side by side where there is room: caption and SVG (see `style.to_svg`) by name."""
     if not drawn:
-        return "<p>None: they need matplotlib (extra plots).</p>"
+        return "<p>No figures: they need matplotlib (extra plots).</p>"
     return (
         f'<div class="figures">{"".join(figure(svg, text) for text, svg in drawn.values())}</div>'
     )
@@ -162,22 +161,15 @@ def figure(svg: str, caption: str) -> str:
     )
 
 
-def image(png: bytes, caption: str) -> str:
-    """A figure with its data inside the page."""
-    data = base64.b64encode(png).decode("ascii")
-    return (
-        f'<figure><div class="frame"><img alt="{escape(caption)}"'
-        f' src="data:image/png;base64,{data}"></div>'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
+def stylesheet(widths: Iterable[int]) -> str:
+    """The style of all pages. Tables of the class needs-WIDTH become cards below WIDTH em."""
+    plain, cards = _asset("page.css").split("/* Cards */")
+    return plain + "".join(cards.replace("NEEDED", str(width)) for width in sorted(widths))
 
 
 def document(title: str, body: str) -> str:
     """A whole page: the title, escaped, over a body of markup."""
-    style = _asset("page.css")
-    plain, cards = style.split("/* Cards */")
-    needed = sorted(set(re.findall(r'class="needs-(\d+)"', body)), key=int)
-    style = plain + "".join(cards.replace("NEEDED", width) for width in needed)
+    style = stylesheet(set(map(int, re.findall(r'class="needs-(\d+)"', body))))
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>

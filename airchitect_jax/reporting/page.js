@@ -62,9 +62,10 @@ function compare(figure, chosen) {
   const records = chosen.map((mark) => new Map(recordOf(mark)));
   const table = element("table");
   for (const name of new Set(records.flatMap((record) => [...record.keys()]))) {
+    const heading = table.insertRow().appendChild(element("th", name));
+    heading.colSpan = records.length;
+    heading.scope = "rowgroup";
     const row = table.insertRow();
-    const heading = row.appendChild(element("th", name));
-    heading.scope = "row";
     for (const record of records) row.appendChild(element("td", record.get(name) ?? ""));
   }
   table.setAttribute("aria-label", "Chosen marks side by side");
@@ -74,10 +75,11 @@ function compare(figure, chosen) {
 for (const figure of document.querySelectorAll("figure")) {
   const marks = [...figure.querySelectorAll("[data-record]")];
   let chosen = [];
-  const toggle = (mark) => {
-    chosen = chosen.includes(mark) ? chosen.filter((one) => one !== mark) : [...chosen, mark];
-    chosen = chosen.slice(-MOST_COMPARED);
-    for (const one of marks) one.setAttribute("aria-pressed", chosen.includes(one));
+  const isSame = (mark) => (other) => other.dataset.record === mark.dataset.record;
+  const toggle = (mark) => { // with those that have the same values in another panel
+    const others = chosen.filter((one) => !isSame(mark)(one));
+    chosen = (others.length < chosen.length ? others : [...others, mark]).slice(-MOST_COMPARED);
+    for (const one of marks) one.setAttribute("aria-pressed", chosen.some(isSame(one)));
     compare(figure, chosen);
   };
   marks.forEach((mark, index) => {

@@ -118,8 +118,8 @@ def plain_log(axis: Axis) -> None:
             break
     else:
         ticks = [tick for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high]
-    ticks = ticks[:: -(-len(ticks) // 6)]
-    axis.set_ticks(ticks, [compact(tick) for tick in ticks])
+    named = {compact(tick): tick for tick in ticks[:: -(-len(ticks) // 6) or 1]}
+    axis.set_ticks(list(named.values()), list(named))
     axis.set_minor_locator(NullLocator())
 
 
@@ -173,7 +173,7 @@ def label_points(
                 free and box.y1 <= panel.y1 and not any(padded.overlaps(other) for other in taken)
             )
             free = free and not any(curve.intersects_bbox(padded, filled=False) for curve in curves)
-            covered = padded.count_contains(marks)
+            covered = box.padded(8).count_contains(marks)
             if free and covered < fewest:
                 best, fewest = (name, box), covered
         if best:

@@ -112,19 +112,32 @@ class SpreadTable:
         ]
         return cls(subject=subject, columns=columns, lines=tuple(lines), texts=texts)
 
-    def markdown(self) -> str:
-        """The table as Markdown: mean and deviation, shares in percent."""
-        header = [self.subject, "seeds", *(c.heading for c in self.columns), *self.texts]
-        body = [
+    @property
+    def header(self) -> list[str]:
+        """The headings of `rows`."""
+        return [self.subject, "seeds", *(c.heading for c in self.columns), *self.texts]
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """A row of texts per line: mean and deviation, shares in percent."""
+        return [
             [
-                line.name.replace("|", r"\|"),
+                line.name,
                 str(line.seeds),
                 *(_text(line.spreads[c.key], c) for c in self.columns),
-                *(line.texts[key].replace("|", r"\|") for key in self.texts),
+                *(line.texts[key] for key in self.texts),
             ]
             for line in self.lines
         ]
-        return markdown_table(header, body)
+
+    def best(self, key: str) -> Line:
+        """The line with the highest mean of a column that at least one has."""
+        return max(self.lines, key=lambda line: getattr(line.spreads[key], "mean", -math.inf))
+
+    def markdown(self) -> str:
+        """The table as Markdown."""
+        rows = [[cell.replace("|", r"\|") for cell in row] for row in self.rows]
+        return markdown_table(self.header, rows)
 
     def csv(self) -> str:
         """The table as CSV: two columns per value, empty where there is none."""

@@ -32,7 +32,7 @@ from airchitect_jax.learning import (
     num_parameters,
     plots,
 )
-from airchitect_jax.reporting import style
+from airchitect_jax.reporting import document, facts, figures, style, table, tiles
 from airchitect_jax.spaces import Attribute
 from airchitect_jax.studies.airchitect_v2 import forest
 from airchitect_jax.studies.airchitect_v2.inputs import SPLIT_SEED, Encoded, derived, encode
@@ -46,6 +46,7 @@ from airchitect_jax.studies.airchitect_v2.scores import (
 )
 from airchitect_jax.studies.airchitect_v2.table import NUM_BUFFERS, NUM_PES, Table
 
+_MEAN = "networks, mean"
 _BATCH = 8192  # layers that a network answers at a time
 COLUMNS = {
     "accuracy": "exact",
@@ -127,7 +128,7 @@ def run(
             }
         )
     chosen = np.asarray(probabilities).argmax(axis=1)
-    lines["networks, mean"] = {
+    lines[_MEAN] = {
         name: float(np.mean([network[name] for network in networks]))
         for name in (*COLUMNS, "seconds")
         if name in networks[0]
@@ -157,13 +158,19 @@ def run(
         summary["labels_best_in_closed_form"] = judge(labels)["optimal_set_accuracy"]
     text = "".join(json.dumps(row) + "\n" for row in histories)
     files.write_text(workdir / "metrics.jsonl", text)
-    style.save_figures(
-        workdir,
-        {
-            "confusion": plots.confusion(_attributes(), labels, chosen),
-            "training_curves": plots.training_curves(fitted.history),
-        },
-    )
+    drawn = {
+        "confusion": (
+            "Chosen PE and buffer indices against those of the label, of the networks together: of"
+            " the layers with the same label, the share of each choice.",
+            plots.confusion(_attributes(), labels, chosen),
+        ),
+        "training_curves": (
+            "Loss and accuracy in training, of the last network.",
+            plots.training_curves(fitted.history),
+        ),
+    }
+    style.save_figures(workdir, {name: figure for name, (_, figure) in drawn.items()})
+    files.write_text(workdir / "report.html", page(summary, style.to_svgs(drawn)))
     summary["wall_seconds"] = round(time.perf_counter() - start, 3)
     files.write_json(workdir / "summary.json", summary)
     console.print(closing_table(summary))
@@ -251,19 +258,57 @@ def _attributes() -> tuple[Attribute, ...]:
     )
 
 
+def page(summary: Mapping[str, Any], drawn: Mapping[str, tuple[str, str]]) -> str:
+    """The report as HTML; `drawn` has captions and SVGs by name."""
+    question = [
+        ("decision", "the number of PEs and the buffer of a layer, as a search found them"),
+        ("layers", f"{summary['num_layers']:,}, {summary['kind']}"),
+        ("test layers", f"{summary['num_test']:,}, that nothing is trained on"),
+        ("networks", summary["num_networks"]),
+    ]
+    values = [
+        ("exact answers, mean of the networks", f"{summary['answers'][_MEAN]['accuracy']:.2%}"),
+        ("exact answers, lowest", f"{summary['accuracy_min']:.2%}"),
+        ("exact answers, highest", f"{summary['accuracy_max']:.2%}"),
+    ]
+    header, rows = _answers(summary)
+    return document(
+        "The AIrchitect v2 data set",
+        f"""{facts("Question", question)}
+{tiles("How good the networks are", values)}
+<h2>All answers</h2>
+{table(header, rows, "Answers on the test layers")}
+<h2>Figures</h2>
+{figures(drawn)}""",
+    )
+
+
+def _answers(summary: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Headings, and one row per model of a summary."""
+    names = {name: title for name, title in COLUMNS.items() if name in summary["networks"][0]}
+    rows = [
+        [
+            answerer,
+            *(f"{row[name]:.2%}" for name in names),
+            f"{row['seconds']:.1f}" if "seconds" in row else "",
+        ]
+        for answerer, row in summary["answers"].items()
+    ]
+    return ["answer", *names.values(), "seconds"], rows
+
+
 def closing_table(summary: Mapping[str, Any]) -> rich.table.Table:
     """One row per model of a summary."""
-    names = {name: title for name, title in COLUMNS.items() if name in summary["networks"][0]}
-    table = rich.table.Table(
+    (first, *titles), rows = _answers(summary)
+    shown = rich.table.Table(
         title=f"{summary['kind']}, {summary['num_test']} test layers",
         title_justify="left",
         box=rich.box.SIMPLE,  # fits 80 columns
         pad_edge=False,
     )
-    table.add_column("answer", no_wrap=True)
-    for title in (*names.values(), "seconds"):
-        table.add_column(title, justify="right", min_width=7)
-    for answer, row in summary["answers"].items():
-        seconds = f"{row['seconds']:.1f}" if "seconds" in row else ""
-        table.add_row(answer, *(f"{row[name]:.2%}" for name in names), seconds)
-    return table
+    shown.add_column(first, no_wrap=True)
+    for title in titles:
+        shown.add_column(title, justify="right", min_width=7)
+    for row in rows:
+        shown.add_row(*row)
+    return shown

@@ -10,12 +10,15 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from airchitect_jax.case_studies import CaseStudy
+from airchitect_jax.reporting.axes import log_from_zero
 from airchitect_jax.reporting.style import GREEN, PURPLE, RED, Figure, legend_below, styled
+from airchitect_jax.reporting.words import in_words
 from airchitect_jax.studies.design_space import exhibit
 from airchitect_jax.studies.design_space.samples import Sample, labels_of, letter_of
 from airchitect_jax.types import Objective, RuntimeModel
 
 _MOST_JUDGED = 20_000
+_LEAST_PERCENT = 0.01  # of labels: fewer are drawn between here and zero
 _OF_DIM = {
     "m": {"color": PURPLE, "marker": "o"},
     "n": {"color": RED, "marker": "s"},
@@ -69,13 +72,11 @@ def step(sample: Sample, index: int) -> Steps:
 def by_octave(
     values: Int[np.ndarray, "num"], changed: Bool[np.ndarray, "num"]
 ) -> tuple[Float[np.ndarray, "octaves"], Float[np.ndarray, "octaves"]]:
-    """The middle of each octave of values, and the share that changed in it, NaN where none did."""
+    """The middle of each octave of 100 values or more, and the share that changed in it."""
     octave = np.floor(np.log2(values)).astype(int)
     counts, hits = np.bincount(octave), np.bincount(octave, changed)
     seen = counts >= 100
-    return 2.0 ** (np.flatnonzero(seen) + 0.5), np.where(
-        hits[seen] > 0, hits[seen] / counts[seen], np.nan
-    )
+    return 2.0 ** (np.flatnonzero(seen) + 0.5), hits[seen] / counts[seen]
 
 
 def _draw_boundaries(
@@ -90,16 +91,21 @@ def _draw_boundaries(
                 values = np.concatenate([one.values for one in taken])
                 changed = np.concatenate([one.changed for one in taken])
                 line = {**exhibit.look(sample), **own, "label": f"{letter}, {sample.name}"}
-                left.plot(*by_octave(values, changed), **line)
-        exhibit.grouped_bars(right.barh, group, [one.share for one in steps.values()], sample)
+                middles, shares = by_octave(values, changed)
+                left.plot(middles, 100 * shares, **line)
+        shares = 100 * np.array([one.share for one in steps.values()])
+        look = {**exhibit.look(sample), "linestyle": "", "label": f"{sample.name}, all values"}
+        right.plot(shares, np.arange(len(names)) + 0.2 * (group - 0.5), **look)
     left.set(xlabel="value of the dimension before the step", xscale="log")
-    left.set_ylabel("share of labels that change")
-    if any(np.isfinite(line.get_ydata()).any() for line in left.lines):
-        left.set_yscale("log")  # which needs a value above zero
-        right.set_xscale("log")
-    right.set_yticks(range(len(names)), names)
+    left.set_ylabel("labels that change (%)")
+    log_from_zero(left, "y", _LEAST_PERCENT)
+    shares = np.concatenate([line.get_xdata() for line in right.lines])
+    right.set_xlim(0, 1.05 * max(shares.max(), _LEAST_PERCENT))
+    if shares.min() < shares.max() / 20:
+        log_from_zero(right, "x", _LEAST_PERCENT)
+    right.set_yticks(range(len(names)), [in_words(name) for name in names])
     right.invert_yaxis()
-    right.set_xlabel("share of labels that change with a step of one")
+    right.set_xlabel("labels that change with a step of one (%)")
     legend_below(figure, (left, right), columns=1 + len(found))
     return figure
 
@@ -188,7 +194,7 @@ def agreement_of(
 
 def _draw_agreement(results: Mapping[str, tuple[Any, Any]], names: Sequence[str]) -> Figure:
     num = len(names)
-    size = {"width": 5 + 1.5 * num, "height": (1.7 + 0.6 * num) * len(results)}
+    size = {"width": 7 + 1.3 * num, "height": (2.0 + 0.6 * num) * len(results)}
     figure, axes = exhibit.panels(len(results), 2, **size)
     most = max(surplus.max() for _, surplus in results.values())
     for (left, right), (name, (equal, surplus)) in zip(axes, results.items(), strict=True):
@@ -196,10 +202,10 @@ def _draw_agreement(results: Mapping[str, tuple[Any, Any]], names: Sequence[str]
         exhibit.annotated(right, surplus, max(most, 1e-9))
         left.set_ylabel("label made for")
         right.set_ylabel("judged by")
-        left.set_title(f"{name}: equal labels", fontsize=exhibit.SMALL)
-        right.set_title(f"{name}: extra cost (geometric mean)", fontsize=exhibit.SMALL)
+        left.set_title(f"{name}:\nequal labels", fontsize=exhibit.SMALL)
+        right.set_title(f"{name}:\nextra cost (geometric mean)", fontsize=exhibit.SMALL)
         for panel in (left, right):
-            panel.set_xticks(range(num), names, rotation=30, ha="right")
+            panel.set_xticks(range(num), names, rotation=90)
             panel.set_yticks(range(num), names)
             panel.set_xlabel("label made for")
     return figure

@@ -13,7 +13,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from airchitect_jax.reporting.style import BLUE, ORANGE, legend_below
+from airchitect_jax.reporting.style import BLUE, ON_DARK, ON_LIGHT, ORANGE, legend_below
 from airchitect_jax.studies.design_space.samples import Sample
 
 SMALL = 10  # points: titles of panels
@@ -87,12 +87,14 @@ def grouped_bars(draw: Callable[..., Any], group: int, values: Any, sample: Samp
     return draw(positions, values, 0.36, color=look(sample)["color"], label=sample.name)
 
 
-def annotated(axes: Axes, shares: Float[np.ndarray, "rows columns"], highest: float = 1.0) -> Any:
+def annotated(
+    axes: Axes, shares: Float[np.ndarray, "rows columns"], highest: float = 1.0, **options: Any
+) -> Any:
     """A matrix of shares with a number in each cell; returns what a colour bar needs."""
-    image = axes.imshow(shares, cmap="viridis", vmin=0, vmax=highest)
+    image = axes.imshow(shares, cmap="viridis", vmin=0, vmax=highest, **options)
     axes.grid(visible=False)
     for (y, x), share in np.ndenumerate(shares):
-        color = "white" if share < highest / 2 else "black"
+        color = ON_DARK if share < highest / 2 else ON_LIGHT
         axes.text(x, y, percent(share), ha="center", va="center", fontsize=8, color=color)
     return image
 

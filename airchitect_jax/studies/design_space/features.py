@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.reporting import style
 from airchitect_jax.reporting.style import Figure, legend_below, styled
+from airchitect_jax.reporting.words import in_words
 from airchitect_jax.spaces import Attribute
 from airchitect_jax.studies.design_space import exhibit
 from airchitect_jax.studies.design_space.estimators import (
@@ -109,7 +110,7 @@ def _draw_information(
     changed: Sequence[Float[np.ndarray, "features"]],
 ) -> Figure:
     case, labels = samples[0].case, samples[0].design_ids
-    names = [feature.name for feature in case.features]
+    names = [in_words(feature.name) for feature in case.features]
     attributes = case.space.attributes
     height = 1.8 + 0.3 * len(names)
     figure, ((left, middle, right),) = exhibit.panels(1, 3, width=12, height=height)
@@ -123,13 +124,12 @@ def _draw_information(
         axes.set_ylim(len(names) - 0.5, -0.5)
     entropies = [entropy_bits(attribute.of_design[labels]) for attribute in attributes]
     told = shared[0][:, 1:] / np.maximum(entropies, 1e-9)
-    image = right.imshow(told, cmap="viridis", aspect="auto", vmin=0)
-    right.grid(visible=False)
+    exhibit.annotated(right, told, max(told.max(), 1e-9), aspect="auto")
     right.set_yticks(range(len(names)), [])
     ticks = [attribute.name for attribute in attributes]
     right.set_xticks(range(len(ticks)), ticks, rotation=20, ha="right", fontsize=8)
-    right.set_title(f"{samples[0].name} workloads", fontsize=exhibit.SMALL)
-    figure.colorbar(image, ax=right, label="share of the attribute's bits")
+    title = f"{samples[0].name} workloads:\nshare of the attribute's bits"
+    right.set_title(title, fontsize=exhibit.SMALL)
     legend_below(figure, (left,), columns=2)
     return figure
 
@@ -236,6 +236,7 @@ def projection(samples: Sequence[Sample]) -> exhibit.Exhibit:
     """Principal components, and linear discriminants of an attribute, one row per distribution."""
     case = samples[0].case
     names, attribute = input_names(case), shown_attribute(samples[0])
+    words = [in_words(name) for name in names]
     figure, axes = exhibit.panels(len(samples), 2, width=11.5, height=4.2 * len(samples))
     rows: list[list[Any]] = [["distribution", "projection", "axis", *names]]
     summary = {}
@@ -252,7 +253,7 @@ def projection(samples: Sequence[Sample]) -> exhibit.Exhibit:
             _draw_projection(panel, figure, x @ weights, attribute, category)
             panel.set_title(f"{sample.name}: {kind}", fontsize=exhibit.SMALL)
             for axis, column in zip((panel.xaxis, panel.yaxis), weights.T, strict=True):
-                axis.set_label_text(textwrap.fill(direction(names, column), 44), fontsize=8)
+                axis.set_label_text(textwrap.fill(direction(words, column), 44), fontsize=8)
             rows += [
                 [sample.name, kind, number, *map(float, column)]
                 for number, column in enumerate(weights.T, start=1)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from airchitect_jax.learning import label_statistics
-from airchitect_jax.reporting.style import BLACK, Figure, legend_below, styled
+from airchitect_jax.reporting.style import BLACK, GREEN, PURPLE, RED, Figure, legend_below, styled
 from airchitect_jax.studies.design_space.exhibit import SMALL, Exhibit, captioned, look, panels
 from airchitect_jax.studies.design_space.samples import Sample
 
@@ -153,26 +153,27 @@ def overlaps(sample: Sample) -> list[Overlap]:
 
 
 def _draw_overlap(found: Sequence[tuple[Sample, Sequence[Overlap]]]) -> Figure:
-    figure, ((left, right),) = panels(1, 2, width=11, height=4.2)
-    for sample, results in found:
-        name, line = sample.name, look(sample)
-        sizes = [result.size for result in results]
-        known = [result.label_seen for result in results]
-        left.semilogx(sizes, known, label=f"{name}: workloads with a known label", **line)
-        common = [result.jaccard for result in results]
-        left.semilogx(
-            sizes, common, label=f"{name}: labels in both, of those in either", alpha=0.45, **line
-        )
-        seen = [result.workload_seen for result in results]
-        right.semilogx(sizes, seen, label=name if any(seen) else f"{name}: none", **line)
-    left.set(xlabel="workloads of the sample", ylabel="share", ylim=(0, 1.03))
-    right.set(xlabel="workloads of the sample", ylabel="share of workloads in the other sample")
-    if any(results[-1].workload_seen for _, results in found):
-        right.set_yscale("log")
-    else:
-        right.set_ylim(-0.01, 1)
-    legend_below(figure, (left, right), columns=3)
+    shown = {
+        "label_seen": "workloads whose label is known (%)",
+        "jaccard": "labels in both samples, of those in either (%)",
+    }
+    if _any_shared(found):
+        shown["workload_seen"] = "workloads that are in both samples (%)"
+    figure, (axes,) = panels(1, len(shown), width=2 + 4 * len(shown), height=4.2)
+    for panel, (name, label) in zip(axes, shown.items(), strict=True):
+        for sample, results in found:
+            sizes = [result.size for result in results]
+            shares = [100 * getattr(result, name) for result in results]
+            panel.semilogx(sizes, shares, label=sample.name, **look(sample))
+        panel.set(xlabel="workloads of the sample", ylabel=label)
+        panel.set_ylim(0, None if name == "workload_seen" else 103)
+    legend_below(figure, axes[:1], columns=2)
     return figure
+
+
+def _any_shared(found: Sequence[tuple[Sample, Sequence[Overlap]]]) -> bool:
+    """Whether any workload occurs in two samples."""
+    return any(results[-1].workload_seen for _, results in found)
 
 
 @styled
@@ -189,6 +190,7 @@ def overlap(samples: Sequence[Sample]) -> Exhibit:
             " other, and {workload_seen:.2%} occur in the other themselves",
             summary,
         )
+        + ("" if _any_shared(found) else " No workload occurs in both, so no panel shows these.")
         + " Data sets are split by a hash of the workload: no workload is in two splits.",
         figure=_draw_overlap(found),
         rows=[
@@ -206,6 +208,7 @@ def overlap(samples: Sequence[Sample]) -> Exhibit:
 MARGINS = (0.0, 0.001, 0.01, 0.05)
 _MOST_COSTS = 5_000_000  # evaluations of a sample
 _BLOCK = 500  # workloads whose costs are held at once
+_OF_MARGIN = ((BLACK, "-"), (GREEN, "--"), (PURPLE, "-."), (RED, ":"))
 
 
 def relative_costs(sample: Sample) -> Float[np.ndarray, "num designs"]:
@@ -271,24 +274,26 @@ class NearTies:
 
 
 def _draw_near_ties(found: Sequence[tuple[Sample, NearTies]]) -> Figure:
-    figure, ((left, right),) = panels(1, 2, width=11, height=4.2)
-    for sample, ties in found:
-        line = {**look(sample), "marker": ""}
-        for margin, alpha in zip(MARGINS, (1, 0.75, 0.5, 0.3), strict=True):
+    figure, ((*counted, right),) = panels(1, len(found) + 1, width=13, height=4.2)
+    for panel, (sample, ties) in zip(counted, found, strict=True):
+        for margin, (color, dashes) in zip(MARGINS, _OF_MARGIN, strict=True):
             counts = ties.counts[margin]
             number = np.arange(1, counts.max() + 1)
-            name = f"within {margin:.1%}" if margin else "ties"
             at_least = [(counts >= n).mean() for n in number]
-            left.plot(number, at_least, alpha=alpha, label=f"{sample.name}: {name}", **line)
+            name = f"within {margin:.1%}" if margin else "ties"
+            panel.plot(number, at_least, color=color, linestyle=dashes, label=name)
+        panel.set(xlabel="designs", ylabel="share of workloads with at least so many")
+        title = f"{sample.name}: all costs of {len(ties.counts[0.0]):,} workloads"
+        panel.set_title(title, fontsize=SMALL)
         share = (np.arange(len(ties.gaps)) + 0.5) / len(ties.gaps)
-        right.plot(np.maximum(ties.gaps, 1e-5), share, label=sample.name, **line)
-    left.set(xlabel="designs", ylabel="share of workloads with at least so many")
-    num = len(found[0][1].counts[0.0])
-    left.set_title(f"all costs of {num:,} workloads", fontsize=SMALL)
-    right.set(xlabel="next higher cost / best cost - 1", ylabel="share of workloads")
-    for axes in (left, right):
-        axes.set(xscale="log", ylim=(0, 1.03))
-    legend_below(figure, (left, right), columns=len(MARGINS) + 1)
+        right.plot(100 * ties.gaps, share, label=sample.name, **{**look(sample), "marker": ""})
+    right.set(xlabel="next higher cost above the best (%)", ylabel="share of workloads")
+    for axes in (*counted, right):
+        axes.set(xscale="log", ylim=(-0.03, 1.03))
+    right.set_xlim(left=1e-3)
+    right.xaxis.set_major_formatter("{x:g}")
+    right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8)
+    legend_below(figure, counted[:1], columns=len(MARGINS))
     return figure
 
 

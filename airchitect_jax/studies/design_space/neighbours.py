@@ -23,7 +23,6 @@ from airchitect_jax.studies.design_space.samples import (
     labels_of,
     shape_axes,
 )
-from airchitect_jax.workloads import EVALUATION_NETWORKS
 
 NEAR = 1.01  # costs up to 1% above the optimum
 _MOST_TESTED = 2000
@@ -154,28 +153,14 @@ def layer_scores(samples: Sequence[Sample], layers: Layers) -> dict[str, Score]:
     }
 
 
-# A look for each of a few different networks, and one for all others, unlike those of samples.
-_MARKS = dict(
-    zip(
-        EVALUATION_NETWORKS,
-        zip(
-            (style.RED, style.GREEN, style.PURPLE, style.SKY, style.WINE, style.OLIVE),
-            "osD^v<",
-            strict=True,
-        ),
-        strict=True,
-    )
-)
-_OTHERS = (style.INDIGO, "p")
 _SMALL_DIM = 64
 
 
-def _different(case: CaseStudy, layers: Layers) -> tuple[Int[np.ndarray, "3 num"], np.ndarray]:
-    """Different GEMMs of the layers of each network, and the name of the network of each."""
+def _different(case: CaseStudy, layers: Layers) -> Int[np.ndarray, "3 num"]:
+    """Different GEMMs of the layers of each network."""
     repeated = dims(case, layers.workloads)
     network = np.tile(layers.network, repeated.shape[1] // len(layers.network))
-    different = np.unique(np.stack([*repeated, network]), axis=1)
-    return different[:3], np.array(layers.networks)[different[3]]
+    return np.unique(np.stack([*repeated, network]), axis=1)[:3]
 
 
 def _small_share(gemms: Int[np.ndarray, "3 num"]) -> float:
@@ -200,25 +185,15 @@ def _histogram(
     axes.set_xlabel(f"log2({'mnk'[row]})")
 
 
-def _plane(
-    axes: style.Axes, sample: Sample, gemms: Int[np.ndarray, "3 num"], names: np.ndarray
-) -> None:
+def _plane(axes: style.Axes, sample: Sample, gemms: Int[np.ndarray, "3 num"]) -> None:
     """Layers in range over the density of a sample."""
     grid = exhibit.shape_grid(_top(sample.case))
     counts = grid.counts(*shape_axes(dims(sample.case, sample.workloads)))
     density = np.where(counts > 0, counts / counts.sum(), np.nan)
     grid.draw(axes, np.log10(density), cmap="Greys", vmin=-7, vmax=-1)
     x, y = shape_axes(gemms)
-    in_range = gemms.max(axis=0) <= _top(sample.case)
-    other = ~np.isin(names, list(_MARKS))
-    shown = [(f"{len(set(names[other]))} other networks", other, _OTHERS)]
-    shown += [(name, names == name, mark) for name, mark in _MARKS.items()]
-    for name, of_name, (color, marker) in shown:
-        here = of_name & in_range
-        if here.any():
-            axes.scatter(
-                x[here], y[here], s=14, color=color, marker=marker, linewidths=0, label=name
-            )
+    here = gemms.max(axis=0) <= _top(sample.case)
+    axes.scatter(x[here], y[here], s=14, color=style.RED, linewidths=0, label="one layer, in range")
     axes.set_title(f"layers over the density of {sample.name} workloads", fontsize=exhibit.SMALL)
     exhibit.label_shape_axes([axes], [axes])
 
@@ -226,7 +201,6 @@ def _plane(
 def _draw_coverage(
     samples: Sequence[Sample],
     gemms: Int[np.ndarray, "3 num"],
-    names: np.ndarray,
     scores: Mapping[str, Score],
 ) -> style.Figure:
     figure, axes = exhibit.panels(2, 3, width=12, height=7.4)
@@ -234,7 +208,7 @@ def _draw_coverage(
         _histogram(panel, samples, gemms, row)
     axes[0, 0].set_ylabel("share")
     for panel, sample in zip(axes[1], samples, strict=False):
-        _plane(panel, sample, gemms, names)
+        _plane(panel, sample, gemms)
     last = axes[1, 2]
     for group, sample in enumerate(samples):
         if sample.name in scores:
@@ -257,8 +231,8 @@ def _top(case: CaseStudy) -> int:
 def coverage(samples: Sequence[Sample], layers: Layers) -> exhibit.Exhibit:
     """Sizes and shapes of layers beside those of each distribution, and neighbours' accuracy."""
     case = samples[0].case
-    gemms, names = _different(case, layers)
-    num, small = len(names), _small_share(gemms)
+    gemms = _different(case, layers)
+    num, small = gemms.shape[1], _small_share(gemms)
     scores = layer_scores(samples, layers) if layers.in_range.any() else {}
     rows: list[list[Any]] = [
         ["distribution", "workloads", "any_dim_below_64", "layers_right_label", "layers_within_1"],
@@ -283,7 +257,7 @@ def coverage(samples: Sequence[Sample], layers: Layers) -> exhibit.Exhibit:
         + exhibit.captioned("{any_dim_below_64:.1%} of the workloads have one", of_sample)
         + f" {int(layers.in_range.sum()):,} of {len(layers.in_range):,} layers (one per context)"
         " are in the sampled range; these are judged by their nearest neighbour.",
-        figure=_draw_coverage(samples, gemms, names, scores),
+        figure=_draw_coverage(samples, gemms, scores),
         rows=rows,
         summary={"layers": num, "any_dim_below_64": small, **of_sample},
     )

@@ -14,6 +14,7 @@ from airchitect_jax._support import files
 from airchitect_jax._support.arrow import pa, pq
 from airchitect_jax.case_studies import CaseStudy
 from airchitect_jax.reporting import html, style
+from airchitect_jax.reporting.words import in_words
 from airchitect_jax.studies.design_space.changes import boundaries, label_agreement
 from airchitect_jax.studies.design_space.exhibit import Exhibit, Maker, percent
 from airchitect_jax.studies.design_space.features import information, projection
@@ -34,7 +35,6 @@ class Finished:
 
     section: str
     exhibit: Exhibit
-    png: bytes
     seconds: float
 
 
@@ -78,9 +78,8 @@ def make(makers: Sequence[tuple[str, Sequence[Maker]]], on_progress: OnProgress)
             on_progress(name, len(finished), total)
             start = time.perf_counter()
             exhibit = maker()
-            png = style.to_png(exhibit.figure)
             seconds = time.perf_counter() - start
-            finished.append(Finished(section=section, exhibit=exhibit, png=png, seconds=seconds))
+            finished.append(Finished(section=section, exhibit=exhibit, seconds=seconds))
     on_progress("done", total, total)
     return finished
 
@@ -124,7 +123,7 @@ def write(
     for one in finished:
         name = one.exhibit.name
         files.write_text(folder / "tables" / f"{name}.csv", files.csv_text(one.exhibit.rows))
-    style.save_pngs(folder, {one.exhibit.name: one.png for one in finished})
+    style.save_figures(folder, {one.exhibit.name: one.exhibit.figure for one in finished})
     for sample in samples:
         write_sample(folder / "tables" / f"workloads_{sample.name}.parquet", sample)
     files.write_text(folder / "report.html", page(samples, finished, settings))
@@ -163,12 +162,22 @@ def page(
 ) -> str:
     """The report: one file that needs no network."""
     case = samples[0].case
+    names = [sample.name for sample in samples]
+    objective, unit = case.settings.get("objective", case.objective.value), case.objective.unit
+    question = [
+        ("decision", f"{case.title}, one of {case.space.num_designs:,} designs"),
+        ("objective", f"least {in_words(objective)}" + f" ({unit})" * (unit != objective)),
+        *((in_words(one.name), f"{one.low:,} to {one.high:,}") for one in case.features),
+        ("workloads", f"{len(samples[0]):,} of each distribution, with exact labels"),
+        ("distributions", " and ".join(names)),
+    ]
+    first, *others = glance(samples, finished)
+    tiles = [(f"{first[0]}, {name}", value) for name, value in zip(names, first[1:], strict=True)]
     parts = [
-        f"<p>{len(samples[0]):,} random workloads of each distribution, {case.space.num_designs}"
-        " designs, exact labels. The dimensions are drawn "
-        + " and ".join(html.escape(sample.name) for sample in samples)
-        + "; where one distribution is shown, it is the first.</p>",
-        html.table(["", *(sample.name for sample in samples)], glance(samples, finished)),
+        html.facts("Question", question),
+        html.tiles("Which designs are best", tiles),
+        html.table(["measure", *names], others, "Measures by distribution"),
+        f"<p>Where a figure shows one distribution, it is {html.escape(names[0])}.</p>",
     ]
     section = ""
     for one in finished:
@@ -178,21 +187,18 @@ def page(
         exhibit = one.exhibit
         parts += [
             f"<h3>{html.escape(exhibit.title)}</h3>",
-            html.image(one.png, exhibit.caption),
+            html.figure(style.to_svg(exhibit.figure, exhibit.name), exhibit.caption),
             _folded(exhibit),
         ]
-    parts += [
-        "<h2>Configuration</h2>",
-        html.table(["key", "value"], {**settings, **case.settings}.items()),
-    ]
+    parts.append(html.configuration({**settings, **case.settings}))
     return html.document(f"{case.name}: the design space of {case.title}", "".join(parts))
 
 
 def _folded(exhibit: Exhibit) -> str:
     """The table of an exhibit, folded away; the rest of a long one is in its file."""
     header, *rows = exhibit.rows
-    shown = [["" if value is None else value for value in row] for row in rows[:_MOST_ROWS]]
+    shown = rows[:_MOST_ROWS]
     more = len(rows) - len(shown)
     note = f"<p>and {more:,} more rows in tables/{exhibit.name}.csv</p>" if more else ""
-    body = html.table([str(name) for name in header], shown)
-    return f"<details><summary>numbers</summary>{body}{note}</details>"
+    body = html.table([in_words(name) for name in header], shown, exhibit.title)
+    return html.folded("Numbers", body + note)

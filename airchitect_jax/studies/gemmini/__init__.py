@@ -10,6 +10,7 @@ from airchitect_jax.studies.gemmini.predictions import Predictions, pooled, pred
 from airchitect_jax.studies.gemmini.report import (
     calibration_json,
     markdown,
+    page,
     predictions_csv,
     rich_tables,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "calibration_json",
     "markdown",
     "packaged_measurements",
+    "page",
     "pooled",
     "predict",
     "predictions_csv",

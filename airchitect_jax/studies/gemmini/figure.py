@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from airchitect_jax.reporting.style import (
     BLACK,
     BLUE,
+    GREEN,
     ORANGE,
     RED,
     legend_below,
@@ -60,12 +62,13 @@ def _intervals(axes: Axes, measured: np.ndarray, calibrated: list[np.ndarray]) -
     low, middle, high = (values / measured for values in calibrated)
     inside = (low <= 1) & (high >= 1)
     for here, color, name in (
-        (inside, BLUE, "measurement in the 90% interval"),
+        (inside, GREEN, "measurement in the 90% interval"),
         (~inside, RED, "not in it"),
     ):
         axes.vlines(measured[here], low[here], high[here], color=color, linewidth=0.8, alpha=0.5)
         axes.scatter(measured[here], middle[here], color=color, s=9, label=name)
     axes.axhline(1, color=BLACK, linewidth=1)
     axes.set(xscale="log", yscale="log", xlabel="measured cycles", ylabel="predicted / measured")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("")

@@ -11,7 +11,16 @@ import rich.table
 
 from airchitect_jax._support import csv_text
 from airchitect_jax.learning import CALIBRATED_SIDE
-from airchitect_jax.reporting import markdown_table
+from airchitect_jax.reporting import (
+    configuration,
+    document,
+    escape,
+    facts,
+    figure,
+    markdown_table,
+    table,
+    tiles,
+)
 from airchitect_jax.studies.gemmini.measurements import Measurement
 from airchitect_jax.studies.gemmini.predictions import Predictions, fit_rows
 
@@ -31,6 +40,11 @@ _NAMES = {
     "timeloop": "Timeloop",
 }
 _CALIBRATED = "calibrated on other {}"
+_CAPTION = (
+    "Left: predicted over measured cycles, on the line if they are equal. Middle and right: the"
+    " calibrated prediction over the measurement with its 90% interval, one line per layer, at 1 if"
+    " they are equal."
+)
 
 
 def calibration_json(rows: Sequence[Measurement]) -> dict[str, Any]:
@@ -112,16 +126,43 @@ def markdown(summary: Mapping[str, Any], figures: Sequence[str]) -> str:
     return text + "".join(f"\n![{name}](figures/{name}.png)\n" for name in figures)
 
 
+def page(summary: Mapping[str, Any], svg: str, config: Mapping[str, Any]) -> str:
+    """The report as HTML; `svg` is the figure."""
+    question = [
+        ("question", "do predicted cycles rank and match those of Gemmini's RTL?"),
+        ("measurements", _SOURCE),
+        *((array, f"{scores['num_rows']} layers") for array, scores in summary["arrays"].items()),
+    ]
+    found = [
+        (f"median error on {array}, calibrated on other machines", _percent(median))
+        for array, scores in summary["arrays"].items()
+        if (median := scores["by_machine"]["median_error"]["calibrated"]) is not None
+    ]
+    sections = "".join(
+        f"<h2>{escape(title)}</h2>{table(header, lines, title)}"
+        for title, (header, *lines) in tables(summary).items()
+    )
+    return document(
+        "Predicted and measured cycles of Gemmini",
+        f"""{facts("Question", question)}
+{tiles("How well cycles are predicted", found)}
+{sections}
+<h2>Figure</h2>
+{figure(svg, _CAPTION)}
+{configuration(config)}""",
+    )
+
+
 def rich_tables(summary: Mapping[str, Any]) -> list[rich.table.Table]:
     """The tables for a terminal."""
     found = []
     for title, (header, *lines) in tables(summary).items():
-        table = rich.table.Table(title=title)
+        shown = rich.table.Table(title=title)
         for place, heading in enumerate(header):
-            table.add_column(heading, justify="right" if place else "left")
+            shown.add_column(heading, justify="right" if place else "left")
         for line in lines:
-            table.add_row(*line)
-        found.append(table)
+            shown.add_row(*line)
+        found.append(shown)
     return found
 
 

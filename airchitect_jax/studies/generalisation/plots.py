@@ -21,6 +21,29 @@ from airchitect_jax.reporting.style import (
 Audits = Mapping[str, Mapping[str, Any]]
 
 
+def figures(audits: Audits, limits: Mapping[str, int]) -> dict[str, tuple[str, Figure]]:
+    """Caption and figure by name; `limits` are the largest trained values by feature."""
+    found = {
+        "reliability": (
+            "Accuracy over confidence, with and without temperature scaling, and the expected"
+            " calibration error (ECE). On the dotted line confidence is accuracy.",
+            reliability(audits),
+        ),
+        "risk_coverage": (
+            "Share of the answers that are not optimal, over the share of workloads that the"
+            " network answers, the surest first.",
+            risk_coverage(audits),
+        ),
+    }
+    of_regions = regions(audits, limits)
+    if of_regions:
+        found["regions"] = (
+            "Optimal-set accuracy over each input. Dotted: the largest value in training.",
+            of_regions,
+        )
+    return found
+
+
 @styled
 def reliability(audits: Audits) -> Figure:
     """Accuracy over confidence with and without temperature scaling, one panel per population."""
@@ -39,7 +62,7 @@ def reliability(audits: Audits) -> Figure:
                 style = line_style(index) | {"linestyle": dashes, "label": label}
                 axes.plot(report["confidence"], report["accuracy"], **style)
         axes.set_title(name, fontsize=10)
-        axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+        axes.set(xlabel="confidence", ylabel="accuracy", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
         axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
     return figure
 
@@ -57,24 +80,29 @@ def risk_coverage(audits: Audits) -> Figure:
                 axes.plot(report["coverage"], report["risk"], **style)
         axes.set_title(name, fontsize=10)
         axes.set_xlabel("share answered by the network, surest first")
-        axes.set(ylabel="share of answers that are not optimal", xlim=(0, 1))
-        axes.set_ylim(bottom=0)
+        axes.set(ylabel="share of answers that are not optimal", xlim=(-0.03, 1.03))
+        axes.set_ylim(bottom=-0.03 * axes.get_ylim()[1])
     legend_below(figure, np.atleast_1d(panels), columns=4)
     return figure
 
 
 @styled
-def regions(audits: Audits, limits: Mapping[str, int]) -> Figure:
-    """Optimal-set accuracy over each feature, with its largest trained value as a line."""
+def regions(audits: Audits, limits: Mapping[str, int]) -> Figure | None:
+    """Optimal-set accuracy over each feature, with its largest trained value as a line.
+
+    None if the audits have no regions.
+    """
     names = list(
         dict.fromkeys(region["feature"] for audit in audits.values() for region in audit["regions"])
     )
-    columns = max(min(len(names), 4), 1)
-    rows = max(-(-len(names) // columns), 1)
+    if not names:
+        return None
+    columns = min(len(names), 4)
+    rows = -(-len(names) // columns)
     figure = Figure(figsize=(3.2 * columns, 2.9 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for axes in grid.flat[len(names) :]:
-        axes.set_visible(False)
+        axes.remove()
     for axes, name in zip(grid.flat, names, strict=False):
         for index, (model, audit) in enumerate(audits.items()):
             here = [region for region in audit["regions"] if region["feature"] == name]
@@ -89,7 +117,7 @@ def regions(audits: Audits, limits: Mapping[str, int]) -> Figure:
         axes.set(xlabel=plain(name.replace("_", " ")), ylim=(0, 1.03))
     for axes in grid[:, 0]:
         axes.set_ylabel("optimal-set accuracy")
-    legend_below(figure, grid.flat, columns=4)
+    legend_below(figure, grid.flat[:1], columns=4)
     return figure
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airchitect_jax._support import environment, files
-from airchitect_jax.reporting import document, escape, table
+from airchitect_jax.reporting import document, escape, facts, table, tiles
 from airchitect_jax.reporting.titled_tables import Table
 from airchitect_jax.studies.mappers.agreement import Outcome, agreement_summary, golden_rows
 from airchitect_jax.studies.mappers.best import Comparison, Found, Goal
@@ -58,7 +58,10 @@ def write_report(
     if comparisons:
         files.write_text(folder / "best.csv", files.csv_text(_best_rows(comparisons)))
     files.write_text(folder / "mappings.md", "\n".join(one.markdown() for one in shown))
-    files.write_text(folder / "index.html", _page(shown, versions))
+    files.write_text(
+        folder / "index.html",
+        _page(shown, versions, num=len(outcomes), differing=len(differing)),
+    )
     files.write_json(folder / "summary.json", summary)
     return shown, len(differing)
 
@@ -196,10 +199,19 @@ def _best_rows(comparisons: Sequence[Comparison]) -> list[list[Any]]:
     return rows
 
 
-def _page(shown: Sequence[Table], versions: Mapping[str, str]) -> str:
-    used = ", ".join(f"{name} {version}" for name, version in versions.items())
-    body = "".join(f"<h2>{escape(one.title)}</h2>{table(one.header, one.rows)}" for one in shown)
+def _page(shown: Sequence[Table], versions: Mapping[str, str], *, num: int, differing: int) -> str:
+    question = [
+        ("counts", "do random mappings have the same traffic, accesses and cycles of computing?"),
+        ("best mappings", "whose mapper finds fewer cycles, or less DRAM traffic?"),
+        ("machine of the best mappings", PLATFORM.name),
+        *versions.items(),
+    ]
+    body = "".join(
+        f"<h2>{escape(one.title)}</h2>{table(one.header, one.rows, one.title)}" for one in shown
+    )
+    values = [("mappings compared", num), ("mappings whose counts differ", differing)]
     return document(
         "Mappings beside AccelForge and ZigZag",
-        f"<p>{escape(used)}. Best mappings: {escape(PLATFORM.name)}.</p>{body}",
+        f"{facts('Question', question)}{tiles('Agreement', values)}{body}"
+        "<p>An asterisk marks a mapping that needs more than working halves of the buffers.</p>",
     )

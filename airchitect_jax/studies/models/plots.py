@@ -9,49 +9,85 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from airchitect_jax.reporting import Row, by_name
-from airchitect_jax.reporting.style import legend_beside, line_style, new_figure, plain, styled
+from airchitect_jax.reporting.axes import ABOVE, LEAST_ABOVE, log_from_zero, one_panel_each
+from airchitect_jax.reporting.style import (
+    legend_beside,
+    line_style,
+    new_figure,
+    plain,
+    plain_log,
+    styled,
+)
 from airchitect_jax.studies.models.rows import SHARES
 
 
+def figures(rows: Sequence[Row]) -> dict[str, tuple[str, Figure]]:
+    """Caption and figure by name; learning curves only if a model has some."""
+    curves = learning_curves(rows)
+    return {
+        **(
+            {
+                "accuracy_against_examples": (
+                    "Validation accuracy in training: one panel per model, one line per seed, all"
+                    " other models in grey. Heuristics are not trained.",
+                    curves,
+                )
+            }
+            if curves
+            else {}
+        ),
+        "cost_above_optimum": (
+            "Cost above the optimum on the test set, the worst workloads at the left, the mean over"
+            " the seeds: one panel per model, all others in grey.",
+            cost_above_optimum(rows),
+        ),
+    }
+
+
 @styled
-def learning_curves(rows: Sequence[Row]) -> Figure:
-    """Validation accuracy against examples seen: one line per seed, one colour per model."""
-    figure, axes = new_figure(width=9.0, height=4.6)
-    for index, (model, group) in enumerate(by_name(rows, "model").items()):
-        for number, row in enumerate(group):
-            if not row["curve"]:
-                continue
-            axes.plot(
-                [point["examples"] for point in row["curve"]],
-                [point["accuracy"] for point in row["curve"]],
-                linewidth=1,
-                label=plain(model) if number == 0 else None,
-                **line_style(index) | {"markersize": 3},
-            )
-    if axes.lines:
-        legend_beside(axes)
-    else:  # heuristics only; a logarithmic axis needs limits
-        axes.set_xlim(1, 10)
-    axes.set_xscale("log")
-    axes.set(xlabel="examples seen (logarithmic)", ylabel="validation accuracy", ylim=(0, 1))
+def learning_curves(rows: Sequence[Row]) -> Figure | None:
+    """Validation accuracy against examples seen, a panel per model, a line per seed.
+
+    None if no model has a curve.
+    """
+    lines = {
+        model: [_points(row["curve"]) for row in group if row["curve"]]
+        for model, group in by_name(rows, "model").items()
+    }
+    lines = {model: curves for model, curves in lines.items() if curves}
+    if not lines:
+        return None
+    figure, panels = one_panel_each(lines)
+    for axes in panels:
+        axes.set(xscale="log", ylim=(-0.03, 1.03))
+    plain_log(panels[0].xaxis)  # the panels share it
+    figure.supxlabel("examples seen (logarithmic)", fontsize=10)
+    figure.supylabel("validation accuracy", fontsize=10)
     return figure
 
 
+def _points(curve: Sequence[Mapping[str, Any]]) -> tuple[list[float], list[float]]:
+    return [point["examples"] for point in curve], [point["accuracy"] for point in curve]
+
+
 @styled
-def sorted_performance(rows: Sequence[Row]) -> Figure:
-    """Normalised performance on the test set, worst first: one line per model, seeds averaged."""
-    figure, axes = new_figure(width=9.0, height=4.6)
+def cost_above_optimum(rows: Sequence[Row]) -> Figure:
+    """Sorted cost above the optimum on the test set, seeds averaged: a panel per model.
+
+    From normalised performance. Optimal choices are at zero.
+    """
     percent = 100 * np.array(SHARES)
-    for index, (model, group) in enumerate(by_name(rows, "model").items()):
+    lines = {}
+    for model, group in by_name(rows, "model").items():
         mean = np.mean([row["performance_at_shares"] for row in group], axis=0)
-        style = line_style(index) | {"marker": None, "label": plain(model)}
-        axes.plot(percent, mean, linewidth=1.2, **style)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_xlim(percent[0], 100)
-    axes.set_ylim(0, 1.03)
-    axes.set(xlabel="workloads, worst first (%, logarithmic)", ylabel="optimal cost / chosen cost")
-    legend_beside(axes)
+        lines[model] = [(percent, 100 * (1 / mean - 1))]
+    figure, panels = one_panel_each(lines)
+    for axes in panels:
+        axes.set(xscale="log", xlim=(percent[0], 100))
+        axes.xaxis.set_major_formatter("{x:g}")
+    log_from_zero(panels[0], "y", LEAST_ABOVE, "optimal")  # the panels share it
+    figure.supxlabel("workloads, worst first (%, logarithmic)", fontsize=10)
+    figure.supylabel(ABOVE, fontsize=10)
     return figure
 
 
@@ -61,12 +97,14 @@ def decisions(rows: Sequence[Mapping[str, Any]]) -> Figure:
     figure, axes = new_figure(width=10.0, height=4.8)
     designs = {row["problem"]: row["designs"] for row in rows}
     problems = sorted(designs, key=lambda name: designs[name])
-    for index, contender in enumerate(dict.fromkeys(row["contender"] for row in rows)):
+    contenders = list(dict.fromkeys(row["contender"] for row in rows))
+    for index, contender in enumerate(contenders):
         seconds = {row["problem"]: row["seconds"] for row in rows if row["contender"] == contender}
-        here = [index for index, problem in enumerate(problems) if problem in seconds]
+        here = [place for place, problem in enumerate(problems) if problem in seconds]
+        beside = 0.6 * ((index + 0.5) / len(contenders) - 0.5)  # so that none hides another
         axes.plot(
-            here,
-            [seconds[problems[index]] for index in here],
+            [place + beside for place in here],
+            [seconds[problems[place]] for place in here],
             **line_style(index) | {"linestyle": "none", "markersize": 7, "label": plain(contender)},
         )
     axes.set_yscale("log")
@@ -76,6 +114,6 @@ def decisions(rows: Sequence[Mapping[str, Any]]) -> Figure:
         rotation=30,
         fontsize=8,
     )
-    axes.set_ylabel("seconds a decision (logarithmic)")
+    axes.set_ylabel("seconds per decision (logarithmic)")
     legend_beside(axes)
     return figure

@@ -17,13 +17,15 @@ SHARES = tuple(np.logspace(-5, 0, 121).tolist())
 COLUMNS = (
     Column(key="test_accuracy", heading="accuracy", is_share=True),
     Column(key="test_accuracy_unmasked", heading="accuracy, no mask", is_share=True),
-    Column(key="optimal_set_accuracy", heading="optimal set", is_share=True),
-    Column(key="optimal_set_accuracy_unmasked", heading="optimal set, no mask", is_share=True),
+    Column(key="optimal_set_accuracy", heading="optimal-set accuracy", is_share=True),
+    Column(
+        key="optimal_set_accuracy_unmasked", heading="optimal-set accuracy, no mask", is_share=True
+    ),
     Column(key="top5_accuracy", heading="top-5", is_share=True),
     Column(key="geomean_normalized_performance", heading="geomean", is_share=True),
-    Column(key="p01_normalized_performance", heading="p1", is_share=True),
-    Column(key="min_normalized_performance", heading="min", is_share=True),
-    Column(key="infeasible_first_choice_share", heading="masked", is_share=True),
+    Column(key="p01_normalized_performance", heading="1st percentile", is_share=True),
+    Column(key="min_normalized_performance", heading="lowest", is_share=True),
+    Column(key="infeasible_first_choice_share", heading="infeasible first", is_share=True),
     Column(key="parameters", heading="parameters"),
     Column(key="train_seconds", heading="training seconds"),
     Column(key="examples", heading="examples seen"),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from airchitect_jax.reporting.style import (
     BLACK,
@@ -122,8 +123,9 @@ def _regret(axes: Axes, regret: Mapping[str, Any]) -> None:
         axes.plot(budgets, list(by_budget.values()), label=rule, markersize=5, **style)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("")
     axes.set_xticks(budgets, [str(budget) for budget in budgets])
     axes.axhline(1, color=BLACK, linewidth=1)
     axes.set_title("buffers sized by rule, the package judges", fontsize=10)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airchitect_jax.reporting import document, escape, facts, figure, table, tiles
 from airchitect_jax.reporting.titled_tables import Table
 from airchitect_jax.studies.scalesim_validation.summary import GROUPS
 
+_CAPTION = (
+    "Above: total cycles of IDEAL over those of the package, one point per workload and sizing, and"
+    " their ratio over the size of the buffers. Below: how alike both rank the sizings of a"
+    " workload, and cycles of the package over its fewest if buffers are sized by a rule."
+)
 _TIMED = ("package", "replay_alone", "replay", "ideal")
 _ERRORS = ("evaluations", "median", "p90", "median bias")
 _CORRELATIONS = {
@@ -95,6 +101,32 @@ def tables(summary: Mapping[str, Any]) -> list[Table]:
             ],
         ),
     ]
+
+
+def page(summary: Mapping[str, Any], shown: Sequence[Table], svg: str) -> str:
+    """The report as HTML: the tables and the figure of a summary."""
+    package = summary["package"]
+    question = [
+        ("question", f"does the replay agree with {package}, and how far is IDEAL from it?"),
+        ("runs of the package", f"{summary['runs_of_the_package']:,}"),
+        ("sizings of each workload", f"{summary['sizings']:,}"),
+        ("IDEAL", "a port of the same bandwidth for each operand, elements of one byte"),
+    ]
+    values = [
+        ("runs in which the replay differs", f"{summary['runs_that_differ']:,}"),
+        ("seconds of the package for all runs", f"{summary['package_seconds']:,.0f}"),
+    ]
+    sections = "".join(
+        f"<h2>{escape(one.title)}</h2>{table(one.header, one.rows, one.title)}" for one in shown
+    )
+    return document(
+        f"Validation against {package}",
+        f"""{facts("Question", question)}
+{tiles("Agreement", values)}
+{sections}
+<h2>Figure</h2>
+{figure(svg, _CAPTION)}""",
+    )
 
 
 def _error_row(name: str, row: Mapping[str, Any]) -> tuple[str, ...]:

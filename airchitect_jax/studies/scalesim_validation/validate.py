@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from airchitect_jax._support import environment, files
-from airchitect_jax.reporting.style import save_figures
+from airchitect_jax.reporting.style import save_figures, to_svg
 from airchitect_jax.reporting.titled_tables import Table
 from airchitect_jax.studies.scalesim_validation.figure import validation_figure
 from airchitect_jax.studies.scalesim_validation.runs import (
@@ -42,11 +42,12 @@ from airchitect_jax.studies.scalesim_validation.summary import (
     regret_summary,
     run_rows,
 )
-from airchitect_jax.studies.scalesim_validation.tables import tables
+from airchitect_jax.studies.scalesim_validation.tables import page, tables
 from airchitect_jax.studies.scalesim_validation.timing import TimedLayer, timings
 
 _LISTED = 100  # mismatches in the summary; runs.csv has all
 _CANDIDATES = 6  # draws for each run of the package
+_FIGURE = "validate_scalesim"
 _SIZING = "sizing"  # where a run is from
 _REPLAY_SIDES = (8, 64)
 _BANDWIDTHS = (1, 100)
@@ -143,7 +144,7 @@ def validate(
     package: str = "a stand-in for scalesim",
     file_summary: Mapping[str, Any] | None = None,
 ) -> Validation:
-    """Compares, and writes summary.json, matches.csv, runs.csv, validation.md and a figure.
+    """Compares; writes summary.json, matches.csv, runs.csv, validation.md, report.html, a figure.
 
     Args:
       settings: how much.
@@ -195,7 +196,9 @@ def validate(
     shown = tables(summary)
     pages = [_introduction(summary, planned.sources), *(table.markdown() for table in shown)]
     files.write_text(folder / "validation.md", "\n".join(pages))
-    save_figures(folder, {"validate_scalesim": validation_figure(sized, summary["regret"])})
+    figure = validation_figure(sized, summary["regret"])
+    save_figures(folder, {_FIGURE: figure})
+    files.write_text(folder / "report.html", page(summary, shown, to_svg(figure, _FIGURE)))
     files.write_json(folder / "summary.json", summary)
     return Validation(summary=summary, tables=shown, differing=differing, runs=len(agreed.runs))
 

@@ -3,87 +3,104 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from airchitect_jax.reporting.style import legend_beside, line_style, new_figure, plain, styled
+from airchitect_jax.reporting.axes import ABOVE, LEAST_ABOVE, log_from_zero, one_panel_each
+from airchitect_jax.reporting.style import BLUE, ORANGE, plain_log, styled
 from airchitect_jax.studies.search.rows import Curve
 
-_RESOLVED = 0.01  # percent above the optimum, below which a logarithmic axis turns linear: to zero
 _MOST = 1000  # percent above the optimum: what is worse is of no use
 Values = Float[np.ndarray, "spent"]
+_SPENT = "exact evaluations and gradients (logarithmic)"
+_MILLISECONDS = "milliseconds per search (logarithmic)"
 
 
-@styled
-def quality_against_spending(curves: Sequence[Curve]) -> Figure:
-    """Cost above the optimum, and share solved exactly, against evaluations and gradients."""
-    return _panels(
-        curves,
-        lambda curve: np.array(curve.spent, float),
-        "exact evaluations and gradients (logarithmic)",
-    )
-
-
-@styled
-def quality_against_time(curves: Sequence[Curve]) -> Figure:
-    """The same against milliseconds per search, many searches at once."""
-    return _panels(
-        curves,
-        lambda curve: np.array([spread.mean for spread in curve.spreads["milliseconds"]]),
-        "milliseconds per search (logarithmic)",
-    )
-
-
-def _panels(curves: Sequence[Curve], across: Callable[[Curve], Values], label: str) -> Figure:
-    figure, (middle, tail, solved) = new_figure(columns=3, width=13.0, height=4.4)
-    for index, curve in enumerate(curves):
-        style = line_style(index) | {"markersize": 3, "label": plain(curve.searcher)}
-        for axes, key, transform in (
-            (middle, "geomean_normalized_performance", _excess),
-            (tail, "p01_normalized_performance", _excess),
-            (solved, "optimal_set_accuracy", _percent),
-        ):
-            _line(axes, across(curve), curve, key, transform, style)
-    for axes, title in (
-        (middle, "geomean of the workloads"),
-        (tail, "1st percentile of the workloads"),
+def figures(curves: Sequence[Curve]) -> dict[str, tuple[str, Figure]]:
+    """Caption and figure of quality and of the share solved, each over evaluations and time."""
+    found = {}
+    for unit, words, label, across in (
+        ("evaluations", "evaluations and gradients", _SPENT, [_spent(curve) for curve in curves]),
+        ("seconds", "time", _MILLISECONDS, [_mean(curve, "milliseconds") for curve in curves]),
     ):
-        axes.set_yscale("symlog", linthresh=_RESOLVED, subs=range(2, 10))
-        axes.set_ylim(0, _MOST)
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.set_ylabel(f"cost above the optimum (%, logarithmic from {_RESOLVED})")
-        axes.set_title(title, fontsize=10)
-    solved.set(ylim=(0, 102), ylabel="workloads solved exactly (%)")
-    for axes in (middle, tail, solved):
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.set_xlabel(label)
-    legend_beside(solved)
+        found[f"quality_against_{unit}"] = (
+            f"Cost above the optimum against {words}: one panel per searcher, the geometric means"
+            " of all others in grey, a band of one standard deviation over the seeds.",
+            quality(curves, across, label),
+        )
+        found[f"solved_against_{unit}"] = (
+            f"Workloads solved exactly against {words}: one panel per searcher, all others in grey,"
+            " a band of one standard deviation over the seeds.",
+            solved(curves, across, label),
+        )
+    return found
+
+
+def _spent(curve: Curve) -> Values:
+    return np.array(curve.spent, float)
+
+
+@styled
+def quality(curves: Sequence[Curve], across: Sequence[Values], label: str) -> Figure:
+    """Cost above the optimum, a panel per searcher: geomean, and first percentile, dashed."""
+    figure, panels = _panels(curves, across, label, "geomean_normalized_performance", _excess)
+    for axes, curve, x in zip(panels, curves, across, strict=True):
+        tail, _ = _excess(_mean(curve, "p01_normalized_performance"))
+        axes.plot(x, tail, color=ORANGE, linestyle="--", label="1st percentile")
+        axes.lines[-2].set_label("geomean of the workloads")
+    log_from_zero(panels[0], "y", LEAST_ABOVE, "optimal")  # the panels share it
+    panels[0].set_ylim(top=min(panels[0].get_ylim()[1], _MOST))
+    figure.supylabel(ABOVE, fontsize=10)
+    handles = panels[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper center", ncols=2, fontsize=8)
     return figure
 
 
-def _line(
-    axes: Axes,
-    across: Values,
-    curve: Curve,
+@styled
+def solved(curves: Sequence[Curve], across: Sequence[Values], label: str) -> Figure:
+    """Share of the workloads that are solved exactly, a panel per searcher."""
+    figure, panels = _panels(curves, across, label, "optimal_set_accuracy", _percent)
+    panels[0].set_ylim(0, 102)
+    figure.supylabel("workloads solved exactly (%)", fontsize=10)
+    return figure
+
+
+def _panels(
+    curves: Sequence[Curve],
+    across: Sequence[Values],
+    label: str,
     key: str,
-    transform: Callable[[Values, Values], tuple[Values, Values]],
-    style: dict[str, Any],
-) -> None:
-    """A line of means, and a band of one standard deviation over the seeds."""
-    mean = np.array([spread.mean for spread in curve.spreads[key]])
-    deviation = np.nan_to_num([spread.deviation for spread in curve.spreads[key]])
-    middle, half = transform(mean, deviation)
-    axes.plot(across, middle, linewidth=1.2, **style)
-    low, high = np.maximum(middle - half, 0), middle + half
-    axes.fill_between(across, low, high, color=style["color"], alpha=0.2, linewidth=0)
+    transform: Callable[..., tuple[Values, Values]],
+) -> tuple[Figure, Sequence[Axes]]:
+    """A panel for each searcher, its mean with a band of one standard deviation over the seeds."""
+    shown = [transform(_mean(curve, key), _deviation(curve, key)) for curve in curves]
+    figure, panels = one_panel_each(
+        {
+            curve.searcher.replace("_", " "): [(x, middle)]
+            for curve, x, (middle, _) in zip(curves, across, shown, strict=True)
+        }
+    )
+    for axes, x, (middle, half) in zip(panels, across, shown, strict=True):
+        low, high = np.maximum(middle - half, 0), middle + half
+        axes.fill_between(x, low, high, color=BLUE, alpha=0.2, linewidth=0)
+        axes.set_xscale("log")
+    plain_log(panels[0].xaxis)  # the panels share it
+    figure.supxlabel(label, fontsize=10)
+    return figure, panels
 
 
-def _excess(performance: Values, deviation: Values) -> tuple[Values, Values]:
+def _mean(curve: Curve, key: str) -> Values:
+    return np.array([spread.mean for spread in curve.spreads[key]])
+
+
+def _deviation(curve: Curve, key: str) -> Values:
+    return np.nan_to_num([spread.deviation for spread in curve.spreads[key]])
+
+
+def _excess(performance: Values, deviation: Values | float = 0.0) -> tuple[Values, Values]:
     """Extra cost in percent of a normalised performance, and its deviation to first order."""
     return 100 * (1 / performance - 1), 100 * deviation / performance**2
 

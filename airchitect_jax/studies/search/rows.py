@@ -27,8 +27,8 @@ _NUM_VALIDATION = 5_000  # workloads that the network's training curve is measur
 COLUMNS = (
     Column(key="workloads", heading="workloads"),
     Column(key="geomean_normalized_performance", heading="geomean", is_share=True),
-    Column(key="p01_normalized_performance", heading="p1", is_share=True),
-    Column(key="min_normalized_performance", heading="min", is_share=True),
+    Column(key="p01_normalized_performance", heading="1st percentile", is_share=True),
+    Column(key="min_normalized_performance", heading="lowest", is_share=True),
     Column(key="share_within_one_percent", heading="within 1%", is_share=True),
     Column(key="optimal_set_accuracy", heading="solved exactly", is_share=True),
     Column(key="evaluations", heading="evaluations"),
