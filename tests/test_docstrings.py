@@ -20,6 +20,7 @@ PACKAGE = ROOT / "airchitect_jax"
 NAMES = {"aj": airchitect_jax, "jax": jax, "np": np}
 # Objects whose examples compile much.
 SLOW = {
+    "BlackBox",
     "MachineAnswer",
     "MemoryReport",
     "Traffic",
