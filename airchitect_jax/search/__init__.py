@@ -5,7 +5,7 @@ from airchitect_jax.search.base import Searcher, Tally, evaluate_points, repair
 from airchitect_jax.search.driver import Searches, prepare, prepare_steps, search, steps_within
 from airchitect_jax.search.joint import JointProblem
 from airchitect_jax.search.machines import MachineProblem, NumberedWorkload, batch_questions
-from airchitect_jax.search.parameters import Parameter, parameters
+from airchitect_jax.search.named_parameters import Parameter, parameters
 from airchitect_jax.search.point_costs import PointCosts
 from airchitect_jax.search.registry import (
     Entry,

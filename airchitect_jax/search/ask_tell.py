@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from airchitect_jax._support import int_field, whole_number
-from airchitect_jax.search.parameters import design_at, parameters, places_of
+from airchitect_jax.search.named_parameters import design_at, parameters, places_of
 from airchitect_jax.search.subject import Subject
 
 

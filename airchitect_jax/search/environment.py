@@ -31,7 +31,7 @@ from airchitect_jax.search.base import Workload
 from airchitect_jax.search.case_problem import CaseProblem
 from airchitect_jax.search.joint import BudgetedNetwork
 from airchitect_jax.search.machines import NumberedWorkload
-from airchitect_jax.search.parameters import design_at, parameters
+from airchitect_jax.search.named_parameters import design_at, parameters
 from airchitect_jax.search.point_costs import PointCosts
 
 try:
