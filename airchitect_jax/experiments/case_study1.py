@@ -12,7 +12,7 @@ summary.json into the workdir.
 On two CPU cores smoke takes half a minute, default 5 minutes (airchitect) or 2 to 3, and paper 45
 minutes (airchitect) or 5 to 10.
 
-  airchitect case_study1 --preset=smoke --workdir=/tmp/smoke
+  airchitect case_study1 --preset=smoke --workdir=runs/smoke
   airchitect case_study1 --model=paper --workdir=runs/paper
   airchitect case_study1 --eval_workloads=my_network.csv
 """

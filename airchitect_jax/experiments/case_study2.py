@@ -9,7 +9,7 @@ real networks. Writes figures, report.html and summary.json into the workdir.
   default  20 x 2097152, streamed        8 x 2097152, streamed    5 minutes
   paper    100 x 2097152, streamed       40 x 2097152, streamed   20 to 45 minutes
 
-  airchitect case_study2 --preset=smoke --workdir=/tmp/smoke2
+  airchitect case_study2 --preset=smoke --workdir=runs/smoke2
   airchitect case_study2 --objective=energy --max_bandwidth=32
 """
 

@@ -13,7 +13,7 @@ schedules a queue for each array instead, and writes that schedule.
 These are training examples. On two CPU cores, smoke takes half a minute, default 2 to 5 minutes,
 and paper 3 to 10 times as long as default.
 
-  airchitect case_study3 --preset=smoke --workdir=/tmp/smoke3
+  airchitect case_study3 --preset=smoke --workdir=runs/smoke3
   airchitect case_study3 --model=paper --workdir=runs/paper3
   airchitect case_study3 --arrays=64x64,256x8,8x256
   airchitect case_study3 --workloads=resnet50 --workloads=mine.csv --num_workloads=12

@@ -7,7 +7,7 @@ Statistics are shown for both distributions. Where a figure has room for one, --
 which: log_uniform in case studies 1 and 3 and uniform in 2 unless given.
 
   airchitect design_space --case_study=1
-  airchitect design_space --case_study=2 --num_workloads=100000 --workdir=/tmp/sizing
+  airchitect design_space --case_study=2 --num_workloads=100000 --workdir=runs/sizing
 """
 
 from __future__ import annotations

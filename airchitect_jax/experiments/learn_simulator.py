@@ -9,7 +9,7 @@ summary.json, report.html, figures and the weights into the workdir.
   smoke    4096                 128 of 256 workloads        a minute
   default  262144               32768 of 512 workloads      11 minutes, and 8 for the comparison
 
-  airchitect learn_simulator --preset=smoke --workdir=/tmp/smoke_simulator
+  airchitect learn_simulator --preset=smoke --workdir=runs/smoke_simulator
   airchitect learn_simulator --jobs=2 --workdir=runs/learn_simulator
 """
 

@@ -7,7 +7,7 @@ Last, the replay stands in for the package: how far IDEAL is from it, whether it
 buffer sizes alike, and how much faster it is. Ends with status 1 at the first file that differs,
 or if the replay differs from the package anywhere.
 
-  airchitect validate_scalesim --workdir=/tmp/validation
+  airchitect validate_scalesim --workdir=runs/validation
   airchitect validate_scalesim --package_python=/opt/scalesim/bin/python --num_files=1000
   airchitect validate_scalesim --topology=layers.csv --config=scale.cfg
 """
