@@ -6,7 +6,7 @@ VENV ?= .venv
 FLAGS ?=
 BIN := $(VENV)/bin
 
-.PHONY: case_study1 test test_slow test_all test_package bazel_test build_files lock lint benchmarks clean
+.PHONY: case_study1 test test_slow test_all test_package bazel_test build_files lock lint site benchmarks clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
@@ -53,6 +53,10 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# NO_MKDOCS_2_WARNING: the theme's notice about its successor is no warning of the build.
+site: $(VENV)/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 benchmarks: $(VENV)/installed
 	$(BIN)/python -m benchmarks.labelling

@@ -8,11 +8,18 @@ registered as pytrees, so that they pass through `jit`, `vmap` and `grad`.
 from __future__ import annotations
 
 import dataclasses
-import enum
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
 from jaxtyping import Array, Float, Int
+
+from airchitect_jax.enums import Dataflow as Dataflow
+from airchitect_jax.enums import Interface as Interface
+from airchitect_jax.enums import LoopOrder as LoopOrder
+from airchitect_jax.enums import MemoryModel as MemoryModel
+from airchitect_jax.enums import Objective as Objective
+from airchitect_jax.enums import OperatorKind as OperatorKind
+from airchitect_jax.enums import RuntimeModel as RuntimeModel
 
 _T = TypeVar("_T")
 
@@ -28,76 +35,15 @@ def _pytree(cls: type[_T]) -> type[_T]:
     return jax.tree_util.register_dataclass(data_class, data_fields=fields, meta_fields=[])
 
 
-class Dataflow(enum.IntEnum):
-    """Which operand stays in the processing elements. The value is the id in tie order."""
-
-    OS = 0  # output stationary
-    WS = 1  # weight stationary
-    IS = 2  # input stationary
-
-
-class RuntimeModel(enum.Enum):
-    """The published form of the stall-free cycle count; every result names its model."""
-
-    SCALESIM = "scalesim"
-    ISPASS2020 = "ispass2020"
-
-
-class MemoryModel(enum.Enum):
-    """How memory stalls are counted; every result names its model."""
-
-    IDEAL = "ideal"  # an ideal double buffer, in closed form
-    SCALESIM3 = "scalesim3"  # what the scalesim 3.0.0 package does, replayed
-    TILED = "tiled"  # tiles of a mapping on a machine in physical units
-
-
-class LoopOrder(enum.IntEnum):
-    """The order of the loops over the tiles of a GEMM, the outermost first."""
-
-    MNK = 0
-    MKN = 1
-    NMK = 2
-    NKM = 3
-    KMN = 4
-    KNM = 5
-
-
-class OperatorKind(enum.Enum):
-    """Operators without matrix work, which run on the vector unit."""
-
-    SOFTMAX = "softmax"
-    NORMALIZATION = "normalization"
-    ACTIVATION = "activation"
-    ELEMENTWISE = "elementwise"
-    REDUCTION = "reduction"
-    POOLING = "pooling"
-    EMBEDDING = "embedding"  # lookups: gather and scatter
-    DATA_MOVEMENT = "data_movement"  # moves elements without computing
-
-
-class Interface(enum.Enum):
-    """How the operands reach DRAM in the IDEAL memory model."""
-
-    SHARED = "shared"  # one interface; the bandwidth is that of all operands together
-    PORTS = "ports"  # a port for each operand; the bandwidth is that of each port
-
-
-class Objective(enum.Enum):
-    """The quantity to minimise."""
-
-    CYCLES = "cycles"
-    ENERGY = "energy"
-    EDP = "edp"  # energy times cycles
-
-    @property
-    def unit(self) -> str:
-        """The unit of its values."""
-        return {"cycles": "cycles", "energy": "fJ", "edp": "fJ cycles"}[self.value]
-
-
 @_pytree
 class Gemm:
-    """A matrix product (m x k) by (k x n): ifmap A (m x k), filter B (k x n), ofmap C (m x n)."""
+    """A matrix product (m x k) by (k x n): ifmap A (m x k), filter B (k x n), ofmap C (m x n).
+
+    Example:
+      >>> gemm = aj.Gemm(m=196, n=768, k=np.array([64, 768]))
+      >>> (gemm.m * gemm.n * gemm.k).tolist()  # MACs of two GEMMs
+      [9633792, 115605504]
+    """
 
     m: Int[Array, "*batch"] | IntLike
     n: Int[Array, "*batch"] | IntLike
@@ -106,7 +52,12 @@ class Gemm:
 
 @_pytree
 class BudgetedGemm:
-    """A GEMM and the largest number of MAC units that its array may have."""
+    """A GEMM and the largest number of MAC units that its array may have.
+
+    Example:
+      >>> aj.BudgetedGemm(mac_budget=256, m=196, n=768, k=768).gemm
+      Gemm(m=196, n=768, k=768)
+    """
 
     mac_budget: Int[Array, "*batch"] | IntLike
     m: Int[Array, "*batch"] | IntLike
@@ -121,7 +72,13 @@ class BudgetedGemm:
 
 @_pytree
 class ArrayShape:
-    """A systolic array of `rows` x `cols` MAC units."""
+    """A systolic array of `rows` x `cols` MAC units.
+
+    Example:
+      >>> array = aj.ArrayShape(rows=32, cols=np.array([16, 64]))
+      >>> (array.rows * array.cols).tolist()
+      [512, 2048]
+    """
 
     rows: Int[Array, "*batch"] | IntLike
     cols: Int[Array, "*batch"] | IntLike
@@ -129,7 +86,12 @@ class ArrayShape:
 
 @_pytree
 class ArrayDesign:
-    """One design of case study 1: an array and the dataflow that it runs."""
+    """One design of case study 1: an array and the dataflow that it runs.
+
+    Example:
+      >>> aj.ArrayDesign(rows=32, cols=16, dataflow=aj.Dataflow.WS).array
+      ArrayShape(rows=32, cols=16)
+    """
 
     rows: Int[Array, "*batch"] | IntLike
     cols: Int[Array, "*batch"] | IntLike
@@ -146,6 +108,11 @@ class CostReport:
     """The cost of a GEMM on an array without memory stalls.
 
     Utilisations are SCALE-Sim's, as fractions of one (the simulator prints percent).
+
+    Example:
+      >>> design = aj.ArrayDesign(rows=32, cols=32, dataflow=aj.Dataflow.OS)
+      >>> float(aj.evaluate(aj.Gemm(m=48, n=64, k=64), design).mapping_efficiency)
+      0.75
     """
 
     row_folds: Int[Array, "*batch"] | IntLike
@@ -158,7 +125,12 @@ class CostReport:
 
 @_pytree
 class BufferSizes:
-    """The sizes of the three double-buffered operand SRAMs: one design of case study 2."""
+    """The sizes of the three double-buffered operand SRAMs: one design of case study 2.
+
+    Example:
+      >>> int(aj.BufferSpace().decode(0).ifmap_sram_bytes)
+      102400
+    """
 
     ifmap_sram_bytes: Int[Array, "*batch"] | IntLike
     filter_sram_bytes: Int[Array, "*batch"] | IntLike
@@ -170,6 +142,14 @@ class Memory:
     """The memory of an array.
 
     `bandwidth_bytes_per_cycle` is that of the one interface, or of each port (`Interface`).
+
+    Example:
+      >>> sizes = aj.BufferSizes(
+      ...     ifmap_sram_bytes=2**16, filter_sram_bytes=2**16, ofmap_sram_bytes=2**15
+      ... )
+      >>> memory = aj.Memory(buffers=sizes, bandwidth_bytes_per_cycle=16)
+      >>> memory.element_bytes
+      1
     """
 
     buffers: BufferSizes
@@ -179,7 +159,12 @@ class Memory:
 
 @_pytree
 class Scratchpad:
-    """The memory of a core: one double-buffered SRAM for both inputs, and an accumulator."""
+    """The memory of a core: one double-buffered SRAM for both inputs, and an accumulator.
+
+    Example:
+      >>> aj.Scratchpad(scratchpad_bytes=2**18, accumulator_bytes=2**16).scratchpad_bytes
+      262144
+    """
 
     scratchpad_bytes: Int[Array, "*batch"] | IntLike
     accumulator_bytes: Int[Array, "*batch"] | IntLike
@@ -196,6 +181,14 @@ class Hardware:
         whole; half of each is the working half.
       bandwidth_bytes, bandwidth_cycles: the interface moves `bandwidth_bytes` in
         `bandwidth_cycles` cycles; two whole numbers, so that 900 GB/s at 1.05 GHz is exact.
+
+    Example:
+      >>> memory = aj.Scratchpad(scratchpad_bytes=2**18, accumulator_bytes=2**16)
+      >>> machine = aj.Hardware(
+      ...     rows=16, cols=16, num_cores=4, memory=memory, bandwidth_bytes=900, bandwidth_cycles=7
+      ... )
+      >>> machine.array.rows * machine.array.cols * machine.num_cores  # MAC units
+      1024
     """
 
     rows: Int[Array, "*batch"] | IntLike
@@ -223,6 +216,14 @@ class Mapping:
       order: of the loops over steps.
       tile_m, tile_n, tile_k: of a core.
       cores_m, cores_n, cores_k: parts into which the cores split a step.
+
+    Example:
+      >>> mapping = aj.Mapping(
+      ...     dataflow=aj.Dataflow.WS, order=aj.LoopOrder.MNK,
+      ...     tile_m=64, tile_n=16, tile_k=16, cores_m=4,
+      ... )
+      >>> mapping.tile_m * mapping.cores_m  # rows of C in a step
+      256
     """
 
     dataflow: Int[Array, "*batch"] | Dataflow
@@ -237,7 +238,16 @@ class Mapping:
 
 @_pytree
 class BufferedGemm:
-    """A GEMM on a given array, for which three SRAMs are to be sized (case study 2)."""
+    """A GEMM on a given array, for which three SRAMs are to be sized (case study 2).
+
+    Example:
+      >>> workload = aj.BufferedGemm(
+      ...     sram_budget_bytes=2**20, m=196, n=768, k=768,
+      ...     rows=32, cols=16, dataflow=aj.Dataflow.OS, bandwidth_bytes_per_cycle=16,
+      ... )
+      >>> workload.design.array
+      ArrayShape(rows=32, cols=16)
+    """
 
     sram_budget_bytes: Int[Array, "*batch"] | IntLike
     m: Int[Array, "*batch"] | IntLike
@@ -264,6 +274,15 @@ class Traffic:
     """Data movement of a GEMM: SRAM accesses in elements, DRAM traffic in bytes.
 
     Reads and writes of an SRAM are those of the array and those of the DRAM interface together.
+
+    Example:
+      >>> sizes = aj.BufferSizes(
+      ...     ifmap_sram_bytes=2**16, filter_sram_bytes=2**16, ofmap_sram_bytes=2**15
+      ... )
+      >>> memory = aj.Memory(buffers=sizes, bandwidth_bytes_per_cycle=16)
+      >>> design = aj.ArrayDesign(rows=32, cols=32, dataflow=aj.Dataflow.OS)
+      >>> int(aj.evaluate_memory(aj.Gemm(m=64, n=64, k=64), design, memory).traffic.dram_bytes)
+      12288
     """
 
     ifmap_sram_reads: Int[Array, "*batch"] | IntLike
@@ -293,6 +312,16 @@ class MemoryReport:
     """The cost of a GEMM on an array with memory, by the IDEAL or the TILED model.
 
     `stall_cycles` are all cycles beyond the compute cycles, the first fill among them.
+
+    Example:
+      >>> sizes = aj.BufferSizes(
+      ...     ifmap_sram_bytes=2**16, filter_sram_bytes=2**16, ofmap_sram_bytes=2**15
+      ... )
+      >>> memory = aj.Memory(buffers=sizes, bandwidth_bytes_per_cycle=16)
+      >>> design = aj.ArrayDesign(rows=32, cols=32, dataflow=aj.Dataflow.OS)
+      >>> report = aj.evaluate_memory(aj.Gemm(m=64, n=64, k=64), design, memory)
+      >>> int(report.compute_cycles), int(report.stall_cycles), int(report.total_cycles)
+      (503, 389, 892)
     """
 
     compute_cycles: Int[Array, "*batch"] | IntLike
@@ -306,7 +335,12 @@ class MemoryReport:
 
 @_pytree
 class Schedule:
-    """One design of case study 3: the workload and the dataflow of each of N arrays."""
+    """One design of case study 3: the workload and the dataflow of each of N arrays.
+
+    Example:
+      >>> aj.ScheduleSpace().decode(0).workload.tolist()  # of each array
+      [0, 1, 2, 3]
+    """
 
     workload: Int[Array, "*batch arrays"] | IntLike
     dataflow: Int[Array, "*batch arrays"] | IntLike
@@ -319,6 +353,11 @@ class Labels:
     `cost` is in the unit of the objective (`Objective.unit`), cycles unless said otherwise.
     `design_id` is -1 and `cost` is -1 where a traced workload was invalid or too large to be
     exact; outside of tracing such workloads raise instead.
+
+    Example:
+      >>> labels = aj.label(aj.BudgetedGemm(mac_budget=256, m=196, n=768, k=768))
+      >>> int(labels.design_id), int(labels.cost)
+      (69, 483599)
     """
 
     design_id: Int[Array, "*batch"] | IntLike

@@ -127,6 +127,7 @@ def test_flags_are_those_of_the_scripts():
     }
     found = {name: write_flags.own_flags(text) for name, text in texts.items()}
     assert write_flags.FILE.read_text() == write_flags.text_of(found)
+    assert write_flags.PAGE.read_text() == write_flags.page_of(texts)
 
 
 @pytest.mark.slow

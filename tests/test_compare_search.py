@@ -24,7 +24,7 @@ from airchitect_jax.search import (
     steps_within,
 )
 from airchitect_jax.spaces import DEFAULT_ARRAYS
-from airchitect_jax.studies.search import plots
+from airchitect_jax.studies.search import plots, spread, spread_plots
 from airchitect_jax.studies.search import rows as search_rows
 
 SMALL = ScheduleCase(arrays=DEFAULT_ARRAYS[:2], max_dim=60)
@@ -169,7 +169,7 @@ def test_what_ends_by_itself_takes_no_more_steps_than_that(subject):
 def test_what_a_subject_can_be_searched_with(subject):
     every = registry.entries(subject)
     assert list(every)[:2] == ["random", "exhaustive"]
-    assert registry.chosen(["all"], every) == every
+    assert set(registry.chosen(["all"], every)) == set(every) - set(registry.left_out(every))
     assert list(registry.chosen(["rerank", "random"], every)) == ["random", "rerank"]
     with pytest.raises(ValueError, match="searchers: 'rnd' is not allowed; expected all or some"):
         registry.chosen(["rnd"], every)
@@ -177,12 +177,57 @@ def test_what_a_subject_can_be_searched_with(subject):
     assert {"exhaustive", "surrogate", "rerank"} == set(every) - set(registry.entries(large))
 
 
-def test_a_searcher_whose_library_is_missing_says_so(monkeypatch, subject):
+def test_a_searcher_whose_library_is_missing_is_left_out_or_says_so(monkeypatch, subject):
+    every = registry.entries(subject)
     monkeypatch.setattr(registry.importlib.util, "find_spec", lambda name: None)
+    assert registry.left_out(every) == {
+        "cma_es": "cma_es needs evosax: pip install 'airchitect-jax[search]'",
+        "tpe": "tpe needs optuna: pip install 'airchitect-jax[search]'",
+        "ppo": "ppo needs stable_baselines3: pip install 'airchitect-jax[agents]'",
+    }
+    assert set(every) - set(registry.chosen(["all"], every)) == {"cma_es", "tpe", "ppo"}
     with pytest.raises(
-        ValueError, match=r"tpe needs optuna: pip install 'airchitect-jax\[search\]"
+        ValueError, match=r"searchers: tpe needs optuna: pip install .*, or name searchers that do"
     ):
-        registry.chosen(["tpe"], registry.entries(subject))
+        registry.chosen(["random", "tpe"], every)
+    with pytest.raises(ValueError, match="searchers: ppo needs stable_baselines3: pip install"):
+        registry.chosen(["all", "ppo"], every)
+
+
+def test_the_spread_over_seeds_by_hand():
+    def row(searcher, *geomeans):
+        points = zip((5, 6, 12, 24, 48), geomeans, strict=True)
+        curve = [{"spent": at, "geomean_normalized_performance": x} for at, x in points if x]
+        return {"searcher": searcher, "curve": curve}
+
+    assert [spread.budgets_of(limit) for limit in (1, 2, 48, 100)] == [
+        [1],
+        [1, 2],
+        [6, 12, 24, 48],
+        [12, 24, 48, 100],
+    ]
+    rows = [row("a|b", 0.2, 0.5, 0.6, x, x) for x in (0.6, 0.7, 0.8, 1.0)]
+    rows += [row("c", None, None, None, 0.5, x) for x in (0.5, 1.0)]
+    found = spread.spread_over_seeds(rows, 48)
+    assert [(one["searcher"], one["budget"]) for one in found] == [
+        *(("a|b", budget) for budget in (6, 12, 24, 48)),
+        ("c", 24),
+        ("c", 48),
+    ]
+    quantiles = {"worst": 0.6, "q1": 0.675, "median": 0.75, "q3": 0.85, "best": 1.0}
+    assert found[3] == {"searcher": "a|b", "budget": 48, "seeds": 4} | {
+        name: pytest.approx(value) for name, value in quantiles.items()
+    }
+    text = spread.spread_markdown(found)
+    assert r"| a\|b | 48 | 4 | 60.000% | 67.500% | 75.000% | 85.000% | 100.000% |" in text
+    read = list(csv_module.DictReader(spread.spread_csv(found).splitlines()))
+    assert (read[5]["searcher"], float(read[5]["q1"])) == ("c", 0.625)
+    figure = spread_plots.seeds_of_searchers(found)
+    assert to_png(figure).startswith(b"\x89PNG")
+    figure_checks.check(figure)
+    assert [axes.get_title() for axes in figure.axes] == [
+        f"budget of {budget}" for budget in (6, 12, 24, 48)
+    ]
 
 
 def test_optimisers_by_name():
@@ -233,6 +278,7 @@ def test_the_script_end_to_end_and_only_what_is_missing_again(tmp_path):
     for name in ("quality_against_evaluations", "quality_against_seconds"):
         assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 5000
     assert "on 1 of the 6 workloads" in (tmp_path / "comparison.md").read_text()
+    assert "| random | 24 | 1 |" in (tmp_path / "spread.md").read_text()
     kept = {path.name: path.read_bytes() for path in (tmp_path / "rows").iterdir()}
     assert len(kept) == 3
     # A seed more is asked for, of fewer searchers.

@@ -304,3 +304,18 @@ def test_an_interrupted_search_writes_its_best_machine(number, word, tmp_path):
     assert later["boxes_opened"] > summary["boxes_opened"]
     assert later["search_seconds"] > summary["search_seconds"]
     assert later["certified_gap"] < summary["certified_gap"]
+
+
+def test_the_front_is_a_table_a_figure_and_a_page(tmp_path):
+    (tmp_path / "net.csv").write_text("Layer,M,N,K,\n<b>one,10,6,30,\n")
+    folder = tmp_path / "run"
+    found = run(
+        f"--workload={tmp_path}/net.csv", "--platform=gemmini", "--pareto", f"--workdir={folder}"
+    )
+    assert found.returncode == 0, found.stderr
+    points = len((folder / "pareto.csv").read_text().splitlines()) - 1
+    assert f"{points} points of the front in pareto.csv" in found.stdout
+    assert (folder / "figures" / "front.png").read_bytes().startswith(b"\x89PNG")
+    page = (folder / "front.html").read_text()
+    assert page.count('scope="row"') >= points
+    assert "<svg" in page

@@ -22,12 +22,14 @@ TOPS = [ROOT / name for name in ("airchitect_jax", *SCRIPTS, "tests", "tools")]
 INNER = [*PACKAGE.glob("*/__init__.py"), *PACKAGE.glob("studies/*/__init__.py")]
 FOLDERS = sorted([*TOPS, *(path.parent for path in INNER)])
 SUPPORT = "//tests:support"
-SHARED = ("types.py", "version.py")  # apart from the rest of their folder, which depends on all
+SHARED = ("enums.py", "types.py", "version.py")  # apart from the rest, which depends on all
 APART = "test_scalesim_package.py"  # in an environment of its own: make test_package
-READ_ALL = ("test_build", "test_docs", "test_structure")  # these read the whole tree
+READ_ALL = ("test_build", "test_docs", "test_site", "test_structure")  # these read the whole tree
 # The distribution that provides a module, where the names differ.
 DISTRIBUTIONS = {
     "absl": "absl_py",
+    "griffe": "griffelib",
+    "markdown_it": "markdown_it_py",
     "orbax": "orbax_checkpoint",
     "sklearn": "scikit_learn",
     "xdist": "pytest_xdist",
@@ -36,6 +38,10 @@ DISTRIBUTIONS = {
 STARTED = {"nbclient": "ipykernel"}  # by name, without an import
 # Data beside the sources that read it.
 PACKAGED = (
+    "*.css",
+    "*.html",
+    "*.js",
+    "*.svg",
     "*/config.json",
     "*/weights.safetensors",
     "labels/*",

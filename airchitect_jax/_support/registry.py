@@ -34,6 +34,12 @@ def register(kind: str, name: str, thing: Any) -> None:
 
     Raises:
       ValueError: there is no such kind, or the name is not allowed.
+
+    Example:
+      >>> term = aj.CostTerm(name="dispatch", cycles=lambda gemm, array, dataflow: 100)
+      >>> aj.register("cost_term", "dispatch", term)
+      >>> aj.Platform(terms=("dispatch",)).term_names
+      'dispatch'
     """
     _check_kind(kind)
     if not isinstance(name, str) or not name or "," in name:

@@ -47,6 +47,10 @@ class ArrayDataflowCase(CaseStudy):
     """Features: mac_exponent (the budget is 2**mac_exponent MACs), m, n, k.
 
     The ranges are ours, not the paper's, which does not state them.
+
+    Example:
+      >>> [feature.name for feature in ArrayDataflowCase().features]
+      ['mac_exponent', 'm', 'n', 'k']
     """
 
     min_mac_exponent: int = 5

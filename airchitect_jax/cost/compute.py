@@ -69,7 +69,13 @@ def last_cycle_offset(runtime_model: RuntimeModel) -> int:
 def fold_cycles(
     array: ArrayShape, t: Number, dataflow: Dataflow, runtime_model: RuntimeModel
 ) -> Number:
-    """Cycles of one fold, partly filled or not: `R + C + T - 2`, or `2R + C + T - 2`."""
+    """Cycles of one fold, partly filled or not: `R + C + T - 2`, or `2R + C + T - 2`.
+
+    Example:
+      >>> array = aj.ArrayShape(rows=32, cols=32)
+      >>> fold_cycles(array, 64, aj.Dataflow.OS, aj.RuntimeModel.SCALESIM)  # 32 + 32 + 64 - 2
+      126
+    """
     return row_passes(dataflow, runtime_model) * array.rows + array.cols + t - 2
 
 
@@ -94,6 +100,11 @@ def compute_cycles(
     Raises:
       TypeError: an operand is not a number, or an integer array of less than 64 bits.
       ValueError: an operand is not positive, or shapes do not broadcast.
+
+    Example:
+      >>> gemm, array = aj.Gemm(m=64, n=64, k=64), aj.ArrayShape(rows=32, cols=32)
+      >>> aj.compute_cycles(gemm, array, aj.Dataflow.OS)  # 4 (32 + 32 + 64 - 2) - 1
+      503
     """
     _check_operands(gemm, array)
     s_r, s_c, t = mapped_dims(gemm, dataflow)
@@ -113,6 +124,11 @@ def compute_report(
     mapping efficiency `s_r s_c / (F R C)`; compute utilisation `s_r s_c t / (F R C X)` with X the
     cycles of a fold, plus C - 1 for WS and IS; overall utilisation `m n k / (cycles R C)`,
     which is mapping efficiency times `F t / cycles`. Arguments and errors as in `compute_cycles`.
+
+    Example:
+      >>> gemm, array = aj.Gemm(m=48, n=64, k=64), aj.ArrayShape(rows=32, cols=32)
+      >>> aj.compute_report(gemm, array, aj.Dataflow.OS).mapping_efficiency  # 48 of 64 rows
+      0.75
     """
     dataflow = dataflow_member("dataflow", dataflow)
     cycles = compute_cycles(gemm, array, dataflow, runtime_model)

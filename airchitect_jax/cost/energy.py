@@ -43,6 +43,11 @@ class EnergyTable:
 
     Raises:
       ValueError: a cost is negative or not finite, or a size is not a whole number.
+
+    Example:
+      >>> table = aj.EnergyTable(mac_pj=0.5)
+      >>> table.mac_fj, table.dram_fj_per_byte
+      (500, 162500)
     """
 
     mac_pj: float = 0.23

@@ -68,6 +68,11 @@ def evaluate(
     Raises:
       ValueError: a field out of range, or a cycle count that int64 cannot hold.
       TypeError: an argument is of another type.
+
+    Example:
+      >>> designs = aj.ArrayDesign(rows=[16, 32], cols=[64, 32], dataflow=aj.Dataflow.WS)
+      >>> aj.evaluate(aj.Gemm(m=196, n=768, k=768), designs).compute_cycles.tolist()
+      [167039, 167039]
     """
     platform = Platform(runtime_model=runtime_model)
     fields = _array_fields(workloads, designs)
@@ -100,6 +105,16 @@ def evaluate_memory(
     Raises:
       ValueError: a field out of range, or cycles, traffic or energy that int64 cannot hold.
       TypeError: an argument is of another type.
+
+    Example:
+      >>> sizes = aj.BufferSizes(
+      ...     ifmap_sram_bytes=2**16, filter_sram_bytes=2**16, ofmap_sram_bytes=2**15
+      ... )
+      >>> memory = aj.Memory(buffers=sizes, bandwidth_bytes_per_cycle=16)
+      >>> design = aj.ArrayDesign(rows=32, cols=32, dataflow=aj.Dataflow.OS)
+      >>> report = aj.evaluate_memory(aj.Gemm(m=3136, n=64, k=576), design, memory)
+      >>> int(report.total_cycles), int(report.traffic.dram_bytes)
+      (239484, 3817472)
     """
     platform = Platform(
         runtime_model=runtime_model,

@@ -14,7 +14,12 @@ from airchitect_jax.types import OperatorKind
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Widths:
-    """Bits of one element of each kind. Partial sums have the width of the accumulator."""
+    """Bits of one element of each kind. Partial sums have the width of the accumulator.
+
+    Example:
+      >>> aj.Widths(input_bits=4, weight_bits=4).accumulator_bits
+      32
+    """
 
     input_bits: int = 8
     weight_bits: int = 8
@@ -38,6 +43,10 @@ class VectorUnit:
         they cause no traffic of their own.
       overlapped: whether it works beside the array, so that the longer of both counts for a
         network; otherwise one waits for the other.
+
+    Example:
+      >>> aj.VectorUnit(lanes=64, fused=(aj.OperatorKind.ACTIVATION,)).lanes
+      64
     """
 
     lanes: int = 128
@@ -95,6 +104,10 @@ class Technology:
     Raises:
       ValueError: a value is out of range, or the tables do not have the node or the kind of DRAM.
       TypeError: a field is of another type.
+
+    Example:
+      >>> aj.Technology(node_nm=7, dram="HBM2").node_nm
+      7.0
     """
 
     node_nm: float = 45.0

@@ -64,6 +64,10 @@ class Platform:
     Raises:
       ValueError: a field is not allowed.
       TypeError: a field is of another type.
+
+    Example:
+      >>> aj.Platform(bandwidth_bytes_per_cycle=16).buffers.ifmap_sram_bytes
+      524288
     """
 
     bandwidth_bytes_per_cycle: int = 64

@@ -230,7 +230,12 @@ _Dumper.add_representer(str, _represented)
 
 
 def platform_names() -> tuple[str, ...]:
-    """Names of the packaged platforms, sorted."""
+    """Names of the packaged platforms, sorted.
+
+    Example:
+      >>> aj.platform_names()
+      ('eyeriss', 'gemmini', 'large', 'paper', 'shidiannao', 'tpu_v1', 'tpu_v4i')
+    """
     files = (entry.name for entry in _PACKAGED.iterdir() if entry.name.endswith(".yaml"))
     return tuple(sorted(name.removesuffix(".yaml") for name in files))
 
@@ -241,6 +246,11 @@ def read_platform(platform: str | pathlib.Path) -> Platform:
     Raises:
       ValueError: there is no such platform, or the file is refused; names file, line and key.
       TypeError: the argument is no path.
+
+    Example:
+      >>> platform = aj.read_platform("tpu_v4i")
+      >>> platform.clock_hz, platform.hardware.rows
+      (1050000000, (128,))
     """
     path = file_path("platform", platform)
     if isinstance(platform, str) and platform in platform_names():
@@ -263,6 +273,12 @@ def write_platform(path: str | pathlib.Path, platform: Platform) -> None:
       ValueError: a file does not hold a field's value: those of the other memory models have
         to be the default ones.
       TypeError: an argument is of another type.
+
+    Example:
+      >>> platform = aj.read_platform("gemmini")
+      >>> aj.write_platform("mine.yaml", platform)
+      >>> aj.read_platform("mine.yaml") == platform
+      True
     """
     path = file_path("path", path)
     instance("platform", platform, Platform)

@@ -16,7 +16,12 @@ from airchitect_jax.types import ArrayShape, Dataflow, Gemm
 
 
 def makespan(cycles: Sequence[Number]) -> Number:
-    """The latest finish of arrays that start together: the maximum of their cycles."""
+    """The latest finish of arrays that start together: the maximum of their cycles.
+
+    Example:
+      >>> makespan([120, 300, 80])
+      300
+    """
     return functools.reduce(larger, cycles)
 
 
@@ -36,6 +41,10 @@ def best_dataflow(cycles: Sequence[Number]) -> tuple[Number, Number]:
     The cycles of an array do not depend on the other arrays, and fewer cycles never increase the
     makespan and always decrease the sum. With ties broken by sum, then lower id, every array of the
     best schedule therefore runs this dataflow.
+
+    Example:
+      >>> best_dataflow([503, 400, 400])
+      (400, 1)
     """
     fewest, first = cycles[0], 0
     for dataflow, count in enumerate(cycles[1:], start=1):

@@ -28,6 +28,12 @@ class CostTerm:
     Raises:
       ValueError: the name is not a string, is empty or has a comma.
       TypeError: a contribution is not a function.
+
+    Example:
+      >>> dispatch = aj.CostTerm(name="dispatch", cycles=lambda gemm, array, dataflow: 100)
+      >>> answer = aj.recommend("dlrm", mac_budget=1024)
+      >>> aj.recommend("dlrm", mac_budget=1024, terms=[dispatch]).cycles - answer.cycles
+      205600
     """
 
     name: str

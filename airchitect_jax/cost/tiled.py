@@ -117,6 +117,17 @@ def mapping_fits(mapping: Mapping, hardware: Hardware, platform: Platform) -> An
 
     Returns:
       A bool, or an array of them.
+
+    Example:
+      >>> mapping = aj.Mapping(
+      ...     dataflow=aj.Dataflow.WS, order=aj.LoopOrder.MNK, tile_m=64, tile_n=64, tile_k=64
+      ... )
+      >>> memory = aj.Scratchpad(scratchpad_bytes=2**18, accumulator_bytes=2**16)
+      >>> machine = aj.Hardware(
+      ...     rows=16, cols=16, num_cores=1, memory=memory, bandwidth_bytes=16, bandwidth_cycles=1
+      ... )
+      >>> bool(mapping_fits(mapping, machine, aj.read_platform("gemmini")))
+      True
     """
     fits = tiles_fit(
         mapping.tile_m,

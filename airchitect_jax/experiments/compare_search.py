@@ -2,11 +2,11 @@
 
 Each searcher searches the same workloads, with several seeds, within a common budget of exact
 evaluations and gradients; exhaustive search runs to its end. The exact model scores every answer
-again and compares it with the optimum. A thousand searches run at once; only TPE runs in Python, on
-few of the workloads. The network that two of the searchers use is trained first. Writes
-comparison.md, .csv and .json, curves.csv, summary.json and figures. A row is kept for each searcher
-and seed: a run that was stopped continues with --resume, with more --searchers or --seeds if
-wanted.
+again and compares it with the optimum. A thousand searches run at once; only TPE and PPO run in
+Python, on few of the workloads. The network that two of the searchers use is trained first. Writes
+comparison.md, .csv and .json, curves.csv, spread.md and .csv, summary.json and figures. A row is
+kept for each searcher and seed: a run that was stopped continues with --resume, with more
+--searchers or --seeds if wanted.
 
   airchitect compare_search --case_study=1 --workdir=runs/search1
   airchitect compare_search --case_study=3 --searchers=random,exhaustive --seeds=2
@@ -40,6 +40,10 @@ from airchitect_jax.studies.search import (
     measurer,
     optimal_cost,
     plots,
+    spread_csv,
+    spread_markdown,
+    spread_over_seeds,
+    spread_plots,
     table,
     train_machine_network,
     train_network,
@@ -64,7 +68,7 @@ NUM_WORKLOADS = flags.DEFINE_integer(
     upper_bound=100_000,
 )
 TPE_WORKLOADS = flags.DEFINE_integer(
-    "tpe_workloads", 20, "TPE searches only this many of them, in Python.", lower_bound=1
+    "tpe_workloads", 20, "TPE and PPO, in Python, search only this many of them.", lower_bound=1
 )
 SEEDS = flags.DEFINE_integer(
     "seeds", 5, "Each searcher runs with this many seeds, from --seed on.", lower_bound=1
@@ -82,7 +86,9 @@ SPACE = flags.DEFINE_string(
     " open values are the space, for each packaged network, each GEMM on its best mapping.",
 )
 NETWORKS = flags.DEFINE_list(
-    "networks", ["all"], "With --space: names of packaged networks, or all of them."
+    "networks",
+    ["all"],
+    "With --space or --joint: names of packaged networks, or all of them.",
 )
 OBJECTIVE = flags.DEFINE_enum(
     "objective",
@@ -125,7 +131,7 @@ TRAIN_SECONDS = flags.DEFINE_float(
 _FREE = {"searchers", "seeds"}
 _OWN = (NUM_WORKLOADS, TPE_WORKLOADS, OPTIMIZER, LEARNING_RATE, TRAIN_SECONDS)
 _BUDGETS = (platform_flags.AREA_BUDGET, platform_flags.POWER_BUDGET, platform_flags.LATENCY_BUDGET)
-_OF_SPACES = (SPACE, NETWORKS, OBJECTIVE, OPTIMUM_SECONDS, *_BUDGETS)
+_OF_SPACES = (SPACE, OBJECTIVE, OPTIMUM_SECONDS, *_BUDGETS)
 # Exponents of MAC units, and steps of 32 KB: from a million to 2.4 million designs.
 _JOINT_BUDGETS = ((12, 48), (14, 48), (16, 48), (18, 48))
 
@@ -138,7 +144,7 @@ def machine_problem(space: str) -> search.MachineProblem:
     """
     platform = read_platform(space)
     budgets = platform_flags.budgets(None, None)
-    networks = [load_network(name) for name in networks_of_space()]
+    networks = [load_network(name) for name in names_of_networks()]
     return search.MachineProblem(
         questions=tuple(
             Question(
@@ -153,7 +159,7 @@ def machine_problem(space: str) -> search.MachineProblem:
     )
 
 
-def networks_of_space() -> tuple[str, ...]:
+def names_of_networks() -> tuple[str, ...]:
     """The names of --networks."""
     return tuple(network_names() if NETWORKS.value == ["all"] else NETWORKS.value)
 
@@ -166,7 +172,7 @@ def optima_of(
     if not isinstance(problem, search.MachineProblem):
         return {}
     found = {}
-    for name, question in zip(networks_of_space(), problem.questions, strict=True):
+    for name, question in zip(names_of_networks(), problem.questions, strict=True):
         found[name] = row_at(
             folder / "optima" / f"{name}.json",
             functools.partial(optimal_cost, question, seconds=OPTIMUM_SECONDS.value),
@@ -193,7 +199,7 @@ def make_subject() -> search.Subject:
         problem = search.JointProblem(
             platform=Platform(runtime_model=gemm_flags.fields()["runtime_model"])
         )
-        networks = [load_network(name) for name in network_names()]
+        networks = [load_network(name) for name in names_of_networks()]
         return search.joint_subject(problem, networks, _JOINT_BUDGETS)
     case = case_flags.make_case()
     test = sample_dataset(
@@ -252,12 +258,14 @@ def main(console: rich.console.Console) -> None:
     """Measures the searchers of the flags and writes tables and figures."""
     optimizer = OPTIMIZER.value and search.optimizer_named(OPTIMIZER.value, LEARNING_RATE.value)
     subject = make_subject()
-    searchers = search.chosen([name.strip() for name in SEARCHERS.value], search.entries(subject))
+    names, available = [name.strip() for name in SEARCHERS.value], search.entries(subject)
+    searchers = search.chosen(names, available)
     settings = runner.values(
         *case_flags.ALL,
         JOINT,
         *_OWN,
         *(_OF_SPACES if SPACE.value else ()),
+        *((NETWORKS,) if SPACE.value or JOINT.value else ()),
         *gemm_flags.ALL,
         SEARCHERS,
         SEEDS,
@@ -270,6 +278,8 @@ def main(console: rich.console.Console) -> None:
         if optima:
             costs = np.array([row["cost"] for row in optima.values()])
             subject = dataclasses.replace(subject, optimal_costs=costs)
+        for reason in search.left_out(available).values() if "all" in names else ():
+            runner.say(console, f"left out: {reason}")
         bench, rows = Bench(subject, optimizer), list[Row]()
         seeds = range(runner.SEED.value, runner.SEED.value + SEEDS.value)
         for name, entry in searchers.items():
@@ -285,7 +295,12 @@ def main(console: rich.console.Console) -> None:
                     f" {row['milliseconds']:.3g} ms per search",
                 )
         whole, found = table(rows), curves(rows)
+        spread = spread_over_seeds(rows, num_evaluations())
         about = {"case_study": subject.name, **subject.settings}
+        drawn = dict(plots.figures(found))
+        if spread:
+            caption = "Range, quartiles and median of the seeds after each budget of evaluations."
+            drawn["spread_over_seeds"] = caption, spread_plots.seeds_of_searchers(spread)
         write_comparison(
             folder,
             whole,
@@ -293,9 +308,11 @@ def main(console: rich.console.Console) -> None:
             flags=settings,
             about=about,
             notes=notes(rows, len(subject), optima),
-            drawn=plots.figures(found),
+            drawn=drawn,
         )
         files.write_text(folder / "curves.csv", curves_csv(found))
+        files.write_text(folder / "spread.csv", spread_csv(spread))
+        files.write_text(folder / "spread.md", spread_text(spread))
         files.write_json(
             folder / "summary.json",
             {
@@ -310,8 +327,18 @@ def main(console: rich.console.Console) -> None:
         )
         runner.say(
             console,
-            f"{folder}: report.html, comparison.md, .csv, .json, curves.csv, summary.json, figures",
+            f"{folder}: report.html, comparison.md, .csv, .json, curves.csv, spread.md, .csv,"
+            " summary.json, figures",
         )
+
+
+def spread_text(spread: list[Row]) -> str:
+    """The table of the spread over seeds below what it shows."""
+    return (
+        "# Spread over the seeds\n\nGeometric mean of the normalised performance over the"
+        " workloads, after a budget of evaluations and gradients: quantiles over the seeds.\n\n"
+        + spread_markdown(spread)
+    )
 
 
 def notes(rows: list[Row], num_workloads: int, optima: Mapping[str, Row]) -> list[str]:

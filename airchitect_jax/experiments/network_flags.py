@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from absl import flags
 
+from airchitect_jax.workloads.binding import dims_of
+
 WORKLOAD = flags.DEFINE_multi_string(
     "workload",
     ["resnet50"],
@@ -34,10 +36,4 @@ def dimensions() -> dict[str, int]:
     Raises:
       ValueError: a text is not name=size.
     """
-    sizes = {}
-    for text in DIM.value:
-        name, _, size = text.rpartition("=")
-        if not name or not size.isascii() or not size.isdecimal() or len(size) > 10:
-            raise ValueError(f"--dim: {text!r} is not allowed; expected name=size")
-        sizes[name] = int(size)
-    return sizes
+    return dims_of("--dim", DIM.value)

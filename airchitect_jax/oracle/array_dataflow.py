@@ -81,6 +81,13 @@ def label(
       ValueError: a field is out of range, or an optimum does not fit into int64.
       TypeError: an argument is of another type, a traced field is not of integers, or 64-bit mode
         is off while tracing.
+
+    Example:
+      >>> workloads = aj.BudgetedGemm(mac_budget=[256, 16384], m=[196, 1024], n=768, k=768)
+      >>> labels = aj.label(workloads)
+      >>> space = aj.ArrayDataflowSpace()
+      >>> [space.describe(int(design_id)) for design_id in labels.design_id], labels.cost.tolist()
+      (['8x32 OS', '128x128 OS'], [483599, 49055])
     """
     instance("workloads", workloads, BudgetedGemm)
     space = instance_or_default("space", space, ArrayDataflowSpace)

@@ -82,6 +82,16 @@ def label_buffers(
       ValueError: a field is out of range, or an optimum does not fit into int64.
       TypeError: an argument is of another type, a traced field is not of integers, or 64-bit mode
         is off while tracing.
+
+    Example:
+      >>> workload = aj.BufferedGemm(
+      ...     sram_budget_bytes=2**20, m=196, n=768, k=768,
+      ...     rows=32, cols=32, dataflow=aj.Dataflow.OS, bandwidth_bytes_per_cycle=16,
+      ... )
+      >>> space = aj.BufferSpace(num_levels=3)  # 100, 200 or 300 KB each
+      >>> labels = aj.label_buffers(workload, space)
+      >>> space.describe(int(labels.design_id)), int(labels.cost)
+      ('300+100+100 KB', 162784)
     """
     instance("workloads", workloads, BufferedGemm)
     space = instance_or_default("space", space, BufferSpace)

@@ -75,6 +75,13 @@ def schedule_queues(
 
     Raises:
       ValueError: a field is out of range, or the cycles of all workloads exceed 2**53.
+
+    Example:
+      >>> gemms = aj.Gemm(m=np.array([64, 1024, 196]), n=np.array([64, 512, 768]), k=np.full(3, 64))
+      >>> arrays = [aj.ArrayShape(rows=32, cols=32), aj.ArrayShape(rows=64, cols=16)]
+      >>> found = schedule_queues(gemms, arrays)
+      >>> found.array.tolist(), int(found.makespan), found.is_exact
+      ([1, 0, 1], 35775, True)
     """
     cycles, dataflows = _tables(workloads, arrays, Platform(runtime_model=runtime_model))
     assigned = _list_schedule(cycles)

@@ -84,6 +84,14 @@ def label_schedules(
         makespan does not fit into int64.
       TypeError: an argument is of another type, a traced field is not of integers, or 64-bit mode
         is off while tracing.
+
+    Example:
+      >>> workloads = aj.Gemm(
+      ...     m=[64, 1024, 196, 8], n=[64, 1024, 768, 4096], k=[64, 512, 768, 1000]
+      ... )
+      >>> labels = aj.label_schedules(workloads)
+      >>> aj.ScheduleSpace().describe(int(labels.design_id)), int(labels.cost)
+      ('64x64 WS: 1, 32x32 OS: 0, 16x128 OS: 2, 128x16 IS: 3', 155391)
     """
     instance("workloads", workloads, Gemm)
     space = instance_or_default("space", space, ScheduleSpace)

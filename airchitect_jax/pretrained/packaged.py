@@ -17,7 +17,12 @@ _PLACES = ("eval_workloads", "resume", "workdir")
 
 
 def pretrained_names() -> tuple[str, ...]:
-    """Names of the packaged weights, sorted."""
+    """Names of the packaged weights, sorted.
+
+    Example:
+      >>> aj.pretrained_names()
+      ('case_study1', 'case_study2', 'case_study2_scalesim3', 'case_study3', 'machines')
+    """
     return tuple(sorted(entry.name for entry in _FOLDER.iterdir() if (entry / CONFIG).is_file()))
 
 
@@ -35,6 +40,12 @@ def load_pretrained(name: str | pathlib.Path) -> Any:
 
     Raises:
       ValueError: there are no such weights, or a file is damaged; names it.
+
+    Example:
+      >>> network = aj.load_pretrained("case_study1")
+      >>> answer = network.predict(mac_budget=5000, m=512, n=[1000, 20_000], k=64)
+      >>> answer.design.rows.tolist(), answer.from_search.tolist()
+      ([32, 32], [False, True])
     """
     path = file_path("name", name)
     if str(name) in pretrained_names():

@@ -9,6 +9,7 @@ from airchitect_jax.reporting.html import (
     figures,
     folded,
     number_text,
+    stylesheet,
     table,
     tiles,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "folded",
     "markdown_table",
     "number_text",
+    "stylesheet",
     "table",
     "tiles",
 ]

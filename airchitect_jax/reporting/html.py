@@ -161,12 +161,15 @@ def figure(svg: str, caption: str) -> str:
     )
 
 
+def stylesheet(widths: Iterable[int]) -> str:
+    """The style of all pages. Tables of the class needs-WIDTH become cards below WIDTH em."""
+    plain, cards = _asset("page.css").split("/* Cards */")
+    return plain + "".join(cards.replace("NEEDED", str(width)) for width in sorted(widths))
+
+
 def document(title: str, body: str) -> str:
     """A whole page: the title, escaped, over a body of markup."""
-    style = _asset("page.css")
-    plain, cards = style.split("/* Cards */")
-    needed = sorted(set(re.findall(r'class="needs-(\d+)"', body)), key=int)
-    style = plain + "".join(cards.replace("NEEDED", width) for width in needed)
+    style = stylesheet(set(map(int, re.findall(r'class="needs-(\d+)"', body))))
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>

@@ -53,6 +53,14 @@ class ReplayReport:
     """What the scalesim 3.0.0 package reports of a run. Words are bytes there.
 
     Utilisations are fractions of one (the package prints percent).
+
+    Example:
+      >>> run = aj.replay(
+      ...     aj.Gemm(m=3136, n=64, k=576), aj.ArrayShape(rows=32, cols=32), aj.Dataflow.OS,
+      ...     ifmap_sram_kb=64, filter_sram_kb=64, ofmap_sram_kb=64, bandwidth_words_per_cycle=16,
+      ... )
+      >>> int(run.ifmap_dram_reads), int(run.filter_dram_reads), int(run.ofmap_dram_writes)
+      (16252928, 65536, 200719)
     """
 
     total_cycles: Int[Array, "*batch"] | IntLike
@@ -101,6 +109,14 @@ def replay(
     Raises:
       ValueError: a field out of range, or counts or waiting rows beyond what is exact here.
       TypeError: an argument is of another type.
+
+    Example:
+      >>> run = aj.replay(
+      ...     aj.Gemm(m=3136, n=64, k=576), aj.ArrayShape(rows=32, cols=32), aj.Dataflow.OS,
+      ...     ifmap_sram_kb=64, filter_sram_kb=64, ofmap_sram_kb=64, bandwidth_words_per_cycle=16,
+      ... )
+      >>> int(run.total_cycles), int(run.stall_cycles)
+      (1015105, 890058)
     """
     instance("gemm", gemm, Gemm)
     instance("array", array, ArrayShape)

@@ -61,6 +61,15 @@ class JointProblem:
         side, levels = self.max_mac_exponent - 1, self.buffers.num_levels
         return Layout(sizes=(side, side, levels, levels, levels))
 
+    @property
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        """The names and values of the coordinates."""
+        sides = tuple(2 << exponent for exponent in range(self.max_mac_exponent - 1))
+        levels = range(1, self.buffers.num_levels + 1)
+        sizes = tuple(level * self.buffers.step_bytes for level in levels)
+        names = [field.name for field in dataclasses.fields(BufferSizes)]
+        return {"rows": sides, "cols": sides} | dict.fromkeys(names, sizes)
+
     @functools.cached_property
     def space(self) -> JointSpace:
         """All designs, under the largest of budgets."""

@@ -89,7 +89,12 @@ class MachineProblem:
     @functools.cached_property
     def layout(self) -> Layout:
         """See `Problem`."""
-        return Layout(sizes=tuple(map(len, self.platform.hardware.axes.values())))
+        return Layout(sizes=tuple(map(len, self.parameters.values())))
+
+    @property
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        """The names and values of the coordinates."""
+        return self.platform.hardware.axes
 
     @functools.cached_property
     def costs(self) -> MachineCosts:

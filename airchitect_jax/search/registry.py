@@ -69,13 +69,20 @@ class Entry:
       make: the searcher of a subject.
       num_steps: of a searcher that goes to its end, whatever the budget; None of all others.
       needs_network: whether it uses a trained network.
-      module: one of the extra `search` that it imports.
+      module: an optional one that it imports.
+      extra: the extra that the module is of.
     """
 
     make: Make
     num_steps: Callable[[Subject], int] | None = None
     needs_network: bool = False
     module: str | None = None
+    extra: str = "search"
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether its optional module is there."""
+        return not self.module or importlib.util.find_spec(self.module) is not None
 
 
 def _of_problem(make: Callable[[Problem], Searcher[Any]]) -> Make:
@@ -103,6 +110,12 @@ def _rerank(subject: Subject, tools: Tools) -> Searcher[Any]:
     return proposals.rerank(CaseProblem(case=subject.case), tools.network.logits)
 
 
+def _ppo(subject: Subject, _: Tools) -> Searcher[Any]:
+    from airchitect_jax.search.ppo import ppo
+
+    return ppo(subject)
+
+
 # In the order of tables.
 _ALL = {
     "random": Entry(make=_of_problem(simple.random)),
@@ -115,6 +128,7 @@ _ALL = {
     "genetic": Entry(make=_of_problem(evolution.genetic)),
     "cma_es": Entry(make=_of_problem(evolution.cma_es), module="evosax"),
     "tpe": Entry(make=_of_problem(tpe.tpe), module="optuna"),
+    "ppo": Entry(make=_ppo, module="stable_baselines3", extra="agents"),
     "gradient": Entry(
         make=lambda subject, tools: gradient.gradient(subject.problem, tools.descent)
     ),
@@ -139,7 +153,7 @@ def entries(subject: Subject) -> dict[str, Entry]:
 
 
 def chosen(names: Sequence[str], available: dict[str, Entry]) -> dict[str, Entry]:
-    """The entries of some names, or of "all", in the order of tables.
+    """The entries of some names, or of "all" that are installed, in the order of tables.
 
     Raises:
       ValueError: there is no such searcher, or its library is not installed.
@@ -150,14 +164,24 @@ def chosen(names: Sequence[str], available: dict[str, Entry]) -> dict[str, Entry
                 f"searchers: {name!r} is not allowed; expected all or some of"
                 f" {', '.join(available)}"
             )
-    found = {name: entry for name, entry in available.items() if name in names or "all" in names}
-    for name, entry in found.items():
-        if entry.module and not importlib.util.find_spec(entry.module):
-            raise ValueError(
-                f"searchers: {name} needs {entry.module}: pip install 'airchitect-jax[search]',"
-                " or name searchers that do without"
-            )
-    return found
+    absent = left_out(available)
+    for name in names:
+        if name in absent:
+            raise ValueError(f"searchers: {absent[name]}, or name searchers that do without")
+    return {
+        name: entry
+        for name, entry in available.items()
+        if name in names or ("all" in names and name not in absent)
+    }
+
+
+def left_out(available: dict[str, Entry]) -> dict[str, str]:
+    """The searchers whose library is not installed, and what each of them needs."""
+    return {
+        name: f"{name} needs {entry.module}: pip install 'airchitect-jax[{entry.extra}]'"
+        for name, entry in available.items()
+        if not entry.is_installed
+    }
 
 
 def optimizer_named(name: str, learning_rate: float) -> Any:

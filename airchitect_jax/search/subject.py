@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import jax
@@ -21,6 +22,7 @@ from airchitect_jax.search.joint import (
 )
 from airchitect_jax.search.machine_costs import MachineCosts
 from airchitect_jax.search.machines import MachineProblem, batch_questions
+from airchitect_jax.search.point_costs import PointCosts
 from airchitect_jax.workloads import GemmCounts, Network
 
 # Exact costs of points, one for each of some workloads.
@@ -58,6 +60,11 @@ class Subject:
 
     def __len__(self) -> int:
         return len(self.optimal_costs)
+
+    @functools.cached_property
+    def point_costs(self) -> PointCosts:
+        """Exact costs of any points for the workloads, compiled when first called."""
+        return PointCosts.of(self.problem, self.workloads)
 
     @property
     def has_network(self) -> bool:
@@ -131,8 +138,8 @@ def joint_subject(
             row = int(np.argmin(within))
             raise ValueError(f"point {points[row].tolist()} at row {row} is not feasible")
         costs = [
-            exact_cycles(problem, gemms[row // len(budgets)], point)
-            for row, point in enumerate(points)
+            exact_cycles(problem, GemmCounts(gemms=dims[runs > 0], counts=runs[runs > 0]), point)
+            for dims, runs, point in zip(searches.dims, searches.counts, points, strict=True)
         ]
         return np.array(costs, np.int64)
 

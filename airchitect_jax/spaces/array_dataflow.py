@@ -32,6 +32,11 @@ class ArrayDataflowSpace:
     Rows and cols are powers of two of at least 2 with rows * cols <= 2**max_mac_exponent, each
     with the three dataflows; for the default of 18 these are 153 shapes and 459 designs. The tie
     order, and so the order of the ids, is: fewer MACs, then fewer rows, then OS, WS, IS.
+
+    Example:
+      >>> space = aj.ArrayDataflowSpace()
+      >>> space.num_designs, space.describe(100)
+      (459, '64x8 WS')
     """
 
     max_mac_exponent: int = 18

@@ -24,6 +24,11 @@ class BufferSpace:
     Each is `step_kb`, 2 `step_kb`, ... , `num_levels * step_kb` kilobytes (1024 bytes); by default
     100 .. 1000 KB and 1000 designs. The tie order, and so the order of the ids, is: smaller total,
     then smaller ifmap SRAM, then smaller filter SRAM.
+
+    Example:
+      >>> space = aj.BufferSpace()
+      >>> space.num_designs, space.describe(0), space.describe(999)
+      (1000, '100+100+100 KB', '1000+1000+1000 KB')
     """
 
     step_kb: int = 100

@@ -33,6 +33,14 @@ class HardwareSpace:
 
     Raises:
       ValueError: values are missing, not whole, out of range or not ascending.
+
+    Example:
+      >>> space = aj.HardwareSpace(
+      ...     rows=(16, 32), cols=(16, 32),
+      ...     scratchpad_bytes=(2**17, 2**18), accumulator_bytes=(2**16,),
+      ... )
+      >>> space.num_designs
+      8
     """
 
     rows: tuple[int, ...] = (128,)

@@ -27,7 +27,8 @@ from airchitect_jax.spaces.base import Attribute, Fields
 from airchitect_jax.spaces.layout import Layout
 from airchitect_jax.types import ArrayShape, Dataflow, Schedule
 
-MIN_ARRAYS, MAX_ARRAYS = 2, 6
+MIN_ARRAYS = 2
+MAX_ARRAYS = 6
 # Six that really differ; case study 3 takes the first four unless told otherwise.
 DEFAULT_ARRAYS = tuple(
     ArrayShape(rows=rows, cols=cols)
@@ -52,6 +53,11 @@ class ScheduleSpace:
 
     Attributes:
       arrays: two to six, in order; whole numbers of rows and columns.
+
+    Example:
+      >>> space = aj.ScheduleSpace()
+      >>> space.num_designs, space.describe(0)
+      (1944, '64x64 OS: 0, 32x32 OS: 1, 16x128 OS: 2, 128x16 OS: 3')
     """
 
     arrays: tuple[ArrayShape, ...] = DEFAULT_ARRAYS[:4]

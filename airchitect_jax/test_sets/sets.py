@@ -56,7 +56,12 @@ _SETS: dict[str, Callable[[], FixedSet]] = {
 
 
 def fixed_set_names() -> tuple[str, ...]:
-    """Names of the fixed test sets."""
+    """Names of the fixed test sets.
+
+    Example:
+      >>> fixed_set_names()
+      ('case_study1', 'case_study2', 'case_study2_scalesim3', 'case_study3', 'machines')
+    """
     return tuple(_SETS)
 
 

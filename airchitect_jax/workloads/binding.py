@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import shlex
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from airchitect_jax._support import one_line, shown
@@ -17,6 +17,34 @@ _Found = TypeVar("_Found", bound=Recorder)
 
 # Sides to propose, the first one being 1: of images, and the last and inner ones of others.
 _PROPOSALS = ((224, 128, 128), (48, 576, 1), (64, 16_000, 1))
+
+
+class UnboundDimsError(ValueError):
+    """Dimensions need sizes.
+
+    Args:
+      message: the error.
+      proposed: a size for each of them, by name.
+    """
+
+    def __init__(self, message: str, proposed: Mapping[str, int]) -> None:
+        super().__init__(message)
+        self.proposed = proposed
+
+
+def dims_of(field: str, texts: Iterable[str]) -> dict[str, int]:
+    """Sizes by name, of texts such as "batch=8".
+
+    Raises:
+      ValueError: a text is not name=size; names the field.
+    """
+    sizes = {}
+    for text in texts:
+        name, _, size = text.rpartition("=")
+        if not name or not size.isascii() or not size.isdecimal() or len(size) > 10:
+            raise ValueError(f"{field}: {text!r} is not allowed; expected name=size")
+        sizes[name] = int(size)
+    return sizes
 
 
 @dataclasses.dataclass
@@ -106,7 +134,8 @@ def with_sizes(
     """What `walk` finds in a model whose dimensions have the sizes that it is given.
 
     Raises:
-      ValueError: a shape is not known; names all dimensions that are not bound.
+      UnboundDimsError: a shape is not known; names all dimensions that are not bound.
+      ValueError: a shape is not known, and all dimensions are bound, or a size is not allowed.
     """
     sizes = names.sizes(dims)
     try:
@@ -124,7 +153,8 @@ def with_sizes(
         proposed = next(names.proposals(unbound))
     flags = " ".join(shlex.quote(f"--dim={name}={size}") for name, size in proposed.items())
     where = one_line(str(failure).partition(": the shape of")[0], 100)
-    raise ValueError(
+    raise UnboundDimsError(
         f"{where} and others need the sizes of dimensions of inputs, for example {flags}"
-        f" (dims={proposed})"
+        f" (dims={proposed})",
+        proposed,
     )

@@ -85,6 +85,11 @@ def from_jax(fn: Callable[..., Any], *args: Any, name: str | None = None) -> Net
 
     Raises:
       ValueError: there is no matrix work, or a dimension exceeds 2**31 - 1.
+
+    Example:
+      >>> network = aj.from_jax(lambda x, w: x @ w, np.ones((64, 512)), np.ones((512, 256)))
+      >>> [(layer.m, layer.n, layer.k) for layer in network.layers]
+      [(64, 256, 512)]
     """
     if not callable(fn):
         raise ValueError(f"fn: {type(fn).__name__} is not callable")

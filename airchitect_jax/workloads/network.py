@@ -36,6 +36,11 @@ class Layer:
     Raises:
       ValueError: a number is not in 1..2**31 - 1 (`count`: 1..2**63 - 1); names the layer.
       TypeError: the name is not a string.
+
+    Example:
+      >>> layer = aj.Layer(name="scores", m=128, n=128, k=64, count=12)
+      >>> layer.m * layer.n * layer.k * layer.count  # MACs
+      12582912
     """
 
     name: str
@@ -82,6 +87,14 @@ class Operator:
       ValueError: the kind is unknown, or a number is not in 0..2**63 - 1 (`output_elements` and
         `count`: at least 1); names the operator.
       TypeError: the name is not a string.
+
+    Example:
+      >>> softmax = aj.Operator(
+      ...     name="softmax", kind=aj.OperatorKind.SOFTMAX,
+      ...     operations=5 * 128 * 128, input_elements=128 * 128, output_elements=128 * 128,
+      ... )
+      >>> softmax.count
+      1
     """
 
     name: str
@@ -116,6 +129,12 @@ class Network:
 
     Raises:
       TypeError: a field is of another type.
+
+    Example:
+      >>> layer = aj.Layer(name="scores", m=128, n=128, k=64, count=12)
+      >>> network = aj.Network(name="attention", layers=(layer,))
+      >>> aj.recommend(network, mac_budget=1024).design.describe()
+      '16x64, 100+100+100 KB'
     """
 
     name: str

@@ -63,6 +63,13 @@ def read_topology(path: str | pathlib.Path) -> Network:
 
     Raises:
       ValueError: the file cannot be read, is empty, or has a bad cell; names file, row and column.
+
+    Example:
+      >>> with open("mine.csv", "w") as file:
+      ...     print("Layer, M, N, K,", file=file)
+      ...     print("first, 64, 128, 256,", file=file)
+      >>> aj.read_topology("mine.csv").layers[0].k
+      256
     """
     path = file_path("path", path)
     return parse_topology(read_bytes(path), name=path.stem, source=str(path))
@@ -80,6 +87,12 @@ def write_topology(path: str | pathlib.Path, network: Network, *, counts: bool =
       counts: whether to write the column `Count`, which `read_topology` reads and the scalesim
         package would read as a sparsity. Without it the package can read the file, and every
         layer occurs once.
+
+    Example:
+      >>> network = aj.load_network("dlrm")
+      >>> aj.write_topology("dlrm.csv", network)
+      >>> aj.read_topology("dlrm.csv").layers == network.layers
+      True
     """
     path = file_path("path", path)
     instance("network", network, Network)

@@ -39,6 +39,11 @@ def open_network(source: str | pathlib.Path, dims: Mapping[str, int] | None = No
     Raises:
       ValueError: the source is none of these, or its reader refuses it.
       TypeError: an argument is of another type.
+
+    Example:
+      >>> layer = aj.open_network("bert_base").layers[0]
+      >>> layer.name, layer.m, layer.n, layer.k
+      ('qkv', 128, 2304, 768)
     """
     if not isinstance(source, (str, pathlib.Path)):
         raise TypeError(f"workload: {shown(source)} is not allowed; expected a name or a path")

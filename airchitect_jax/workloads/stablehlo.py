@@ -48,6 +48,14 @@ def read_stablehlo(path: str | pathlib.Path) -> Network:
     Raises:
       ValueError: the file cannot be read, is no StableHLO program, has no matrix work, or has a
         dimension of unknown size.
+
+    Example:
+      >>> lowered = jax.jit(lambda x, w: x @ w).lower(np.ones((8, 64)), np.ones((64, 32)))
+      >>> with open("net.mlir", "w") as file:
+      ...     _ = file.write(lowered.as_text())
+      >>> layer = aj.read_stablehlo("net.mlir").layers[0]
+      >>> layer.m, layer.n, layer.k
+      (8, 32, 64)
     """
     path = file_path("path", path)
     return parse_stablehlo(read_bytes(path), name=path.stem, source=str(path))

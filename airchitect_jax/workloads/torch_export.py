@@ -48,6 +48,14 @@ def read_torch(path: str | pathlib.Path, dims: Mapping[str, int] | None = None) 
       ValueError: the file cannot be read, is no exported program, has no matrix work, or a required
         size is not known.
       ImportError: torch is not installed.
+
+    Example:
+      >>> import torch
+      >>> exported = torch.export.export(torch.nn.Linear(64, 32), (torch.ones(8, 64),))
+      >>> torch.export.save(exported, "net.pt2")
+      >>> layer = aj.read_torch("net.pt2").layers[0]
+      >>> layer.m, layer.n, layer.k
+      (8, 32, 64)
     """
     path = file_path("path", path)
     check_regular(path)

@@ -25,7 +25,12 @@ _TABLES = importlib.resources.files("airchitect_jax.workloads") / "networks"
 
 
 def network_names() -> tuple[str, ...]:
-    """Names of the packaged networks, sorted."""
+    """Names of the packaged networks, sorted.
+
+    Example:
+      >>> aj.network_names()[:3]
+      ('bert_base', 'dlrm', 'gpt2')
+    """
     return tuple(
         sorted(
             entry.name.removesuffix(".csv")
@@ -40,6 +45,11 @@ def load_network(name: str) -> Network:
 
     Raises:
       ValueError: there is no network of that name; lists the names.
+
+    Example:
+      >>> network = aj.load_network("resnet50")
+      >>> len(network.layers), network.layers[0].name
+      (54, 'conv1')
     """
     if not isinstance(name, str) or name not in network_names():
         raise ValueError(

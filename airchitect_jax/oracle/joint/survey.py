@@ -33,7 +33,7 @@ from airchitect_jax.spaces import JointSpace
 from airchitect_jax.types import ArrayShape, BufferSizes, Dataflow, Gemm, Memory, Objective
 from airchitect_jax.workloads import GemmCounts
 
-_CHUNK = 1 << 17  # designs at a time: what fits the caches
+_CHUNK = 160_000  # designs at a time: all arrays of 2**18 MACs, with 1000 sizings
 # Called with the current stage, the number of finished GEMMs, and their total number.
 OnProgress = Callable[[str, int, int], None]
 # The objectives that choose the dataflow of each layer; an energy-delay product is in
@@ -106,11 +106,11 @@ def survey(
         lowest: tuple[Any, int, OwnBest] | None = None
         for shapes in _chunks(space):
             tables = layer_tables(gemm, space, platform, shapes)
+            chosen = {policy: choose(policy, *tables) for policy in {*POLICIES, objective}}
             for policy in POLICIES:
-                _, chosen_cycles, chosen_energy = choose(policy, *tables)
-                _add(cycles[policy][shapes], chosen_cycles, count)
-                _add(energy[policy][shapes], chosen_energy, count)
-            found = _own_best(space, shapes, *choose(objective, *tables))
+                _add(cycles[policy][shapes], chosen[policy][1], count)
+                _add(energy[policy][shapes], chosen[policy][2], count)
+            found = _own_best(space, shapes, *chosen[objective])
             lowest = found if lowest is None else min(lowest, found, key=lambda own: own[:2])
         assert lowest is not None  # noqa: S101 - a space has at least one shape
         own_best.append(lowest[2])

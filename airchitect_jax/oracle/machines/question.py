@@ -13,7 +13,12 @@ from airchitect_jax.workloads import GemmCounts, Operator
 
 
 class MachineObjective(enum.Enum):
-    """What the best machine has the least of; of throughput per area, the most."""
+    """The quantity that the best machine minimises; throughput per area is maximised.
+
+    Example:
+      >>> [objective.value for objective in aj.MachineObjective]
+      ['latency', 'energy', 'edp', 'throughput_per_area']
+    """
 
     LATENCY = "latency"
     ENERGY = "energy"
@@ -46,6 +51,10 @@ class Budgets:
 
     Raises:
       ValueError: a limit is not positive.
+
+    Example:
+      >>> aj.Budgets(area_budget_um2=20_000_000, power_budget_w=2.5).power_budget_w
+      2.5
     """
 
     mac_budget: int | None = None

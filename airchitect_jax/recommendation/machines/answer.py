@@ -98,6 +98,11 @@ class MachineAnswer:
       area: of the machine by component, in square micrometres.
       physical: latency, throughput, energy, power and so on.
       notes: what the budgets allow and no machine of the space reaches.
+
+    Example:
+      >>> answer = aj.recommend_machine("dlrm", "gemmini")
+      >>> answer.hardware.array, answer.optimum.certified_gap
+      (ArrayShape(rows=16, cols=16), 0.0)
     """
 
     networks: tuple[Network, ...]

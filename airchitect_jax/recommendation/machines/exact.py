@@ -67,6 +67,16 @@ def optimize(
       ValueError: an argument is not allowed, a file is refused, no machine is within the budgets,
         or none was found in time.
       TypeError: an argument is of another type.
+
+    Example:
+      >>> space = aj.HardwareSpace(
+      ...     rows=(16, 32), cols=(16, 32),
+      ...     scratchpad_bytes=(2**17, 2**18), accumulator_bytes=(2**16,),
+      ... )
+      >>> budgets = aj.Budgets(area_budget_um2=1_000_000)
+      >>> answer = aj.optimize("dlrm", space, "gemmini", "latency", budgets)
+      >>> answer.hardware.array, answer.optimum.cost, answer.optimum.certified_gap
+      (ArrayShape(rows=32, cols=32), 6756619, 0.0)
     """
     objective = member("objective", objective, MachineObjective)
     constraints = instance_or_default("constraints", constraints, Budgets)
@@ -133,6 +143,11 @@ def recommend_machine(
       ValueError: an argument is not allowed, a file is refused, or no machine is within the
         budgets.
       TypeError: an argument is of another type.
+
+    Example:
+      >>> answer = aj.recommend_machine("dlrm", "gemmini")
+      >>> round(answer.physical.latency_ms, 3), round(answer.physical.area_mm2, 3)
+      (24.018, 0.387)
     """
     return optimize(
         workload,

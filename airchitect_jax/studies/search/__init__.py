@@ -10,6 +10,7 @@ from airchitect_jax.studies.search.rows import (
     table,
     train_network,
 )
+from airchitect_jax.studies.search.spread import spread_csv, spread_markdown, spread_over_seeds
 
 __all__ = [
     "Curve",
@@ -17,6 +18,9 @@ __all__ = [
     "curves_csv",
     "measurer",
     "optimal_cost",
+    "spread_csv",
+    "spread_markdown",
+    "spread_over_seeds",
     "table",
     "train_machine_network",
     "train_network",

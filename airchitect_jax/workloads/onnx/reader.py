@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airchitect_jax._support import MissingExtraError, file_path, one_line, read_bytes
-from airchitect_jax.workloads.binding import with_sizes
+from airchitect_jax.workloads.binding import UnboundDimsError, with_sizes
 from airchitect_jax.workloads.network import Network
 from airchitect_jax.workloads.onnx.binding import bind, input_names
 from airchitect_jax.workloads.onnx.checks import all_graphs, check_model
@@ -46,6 +46,15 @@ def read_onnx(path: str | pathlib.Path, dims: Mapping[str, int] | None = None) -
       ValueError: the file cannot be read, is not an ONNX model, refers to files outside its folder,
         has no matrix work, or a required shape is unknown; names file and node, and all
         dimensions that need a size.
+
+    Example:
+      >>> import onnx
+      >>> text = "net (float[8, 64] x, float[64, 32] w) => (float[8, 32] y) { y = MatMul(x, w) }"
+      >>> model = onnx.parser.parse_model('<ir_version: 8, opset_import: ["": 17]>' + text)
+      >>> onnx.save(model, "net.onnx")
+      >>> layer = aj.read_onnx("net.onnx").layers[0]
+      >>> layer.m, layer.n, layer.k
+      (8, 32, 64)
     """
     path = file_path("path", path)
     return parse_onnx(
@@ -77,7 +86,10 @@ def parse_onnx(
             raise ValueError(f"no matrix work found, only {one_line(', '.join(kinds), 200)}")
         network = found.found.network(name)
     except ValueError as error:
-        raise ValueError(f"{source}: {one_line(str(error), 800)}") from None
+        line = f"{source}: {one_line(str(error), 800)}"
+        if isinstance(error, UnboundDimsError):
+            raise UnboundDimsError(line, error.proposed) from None
+        raise ValueError(line) from None
     foreign = [f"{name} ({count})" for name, count in network.skipped.items() if "." in name]
     if foreign:
         warnings.warn(
