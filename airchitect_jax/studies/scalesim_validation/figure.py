@@ -89,7 +89,7 @@ def _ratio_over_size(axes: Axes, result: SizingResults) -> None:
     axes.axhline(1, color=BLACK, linewidth=1)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter("{x:g}")
+    plain_log(axes.yaxis)
     axes.set_xticks(levels, [str(level) for level in levels])
     axes.set_title("median, and 10th to 90th percentile of workloads", fontsize=10)
     axes.set_xlabel("size of each of the three buffers (KB)")
