@@ -266,6 +266,7 @@ def test_all_outputs_are_written(validation):
         "matches.csv",
         "runs.csv",
         "validation.md",
+        "report.html",
         "figures/validate_scalesim.png",
     }
     summary = json.loads((folder / "summary.json").read_text())

@@ -18,6 +18,7 @@ from airchitect_jax.reporting.style import (
     PURPLE,
     SKY,
     legend_beside,
+    plain_log,
     styled,
 )
 from airchitect_jax.studies.scalesim_validation.sizing import (
@@ -68,6 +69,8 @@ def _cycles(axes: Axes, result: SizingResults) -> None:
     high = max(result.package.max(), result.ideal.max())
     axes.plot([low, high], [low, high], color=BLACK, linewidth=1, label="equal")
     axes.set(xscale="log", yscale="log")
+    plain_log(axes.xaxis)
+    plain_log(axes.yaxis)
     axes.set_title("one point per workload and sizing", fontsize=10)
     axes.set(xlabel="total cycles, package (by its exact replay)", ylabel="total cycles, IDEAL")
     legend_beside(axes)
@@ -86,7 +89,7 @@ def _ratio_over_size(axes: Axes, result: SizingResults) -> None:
     axes.axhline(1, color=BLACK, linewidth=1)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter("{x:g}")
+    plain_log(axes.yaxis)
     axes.set_xticks(levels, [str(level) for level in levels])
     axes.set_title("median, and 10th to 90th percentile of workloads", fontsize=10)
     axes.set_xlabel("size of each of the three buffers (KB)")
@@ -111,7 +114,7 @@ def _correlations(axes: Axes, result: SizingResults) -> None:
         fontsize=10,
     )
     axes.set_xlim(min(0, values[shown].min(initial=0)) - 0.02, 1.02)
-    axes.set_xlabel("rank correlation of total cycles over sizings, IDEAL and package")
+    axes.set_xlabel("rank correlation, IDEAL and package, of cycles")
     axes.set_ylabel("workloads")
     legend_beside(axes)
 
