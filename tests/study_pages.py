@@ -6,13 +6,14 @@ import numpy as np
 
 from airchitect_jax.case_studies import ArrayDataflowCase
 from airchitect_jax.case_studies import plots as case_plots
-from airchitect_jax.experiments import comparison_files, generalisation
+from airchitect_jax.experiments import comparison_files
 from airchitect_jax.learning import plots as learning_plots
 from airchitect_jax.learning import report as learning_report
 from airchitect_jax.learning.real_networks import LayerResult, NetworkResult
 from airchitect_jax.reporting import style
 from airchitect_jax.studies.design_space import changes, exhibit, report, samples
 from airchitect_jax.studies.generalisation import plots as audit_plots
+from airchitect_jax.studies.generalisation import report as audit_report
 from airchitect_jax.studies.models import plots as model_plots
 from airchitect_jax.studies.models import rows as model_rows
 from airchitect_jax.studies.models import table as model_table
@@ -208,7 +209,7 @@ def audit():
             "examples": 123_456,
             "beyond_the_ranges": "clamped to the nearest value",
             "temperature": 1.2,
-            "sets": [of_set | Everything(dict.fromkeys(generalisation._SHARES, 0.987))],
+            "sets": [of_set | Everything(dict.fromkeys(audit_report.SHARES, 0.987))],
             "regions": [
                 {"feature": feature, "low": low, "high": 4 * low, "optimal_set_accuracy": 0.5}
                 for feature in ("m", "n", "k")
@@ -220,7 +221,7 @@ def audit():
     }
     limits = {"m": 20, "n": 20, "k": 20}
     drawn = style.to_svgs(audit_plots.figures(audits, limits))
-    return generalisation.page(audits, drawn, title="schedules", limits=limits, settings=FLAGS)
+    return audit_report.page(audits, drawn, title="schedules", limits=limits, settings=FLAGS)
 
 
 def simulator():
