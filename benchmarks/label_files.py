@@ -24,7 +24,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import flags
-from matplotlib.figure import Figure
 
 from airchitect_jax import ArrayDataflowSpace, BudgetedGemm, label
 from airchitect_jax._support import files
@@ -32,7 +31,7 @@ from airchitect_jax._support.arrow import pa, pq
 from airchitect_jax.cost import Platform
 from airchitect_jax.oracle import label_exponents
 from airchitect_jax.reporting import style
-from airchitect_jax.reporting.style import BLUE, legend_below, new_figure, styled
+from airchitect_jax.reporting.style import BLUE, Figure, legend_below, new_figure, styled
 from benchmarks import common
 
 flags.adopt_module_key_flags(common)

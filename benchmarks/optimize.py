@@ -15,13 +15,12 @@ from typing import Any
 
 import numpy as np
 from absl import flags
-from matplotlib.figure import Figure
 
 from airchitect_jax._support import files
 from airchitect_jax.cost import Platform, read_platform
 from airchitect_jax.oracle.machines import Budgets, MachineObjective, Question, best_machine
 from airchitect_jax.reporting import style
-from airchitect_jax.reporting.style import legend_below, line_style, new_figure, styled
+from airchitect_jax.reporting.style import Figure, legend_below, line_style, new_figure, styled
 from airchitect_jax.workloads import GemmCounts
 from benchmarks import common
 

@@ -265,6 +265,12 @@ import {", ".join(faces)}
     assert not found.returncode, found.stderr
 
 
+def test_matplotlib_comes_from_the_module_that_names_its_extra():
+    for path in python_files("airchitect_jax", "experiments", "benchmarks"):
+        if path != PACKAGE / "reporting" / "style.py":
+            assert not any(name.startswith("matplotlib") for name in imports(path)), path
+
+
 def test_files_are_of_readable_size():
     for path in python_files("airchitect_jax", "experiments", "benchmarks", "tools", "tests"):
         assert len(path.read_text().splitlines()) <= 400, path

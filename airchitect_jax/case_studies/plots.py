@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
-from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from airchitect_jax.reporting import style
+from airchitect_jax.reporting.style import EngFormatter, MaxNLocator
 from airchitect_jax.spaces import Attribute
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
-from matplotlib.ticker import LogLocator, MaxNLocator
 
 from airchitect_jax.learning.real_networks import NetworkResult
 from airchitect_jax.reporting.axes import ABOVE, LEAST_ABOVE, log_from_zero
@@ -22,6 +21,8 @@ from airchitect_jax.reporting.style import (
     PURPLE,
     Axes,
     Figure,
+    LogLocator,
+    MaxNLocator,
     legend_below,
     new_figure,
     plain,

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.collections import PatchCollection
-from matplotlib.patches import Rectangle
 
 from airchitect_jax.oracle.joint import FrontPoint
 from airchitect_jax.recommendation.exact import Recommendation, objective_cost
@@ -27,6 +25,8 @@ from airchitect_jax.reporting.style import (
     RED,
     Drawing,
     LogNorm,
+    PatchCollection,
+    Rectangle,
     legend_below,
     new_figure,
     plain,

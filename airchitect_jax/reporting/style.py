@@ -18,10 +18,16 @@ try:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes as Axes
     from matplotlib.axis import Axis
+    from matplotlib.collections import PatchCollection as PatchCollection
+    from matplotlib.colors import ListedColormap as ListedColormap
     from matplotlib.colors import LogNorm as LogNorm
     from matplotlib.figure import Figure as Figure
+    from matplotlib.patches import Rectangle as Rectangle
     from matplotlib.rcsetup import cycler
-    from matplotlib.ticker import MaxNLocator, NullLocator
+    from matplotlib.ticker import EngFormatter as EngFormatter
+    from matplotlib.ticker import LogLocator as LogLocator
+    from matplotlib.ticker import MaxNLocator as MaxNLocator
+    from matplotlib.ticker import NullLocator
     from matplotlib.transforms import Bbox
 except ImportError as error:  # pragma: no cover - depends on the installation
     raise MissingExtraError("figures need matplotlib", "plots") from error

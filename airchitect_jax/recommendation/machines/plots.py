@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
 
 from airchitect_jax.recommendation.machines.answer import MachineAnswer
 from airchitect_jax.recommendation.machines.tables import (
@@ -22,6 +21,7 @@ from airchitect_jax.reporting.style import (
     ORANGE,
     PHONE,
     Drawing,
+    MaxNLocator,
     legend_below,
     line_style,
     new_figure,

@@ -8,12 +8,18 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
-from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from airchitect_jax.reporting.style import BLUE, ON_DARK, ON_LIGHT, ORANGE, legend_below
+from airchitect_jax.reporting.style import (
+    BLUE,
+    ON_DARK,
+    ON_LIGHT,
+    ORANGE,
+    Axes,
+    Figure,
+    ListedColormap,
+    MaxNLocator,
+    legend_below,
+)
 from airchitect_jax.studies.design_space.samples import Sample
 
 SMALL = 10  # points: titles of panels

@@ -6,9 +6,6 @@ from dataclasses import astuple
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 
 from airchitect_jax.reporting.style import (
     BLACK,
@@ -16,6 +13,9 @@ from airchitect_jax.reporting.style import (
     GREEN,
     ORANGE,
     RED,
+    Axes,
+    Figure,
+    LogLocator,
     legend_below,
     new_figure,
     styled,

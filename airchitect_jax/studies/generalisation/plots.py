@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from airchitect_jax.reporting.style import (
     BLACK,
+    Figure,
     legend_below,
     line_style,
     new_figure,

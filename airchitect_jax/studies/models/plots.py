@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from airchitect_jax.reporting import Row, by_name
 from airchitect_jax.reporting.axes import ABOVE, LEAST_ABOVE, log_from_zero, one_panel_each
 from airchitect_jax.reporting.style import (
+    Figure,
     legend_beside,
     line_style,
     new_figure,

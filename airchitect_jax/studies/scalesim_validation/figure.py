@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 
 from airchitect_jax.reporting.style import (
     BLACK,
@@ -17,6 +14,9 @@ from airchitect_jax.reporting.style import (
     ORANGE,
     PURPLE,
     SKY,
+    Axes,
+    Figure,
+    LogLocator,
     legend_beside,
     plain_log,
     styled,

@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from airchitect_jax.reporting.axes import ABOVE, LEAST_ABOVE, log_from_zero, one_panel_each
-from airchitect_jax.reporting.style import BLUE, ORANGE, plain_log, styled
+from airchitect_jax.reporting.style import BLUE, ORANGE, Axes, Figure, plain_log, styled
 from airchitect_jax.studies.search.rows import Curve
 
 _MOST = 1000  # percent above the optimum: what is worse is of no use

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from matplotlib.figure import Figure
-
 from airchitect_jax.reporting import Row, by_name
-from airchitect_jax.reporting.style import BLUE, new_figure, plain, styled
+from airchitect_jax.reporting.style import BLUE, Figure, new_figure, plain, styled
 
 _RESOLVED = 0.01  # percent above the optimum, below which a logarithmic axis turns linear: to zero
 

@@ -6,10 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from airchitect_jax.reporting.axes import log_from_zero
-from airchitect_jax.reporting.style import PHONE, legend_below, line_style, new_figure, styled
+from airchitect_jax.reporting.style import (
+    PHONE,
+    Figure,
+    legend_below,
+    line_style,
+    new_figure,
+    styled,
+)
 
 _LEAST = 0.001  # percent: smaller regrets are drawn between here and the optimum
 
