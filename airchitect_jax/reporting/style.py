@@ -48,7 +48,6 @@ CYCLE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK)
 # More, for figures with many lines: from Paul Tol's muted palette, and a grey.
 WINE, OLIVE, INDIGO = "#882255", "#999933", "#332288"
 _MORE = (WINE, OLIVE, "#44AA99", INDIGO, "#AAAAAA", "#661100", "#DDCC77")
-MOST_LINES = len(CYCLE) + len(_MORE)  # that differ in colour and marker
 # One look for each dataflow in all figures.
 OF_DATAFLOW: Mapping[Dataflow, Any] = {
     Dataflow.OS: {"color": BLUE, "marker": "o"},
@@ -188,7 +187,7 @@ def label_points(
 
 
 def line_style(index: int) -> dict[str, Any]:
-    """Colour, marker and dashes of the line of this number, of at most `MOST_LINES`."""
+    """Colour, marker and dashes of the line of this number, below 14."""
     return {
         "color": (*CYCLE, *_MORE)[index],
         "marker": "osD^v<>PX*phd8"[index],
